@@ -1,0 +1,1 @@
+"""Stacks of CBED patterns, their space groups, and the classifier that is trained and judged on them."""

@@ -1,0 +1,56 @@
+"""Configurations: strict TOML into frozen typed objects; an unknown key, a wrong type or a missing key is an error."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from classifier.errors import InputError
+
+
+class Config(BaseModel):
+    """Base of every configuration: complete, typed, frozen; nothing is converted behind the user's back."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+AnyConfig = TypeVar("AnyConfig", bound=Config)
+
+
+def load_config(path: Path, model: type[AnyConfig]) -> AnyConfig:
+    """Read the TOML file at `path` into `model`, or raise one InputError that lists every faulty key."""
+    path = Path(path)
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(source=path, rule="the configuration file must exist", value="no file",
+                         remedy="Give the path of a TOML file, for instance one of configs/demo/.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(source=path, rule="the configuration must be TOML", value=str(error),
+                         remedy="Correct that line.") from None
+    return parse_config(content, model, source=path)
+
+
+def parse_config(content: dict[str, Any], model: type[AnyConfig], *, source: object) -> AnyConfig:
+    """Build `model` from a dictionary; `source` is named in the InputError that lists every faulty key."""
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        faults = error.errors(include_url=False)
+        found = "; ".join(f"`{'.'.join(map(str, fault['loc']))}`: {fault['msg']}"
+                          + ("" if fault["type"] == "missing" else f" (got {fault['input']!r})") for fault in faults)
+        known = ", ".join(model.model_fields)
+        raise InputError(source=source, rule=f"the keys of {model.__name__} must be complete and of the right type",
+                         value=found, remedy=f"Its keys are: {known}.") from None
+
+
+def digest(content: Any) -> str:
+    """Return the sha256 (hex) of a Config or of plain dictionaries, lists, numbers and strings, free of key order."""
+    plain = content.model_dump(mode="json") if isinstance(content, BaseModel) else content
+    canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()
