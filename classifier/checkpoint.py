@@ -57,7 +57,7 @@ def load_checkpoint(path: Path, *, kind: str) -> Checkpoint:
         with safe_open(path, framework="pt") as stored:
             metadata = stored.metadata() or {}
             # A safetensors file is mapped, not read: copies let the file be replaced while the tensors live on.
-            tensors = {key: stored.get_tensor(key).clone() for key in stored.keys()}  # noqa: SIM118
+            tensors = {key: stored.get_tensor(key).clone() for key in stored.keys()}
         if "description" not in metadata:
             raise InputError(source=path, rule="the file must be a checkpoint of cbedgan", remedy=damaged,
                              value=f"safetensors with metadata keys {sorted(metadata)}")

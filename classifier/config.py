@@ -39,7 +39,8 @@ def load_config(path: Path, model: type[AnyConfig]) -> AnyConfig:
 def parse_config(content: dict[str, Any], model: type[AnyConfig], *, source: object) -> AnyConfig:
     """Build `model` from a dictionary; `source` is named in the InputError that lists every faulty key."""
     try:
-        return model.model_validate(content)
+        # The JSON reader's strict mode refuses "3" for 3 and yet takes a TOML array for a tuple.
+        return model.model_validate_json(json.dumps(content, default=str), strict=True)
     except ValidationError as error:
         faults = error.errors(include_url=False)
         found = "; ".join(f"`{'.'.join(map(str, fault['loc']))}`: {fault['msg']}"

@@ -18,7 +18,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from classifier.atomic import read_json, write_json
+from classifier.atomic import atomic_path, read_json, write_json
 from classifier.config import Config, digest
 from classifier.errors import InputError
 
@@ -93,7 +93,8 @@ class Run:
                     kept.append(line + "\n")
             except (json.JSONDecodeError, KeyError):
                 continue
-        path.write_text("".join(kept), encoding="utf-8")
+        with atomic_path(path) as temporary:
+            temporary.write_text("".join(kept), encoding="utf-8")
 
     def finish(self, result: dict[str, Any]) -> None:
         """Write result.json, which marks the run as finished; do it after every other output is in place."""
