@@ -31,7 +31,8 @@ def test_networks_optimisers_and_plain_values_come_back(tmp_path):
     optimiser_again.load_state_dict(checkpoint.parts["optimiser"])
     again.load_state_dict(checkpoint.parts["model"])
     assert torch.equal(again.weight, model.weight)
-    assert torch.equal(optimiser_again.state_dict()["state"][0]["exp_avg"], optimiser.state_dict()["state"][0]["exp_avg"])
+    moments, moments_again = optimiser.state_dict()["state"][0], optimiser_again.state_dict()["state"][0]
+    assert torch.equal(moments_again["exp_avg"], moments["exp_avg"])
 
 
 def test_equal_content_has_an_equal_digest_and_one_bit_changes_it(tmp_path):
