@@ -1,0 +1,1 @@
+"""Where the judgement changes: margins, crossings and nearest boundary points on the generator's manifold."""

@@ -1,0 +1,120 @@
+"""Crossings on paths t in [0, 1]: bracket on a grid, then a vectorised ITP root find; all paths in one batch.
+
+ITP: Oliveira and Takahashi, ACM Trans. Math. Softw. 47 (2020) 5; it needs at most one step more than bisection.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+Margin = Callable[[torch.Tensor], torch.Tensor]
+"""Positions t float64 [..., P] on P paths -> margins [..., P]; positive on the side of class a."""
+
+SLACK = 1
+"""n0 of the paper: steps allowed beyond bisection."""
+TRUNCATION = 0.2
+"""k1 of the paper times the initial width; k2 is 2."""
+
+
+@dataclass(frozen=True)
+class Bracket:
+    """One interval of t for each of P paths with the margins at its ends; float64 [P], NaN where nothing crosses."""
+
+    lower: torch.Tensor
+    upper: torch.Tensor
+    margin_lower: torch.Tensor
+    margin_upper: torch.Tensor
+
+    def nearest(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return (t, margin) [P] of that end whose margin is nearer to zero."""
+        lower_wins = self.margin_lower.abs() <= self.margin_upper.abs()
+        return (torch.where(lower_wins, self.lower, self.upper),
+                torch.where(lower_wins, self.margin_lower, self.margin_upper))
+
+
+def grid(points: int) -> torch.Tensor:
+    """Return `points` equal steps from 0 to 1, float64 [points, 1]: one column, to be broadcast over the paths."""
+    return torch.linspace(0, 1, points, dtype=torch.float64)[:, None]
+
+
+def sign_changes(margin: torch.Tensor) -> torch.Tensor:
+    """Mark the segments of the grid on which the margin [K, P] changes sign: bool [K - 1, P].
+
+    A zero belongs to class a. A segment with an end that is not finite counts as unchanged.
+    """
+    side, finite = margin >= 0, torch.isfinite(margin)
+    return (side[1:] != side[:-1]) & finite[1:] & finite[:-1]
+
+
+def bracket(t: torch.Tensor, margin: torch.Tensor) -> Bracket:
+    """Take from the grid t [K, 1] and its margins [K, P] the first segment of each path that changes sign."""
+    changes = sign_changes(margin)
+    found, first = changes.any(0), changes.to(torch.uint8).argmax(0)
+    columns = torch.arange(margin.shape[1])
+    positions = t.expand(margin.shape).to(torch.float64)
+    margin = margin.to(torch.float64)
+    return Bracket(*(torch.where(found, values[index, columns], math.nan)
+                     for values in (positions, margin) for index in (first, first + 1)))
+
+
+def steps_needed(width: float, tolerance: float) -> int:
+    """Return the evaluations after which ITP has narrowed an interval of `width` to 2 * tolerance or less."""
+    return max(math.ceil(math.log2(width / (2 * tolerance))), 0) + SLACK
+
+
+def narrow(margin: Margin, start: Bracket, *, width: float, tolerance: float) -> Bracket:
+    """Narrow all brackets of initial `width` to at most 2 * tolerance in `steps_needed` evaluations of `margin`.
+
+    Paths without a bracket stay NaN; paths that are narrow enough stay as they are. No path depends on another.
+    """
+    low, high, at_low, at_high = start.lower, start.upper, start.margin_lower, start.margin_upper
+    has_bracket, side = torch.isfinite(low), at_low >= 0
+    steps = steps_needed(width, tolerance)
+    for step in range(steps):
+        active = has_bracket & (high - low > 2 * tolerance)
+        interval, middle = high - low, (low + high) / 2
+        radius = tolerance * 2.0 ** (steps - step) - interval / 2
+        secant = (at_high * low - at_low * high) / (at_high - at_low)
+        towards = torch.sign(middle - secant)
+        push = torch.minimum(TRUNCATION / width * interval**2, (middle - secant).abs())
+        offset = (secant + towards * push - middle).abs().minimum(radius.clamp(min=0))
+        trial = torch.where(active, middle - towards * offset, 0.5)
+        found = margin(trial).to(torch.float64)
+        to_low, to_high = active & ((found >= 0) == side), active & ((found >= 0) != side)
+        low, at_low = torch.where(to_low, trial, low), torch.where(to_low, found, at_low)
+        high, at_high = torch.where(to_high, trial, high), torch.where(to_high, found, at_high)
+    return Bracket(low, high, at_low, at_high)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What the grid shows of each path: crossings int64 [P]; thickness and intrusion float64 [P]."""
+
+    crossings: torch.Tensor
+    thickness: torch.Tensor
+    intrusion: torch.Tensor
+
+
+def profile(logits: torch.Tensor, a: torch.Tensor, b: torch.Tensor, length: torch.Tensor, *,
+            plausible: float) -> Profile:
+    """Describe paths between classes a and b [P] from the logits [K, P, C] on their grid and their length [P].
+
+    crossings: sign changes of the margin. thickness: length times the share of points at which both classes have
+    at least the probability `plausible` (after 2007.05086). intrusion: share of points whose top class is a third.
+    """
+    logit_a, logit_b = select(logits, a), select(logits, b)
+    probability = logits.softmax(-1)
+    both = torch.minimum(select(probability, a), select(probability, b)) >= plausible
+    top = logits.argmax(-1)
+    return Profile(crossings=sign_changes(logit_a - logit_b).sum(0),
+                   thickness=both.double().mean(0) * length.double(),
+                   intrusion=((top != a) & (top != b)).double().mean(0))
+
+
+def select(values: torch.Tensor, class_idx: torch.Tensor) -> torch.Tensor:
+    """Take from values [..., P, C] the column class_idx [P] of each row: [..., P]."""
+    return values.gather(-1, class_idx.expand(values.shape[:-1])[..., None])[..., 0]

@@ -1,0 +1,1 @@
+"""Synthetic stacks: how many, from which latents, and which of them are accepted."""
