@@ -1,0 +1,1 @@
+"""Did the synthetic stacks help? Arms that differ in one argument, paired statistics, one report."""
