@@ -1,4 +1,4 @@
-"""Paired statistics of two arms judged on the same test samples: bootstrap over units crossed with seeds, McNemar, Holm.
+"""Paired statistics of two arms on the same test samples: bootstrap over units crossed with seeds, McNemar, Holm.
 
 A unit is what counts as independent (a material, or a structure type in simulated sets). All functions are pure numpy.
 """
@@ -56,8 +56,8 @@ class Resample:
     def draw(cls, n_units: int, n_seeds: int, *, replicates: int, seed: int) -> Resample:
         """Draw units and seeds independently with replacement, so that every statistic shares the same replicates.
 
-        Resampling both ways at once is the pigeonhole bootstrap (Owen 2007, Annals of Applied Statistics 1, 386); units are
-        drawn from all classes together, because within a class of one unit there is nothing to draw from.
+        Resampling both ways at once is the pigeonhole bootstrap (Owen 2007, Annals of Applied Statistics 1, 386).
+        Units are drawn from all classes together: within a class of one unit there is nothing to draw from.
         """
         rng = np.random.default_rng(seed)
 
@@ -76,7 +76,7 @@ def _weighed(hits: np.ndarray, trials: Trials, resample: Resample) -> tuple[np.n
 
 
 def class_recall(hits: np.ndarray, trials: Trials, resample: Resample) -> np.ndarray:
-    """Recall of each class in each replicate, [R+1, K], of hits bool [S, N]; NaN where no unit of the class was drawn."""
+    """Recall of each class in each replicate, [R+1, K], of hits bool [S, N]; NaN where no unit of it was drawn."""
     right, drawn = (part @ np.eye(trials.n_classes)[trials.cell_class] for part in _weighed(hits, trials, resample))
     return np.divide(right, drawn, out=np.full_like(right, np.nan), where=drawn > 0)
 
@@ -138,7 +138,10 @@ def holm(p_values: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def majority_right(predicted: np.ndarray, trials: Trials) -> np.ndarray:
-    """Whether most samples and seeds of a cell vote for its class, bool [M], from predicted class_idx [S, N]; a tie is wrong."""
+    """Whether most samples and seeds of a cell vote for its class, bool [M]; a tie is wrong.
+
+    predicted: class_idx [S, N].
+    """
     votes = np.zeros((len(trials.cell_size), trials.n_classes))
     np.add.at(votes, (np.broadcast_to(trials.cell, predicted.shape), predicted), 1)
     own = np.arange(len(votes)), trials.cell_class
@@ -160,7 +163,7 @@ def mcnemar(right_before: np.ndarray, right_after: np.ndarray) -> tuple[int, int
 def verdict(corrected: Interval, *, rejected: bool, band: float, units: int, minimum_units: int) -> Verdict:
     """Judge a difference: helped or hurt if rejected, no difference if the corrected interval lies within +-band.
 
-    Fewer than minimum_units units never give a verdict, however narrow the interval: a bootstrap over them is too narrow.
+    Fewer than minimum_units units never give a verdict: a bootstrap over so few is too narrow to be believed.
     """
     if units < minimum_units or np.isnan(corrected.low):
         return "cannot tell"

@@ -17,7 +17,7 @@ from cbedgan.comparison.paired import (
     verdict,
 )
 
-# Five samples of three units: unit a holds two samples of class 0, b one of class 0, c two of class 2; class 1 is untested.
+# Five samples of three units: a holds two samples of class 0, b one of class 0, c two of class 2; class 1 is untested.
 TRIALS = Trials.from_labels(np.array([0, 0, 0, 2, 2]), np.array(["a", "a", "b", "c", "c"]), 3)
 HITS = np.array([[1, 1, 0, 1, 0], [1, 0, 0, 1, 1]], bool)
 
