@@ -1,0 +1,82 @@
+"""The margin logit[a] - logit[b] of C(G(w)) on the generator's manifold, and the latent paths on which it is probed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from cbedgan.boundary.path import select
+
+KINDS = ("class", "latent", "w")
+PARALLEL = 1e-4
+"""Angle in radians below which slerp is a straight line."""
+
+
+def margin(logits: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """Return logit[a] - logit[b], [..., P], of logits [..., P, C] and class indices a, b [P]; positive: class a."""
+    return select(logits, a) - select(logits, b)
+
+
+@dataclass(frozen=True)
+class Judge:
+    """The classifier's judgement of synthesised stacks as a differentiable function of the mapped latent.
+
+    synthesise: w [B, W] -> x [B, 3, H, W]; classify: that x -> logits [B, C]; batch: images a forward pass holds.
+    """
+
+    synthesise: Callable[[Tensor], Tensor]
+    classify: Callable[[Tensor], Tensor]
+    batch: int
+
+    def logits(self, w: Tensor) -> Tensor:
+        """Return logits float32 [..., C] of w [..., W], whatever the number of leading axes."""
+        rows = w.reshape(-1, w.shape[-1]).float()
+        found = torch.cat([self.classify(self.synthesise(part)).float() for part in rows.split(self.batch)])
+        return found.reshape(*w.shape[:-1], -1)
+
+    def margin(self, w: Tensor, a: Tensor, b: Tensor) -> Tensor:
+        """Return the margin [..., P] at w [..., P, W] for the pairs of classes a, b [P]."""
+        return margin(self.logits(w), a, b)
+
+
+@dataclass(frozen=True)
+class LatentPaths:
+    """P paths of one kind from class a (t = 0) to class b (t = 1); z [P, L] and class embeddings e [P, E] of the ends.
+
+    "class": z stays, e = (1 - t) e_a + t e_b (give z_b = z_a); "latent": z turns by slerp, e as before;
+    "w": straight line between the mapped ends. mapping: z, e -> w.
+    """
+
+    kind: str
+    mapping: Callable[[Tensor, Tensor], Tensor]
+    z_a: Tensor
+    z_b: Tensor
+    e_a: Tensor
+    e_b: Tensor
+
+    def w(self, t: Tensor) -> Tensor:
+        """Return w float32 [..., P, W] at the positions t [..., P] (or [..., 1], the same for all paths)."""
+        shape = torch.broadcast_shapes(t.shape, self.z_a.shape[:1])
+        t = t.expand(shape).float()[..., None]
+        if self.kind == "w":
+            w_a, w_b = self.mapping(self.z_a, self.e_a), self.mapping(self.z_b, self.e_b)
+            return (1 - t) * w_a + t * w_b
+        z, e = slerp(self.z_a, self.z_b, t), (1 - t) * self.e_a + t * self.e_b
+        w = self.mapping(z.reshape(-1, z.shape[-1]), e.reshape(-1, e.shape[-1]))
+        return w.reshape(*shape, -1)
+
+
+def slerp(z_a: Tensor, z_b: Tensor, t: Tensor) -> Tensor:
+    """Turn z_a into z_b [P, L] along the great circle, t [..., P, 1] in [0, 1]; norms change evenly with the turn.
+
+    [sin((1 - t) O) z_a + sin(t O) z_b] / sin O with O the angle between them (Shoemake 1985); straight if parallel.
+    """
+    cosine = torch.nn.functional.cosine_similarity(z_a, z_b, dim=-1).clamp(-1, 1)[..., None]
+    angle = torch.acos(cosine)
+    parallel = torch.sin(angle) < PARALLEL
+    safe = torch.where(parallel, torch.pi / 2, angle)
+    turned = (torch.sin((1 - t) * safe) * z_a + torch.sin(t * safe) * z_b) / torch.sin(safe)
+    return torch.where(parallel, (1 - t) * z_a + t * z_b, turned)

@@ -1,0 +1,45 @@
+"""Latent DeepFool: from a crossing to the boundary point nearest to where the path began, all points in one batch.
+
+Moosavi-Dezfooli, Fawzi and Frossard, CVPR 2016 (arXiv 1511.04599), in w instead of pixels, with a pull to the origin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+SMALLEST_GRADIENT = 1e-12
+
+
+def polish(margin: Callable[[Tensor], Tensor], w: Tensor, origin: Tensor, *, steps: int, eta: float,
+           tolerance: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Slide boundary points w [P, W] towards the point of margin 0 nearest to `origin` [P, W].
+
+    margin: w [P, W] -> [P], no row depending on another. Each of `steps` steps is a Newton step onto margin 0 plus
+    the share `eta` of the way back to `origin` within the boundary's tangent plane; a last Newton step (eta 0)
+    removes the margin that curvature has left. Returns w, its margin and a mask bool [P] of the rows that gained:
+    nearer to the origin with |margin| at most `tolerance` (or smaller than before). All other rows keep their start.
+    """
+    start, start_margin = w, margin(w).detach()
+    for pull in [eta] * steps + [0.0]:
+        value, gradient = _margin_and_gradient(margin, w)
+        square = gradient.square().sum(1, keepdim=True).clamp(min=SMALLEST_GRADIENT)
+        back = w - origin
+        tangent = back - (back * gradient).sum(1, keepdim=True) / square * gradient
+        w = w - value[:, None] / square * gradient - pull * tangent
+    end_margin = margin(w).detach()
+    # Both comparisons are false for NaN: a row that blew up keeps its start.
+    gained = ((end_margin.abs() <= start_margin.abs().clamp(min=tolerance))
+              & ((w - origin).norm(dim=1) < (start - origin).norm(dim=1)))
+    return torch.where(gained[:, None], w, start), torch.where(gained, end_margin, start_margin), gained
+
+
+def _margin_and_gradient(margin: Callable[[Tensor], Tensor], w: Tensor) -> tuple[Tensor, Tensor]:
+    with torch.enable_grad():
+        w = w.detach().requires_grad_(True)
+        value = margin(w)
+        # Rows do not mix, so the gradient of the sum holds the gradient of each row.
+        gradient, = torch.autograd.grad(value.sum(), w)
+    return value.detach(), gradient
