@@ -11,6 +11,8 @@ from typing import Literal
 import numpy as np
 from scipy.stats import binom
 
+from classifier.metrics import interval
+
 Verdict = Literal["helped", "hurt", "no difference", "cannot tell"]
 
 
@@ -18,31 +20,35 @@ Verdict = Literal["helped", "hurt", "no difference", "cannot tell"]
 class Trials:
     """What every arm is judged on: N test samples gathered into M cells, a cell being a unit within one class.
 
-    cell int64 [N] is the cell of a sample; cell_class, cell_unit, cell_size int64 [M]; units are numbered 0..n_units-1.
+    cell int64 [N] and weight float64 [N] belong to the samples; cell_class and cell_unit, int64 [M], and cell_weight,
+    the sum of its samples' weights, float64 [M], to the cells; units are numbered 0..n_units-1.
     """
 
     cell: np.ndarray
+    weight: np.ndarray
     cell_class: np.ndarray
     cell_unit: np.ndarray
-    cell_size: np.ndarray
+    cell_weight: np.ndarray
     n_units: int
     n_classes: int
 
     @classmethod
-    def from_labels(cls, class_idx: np.ndarray, unit_name: np.ndarray, n_classes: int) -> Trials:
-        """Gather samples by class_idx [N] and the name of their unit [N]."""
+    def from_labels(cls, class_idx: np.ndarray, unit_name: np.ndarray, n_classes: int,
+                    weight: np.ndarray | None = None) -> Trials:
+        """Gather samples by class_idx [N] and the name of their unit [N]; weight [N] defaults to 1 each."""
         names, unit = np.unique(unit_name, return_inverse=True)
         pairs, cell = np.unique(np.stack([class_idx, unit.ravel()]), axis=1, return_inverse=True)
         cell = cell.ravel()
-        return cls(cell, pairs[0], pairs[1], np.bincount(cell), len(names), n_classes)
+        weight = np.ones(len(cell)) if weight is None else np.asarray(weight, float)
+        return cls(cell, weight, pairs[0], pairs[1], np.bincount(cell, weight), len(names), n_classes)
 
     def units_per_class(self) -> np.ndarray:
         """Number of units that test each class, int64 [K]."""
         return np.bincount(self.cell_class, minlength=self.n_classes)
 
     def per_cell(self, hits: np.ndarray) -> np.ndarray:
-        """Number of right samples of each cell, [S, M], of hits bool [S, N]."""
-        return np.stack([np.bincount(self.cell, row, minlength=len(self.cell_size)) for row in hits])
+        """Weight of the right samples of each cell, [S, M], of hits bool [S, N]."""
+        return np.stack([np.bincount(self.cell, row * self.weight, len(self.cell_weight)) for row in hits])
 
 
 @dataclass(frozen=True)
@@ -69,10 +75,10 @@ class Resample:
 
 
 def _weighed(hits: np.ndarray, trials: Trials, resample: Resample) -> tuple[np.ndarray, np.ndarray]:
-    """Right and drawn samples of each cell in each replicate, both [R+1, M], averaged over the drawn seeds."""
+    """Right and drawn weight of each cell in each replicate, both [R+1, M], averaged over the drawn seeds."""
     share = resample.seed / resample.seed.sum(axis=1, keepdims=True)
     weight = resample.unit[:, trials.cell_unit]
-    return weight * (share @ trials.per_cell(hits)), weight * trials.cell_size
+    return weight * (share @ trials.per_cell(hits)), weight * trials.cell_weight
 
 
 def class_recall(hits: np.ndarray, trials: Trials, resample: Resample) -> np.ndarray:
@@ -82,7 +88,7 @@ def class_recall(hits: np.ndarray, trials: Trials, resample: Resample) -> np.nda
 
 
 def accuracy(hits: np.ndarray, trials: Trials, resample: Resample) -> np.ndarray:
-    """Share of samples that are right in each replicate, [R+1], of hits bool [S, N]."""
+    """Weighted share of samples that are right in each replicate, [R+1], of hits bool [S, N]."""
     right, drawn = _weighed(hits, trials, resample)
     return right.sum(axis=1) / drawn.sum(axis=1)
 
@@ -107,9 +113,7 @@ class Interval:
     @classmethod
     def of(cls, replicates: np.ndarray, alpha: float) -> Interval:
         """Interval of replicates [R+1] whose row 0 is the estimate."""
-        drawn = replicates[1:][~np.isnan(replicates[1:])]
-        ends = np.quantile(drawn, [alpha / 2, 1 - alpha / 2]) if len(drawn) else (np.nan, np.nan)
-        return cls(float(replicates[0]), float(ends[0]), float(ends[1]))
+        return cls(float(replicates[0]), *interval(replicates[1:], 1 - alpha))
 
 
 def bootstrap_p(replicates: np.ndarray) -> float:
@@ -138,12 +142,12 @@ def holm(p_values: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def majority_right(predicted: np.ndarray, trials: Trials) -> np.ndarray:
-    """Whether most samples and seeds of a cell vote for its class, bool [M]; a tie is wrong.
+    """Whether most (by weight) samples and seeds of a cell vote for its class, bool [M]; a tie is wrong.
 
     predicted: class_idx [S, N].
     """
-    votes = np.zeros((len(trials.cell_size), trials.n_classes))
-    np.add.at(votes, (np.broadcast_to(trials.cell, predicted.shape), predicted), 1)
+    votes = np.zeros((len(trials.cell_weight), trials.n_classes))
+    np.add.at(votes, (np.broadcast_to(trials.cell, predicted.shape), predicted), trials.weight)
     own = np.arange(len(votes)), trials.cell_class
     right = votes[own]
     votes[own] = -1

@@ -28,10 +28,10 @@ def weights(unit: list[list[float]], seed: list[list[float]]) -> Resample:
 
 def test_cells_are_units_within_a_class():
     assert TRIALS.n_units == 3
-    np.testing.assert_array_equal(TRIALS.cell_size, [2, 1, 2])
+    np.testing.assert_array_equal(TRIALS.cell_weight, [2, 1, 2])
     np.testing.assert_array_equal(TRIALS.units_per_class(), [2, 0, 1])
     split_unit = Trials.from_labels(np.array([0, 1]), np.array(["a", "a"]), 2)
-    assert (split_unit.n_units, len(split_unit.cell_size)) == (1, 2)
+    assert (split_unit.n_units, len(split_unit.cell_unit)) == (1, 2)
 
 
 def test_recall_counts_samples_of_the_drawn_units_and_seeds():
@@ -43,6 +43,12 @@ def test_recall_counts_samples_of_the_drawn_units_and_seeds():
     # Unit c was not drawn, so class 2 is missing; unit a counts twice above and below the line.
     np.testing.assert_allclose(recall[2], [0.5, np.nan, np.nan])
     np.testing.assert_allclose(accuracy(HITS, TRIALS, drawn), [0.6, 0.25, 0.5])
+
+
+def test_weights_make_every_material_count_once():
+    trials = Trials.from_labels(np.array([0, 0, 0]), np.array(["a", "a", "b"]), 1, weight=np.array([0.5, 0.5, 1.0]))
+    recall = class_recall(np.array([[1, 0, 0]], bool), trials, weights([[1, 1], [1, 0]], [[1], [1]]))
+    np.testing.assert_allclose(recall[:, 0], [0.25, 0.5])
 
 
 def test_mean_recall_leaves_missing_classes_out():
