@@ -1,0 +1,151 @@
+"""What a stack file looks like inside: its keys, the links other programs follow, and the digest over its content.
+
+One copy of the stacks; emdfile and py4DSTEM reach it by /cbed_root, HyperSpy by /Experiments, NeXus readers by /entry.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import h5py
+import hdf5plugin
+import numpy as np
+
+from classifier.errors import InputError
+from classifier.geometry import Detector
+from classifier.sampletable import SampleTable
+
+STACKS = "cbed_root/cbed/data"
+SAMPLES = "samples"
+PROVENANCE = "provenance"
+ROOT = {
+    "format": "cbed-stack-file 1",
+    "NX_class": "NXroot", "default": "entry",
+    "file_format": "HyperSpy", "file_format_version": "3.3",
+    "version_major": 1, "version_minor": 0, "emd_group_type": "file", "UUID": "0", "authoring_program": "cbedgan",
+    "authoring_user": "",
+}
+# Metadata of HDF5 1.10 carries checksums everywhere but in the global heap, and HDF5 1.10 to 2.x read it.
+LIBVER = ("v110", "v110")
+# No filter in use packs better: deflate reaches 1032, LZ4 255. More is a file made to exhaust memory.
+HIGHEST_PACKING = 1100
+
+
+def create_stacks(file: h5py.File, size_pixels: int) -> h5py.Dataset:
+    """Create the growing dataset of stacks, float32 [0, 3, H, W], each sample a chunk packed and checksummed alone."""
+    return file.create_dataset(STACKS, shape=(0, 3, size_pixels, size_pixels), dtype="<f4", fletcher32=True,
+                               maxshape=(None, 3, size_pixels, size_pixels), chunks=(1, 3, size_pixels, size_pixels),
+                               **hdf5plugin.Bitshuffle(cname="lz4"))
+
+
+def write_description(file: h5py.File, table: SampleTable, crc32: np.ndarray, detector: Detector, *, pose: str,
+                      intensity_unit: str, mantissa_bits: int, provenance: dict[str, Any]) -> str:
+    """Write everything but the stacks themselves; returns the digest of the file, also stored in it."""
+    file.attrs.update(ROOT)
+    file[STACKS].attrs["units"] = intensity_unit
+    file[STACKS].parent.attrs.update(
+        size_pixels=detector.size_pixels, pixel_size=detector.pixel_size, unit=detector.unit, pose=pose,
+        intensity_unit=intensity_unit, mantissa_bits=mantissa_bits)
+    side = detector.coordinates()
+    _write_axes(file, [("sample", np.arange(len(table), dtype=float), "", True),
+                       ("direction", np.arange(3.0), "", True),
+                       ("k_y", side, detector.unit, False), ("k_x", side, detector.unit, False)])
+    for name, values in {**table.columns(), "crc32": crc32}.items():
+        _write_column(file, f"{SAMPLES}/{name}", values)
+    file[PROVENANCE] = np.bytes_(json.dumps(provenance, sort_keys=True))
+    digest = content_digest(read_description(file))
+    file.attrs["digest"] = digest
+    return digest
+
+
+def _write_axes(file: h5py.File, axes: list[tuple[str, np.ndarray, str, bool]]) -> None:
+    """Describe the four axes (name, coordinates, unit, is navigation) to EMD, NeXus and HyperSpy readers."""
+    file["cbed_root"].attrs.update(emd_group_type="root", python_class="Root")
+    emd = file["cbed_root/cbed"]
+    emd.attrs.update(emd_group_type="array", python_class="Array")
+    file.create_group("entry").attrs.update(NX_class="NXentry", default="cbed")
+    nexus = file.create_group("entry/cbed")
+    nexus.attrs.update(NX_class="NXdata", signal="data", axes=[name for name, *_ in axes], interpretation="image")
+    hyperspy = file.create_group("Experiments/cbed")
+    hyperspy.attrs.update(package="hyperspy", package_version="2.5.0")
+    for number, (name, coordinates, unit, navigate) in enumerate(axes):
+        emd[f"dim{number}"] = coordinates
+        emd[f"dim{number}"].attrs.update(name=name, units=unit)
+        nexus[name] = coordinates
+        nexus[name].attrs["units"] = unit
+        nexus.attrs[f"{name}_indices"] = number
+        hyperspy.create_group(f"axis-{number}").attrs.update(
+            _type="UniformDataAxis", name=name, size=len(coordinates), units=unit, navigate=navigate,
+            index_in_array=number, is_binned=False, offset=float(coordinates[0]) if len(coordinates) else 0.0,
+            scale=float(coordinates[1] - coordinates[0]) if len(coordinates) > 1 else 1.0)
+    hyperspy.create_group("metadata/General").attrs["title"] = "CBED stacks"
+    hyperspy.create_group("metadata/Signal").attrs["signal_type"] = ""
+    hyperspy.create_group("original_metadata")
+    hyperspy.create_group("learning_results")
+    # Soft links: with hard links the EMD reader finds no array.
+    for alias in ("entry/cbed/data", "Experiments/cbed/data", "cbed_stacks"):
+        file[alias] = h5py.SoftLink(f"/{STACKS}")
+
+
+def _write_column(file: h5py.File, key: str, values: np.ndarray) -> None:
+    if values.dtype.kind == "U":
+        encoded = np.char.encode(values, "utf-8")
+        values = encoded.astype(h5py.string_dtype("utf-8", max(1, encoded.dtype.itemsize)))
+    packing = {"compression": "gzip", "shuffle": True, "chunks": (min(len(values), 4096), *values.shape[1:])}
+    file.create_dataset(key, data=values, **(packing if len(values) else {}))
+
+
+def read_description(file: h5py.File) -> dict[str, np.ndarray]:
+    """Read every attribute, link and dataset but the stacks: {path: array}, text as UTF-8 bytes.
+
+    Each dataset is weighed before it is read; one that lies outside the file, or declares far more than the file can
+    hold, is an InputError.
+    """
+    found: dict[str, np.ndarray] = {}
+
+    def visit(name: str, item: h5py.Group | h5py.Dataset) -> None:
+        for key, value in item.attrs.items():
+            found[f"{name}@{key}"] = _plain(value)
+        if isinstance(item, h5py.Dataset):
+            refuse_bomb(item)
+            found[name] = np.array(item.shape) if name == f"/{STACKS}" else _plain(item[()])
+            return
+        for key in item:
+            link = item.get(key, getlink=True)
+            if isinstance(link, h5py.HardLink):
+                visit(f"{name.rstrip('/')}/{key}", item[key])
+            else:
+                found[f"{name.rstrip('/')}/{key}"] = _plain(link.path)
+
+    visit("/", file)
+    found.pop("/@digest", None)
+    return found
+
+
+def refuse_bomb(dataset: h5py.Dataset) -> None:
+    """Refuse (InputError) a dataset stored outside its file or declared larger than its stored bytes can unpack to."""
+    if dataset.is_virtual or dataset.external:
+        raise InputError(source=dataset.file.filename, rule=f"{dataset.name} must lie in the file itself",
+                         value="a reference to another file", remedy="Do not open files from unknown hands.")
+    stored = dataset.id.get_storage_size()
+    if dataset.nbytes > HIGHEST_PACKING * stored:
+        raise InputError(source=dataset.file.filename,
+                         rule=f"{dataset.name} must hold the values that it declares ({dataset.nbytes} bytes)",
+                         value=f"{stored} stored bytes", remedy="The file is damaged, unfinished or hostile.")
+
+
+def content_digest(description: dict[str, np.ndarray]) -> str:
+    """sha256 (hex) of a description: table, axes, provenance and, by the column crc32, every stack."""
+    sha = hashlib.sha256()
+    for key in sorted(description):
+        values = description[key]
+        sha.update(f"{key}\0{values.dtype.str}{list(values.shape)}\0".encode())
+        sha.update(np.ascontiguousarray(values).tobytes())
+    return sha.hexdigest()
+
+
+def _plain(value: Any) -> np.ndarray:
+    values = np.asarray(value)
+    return np.char.encode(values.astype(str), "utf-8") if values.dtype.kind in "OUT" else values
