@@ -1,0 +1,64 @@
+"""Which groups to probe against each other: the most confused partners of every rare group, and random controls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Ordered pairs of class indices: a [M] the rare group, b [M] its partner, int64; confusion float64 [M], the mean
+    probability that samples of a give to b; control bool [M]: b was drawn at random."""
+
+    a: np.ndarray
+    b: np.ndarray
+    confusion: np.ndarray
+    control: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.a)
+
+
+def soft_confusion(probability: np.ndarray, class_idx: np.ndarray) -> np.ndarray:
+    """Mean probability [K, K] that samples of class i (rows) give to class j, from probability [N, K], class_idx [N].
+
+    Rows of classes without a sample are NaN.
+    """
+    classes = probability.shape[1]
+    membership = np.zeros((classes, len(class_idx)))
+    membership[class_idx, np.arange(len(class_idx))] = 1
+    with np.errstate(invalid="ignore"):
+        return membership @ probability / membership.sum(1, keepdims=True)
+
+
+def first_known(*confusions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Take each row from the first of the matrices [K, K] that has it; also the matrix's place, int64 [K], -1 for none.
+
+    Used with validation before training samples: a group without validation data ranks its partners on its training
+    samples, whose probabilities are too sure of themselves but are ordered alike.
+    """
+    known = np.stack([np.isfinite(matrix).all(1) for matrix in confusions])
+    place = np.where(known.any(0), known.argmax(0), -1)
+    rows = np.stack(confusions)[np.maximum(place, 0), np.arange(len(place))]
+    return np.where(place[:, None] >= 0, rows, 0.0), place
+
+
+def choose_pairs(confusion: np.ndarray, rare: np.ndarray, *, partners: int, seed: int) -> Pairs:
+    """Pair each class of `rare` [R] with its `partners` most confused classes and with as many random controls.
+
+    confusion [K, K] as from `soft_confusion`. Controls are drawn without replacement from the remaining classes, so
+    that a small class map has fewer of them.
+    """
+    rows = []
+    for a in np.asarray(rare, dtype=np.int64):
+        others = np.setdiff1d(np.arange(len(confusion)), [a])
+        # A stable sort, so that ties go to the smaller class_idx on every machine.
+        ranked = others[np.argsort(-confusion[a, others], kind="stable")]
+        confused, rest = ranked[:partners], ranked[partners:]
+        controls = np.random.default_rng([seed, int(a)]).permutation(rest)[:partners]
+        rows += [(a, b, confusion[a, b], False) for b in confused] + [(a, b, confusion[a, b], True) for b in controls]
+    a, b, value, control = zip(*rows, strict=True) if rows else ((), (), (), ())
+    return Pairs(np.array(a, dtype=np.int64), np.array(b, dtype=np.int64), np.array(value, dtype=np.float64),
+                 np.array(control, dtype=bool))

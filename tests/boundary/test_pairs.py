@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import numpy as np
+
+from cbedgan.boundary.latents import latents, z_seeds
+from cbedgan.boundary.pairs import choose_pairs, first_known, soft_confusion
+
+
+def test_soft_confusion_averages_the_rows_of_a_class():
+    probability = np.array([[0.8, 0.2, 0.0], [0.4, 0.0, 0.6], [0.0, 1.0, 0.0]])
+    found = soft_confusion(probability, np.array([0, 0, 1]))
+    assert np.allclose(found[:2], [[0.6, 0.1, 0.3], [0.0, 1.0, 0.0]])
+    assert np.isnan(found[2]).all()
+
+
+def test_training_samples_stand_in_where_validation_has_none():
+    validation = np.array([[0.5, 0.5], [np.nan, np.nan]])
+    training = np.array([[0.9, 0.1], [0.2, 0.8]])
+    rows, place = first_known(validation, training)
+    assert rows.tolist() == [[0.5, 0.5], [0.2, 0.8]] and place.tolist() == [0, 1]
+    assert first_known(validation)[1].tolist() == [0, -1]
+
+
+def test_partners_are_the_most_confused_and_controls_are_others():
+    confusion = np.array([[0.5, 0.1, 0.3, 0.05, 0.05, 0.0]] * 6)
+    pairs = choose_pairs(confusion, np.array([0]), partners=2, seed=0)
+    assert pairs.b[~pairs.control].tolist() == [2, 1] and pairs.confusion[~pairs.control].tolist() == [0.3, 0.1]
+    assert len(set(pairs.b[pairs.control])) == 2 and set(pairs.b[pairs.control]) <= {3, 4, 5}
+    assert pairs.a.tolist() == [0] * 4
+
+
+def test_controls_depend_on_the_seed_and_the_group_alone():
+    confusion = np.eye(30)
+    both = choose_pairs(confusion, np.array([3, 7]), partners=4, seed=1)
+    alone = choose_pairs(confusion, np.array([7]), partners=4, seed=1)
+    other = choose_pairs(confusion, np.array([7]), partners=4, seed=2)
+    assert both.b[both.a == 7].tolist() == alone.b.tolist() != other.b.tolist()
+
+
+def test_a_small_class_map_has_fewer_partners():
+    assert len(choose_pairs(np.eye(3), np.array([1]), partners=5, seed=0)) == 2
+    assert len(choose_pairs(np.eye(3), np.array([], dtype=int), partners=5, seed=0)) == 0
+
+
+def test_each_latent_depends_on_its_own_seed():
+    seeds = z_seeds(0, 225, n=3)
+    assert seeds.tolist() != z_seeds(0, 216, n=3).tolist()
+    assert z_seeds(0, 225, n=2, first=1).tolist() == seeds[1:].tolist()
+    assert (latents(seeds, 5)[2] == latents(seeds[2:], 5)[0]).all()
+    assert latents(z_seeds(1, n=0), 5).shape == (0, 5)
+    z = latents(z_seeds(1, n=200), 50)
+    assert abs(float(z.mean())) < 0.05 and abs(float(z.std()) - 1) < 0.05
