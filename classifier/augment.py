@@ -1,0 +1,106 @@
+"""Label-preserving transforms of a whole stack, batched and differentiable; each names the invariance it uses."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from classifier.config import Config
+from classifier.errors import InputError
+from classifier.spacegroup import ClassMap
+
+
+class AugmentConfig(Config):
+    """mirror: reflect a stack half of the time, and move its label to the enantiomorphic group.
+
+    half_turn, quarter_turns: turn by 180, or by any multiple of 90 degrees; quarter turns need the raw pose, since the
+    canonical pose keeps the shortest reflection on the x axis.
+    gain: standard deviation of a shift added to x; shift_pixels: largest shift along rows and columns, in pixels.
+    """
+
+    mirror: bool
+    half_turn: bool
+    quarter_turns: bool
+    gain: float
+    shift_pixels: int
+
+
+def augment(x: Tensor, label: Tensor, generator: torch.Generator, config: AugmentConfig,
+            class_map: ClassMap) -> tuple[Tensor, Tensor]:
+    """Transform stacks x [B, 3, H, W], each at random, all three patterns of a stack alike.
+
+    label: class_idx int64 [B], or soft labels float [B, K]; returned with the classes the new stacks belong to.
+    generator: its device may differ from that of x, so that one seed gives the same transforms on every device.
+    """
+    if config.quarter_turns and x.shape[-1] != x.shape[-2]:
+        raise InputError(source="augment.quarter_turns", rule="needs square patterns", value=tuple(x.shape[-2:]),
+                         remedy="Set quarter_turns = false.")
+    batch = x.shape[0]
+    if config.mirror:
+        wanted = _uniform(batch, generator, x.device) < 0.5
+        x, label = mirror(x, label, wanted, class_map)
+    if config.half_turn or config.quarter_turns:
+        step = 1 if config.quarter_turns else 2
+        x = turn(x, step * (_uniform(batch, generator, x.device) * (4 // step)).long())
+    if config.shift_pixels:
+        span = 2 * config.shift_pixels + 1
+        offsets = (_uniform(2 * batch, generator, x.device) * span).long() - config.shift_pixels
+        x = shift(x, offsets[:batch], offsets[batch:])
+    if config.gain:
+        normal = torch.randn(batch, generator=generator, device=generator.device).to(x.device)
+        x = gain(x, config.gain * normal)
+    return x, label
+
+
+def mirror(x: Tensor, label: Tensor, wanted: Tensor, class_map: ClassMap) -> tuple[Tensor, Tensor]:
+    """Reflect the wanted (bool [B]) stacks x [B, 3, H, W] in the x axis, label and all.
+
+    Invariance: the mirror image of a crystal is a crystal of the same group, but for the 11 enantiomorphic pairs, where
+    it is one of the partner. A stack whose partner the class map lacks is left as it is, whatever was wanted.
+    """
+    partner = torch.from_numpy(class_map.mirror_partner()).to(x.device)
+    if label.dim() == 1:
+        wanted = wanted & (partner[label] >= 0)
+        label = torch.where(wanted, partner[label], label)
+    else:
+        wanted = wanted & (label[:, partner < 0] == 0).all(1)
+        # Classes without a partner keep their place: they hold no weight in any stack that is reflected.
+        place = torch.where(partner >= 0, partner, torch.arange(len(partner), device=x.device))
+        label = torch.where(wanted[:, None], label[:, place], label)
+    return torch.where(wanted[:, None, None, None], x.flip(-2), x), label
+
+
+def turn(x: Tensor, quarters: Tensor) -> Tensor:
+    """Turn stacks x [B, 3, H, W] by quarters (int64 [B], 0..3) of a full turn, without resampling.
+
+    Invariance: turning the crystal about the beam changes no symmetry.
+    """
+    x = torch.where((quarters >= 2)[:, None, None, None], x.flip(-2, -1), x)
+    odd = (quarters % 2 == 1)[:, None, None, None]
+    return torch.where(odd, x.transpose(-2, -1).flip(-1), x) if x.shape[-1] == x.shape[-2] else x
+
+
+def shift(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Move stacks x [B, 3, H, W] by whole pixels (int64 [B] each); the edge is repeated outwards.
+
+    Invariance: where the optic axis meets the detector says nothing about the crystal.
+    """
+    batch, channels, height, width = x.shape
+    from_row = (torch.arange(height, device=x.device) - rows[:, None]).clamp(0, height - 1)
+    from_column = (torch.arange(width, device=x.device) - columns[:, None]).clamp(0, width - 1)
+    sample = torch.arange(batch, device=x.device)[:, None, None, None]
+    channel = torch.arange(channels, device=x.device)[:, None, None]
+    return x[sample, channel, from_row[:, None, :, None], from_column[:, None, None, :]]
+
+
+def gain(x: Tensor, amount: Tensor) -> Tensor:
+    """Add amount [B] to stacks x [B, 3, H, W].
+
+    Invariance: beam current and exposure. With log intensities this is one factor on all intensities above the floor;
+    below the floor, and with the fourth root, it is only near to one.
+    """
+    return x + amount[:, None, None, None]
+
+
+def _uniform(count: int, generator: torch.Generator, device: torch.device) -> Tensor:
+    return torch.rand(count, generator=generator, device=generator.device).to(device)
