@@ -54,7 +54,8 @@ def write_tiny_stack_file(path: Path, *, space_groups: Sequence[int] = (216, 225
     table = SampleTable.build(
         n, sample_id=[f"{origin}-{i:04d}" for i in range(n)], space_group=numbers,
         material=[f"sg{g}-m{m}" for g, m in zip(numbers, material, strict=True)],
-        structure_type=[f"sg{g}-t{k}" for g, k in zip(numbers, kind, strict=True)], formula=[f"A{m + 1}B" for m in material],
+        structure_type=[f"sg{g}-t{k}" for g, k in zip(numbers, kind, strict=True)],
+        formula=[f"A{m + 1}B" for m in material],
         partition=np.where(kind == 2, "test", "train") if partition else "", origin=origin, beam_energy_kev=100.0)
     write_stack_file(path, stacks.astype(np.float32), table, detector=Detector(size, 4 / size, "shortest_g"),
                      pose="canonical", intensity_unit="fraction of the incident beam per pixel",
