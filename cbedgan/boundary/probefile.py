@@ -1,0 +1,122 @@
+"""probe.h5: one row a probed path, with its crossing and the boundary point it led to; its keys are named only here."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from classifier.atomic import atomic_path
+from classifier.errors import InputError
+from classifier.stacklayout import LIBVER, content_digest, read_description
+
+FORMAT = "cbedgan-probe 1"
+PATHS = "paths"
+REMEDY = "Run the stage probe again."
+
+
+def _column(dtype: str) -> Any:
+    return field(metadata={"dtype": dtype})
+
+
+@dataclass(frozen=True, eq=False)
+class ProbedPaths:
+    """Columns of P probed paths from class a (t = 0, the rare group) to class b (t = 1).
+
+    A path without a crossing has NaN from `crossing` to `p_b`, but for `length`, `thickness` and `intrusion`.
+    """
+
+    space_group_a: np.ndarray = _column("<i2")
+    space_group_b: np.ndarray = _column("<i2")
+    control: np.ndarray = _column("?")  # b was drawn at random, not for being confused with a
+    confusion: np.ndarray = _column("<f8")  # mean probability that real samples of a give to b
+    kind: np.ndarray = _column("S8")  # "class", "latent" or "w"
+    z_seed_a: np.ndarray = _column("<i8")
+    z_seed_b: np.ndarray = _column("<i8")  # the same as z_seed_a on a class path
+    z_a: np.ndarray = _column("<f4")  # [P, L]
+    z_b: np.ndarray = _column("<f4")  # [P, L]
+    margin_at_a: np.ndarray = _column("<f8")
+    margin_at_b: np.ndarray = _column("<f8")
+    crossings: np.ndarray = _column("<i4")  # sign changes of the margin on the grid
+    length: np.ndarray = _column("<f8")  # of the path in w, along the grid
+    thickness: np.ndarray = _column("<f8")  # length on which both classes are plausible
+    intrusion: np.ndarray = _column("<f8")  # share of the grid whose top class is a third
+    crossing: np.ndarray = _column("<f8")  # t of the first crossing; also the share of e_b in its class embedding
+    margin_crossing: np.ndarray = _column("<f8")
+    margin_polished: np.ndarray = _column("<f8")
+    polished: np.ndarray = _column("?")  # the polish brought the point nearer to its beginning; else it stayed
+    w: np.ndarray = _column("<f4")  # [P, W] the boundary point
+    distance: np.ndarray = _column("<f8")  # |w - w at t = 0|
+    p_a: np.ndarray = _column("<f8")  # of the boundary point
+    p_b: np.ndarray = _column("<f8")
+
+    def __len__(self) -> int:
+        return len(self.kind)
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """All columns by name, in the order of declaration."""
+        return {column.name: getattr(self, column.name) for column in fields(self)}
+
+    def take(self, indices: Any) -> ProbedPaths:
+        """Rows at `indices` (integers or a boolean mask), in that order."""
+        return ProbedPaths(**{name: values[indices] for name, values in self.columns().items()})
+
+    @classmethod
+    def concatenate(cls, parts: list[ProbedPaths]) -> ProbedPaths:
+        """Put the rows of several tables, at least one, under each other."""
+        return cls(**{column.name: np.concatenate([getattr(part, column.name) for part in parts])
+                      for column in fields(cls)})
+
+
+@dataclass(frozen=True)
+class ProbeFile:
+    """What probe.h5 holds. provenance: stage, config, config_digest, inputs {name: digest}; summary: success rates and
+    speed; digest: sha256 of paths, provenance and summary."""
+
+    paths: ProbedPaths
+    provenance: dict[str, Any]
+    summary: dict[str, Any]
+    digest: str
+
+
+def write_probe(path: Path, paths: ProbedPaths, *, provenance: dict[str, Any], summary: dict[str, Any]) -> str:
+    """Write probe.h5, whole or not at all; returns its digest."""
+    with atomic_path(path) as temporary, h5py.File(temporary, "w", libver=LIBVER) as file:
+        file.attrs["format"] = FORMAT
+        for column in fields(paths):
+            values = np.asarray(getattr(paths, column.name)).astype(column.metadata["dtype"])
+            packing = {"compression": "gzip", "shuffle": True} if len(values) else {}
+            file.create_dataset(f"{PATHS}/{column.name}", data=values, **packing)
+        for name, content in (("provenance", provenance), ("summary", summary)):
+            file[name] = np.bytes_(json.dumps(content, sort_keys=True))
+        digest = content_digest(read_description(file))
+        file.attrs["digest"] = digest
+    return digest
+
+
+def read_probe(path: Path) -> ProbeFile:
+    """Read and verify probe.h5; a missing, foreign, incomplete or damaged file is an InputError."""
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(source=path, rule="the probe file must exist", value="no file", remedy=REMEDY)
+    try:
+        with h5py.File(path, "r") as file:
+            held = {str(key): file.attrs.get(key) for key in ("format", "digest")}
+            content = read_description(file)
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(source=path, rule="the probe file must be whole HDF5", value=error, remedy=REMEDY) from None
+    if held["format"] != FORMAT:
+        raise InputError(source=path, rule=f"must be of format {FORMAT}", value=held["format"], remedy=REMEDY)
+    if content_digest(content) != held["digest"]:
+        raise InputError(source=path, rule="the content must match its stored sha256", value="another content",
+                         remedy=REMEDY)
+    columns = {column.name: content[f"/{PATHS}/{column.name}"] for column in fields(ProbedPaths)}
+    columns["kind"] = columns["kind"].astype(str)
+    return ProbeFile(ProbedPaths(**columns), json.loads(content["/provenance"].item()),
+                     json.loads(content["/summary"].item()), held["digest"])
