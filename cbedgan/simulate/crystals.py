@@ -60,7 +60,7 @@ class Crystal:
         return len(self.numbers) // len(centring_translations(self.space_group))
 
     def primitive(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-        """Return lattice [3, 3] (rows, angstrom), positions [m, 3] (fractional) and numbers [m] of the primitive cell."""
+        """Return lattice [3, 3] (rows, angstrom), fractional positions [m, 3] and numbers [m] of the primitive cell."""
         basis = PRIMITIVE_BASIS[centring_type(self.space_group)]
         sites = self.positions[: self.n_primitive] @ np.linalg.inv(basis)
         return basis @ self.lattice, sites % 1.0, self.numbers[: self.n_primitive]

@@ -140,8 +140,8 @@ def plan_crystals(config: CrystalConfig, *, seed: int,
         if len(test) < quota.test or len(train) < quota.train:
             raise InputError(source=f"crystals.groups, space group {quota.space_group}",
                              rule="the prototypes must yield the materials that are asked for",
-                             value=f"{len(train)} of {quota.train} train and {len(test)} of {quota.test} test materials "
-                                   f"from {len(streams)} structure types",
+                             value=f"{len(train)} of {quota.train} train and {len(test)} of {quota.test} test "
+                                   f"materials from {len(streams)} structure types",
                              remedy="Ask for fewer, allow larger cells, or give CIF files instead.")
         planned += [PlannedCrystal(crystal, "train") for crystal in train]
         planned += [PlannedCrystal(crystal, "test") for crystal in test]
