@@ -142,7 +142,7 @@ class StackFile:
         if file.attrs.get("format") != stacklayout.ROOT["format"] or stacklayout.STACKS not in file:
             raise InputError(source=self.path, rule=f"the file must be a {stacklayout.ROOT['format']}",
                              value=f"format {file.attrs.get('format')}, keys {', '.join(sorted(file))}",
-                             remedy="Convert data of other layouts with the stage prepare.")
+                             remedy="Convert other layouts with the stage prepare; a file that a stage wrote is damaged.")
         entries = stacklayout.read_description(file)
         self.digest: str = stacklayout.content_digest(entries)
         if self.digest != file.attrs["digest"]:
