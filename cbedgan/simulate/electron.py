@@ -25,7 +25,7 @@ def wavenumber_inv_angstrom(beam_energy_kev: float) -> float:
 
 
 def interaction(beam_energy_kev: float) -> float:
-    """Return gamma * lambda in angstrom: the phase (rad) given by an atom whose scattering factor per area is 1/angstrom.
+    """Return gamma * lambda in angstrom; times a scattering factor per area (1/angstrom) it is a phase in rad.
 
     gamma * lambda * f / A equals sigma * V_projected with the relativistic interaction constant sigma.
     """

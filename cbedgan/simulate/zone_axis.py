@@ -32,13 +32,15 @@ class Slab:
     """One repeat period along the beam, in beam coordinates (x, y, z; see the module), angstrom.
 
     cell: float64 [3, 3], rows a', b', c'; c' = (0, 0, period). positions: float64 [n, 3], fractional in [0, 1).
-    numbers: int [n]. zone_axis_uvw: int [3], conventional cell. frame: float64 [3, 3], rows x, y, z in the
-    crystal's Cartesian axes. multiplicity: volume in units of the cell from which the slab was cut.
+    numbers: int [n]. projected_net: float64 [2, 2], rows are the two shortest vectors of the primitive lattice projected
+    along the beam. zone_axis_uvw: int [3], conventional cell. frame: float64 [3, 3], rows x, y, z in the crystal's
+    Cartesian axes. multiplicity: volume in primitive cells.
     """
 
     cell: NDArray[np.float64]
     positions: NDArray[np.float64]
     numbers: NDArray[np.int64]
+    projected_net: NDArray[np.float64]
     zone_axis_uvw: NDArray[np.int64]
     frame: NDArray[np.float64]
     multiplicity: int
@@ -139,13 +141,15 @@ def slab(conventional: ArrayLike, cell: Cell, zone_axis_uvw: ArrayLike) -> Slab:
                          remedy="Give both cells in the same Cartesian axes.")
     along //= np.gcd.reduce(along)
     frame = _frame(conventional, along @ lattice)
-    in_plane = _in_plane_vectors(along, lattice @ frame.T)
-    matrix = np.array([*in_plane, along])
+    vectors = lattice @ frame.T
+    net = _complement(along)
+    net = _reduced(net @ vectors[:, :2], net)
+    matrix = np.array([*_in_plane_vectors(net, along, vectors), along])
     multiplicity = round(np.linalg.det(matrix))
     filled, kinds = _fill(matrix, multiplicity, positions, numbers)
-    beam_cell = matrix @ lattice @ frame.T
+    beam_cell = matrix @ vectors
     beam_cell[2, :2] = 0  # rounding only
-    return Slab(beam_cell, filled, kinds, uvw // np.gcd.reduce(uvw), frame, multiplicity)
+    return Slab(beam_cell, filled, kinds, (net @ vectors)[:, :2], uvw // np.gcd.reduce(uvw), frame, multiplicity)
 
 
 def _frame(conventional: NDArray[np.float64], beam: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -158,11 +162,13 @@ def _frame(conventional: NDArray[np.float64], beam: NDArray[np.float64]) -> NDAr
     return np.array([x, np.cross(z, x), z])
 
 
-def _in_plane_vectors(along: NDArray[np.int64], vectors: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Choose a', b' as integer rows [2, 3] of the primitive cell; vectors: its rows in beam coordinates."""
+def _in_plane_vectors(net: NDArray[np.int64], along: NDArray[np.int64],
+                      vectors: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Choose a', b' as integer rows [2, 3] of the primitive cell, whose rows in beam coordinates are `vectors`.
+
+    net: integer rows [2, 3] whose projections are a reduced basis of the projected net; along: the row of c'.
+    """
     period = along @ vectors
-    net = _complement(along)
-    net = _reduced(net @ vectors[:, :2], net)  # now the two shortest vectors of the projected net
     smallest = abs(np.linalg.det((net @ vectors)[:, :2]))
     candidates = []
     for i, j in ((i, j) for i in range(REACH + 1) for j in range(-REACH, REACH + 1)):
