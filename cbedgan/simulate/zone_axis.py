@@ -32,9 +32,9 @@ class Slab:
     """One repeat period along the beam, in beam coordinates (x, y, z; see the module), angstrom.
 
     cell: float64 [3, 3], rows a', b', c'; c' = (0, 0, period). positions: float64 [n, 3], fractional in [0, 1).
-    numbers: int [n]. projected_net: float64 [2, 2], rows are the two shortest vectors of the primitive lattice projected
-    along the beam. zone_axis_uvw: int [3], conventional cell. frame: float64 [3, 3], rows x, y, z in the crystal's
-    Cartesian axes. multiplicity: volume in primitive cells.
+    numbers: int [n]. projected_net: float64 [2, 2], rows are the two shortest vectors of the primitive lattice
+    projected along the beam. zone_axis_uvw: int [3], conventional cell. frame: float64 [3, 3], rows x, y, z in the
+    crystal's Cartesian axes. multiplicity: volume in primitive cells.
     """
 
     cell: NDArray[np.float64]
