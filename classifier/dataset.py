@@ -21,6 +21,24 @@ from classifier.stackfile import SampleTable, StackFile
 READ_AT_ONCE = 512  # stacks held at full size while they are reduced to the view
 
 
+@dataclass(frozen=True)
+class Frame:
+    """What the pixels of a set of stacks mean: the detector (after the view), the pose and the unit of intensity."""
+
+    detector: Detector
+    pose: str
+    intensity_unit: str
+
+    def require(self, found: Frame, source: object) -> None:
+        """Refuse stacks `found` in another frame than this one; pixel sizes may differ by rounding."""
+        mine, other = self.detector, found.detector
+        alike = (found.pose, found.intensity_unit, other.unit, other.size_pixels) == (
+            self.pose, self.intensity_unit, mine.unit, mine.size_pixels)
+        if not alike or abs(other.pixel_size / mine.pixel_size - 1) > 1e-6:
+            raise InputError(source=source, rule=f"detector, pose and intensity unit must be those of training, {self}",
+                             value=found, remedy="Bring the patterns to these, or train on patterns like these.")
+
+
 @dataclass(frozen=True, eq=False)
 class StackSet:
     """Samples for a network: x float32 [N, 3, H, W] normalised, class_idx int64 [N] and label arrays str [N].
@@ -46,17 +64,17 @@ class StackSet:
 
 
 def load_physical(stacks: Path, config: ViewConfig, sample_ids: Sequence[str] | None = None
-                  ) -> tuple[np.ndarray, SampleTable, Detector]:
-    """Read intensities float32 [N, 3, H, W] in the given view, their table and detector; all samples, or sample_ids."""
+                  ) -> tuple[np.ndarray, SampleTable, Frame]:
+    """Read intensities float32 [N, 3, H, W] in the given view, their table and frame; all samples, or sample_ids."""
     with StackFile(stacks) as file:
         rows = np.arange(len(file)) if sample_ids is None else _rows(file, sample_ids)
-        seen, detector = view(np.zeros((0, 3, file.detector.size_pixels, file.detector.size_pixels), np.float32),
-                              file.detector, config)
-        intensity = np.empty((len(rows), *seen.shape[1:]), dtype=np.float32)
+        size = file.detector.size_pixels
+        empty, detector = view(np.zeros((0, 3, size, size), np.float32), file.detector, config)
+        intensity = np.empty((len(rows), *empty.shape[1:]), dtype=np.float32)
         for start in range(0, len(rows), READ_AT_ONCE):
             part = slice(start, start + READ_AT_ONCE)
             intensity[part] = view(file.read(rows[part]), file.detector, config)[0]
-        return intensity, file.table.take(rows), detector
+        return intensity, file.table.take(rows), Frame(detector, file.pose, file.intensity_unit)
 
 
 def stack_set(intensity: np.ndarray, table: SampleTable, *, class_map: ClassMap, transform: IntensityTransform,
@@ -101,11 +119,6 @@ def check_added_source(source: Path, held: Split, *, stacks: Path) -> str:
     material, structure type, or formula within a space group with validation or test.
     """
     with StackFile(source) as file, StackFile(stacks) as base:
-        for name in ("pose", "intensity_unit", "detector"):
-            if getattr(file, name) != getattr(base, name):
-                raise InputError(source=source, rule=f"an added source must have the {name} of {base.path}",
-                                 value=f"{getattr(file, name)}, not {getattr(base, name)}",
-                                 remedy="Write it with the same detector, pose and unit.")
         synthetic = file.table.origin == "synthetic"
         if synthetic.any() and file.provenance.get("split_digest") != held.digest:
             raise InputError(source=source, rule="synthetic stacks must come from the split they are used with",

@@ -6,7 +6,7 @@ import numpy as np
 
 
 def bundle(kind: np.ndarray, duplicate: np.ndarray) -> np.ndarray:
-    """Number int [M] of the bundle of each material: those linked, even by a chain, by an equal kind or duplicate key."""
+    """Number int [M] of the bundle of each material: those linked, even by a chain, by an equal kind or duplicate."""
     codes = [np.unique(keys, return_inverse=True)[1] for keys in (kind, duplicate)]
     label = np.arange(len(kind))
     while True:

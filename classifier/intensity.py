@@ -1,4 +1,4 @@
-"""Physical intensity <-> x for networks: one fixed, invertible scale of the whole data set, fitted on its train part."""
+"""Physical intensity <-> x for networks: one fixed, invertible scale for a data set, fitted on its train part."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def cross_entropy(logits: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
-    """Weighted mean of -sum_k target_k log softmax(logits)_k; logits [B, K], target [B, K] probabilities, weight [B]."""
+    """Weighted mean of -sum_k target_k log softmax(logits)_k; logits and target (probabilities) [B, K], weight [B]."""
     loss = -(target * F.log_softmax(logits, dim=1)).sum(1)
     return loss.mean() if weight is None else (loss * weight).sum() / weight.sum()
 

@@ -67,7 +67,7 @@ def recall_by_shot(recall: np.ndarray, training_materials: np.ndarray) -> dict[s
 
 
 def calibration_error(truth: np.ndarray, logits: np.ndarray, bins: int = 15, weight: np.ndarray | None = None) -> float:
-    """Expected calibration error: mean |accuracy - confidence| over equal bins of confidence, weighted by their content.
+    """Expected calibration error: mean |accuracy - confidence| over equal bins of confidence.
 
     Guo et al. 2017, arXiv 1706.04599, eq. 3.
     """
@@ -98,6 +98,12 @@ def bootstrap_recall(truth: np.ndarray, predicted: np.ndarray, unit: np.ndarray,
     return _ratio(drawn @ hits, drawn @ total)
 
 
+def mean_present(values: np.ndarray) -> np.ndarray:
+    """Mean float64 [R] over the entries of each row of [R, K] that are not NaN; NaN for a row without any."""
+    present = ~np.isnan(values)
+    return _ratio(np.where(present, values, 0).sum(axis=1), present.sum(axis=1))
+
+
 def interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
     """Percentile interval of bootstrap replicates [R], those that are NaN left out."""
     if np.isnan(values).all():
@@ -111,5 +117,4 @@ def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
 
 
 def _mean(values: np.ndarray) -> float:
-    present = values[~np.isnan(values)]
-    return float(present.mean()) if len(present) else float("nan")
+    return float(mean_present(values[None])[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from classifier.atomic import atomic_path
 from classifier.checkpoint import load_checkpoint, save_checkpoint
-from classifier.dataset import load_physical
+from classifier.dataset import Frame, StackSet, load_physical
 from classifier.errors import InputError
 from classifier.geometry import Detector, ViewConfig
 from classifier.intensity import IntensityTransform
@@ -23,13 +23,14 @@ from classifier.spacegroup import ClassMap
 from classifier.stackfile import StackFile
 
 PREDICT_AT_ONCE = 256  # stacks a forward pass
+COLUMNS = ("sample_id", "material", "structure_type", "space_group", "logits", "part")  # of Predictions
 
 
 @dataclass(frozen=True, eq=False)
 class TrainedClassifier:
     """A classifier with all it needs to judge a stack: view, intensity scale, class map, and where it came from.
 
-    detector: of the patterns after the view; prior: float32 [K], class frequencies it was trained with;
+    frame: detector (after the view), pose and intensity unit; prior: float32 [K], class frequencies of its training;
     training_materials: int64 [K], real training materials of each class; digest: of the checkpoint, "" before saving.
     """
 
@@ -37,9 +38,7 @@ class TrainedClassifier:
     model_config: ModelConfig
     class_map: ClassMap
     view: ViewConfig
-    detector: Detector
-    pose: str
-    intensity_unit: str
+    frame: Frame
     intensity: IntensityTransform
     prior: Tensor
     training_materials: Tensor
@@ -56,10 +55,10 @@ class TrainedClassifier:
         """Write the checkpoint (kind "classifier") and return its digest."""
         parts = {"model": self.model.state_dict(), "model_config": self.model_config.model_dump(),
                  "space_groups": list(self.class_map.space_groups), "view": self.view.model_dump(),
-                 "detector": [self.detector.size_pixels, self.detector.pixel_size, self.detector.unit],
-                 "intensity": self.intensity.state(), "prior": self.prior, "training_materials": self.training_materials}
-        header = {"split_digest": self.split_digest, "stack_digest": self.stack_digest, "pose": self.pose,
-                  "intensity_unit": self.intensity_unit, "provenance": self.provenance}
+                 "detector": asdict(self.frame.detector), "intensity": self.intensity.state(),
+                 "prior": self.prior, "training_materials": self.training_materials}
+        header = {"split_digest": self.split_digest, "stack_digest": self.stack_digest, "pose": self.frame.pose,
+                  "intensity_unit": self.frame.intensity_unit, "provenance": self.provenance}
         return save_checkpoint(path, kind="classifier", parts=parts, header=header)
 
 
@@ -72,12 +71,13 @@ def load_classifier(path: Path, *, split_digest: str | None = None) -> TrainedCl
                          value=f"split {header['split_digest'][:12]}, not {split_digest[:12]}",
                          remedy="Train it on this split, or give the split it was trained on.")
     config = ModelConfig(**{**parts["model_config"], "widths": tuple(parts["model_config"]["widths"])})
-    class_map, detector = ClassMap(tuple(parts["space_groups"])), Detector(*parts["detector"])
-    model = StackClassifier(config, classes=len(class_map), size_pixels=detector.size_pixels)
+    class_map = ClassMap(tuple(parts["space_groups"]))
+    frame = Frame(Detector(**parts["detector"]), header["pose"], header["intensity_unit"])
+    model = StackClassifier(config, classes=len(class_map), size_pixels=frame.detector.size_pixels)
     model.load_state_dict(parts["model"])
     return TrainedClassifier(
         model.to(memory_format=torch.channels_last).eval().requires_grad_(False), config, class_map,
-        ViewConfig(**parts["view"]), detector, header["pose"], header["intensity_unit"],
+        ViewConfig(**parts["view"]), frame,
         IntensityTransform.from_state(parts["intensity"]), parts["prior"], parts["training_materials"],
         header["split_digest"], header["stack_digest"], header["provenance"], held.digest)
 
@@ -110,6 +110,21 @@ class Predictions:
     split_digest: str
     provenance: dict[str, Any]
 
+    @classmethod
+    def of(cls, classifier: TrainedClassifier, samples: StackSet, *, part: str,
+           provenance: dict[str, Any]) -> Predictions:
+        """Judge normalised samples of one part."""
+        return cls(samples.sample_id, samples.material, samples.structure_type,
+                   np.asarray(classifier.class_map.space_groups)[samples.class_idx.cpu().numpy()],
+                   predict_logits(classifier.model, samples.x), np.full(len(samples), part), classifier.class_map,
+                   classifier.split_digest, provenance)
+
+    @classmethod
+    def concatenate(cls, several: list[Predictions]) -> Predictions:
+        """Put predictions of one classifier under each other."""
+        columns = (np.concatenate([getattr(one, name) for one in several]) for name in COLUMNS)
+        return cls(*columns, several[0].class_map, several[0].split_digest, several[0].provenance)
+
     def predicted(self) -> np.ndarray:
         """Most probable space group of each sample, int64 [N]."""
         return np.asarray(self.class_map.space_groups)[self.logits.argmax(axis=1)]
@@ -117,16 +132,13 @@ class Predictions:
     def take(self, part: str) -> Predictions:
         """The samples of one part."""
         rows = self.part == part
-        return Predictions(self.sample_id[rows], self.material[rows], self.structure_type[rows],
-                           self.space_group[rows], self.logits[rows], self.part[rows], self.class_map,
-                           self.split_digest, self.provenance)
+        return replace(self, **{name: getattr(self, name)[rows] for name in COLUMNS})
 
     def save(self, path: Path) -> None:
         """Write an npz file of plain arrays, whole or not at all."""
         metadata = {"split_digest": self.split_digest, "provenance": self.provenance}
         with atomic_path(path) as temporary, temporary.open("wb") as stream:
-            np.savez(stream, sample_id=self.sample_id, material=self.material, structure_type=self.structure_type,
-                     space_group=self.space_group, logits=self.logits, part=self.part,
+            np.savez(stream, **{name: getattr(self, name) for name in COLUMNS},
                      class_space_groups=np.asarray(self.class_map.space_groups), metadata=json.dumps(metadata))
 
     @classmethod
@@ -135,8 +147,7 @@ class Predictions:
         try:
             with np.load(path, allow_pickle=False) as held:
                 metadata = json.loads(str(held["metadata"]))
-                return cls(held["sample_id"], held["material"], held["structure_type"], held["space_group"],
-                           held["logits"], held["part"], ClassMap(tuple(held["class_space_groups"].tolist())),
+                return cls(*(held[name] for name in COLUMNS), ClassMap(tuple(held["class_space_groups"].tolist())),
                            metadata["split_digest"], metadata["provenance"])
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise InputError(source=path, rule="must be a file of predictions", value=error,
@@ -145,14 +156,10 @@ class Predictions:
 
 def predict(classifier: TrainedClassifier, stacks: Path) -> Predictions:
     """Judge every stack of a stack file, labelled or not; another pose, detector or unit is an InputError."""
+    intensity, table, frame = load_physical(stacks, classifier.view)
+    classifier.frame.require(frame, stacks)
     with StackFile(stacks) as file:
-        pose, unit, digest = file.pose, file.intensity_unit, file.digest
-    intensity, table, detector = load_physical(stacks, classifier.view)
-    for name, found, needed in (("pose", pose, classifier.pose), ("intensity unit", unit, classifier.intensity_unit),
-                                ("detector unit", detector.unit, classifier.detector.unit)):
-        if found != needed:
-            raise InputError(source=stacks, rule=f"the {name} must be the one the classifier was trained with, {needed}",
-                             value=found, remedy="Bring the patterns to it, or train on patterns like these.")
+        digest = file.digest
     x = torch.from_numpy(classifier.intensity.normalise(intensity))
     provenance = {**classifier.provenance, "classifier_digest": classifier.digest, "stack_digest": digest}
     return Predictions(table.sample_id, table.material, table.structure_type, table.space_group,

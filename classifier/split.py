@@ -24,10 +24,10 @@ class SplitConfig(Config):
     """group_by: what never crosses parts: whole structure types of a space group, or single materials.
 
     validation_fraction, test_fraction: share of each group's materials to hold out; minimum_materials: a group with
-    fewer materials to cut from gives none; adopt_partition: keep the file's own train and test (and validation, where it
-    has one), and cut only what is missing from train; near_duplicates: materials of one formula and space group under
-    several names are kept together, or, where an adopted partition parts them, are refused or dropped from the training
-    side; seed: of the random choice.
+    fewer materials to cut from gives none; adopt_partition: keep the file's own train and test (and validation, where
+    it has one), and cut only what is missing from train; near_duplicates: materials of one formula and space group
+    under several names are kept together, or, where an adopted partition parts them, are refused or dropped from the
+    training side; seed: of the random choice.
     """
 
     group_by: Literal["structure_type", "material"]
@@ -146,7 +146,7 @@ def _check_table(table: SampleTable, source: object) -> None:
     for column in ("space_group", "structure_type", "formula"):
         values = getattr(table, column)
         _refuse(source, f"all samples of a material must agree in {column}",
-                names[np.unique(code[values != values[first][code]])], "Correct the table, or name the materials apart.")
+                names[np.unique(code[values != values[first][code]])], "Correct the table.")
 
 
 def _published(table: SampleTable, materials: _Materials, source: object) -> np.ndarray:

@@ -1,0 +1,159 @@
+"""train-clf [stage]: train the classifier on the train part, and on an added source where one is given."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from classifier import metrics
+from classifier.dataset import StackSet, check_added_source, load_physical, load_stack_set, stack_set
+from classifier.errors import InputError
+from classifier.intensity import IntensityTransform
+from classifier.predict import Predictions, TrainedClassifier, load_classifier, predict_logits
+from classifier.run import Interrupted, Run, StopRequest, progress
+from classifier.scores import score
+from classifier.spacegroup import ClassMap
+from classifier.split import Split, load_split
+from classifier.stackfile import StackFile
+from classifier.step import Source, State, TrainClassifierConfig, class_frequencies, learning_rate, step
+
+__all__ = ["TrainClassifierConfig", "TrainedClassifier", "load_classifier", "reproducible", "train_classifier"]
+
+TOLERATED_SKIPS = 3  # skipped steps that never stop a training, however short
+
+
+def train_classifier(config: TrainClassifierConfig, *, stacks: Path, split: Path, out: Path,
+                     synthetic: Path | None = None) -> Path:
+    """Train and write classifier.safetensors, predictions.npz (validation and test) and result.json; resumes.
+
+    synthetic: a stack file to train on in addition (synthetic, or any other that shares nothing with the held-out
+    parts). The weights that leave are the last ones, or their average: nothing is selected on any held-out part.
+    """
+    out = Path(out)
+    with StackFile(stacks) as file:
+        held = load_split(split, stack_digest=file.digest)
+    inputs = {"stacks": held.stack_digest, "split": held.digest}
+    if synthetic is not None:
+        inputs["synthetic"] = check_added_source(synthetic, held, stacks=stacks)
+    run = Run.open(out, stage="train-clf", config=config, inputs=inputs)
+    if run.result is None:
+        with reproducible(config.threads):
+            _run(config, run, held, stacks, synthetic)
+    return out / "classifier.safetensors"
+
+
+@contextmanager
+def reproducible(threads: int) -> Iterator[None]:
+    """Use a fixed number of threads and deterministic algorithms while the context lasts."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        torch.use_deterministic_algorithms(before[1])
+
+
+def _run(config: TrainClassifierConfig, run: Run, held: Split, stacks: Path, synthetic: Path | None) -> None:
+    """Load, train, and write everything the stage leaves."""
+    device = torch.device("cuda" if config.device == "auto" and torch.cuda.is_available() else
+                          "cpu" if config.device == "auto" else config.device)
+    physical, table, frame = load_physical(stacks, config.view, held.parts["train"])
+    transform, class_map = IntensityTransform.fit(physical, config.intensity), ClassMap(held.space_groups)
+    real = stack_set(physical, table, class_map=class_map, transform=transform, source=stacks)
+    sources = [Source.build(real, power=config.sampling_power, weight=1.0, device=device)]
+    if synthetic is not None:
+        physical, table, found = load_physical(synthetic, config.view)
+        frame.require(found, synthetic)
+        added = stack_set(physical, table, class_map=class_map, transform=transform, source=synthetic)
+        # Its quota was decided where it was made: power 1 draws every added material equally often.
+        sources.append(Source.build(added, power=1.0, weight=config.synthetic_weight, device=device))
+    judged = {part: load_stack_set(stacks, class_map=class_map, view=config.view, intensity=transform,
+                                   sample_ids=held.parts[part]) for part in ("validation", "test")}
+    state = State(config, len(class_map), device)
+    if run.checkpoint_path.exists():
+        state.load(run.checkpoint_path)
+    run.rewind(state.images_seen)
+    prior = class_frequencies(config, sources, len(class_map)).to(device)
+    _loop(config, run, state, sources, prior, class_map, judged["validation"].to(device))
+
+    network = state.average if config.ema_half_life_images else state.model
+    materials = torch.from_numpy(training_materials(real, len(class_map)))
+    trained = TrainedClassifier(network.cpu().eval(), config.model, class_map, config.view, frame, transform,
+                                prior.cpu(), materials, held.digest, held.stack_digest, run.provenance())
+    digest = trained.save(run.folder / "classifier.safetensors")
+    predictions = Predictions.concatenate([Predictions.of(
+        trained, samples, part=part, provenance={**run.provenance(), "classifier_digest": digest})
+        for part, samples in judged.items()])
+    predictions.save(run.folder / "predictions.npz")
+    run.finish({"classifier_digest": digest, "split_digest": held.digest, "images_seen": state.images_seen,
+                "skipped_steps": state.skipped,
+                **{part: score(predictions.take(part), materials.numpy()) for part in judged}})
+    for path in (run.checkpoint_path, run.checkpoint_path.with_suffix(".json")):
+        path.unlink(missing_ok=True)  # only a training that goes on needs it
+
+
+def training_materials(samples: StackSet, classes: int) -> np.ndarray:
+    """Number of materials of each class, int64 [K]."""
+    pairs = np.unique(np.stack([samples.class_idx.numpy().astype(str), samples.material]), axis=1)
+    return np.bincount(pairs[0].astype(np.int64), minlength=classes)
+
+
+def _loop(config: TrainClassifierConfig, run: Run, state: State, sources: list[Source], prior: Tensor,
+          class_map: ClassMap, validation: StackSet) -> None:
+    """Step until config.images are seen, in one order: done? - report - save - stop - step."""
+    bar = progress("train-clf", config.images, completed=state.images_seen)
+    with StopRequest() as stop, bar as shown:
+        while True:
+            done = state.images_seen >= config.images
+            if state.unreported and (done or _due(state, config, config.report_every_images)):
+                _report(config, run, state, validation)
+            if done or stop.requested or _due(state, config, config.checkpoint_every_images):
+                state.save(run.checkpoint_path, run.provenance())
+            if done:
+                return
+            if stop.requested:
+                raise Interrupted(stop.signal_number)
+            loss = step(state, config, sources, prior, class_map)
+            state.images_seen += config.batch
+            if loss is None:
+                _count_skip(state, config, run)
+            else:
+                state.loss_sum, state.unreported = state.loss_sum + loss, state.unreported + 1
+            shown.advance(config.batch)
+
+
+def _due(state: State, config: TrainClassifierConfig, every: int) -> bool:
+    """Whether the last step passed a multiple of `every` images."""
+    return state.images_seen // every > (state.images_seen - config.batch) // every and state.images_seen > 0
+
+
+def _report(config: TrainClassifierConfig, run: Run, state: State, validation: StackSet) -> None:
+    network = state.average if config.ema_half_life_images else state.model
+    row: dict[str, Any] = {"loss": state.loss_sum / state.unreported, "skipped": state.skipped,
+                           "learning_rate": learning_rate(config, state.images_seen)}
+    if len(validation):
+        logits = predict_logits(network, validation.x)
+        matrix = metrics.confusion(validation.class_idx.cpu().numpy(), logits.argmax(axis=1), logits.shape[1],
+                                   metrics.material_weights(validation.material))
+        row["validation_balanced_accuracy"] = metrics.balanced_accuracy(matrix)
+    run.log(images_seen=state.images_seen, **row)
+    state.loss_sum, state.unreported = 0.0, 0
+
+
+def _count_skip(state: State, config: TrainClassifierConfig, run: Run) -> None:
+    state.skipped += 1
+    steps = state.images_seen // config.batch
+    if state.skipped > max(TOLERATED_SKIPS, config.max_skipped_share * steps):
+        raise InputError(source=run.folder, value=f"{state.skipped} of {steps}", remedy="Lower learning_rate, or look "
+                         "for damaged stacks; the last checkpoint is kept.",
+                         rule=f"at most {config.max_skipped_share:.1%} of the steps may have a loss that is not finite")
