@@ -126,7 +126,7 @@ class StackFile:
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
-        self._handle: h5py.File | None = None
+        self._stacks: h5py.Dataset | None = None
         self._process = 0
         if not self.path.is_file():
             raise InputError(source=self.path, rule="the stack file must exist", value="no file",
@@ -134,15 +134,14 @@ class StackFile:
         if not h5py.is_hdf5(self.path):
             raise InputError(source=self.path, rule="a stack file must be HDF5", value="another format",
                              remedy="Give a file that a stage of this package wrote.")
-        with _damage_reported(self.path):
-            self._load()
+        with _damage_reported(self.path), h5py.File(self.path, "r") as file:
+            self._load(file)
 
-    def _load(self) -> None:
-        file = self._open()
-        if file.attrs.get("format") != stacklayout.ROOT["format"] or stacklayout.STACKS not in file:
+    def _load(self, file: h5py.File) -> None:
+        if file.attrs.get("format") != stacklayout.ROOT["format"]:
             raise InputError(source=self.path, rule=f"the file must be a {stacklayout.ROOT['format']}",
-                             value=f"format {file.attrs.get('format')}, keys {', '.join(sorted(file))}",
-                             remedy="Convert other layouts with the stage prepare; a file that a stage wrote is damaged.")
+                             value=f"format {file.attrs.get('format')}, keys {', '.join(sorted(file)) or 'none'}",
+                             remedy="Convert other layouts with the stage prepare; if a stage wrote it, it is damaged.")
         entries = stacklayout.read_description(file)
         self.digest: str = stacklayout.content_digest(entries)
         if self.digest != file.attrs["digest"]:
@@ -164,16 +163,18 @@ class StackFile:
         if len(self._crc32) != len(self) or stacks.id.get_num_chunks() != len(self):
             raise ValueError("stacks are missing")
 
-    def _open(self) -> h5py.File:
-        if self._handle is None or self._process != os.getpid():
-            self._handle, self._process = h5py.File(self.path, "r", rdcc_nbytes=0), os.getpid()
-        return self._handle
+    def _open(self) -> h5py.Dataset:
+        """The dataset of stacks, float32 [N, 3, H, W], through this process's own handle."""
+        if self._stacks is None or self._process != os.getpid():
+            # A chunk is read whole and once: HDF5's cache of chunks would only copy it.
+            self._stacks, self._process = h5py.File(self.path, "r", rdcc_nbytes=0)[stacklayout.STACKS], os.getpid()
+        return self._stacks
 
     def close(self) -> None:
         """Close this process's handle; a later read opens it again."""
-        if self._handle is not None and self._process == os.getpid():
-            self._handle.close()
-        self._handle = None
+        if self._stacks is not None and self._process == os.getpid():
+            self._stacks.file.close()
+        self._stacks = None
 
     def __enter__(self) -> StackFile:
         return self
@@ -189,22 +190,21 @@ class StackFile:
 
     def read(self, indices: Any) -> np.ndarray:
         """Read the stacks at `indices` (integers [n], any order, or a mask [N]) as float32 [n, 3, H, W], verified."""
-        indices = np.arange(len(self))[indices].reshape(-1)
-        wanted, position = np.unique(indices, return_inverse=True)
-        runs = np.split(wanted, np.flatnonzero(np.diff(wanted) > 1) + 1) if len(wanted) else []
+        indices = np.asarray(indices)
+        indices = np.arange(len(self))[indices if indices.size else []].reshape(-1)
         size = self.detector.size_pixels
-        stacks = np.empty((len(wanted), 3, size, size), dtype=np.float32)
-        done = 0
-        for run in runs:
-            self._read_run(run[0], stacks[done:done + len(run)])
-            done += len(run)
-        return stacks if np.array_equal(wanted, indices) else stacks[position]
+        stacks = np.empty((len(indices), 3, size, size), dtype=np.float32)
+        breaks = np.flatnonzero(np.diff(indices) != 1) + 1
+        for first, last in zip((0, *breaks), (*breaks, len(indices)), strict=True):
+            if first < last:
+                self._read_run(int(indices[first]), stacks[first:last])
+        return stacks
 
     def _read_run(self, start: int, out: np.ndarray) -> None:
         """Fill `out` float32 [n, 3, H, W] with the stacks from `start` on; a damaged one is an InputError naming it."""
         try:
             with _damage_reported(self.path):
-                self._open()[stacklayout.STACKS].read_direct(out, np.s_[int(start):int(start) + len(out)])
+                self._open().read_direct(out, np.s_[start:start + len(out)])
         except InputError:
             if len(out) == 1:
                 raise self._damaged(start, "its checksum or packing is broken") from None

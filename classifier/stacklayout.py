@@ -114,10 +114,13 @@ def read_description(file: h5py.File) -> dict[str, np.ndarray]:
             return
         for key in item:
             link = item.get(key, getlink=True)
-            if isinstance(link, h5py.HardLink):
-                visit(f"{name.rstrip('/')}/{key}", item[key])
+            place = f"{name.rstrip('/')}/{key}"
+            if isinstance(link, h5py.ExternalLink):
+                _refuse_outside(file, place)
+            elif isinstance(link, h5py.SoftLink):
+                found[place] = _plain(link.path)
             else:
-                found[f"{name.rstrip('/')}/{key}"] = _plain(link.path)
+                visit(place, item[key])
 
     visit("/", file)
     found.pop("/@digest", None)
@@ -127,13 +130,17 @@ def read_description(file: h5py.File) -> dict[str, np.ndarray]:
 def refuse_bomb(dataset: h5py.Dataset) -> None:
     """Refuse (InputError) a dataset stored outside its file or declared larger than its stored bytes can unpack to."""
     if dataset.is_virtual or dataset.external:
-        raise InputError(source=dataset.file.filename, rule=f"{dataset.name} must lie in the file itself",
-                         value="a reference to another file", remedy="Do not open files from unknown hands.")
+        _refuse_outside(dataset.file, dataset.name)
     stored = dataset.id.get_storage_size()
     if dataset.nbytes > HIGHEST_PACKING * stored:
         raise InputError(source=dataset.file.filename,
                          rule=f"{dataset.name} must hold the values that it declares ({dataset.nbytes} bytes)",
                          value=f"{stored} stored bytes", remedy="The file is damaged, unfinished or hostile.")
+
+
+def _refuse_outside(file: h5py.File, name: str) -> None:
+    raise InputError(source=file.filename, rule=f"{name} must lie in the file itself",
+                     value="a reference to another file", remedy="Open only files that you trust.")
 
 
 def content_digest(description: dict[str, np.ndarray]) -> str:
