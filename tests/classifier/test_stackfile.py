@@ -198,7 +198,6 @@ def test_a_flipped_bit_of_a_stack_names_its_sample(stack_file):
     for read in (lambda: file.read(range(5)), lambda: file.read([3]), file.verify):
         with pytest.raises(InputError, match="stacks.h5, sample s3: the stack must be intact"):
             read()
-    assert ["sample s3" in str(fault) for fault in file.faults()] == [True]
 
 
 def test_edits_with_valid_checksums_are_found(stack_file):
