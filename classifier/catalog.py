@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -34,6 +35,11 @@ class FileEntry:
     pose: str
     intensity_unit: str
     stage: str
+
+    def __str__(self) -> str:
+        return (f"{self.path}: {self.samples} samples of {self.size_pixels} x {self.size_pixels} pixels, "
+                f"{self.pixel_size:.6g} {self.unit} each, {self.pose} pose; intensity unit: {self.intensity_unit}; "
+                f"written by {self.stage or 'an unknown stage'}; digest {self.digest[:12]}")
 
 
 @dataclass(frozen=True)
@@ -73,13 +79,20 @@ class Catalog:
 
     def table(self) -> RenderableType:
         """Files, counts of the groups and findings, to print on a rich console."""
-        files = _table("Files", [asdict(entry) | {"digest": entry.digest[:12]} for entry in self.files])
-        groups = self.groups()
+        groups, shown = self.groups(), []
         shots = ", ".join(f"{sum(g.shot == shot for g in groups)} {shot}" for shot in SHOT_CLASSES)
-        title = f"{len(self.samples)} samples, {len(np.unique(self.samples.material))} materials, " \
-                f"{len(groups)} of 230 space groups ({shots}); train, validation, test: materials of the partition"
+        counts = Table(box=SIMPLE_HEAD, padding=0, pad_edge=False, title_justify="left", title_style="bold", title=(
+            f"{len(self.samples)} samples, {_distinct(self.samples.material)} materials, {len(groups)} of 230 space "
+            f"groups ({shots}); train, validation, test: materials of a published partition"))
+        for column in fields(GroupCount):
+            values = [str(getattr(group, column.name)) for group in groups]
+            if set(values) - {"0"}:
+                counts.add_column(column.name.replace("_", " "), justify="left" if column.type == "str" else "right")
+                shown.append(values)
+        for row in zip(*shown, strict=True):
+            counts.add_row(*row)
         findings = [Text(f"! {finding}", style="yellow") for finding in self.findings] or [Text("Nothing found wrong.")]
-        return Group(files, _table(title, [asdict(group) for group in groups]), *findings)
+        return Group(*map(str, self.files), counts, *findings)
 
     def to_json(self) -> dict[str, Any]:
         """The same as JSON content: files, groups, findings."""
@@ -112,8 +125,8 @@ def _stack_paths(paths: Iterable[Path]) -> list[Path]:
     paths = [Path(path) for path in paths]
     found = [file for path in paths for file in (sorted(path.glob("*.h5")) if path.is_dir() else [path])]
     if not found:
-        raise InputError(source="catalog", rule="there must be a stack file", value=", ".join(map(str, paths)) or "none",
-                         remedy="Name files, or folders with *.h5 files.")
+        raise InputError(source="catalog", rule="there must be a stack file",
+                         value=", ".join(map(str, paths)) or "none", remedy="Name files, or folders with *.h5 files.")
     return found
 
 
@@ -125,13 +138,13 @@ def _entry(file: StackFile) -> FileEntry:
 
 def _count(table: SampleTable) -> GroupCount:
     number = int(table.space_group[0])
-    materials = {part: len(np.unique(table.material[table.partition == part])) for part in PARTITIONS if part}
-    total = len(np.unique(table.material))
+    materials = {part: _distinct(table.material[table.partition == part]) for part in PARTITIONS if part}
+    total = _distinct(table.material)
     published = bool((table.partition != "").any())
     return GroupCount(
         space_group=number, symbol=spacegroup.symbol(number), crystal_system=spacegroup.crystal_system(number),
         shot=str(shot_class(np.array([materials["train"] if published else total]))[0]), samples=len(table),
-        structure_types=len(np.unique(table.structure_type)), materials=total, **materials)
+        structure_types=_distinct(table.structure_type), materials=total, **materials)
 
 
 def _inconsistencies(files: list[FileEntry], samples: SampleTable) -> Iterator[str]:
@@ -180,10 +193,5 @@ def _some(what: str, names: np.ndarray) -> str:
     return f"{what} ({len(names)}): {', '.join(names[:5])}{', ...' if len(names) > 5 else '.'}"
 
 
-def _table(title: str, rows: list[dict[str, Any]]) -> Table:
-    table = Table(title=title, title_justify="left")
-    for name, value in (rows[0] if rows else {}).items():
-        table.add_column(name.replace("_", " "), justify="left" if isinstance(value, str) else "right")
-    for row in rows:
-        table.add_row(*(f"{value:.6g}" if isinstance(value, float) else str(value) for value in row.values()))
-    return table
+def _distinct(names: np.ndarray) -> int:
+    return len(np.unique(names[names != ""]))

@@ -86,7 +86,7 @@ def test_verify_reads_every_stack(tmp_path):
 
 def test_prints_and_exports(tiny_stack_file):
     found = catalog([tiny_stack_file()])
-    console = Console(record=True, width=160, file=io.StringIO())
+    console = Console(record=True, width=200, file=io.StringIO())
     console.print(found.table())
     text = console.export_text()
     assert "24 samples, 24 materials, 4 of 230 space groups (4 few, 0 medium, 0 many)" in text
