@@ -1,0 +1,118 @@
+"""The arms of the comparison, and the training sources that set them apart, all at one number of stacks a group."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from classifier.errors import InputError
+from classifier.geometry import ViewConfig, view
+from classifier.split import Split
+from classifier.stackfile import SampleTable, StackFile, StackWriter
+
+Source = Literal["duplicated", "interior", "boundary"]
+BATCH = 64
+"""Stacks copied at a time."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One training condition; it differs from its reference arm in one argument, the loss or the added source."""
+
+    label: str
+    loss: Literal["cross_entropy", "logit_adjusted"]
+    source: Source | None
+    reference: str | None
+
+
+ARMS = {
+    "real": Arm("real", "cross_entropy", None, None),
+    "real_logit_adjusted": Arm("logit-adjusted", "logit_adjusted", None, "real"),
+    "duplicated_reals": Arm("duplicated reals", "cross_entropy", "duplicated", "real"),
+    "interior_synthetic": Arm("interior synthetic", "cross_entropy", "interior", "real"),
+    "boundary_synthetic": Arm("boundary synthetic", "cross_entropy", "boundary", "real"),
+    "duplicated_reals_logit_adjusted": Arm(
+        "duplicated reals, logit-adjusted", "logit_adjusted", "duplicated", "real_logit_adjusted"),
+    "interior_synthetic_logit_adjusted": Arm(
+        "interior synthetic, logit-adjusted", "logit_adjusted", "interior", "real_logit_adjusted"),
+    "boundary_synthetic_logit_adjusted": Arm(
+        "boundary synthetic, logit-adjusted", "logit_adjusted", "boundary", "real_logit_adjusted"),
+}
+
+
+def kinds(table: SampleTable) -> np.ndarray:
+    """Kind of each synthetic stack, str [N], from the key "kind" of its provenance ("" where it has none)."""
+    return np.array([json.loads(text or "{}").get("kind", "") for text in table.provenance], dtype=str)
+
+
+def equal_numbers(table: SampleTable, sources: set[Source], trained: np.ndarray) -> dict[int, int]:
+    """Number of stacks to add to each space group: the fewest that any of the synthetic sources holds of it.
+
+    trained: space groups that have real training stacks; no other group is added to.
+    """
+    kind, asked = kinds(table), sources - {"duplicated"}
+    held = np.isin(kind, list(asked)) if asked else kind != ""
+    numbers = {}
+    for group in np.intersect1d(table.space_group[held], trained).tolist():
+        of_group = kind[held & (table.space_group == group)]
+        numbers[group] = min(((of_group == source).sum() for source in asked), default=len(of_group))
+    numbers = {group: int(number) for group, number in numbers.items() if number}
+    if not numbers:
+        raise InputError(source="synthetic file", rule=f"some group must hold stacks of every kind of {sorted(asked)}",
+                         value=dict(zip(*np.unique(kind, return_counts=True), strict=True)) or "an empty file",
+                         remedy="Synthesize more, or leave out the arms whose kind is missing.")
+    return numbers
+
+
+def write_sources(sources: set[Source], *, synthetic: StackFile, real: StackFile, split: Split, view_config: ViewConfig,
+                  seed: int, provenance: dict[str, Any], out: Path) -> tuple[dict[Source, Path], dict[int, int]]:
+    """Write out/<source>.h5 for each source; return the paths and {space_group: number of stacks added}.
+
+    Interior and boundary stacks are drawn without replacement from the synthetic file. Duplicated ones are drawn from
+    the train part of the same groups, each stack as often as any other, and cut to the view in which synthetic stacks
+    are made, so that all sources differ from the real stacks in nothing but what they show.
+    """
+    if not sources:
+        return {}, {}
+    train = np.isin(real.table.sample_id, split.parts["train"])
+    kind = kinds(synthetic.table)
+    numbers = equal_numbers(synthetic.table, sources, np.unique(real.table.space_group[train]))
+    paths = {source: out / f"{source}.h5" for source in sorted(sources)}
+    for source, path in paths.items():
+        file, eligible = (real, train) if source == "duplicated" else (synthetic, kind == source)
+        if not path.exists():
+            group_of = np.where(eligible, file.table.space_group, 0)
+            rows = np.concatenate([_draw(np.flatnonzero(group_of == group), number, [seed, group])
+                                   for group, number in numbers.items()])
+            _copy(file, rows, source, view_config, {**provenance, "source": source}, path)
+    return paths, numbers
+
+
+def _draw(rows: np.ndarray, number: int, seed: list[int]) -> np.ndarray:
+    """Draw `number` of rows at random; a row comes again only after all others have come."""
+    return np.resize(np.random.default_rng(seed).permutation(rows), number)
+
+
+def _copy(file: StackFile, rows: np.ndarray, source: Source, view_config: ViewConfig, provenance: dict[str, Any],
+          path: Path) -> None:
+    """Copy `rows` [n] of a stack file in the given view; a duplicate counts as a material, like any added stack."""
+    table = file.table.take(rows)
+    if source == "duplicated":
+        columns = table.columns()
+        columns["provenance"] = np.array([json.dumps({"kind": source, "of": name}) for name in table.sample_id])
+        columns["sample_id"] = np.array([f"{name}/duplicate-{i}" for i, name in enumerate(table.sample_id)])
+        columns["material"] = columns["sample_id"]
+        columns["origin"] = np.full(len(table), "synthetic")
+        columns["partition"] = np.full(len(table), "train")
+        table = SampleTable.build(len(table), **columns)
+    detector = view(np.zeros((1, file.detector.size_pixels, file.detector.size_pixels)), file.detector, view_config)[1]
+    with StackWriter(path, detector=detector, pose=file.pose, intensity_unit=file.intensity_unit,
+                     provenance=provenance, mantissa_bits=file.mantissa_bits) as writer:
+        for start in range(0, len(rows), BATCH):
+            part = slice(start, start + BATCH)
+            stacks, _ = view(file.read(rows[part]), file.detector, view_config)
+            writer.append(np.ascontiguousarray(stacks, dtype=np.float32), table.take(np.arange(len(rows))[part]))

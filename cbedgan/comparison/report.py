@@ -1,0 +1,146 @@
+"""The report of a comparison: its content as JSON, and the same as one HTML file with its pictures inside."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+
+from cbedgan.comparison import figures, wording
+from cbedgan.comparison.arms import ARMS, kinds
+from cbedgan.comparison.evaluate import Evaluation
+from cbedgan.comparison.walk import Walk
+from classifier.atomic import atomic_path, read_json, write_json
+from classifier.geometry import ViewConfig, view
+from classifier.spacegroup import crystal_system, symbol
+from classifier.split import Split
+from classifier.stackfile import StackFile
+
+PICTURED_GROUPS = 6
+"""So many groups, the poorest that were added to, are shown with their stacks."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a report is made of. config: resolved CompareConfig; numbers: {space_group: stacks added}; walk: one path
+    across a boundary, or None."""
+
+    config: dict[str, Any]
+    evaluation: Evaluation
+    split: Split
+    real: StackFile
+    synthetic: StackFile
+    numbers: dict[int, int]
+    provenance: dict[str, Any]
+    walk: Walk | None
+
+
+def write_report(evidence: Evidence, out: Path) -> Path:
+    """Write out/report.json and out/report.html; return the path of the latter."""
+    report = content(evidence)
+    page = render(report, pictures(evidence, report))
+    write_json(out / "report.json", report)
+    with atomic_path(out / "report.html") as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    return out / "report.html"
+
+
+def content(evidence: Evidence) -> dict[str, Any]:
+    """Everything that the report says, as JSON content; what cannot be computed is null."""
+    evaluation, judgement = evidence.evaluation, evidence.config["judgement"]
+    primary = evaluation.primary()
+    report = {
+        "headline": wording.headline(primary, alpha=judgement["alpha"], band=judgement["band"]),
+        "setting": wording.setting(primary, unit=judgement["unit"], seeds=len(evidence.config["seeds"])),
+        "primary": primary,
+        "contrasts": evaluation.contrasts(),
+        "arms": {name: {"label": ARMS[name].label, "loss": ARMS[name].loss, "source": ARMS[name].source,
+                        "stacks_added": sum(evidence.numbers.values()) if ARMS[name].source else 0, "scores": scores}
+                 for name, scores in evaluation.arms().items()},
+        "groups": _groups(evidence),
+        "space_groups": list(evidence.split.space_groups),
+        "confusion": {name: evaluation.confusion(name) for name in evaluation.logits},
+        "synthesis": _synthesis(evidence.synthetic),
+        "listed": evidence.split.listed,
+        "provenance": evidence.provenance,
+    }
+    return report
+
+
+def _groups(evidence: Evidence) -> list[dict[str, Any]]:
+    """One row a tested group, by number of training materials: counts, recall of every arm, primary difference."""
+    evaluation, groups = evidence.evaluation, evidence.split.space_groups
+    recall = {name: evaluation.recall_intervals(name) for name in evaluation.logits}
+    units = evaluation.trials.units_per_class()
+    rows = [{
+        "space_group": groups[k], "symbol": symbol(groups[k]), "crystal_system": crystal_system(groups[k]),
+        "shot": str(evaluation.shot[k]), "training_materials": int(evaluation.training_materials[k]),
+        "test_units": int(units[k]), "stacks_added": evidence.numbers.get(groups[k], 0),
+        "recall": {name: recall[name][k] for name in recall}, "difference": difference,
+    } for difference in evaluation.groups() for k in [difference["class_idx"]]]
+    return sorted(rows, key=lambda row: (-row["training_materials"], row["space_group"]))
+
+
+def _synthesis(synthetic: StackFile) -> dict[str, Any] | None:
+    """What synthesize wrote beside its stacks: what was asked, resolved, tried and accepted."""
+    path = synthetic.path.with_suffix(".json")
+    return read_json(path) if path.exists() else None
+
+
+def pictures(evidence: Evidence, report: dict[str, Any]) -> dict[str, str]:
+    """Every picture of the report by name, as base64 of a PNG."""
+    primary, band = report["primary"], evidence.config["judgement"]["band"]
+    arm, reference = primary["arm"], primary["reference"]
+    systems = [crystal_system(group) for group in report["space_groups"]]
+    drawn = {
+        "contrasts": figures.contrasts(report["contrasts"], band),
+        "groups": figures.groups(report["groups"], arm, reference, band),
+        "confusion": figures.confusion({name: np.array(report["confusion"][name]) for name in (arm, reference)},
+                                       report["space_groups"],
+                                       [k for k in range(1, len(systems)) if systems[k] != systems[k - 1]],
+                                       arm, reference),
+    }
+    floor = evidence.config["classifier"]["intensity"]["floor"]
+    rows, columns = _stacks(evidence)
+    if rows:
+        drawn["stacks"] = figures.stacks(rows, columns, floor)
+    if evidence.walk is not None:
+        drawn["path"] = figures.path(evidence.walk, floor)
+    return {name: base64.b64encode(picture).decode("ascii") for name, picture in drawn.items()}
+
+
+def _stacks(evidence: Evidence) -> tuple[list[tuple[str, list[np.ndarray | None]]], list[str]]:
+    """One real training stack and one synthetic stack of each kind for the poorest groups that were added to."""
+    groups = evidence.split.space_groups
+    poorest = sorted(evidence.numbers, key=lambda group: evidence.evaluation.training_materials[groups.index(group)])
+    table, kind = evidence.real.table, kinds(evidence.synthetic.table)
+    train = np.isin(table.sample_id, evidence.split.parts["train"])
+    wanted = ViewConfig(**evidence.config["classifier"]["view"])
+    names = [name for name in ("interior", "boundary") if (kind == name).any()]
+    rows = []
+    for group in poorest[:PICTURED_GROUPS]:
+        real = _first(evidence.real, train & (table.space_group == group), wanted)
+        made = [_first(evidence.synthetic, (kind == name) & (evidence.synthetic.table.space_group == group), wanted)
+                for name in names]
+        rows.append((f"{group}\n{symbol(group)}", [real, *made]))
+    return rows, ["real, training part", *(f"{name} synthetic" for name in names)]
+
+
+def _first(file: StackFile, eligible: np.ndarray, wanted: ViewConfig) -> np.ndarray | None:
+    """The first eligible stack [3, H, W] in the given view, or None."""
+    rows = np.flatnonzero(eligible)[:1]
+    return view(file.read(rows), file.detector, wanted)[0][0] if len(rows) else None
+
+
+def render(report: dict[str, Any], drawn: dict[str, str]) -> str:
+    """Return the report as one HTML page without any outside resource."""
+    environment = jinja2.Environment(loader=jinja2.PackageLoader("cbedgan.comparison", "."), autoescape=True,
+                                     trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    environment.filters |= {"points": wording.points, "percent": wording.percent}
+    return environment.get_template("report.html.j2").render(
+        report=report, pictures=drawn, labels={name: arm.label for name, arm in ARMS.items()},
+        colours=figures.VERDICT_COLOURS, comparison=wording.comparison)

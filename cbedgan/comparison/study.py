@@ -1,0 +1,183 @@
+"""compare [stage]: train every arm with every seed, judge them on the test part, write the report."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from multiprocessing import active_children, get_context
+from pathlib import Path
+
+import numpy as np
+
+from cbedgan.comparison.arms import ARMS, write_sources
+from cbedgan.comparison.evaluate import Evaluation, JudgementConfig
+from cbedgan.comparison.paired import Trials
+from cbedgan.comparison.report import Evidence, write_report
+from cbedgan.comparison.walk import walk
+from classifier.config import Config
+from classifier.errors import InputError
+from classifier.metrics import material_weights
+from classifier.predict import Predictions
+from classifier.run import Interrupted, Run, StopRequest, progress
+from classifier.split import Split, load_split
+from classifier.stackfile import SampleTable, StackFile
+from classifier.train import TrainClassifierConfig, train_classifier
+
+SECONDS_BETWEEN_LOOKS = 1.0
+"""How long a stop request may wait to be noticed."""
+
+
+class CompareConfig(Config):
+    """arms: names of ARMS; seeds: of training, at least three, the same for every arm; source_seed: of the draw of
+    added stacks; classifier: one configuration for all arms, in which an arm sets `loss` and a run `seed`."""
+
+    arms: tuple[str, ...]
+    seeds: tuple[int, ...]
+    source_seed: int
+    judgement: JudgementConfig
+    classifier: TrainClassifierConfig
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training: an arm with a seed. config: the resolved TrainClassifierConfig; out: its run folder."""
+
+    arm: str
+    seed: int
+    config: TrainClassifierConfig
+    stacks: Path
+    split: Path
+    source: Path | None
+    out: Path
+
+
+def compare(config: CompareConfig, *, stacks: Path, split: Path, synthetic: Path, out: Path, workers: int,
+            probe: Path | None = None, generator: Path | None = None, classifier: Path | None = None) -> Path:
+    """Train arms x seeds in `workers` processes of one thread each and write out/report.html and out/report.json.
+
+    Rerunning resumes: finished trainings are not repeated, only the report is written again. probe, generator and
+    classifier, all three or none, add a picture of one path across a boundary and nothing else. Bad arms, seeds or
+    files, or another split, are InputErrors.
+    """
+    _check(config)
+    real, added, out = StackFile(stacks), StackFile(synthetic), Path(out)
+    held = load_split(split, stack_digest=real.digest)
+    if added.provenance.get("split_digest") != held.digest:
+        raise InputError(source=synthetic, rule="synthetic stacks must come from the split they are judged on",
+                         value=f"split {str(added.provenance.get('split_digest'))[:12]}, not {held.digest[:12]}",
+                         remedy="Synthesize again from a generator trained on this split.")
+    run = Run.open(out, stage="compare", config=config,
+                   inputs={"stacks": real.digest, "split": held.digest, "synthetic": added.digest})
+    sources, numbers = write_sources(
+        {ARMS[arm].source for arm in config.arms} - {None}, synthetic=added, real=real, split=held,
+        view_config=config.classifier.view, seed=config.source_seed,
+        provenance={**run.provenance(), "split_digest": held.digest}, out=out / "sources")
+    jobs = [Job(arm, seed, config.classifier.model_copy(update={"loss": ARMS[arm].loss, "seed": seed}), Path(stacks),
+                Path(split), sources.get(ARMS[arm].source), out / "runs" / f"{arm}-seed{seed}")
+            for seed in config.seeds for arm in config.arms]
+    train_all(jobs, workers)
+
+    evaluation = evaluate(config, held, real.table, {arm: [job.out for job in jobs if job.arm == arm]
+                                                     for arm in config.arms})
+    shown = None
+    if probe is not None and generator is not None and classifier is not None:
+        shown = walk(probe=probe, generator=generator, classifier=classifier, split_digest=held.digest)
+    path = write_report(Evidence(config.model_dump(mode="json"), evaluation, held, real, added, numbers,
+                                 run.provenance(), shown), out)
+    run.finish({"report": path.name})
+    return path
+
+
+def _check(config: CompareConfig) -> None:
+    primary = config.judgement.primary
+    faults = [
+        (set(config.arms) <= set(ARMS), "arms", f"must be among {', '.join(ARMS)}", config.arms),
+        (len(set(config.arms)) == len(config.arms), "arms", "must each be named once", config.arms),
+        (len(set(config.seeds)) == len(config.seeds) >= 3, "seeds", "must be at least three different", config.seeds),
+        ({primary.arm, primary.reference} <= set(config.arms), "judgement.primary", "must name two of the arms",
+         (primary.arm, primary.reference)),
+        (primary.arm != primary.reference, "judgement.primary", "must name two different arms", primary.arm),
+    ]
+    for holds, key, rule, value in faults:
+        if not holds:
+            raise InputError(source=f"compare configuration, {key}", rule=rule, value=value,
+                             remedy="Correct the configuration.")
+
+
+def train_all(jobs: list[Job], workers: int) -> None:
+    """Train all jobs, `workers` at a time in processes of their own (1: in this one); a failure is shown whole."""
+    with progress("training arms x seeds", total=len(jobs)) as bar:
+        for failure in map(_attempt, jobs) if workers == 1 else _in_processes(jobs, workers):
+            if failure is not None:
+                raise failure
+            bar.advance()
+
+
+def _in_processes(jobs: list[Job], workers: int) -> Iterator[BaseException | None]:
+    """Yield what each job came to, in the order of completion; a stop request lets the running ones save."""
+    # Spawned, not forked: a forked child of a process that has run torch may hang in its thread pool. In process
+    # groups of their own: Ctrl-C reaches the parent alone, which passes it on once.
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=os.setpgrp) as pool, StopRequest() as stop:
+        waiting: set[Future[BaseException | None]] = {pool.submit(_attempt, job) for job in jobs}
+        try:
+            while waiting:
+                done, waiting = wait(waiting, timeout=SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED)
+                yield from (future.result() for future in done)
+                if stop.requested:
+                    for child in active_children():
+                        os.kill(child.pid, stop.signal_number)
+                    raise Interrupted(stop.signal_number)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+class ArmFailed(RuntimeError):
+    """A training of the comparison failed; the message holds the worker's whole traceback."""
+
+
+def _attempt(job: Job) -> BaseException | None:
+    """Run one job with a log file beside its run folder; return what the parent should raise, if anything."""
+    log_path = job.out.with_suffix(".log")
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        # Two progress bars cannot share a terminal.
+        with log_path.open("a", encoding="utf-8") as log, redirect_stdout(log), redirect_stderr(log):
+            train_classifier(job.config, stacks=job.stacks, split=job.split, out=job.out, synthetic=job.source)
+    except (InputError, Interrupted) as error:
+        return error
+    except Exception:
+        return ArmFailed(f"arm {job.arm}, seed {job.seed}, in {job.out}:\n{traceback.format_exc()}")
+    return None
+
+
+def evaluate(config: CompareConfig, split: Split, table: SampleTable, folders: dict[str, list[Path]]) -> Evaluation:
+    """Judge the test predictions in the run folders {arm: one a seed}; every run must have judged the same samples."""
+    tests = {arm: [Predictions.load(folder / "predictions.npz").take("test") for folder in held]
+             for arm, held in folders.items()}
+    first = tests[config.arms[0]][0]
+    for arm, held in tests.items():
+        for seed, found in zip(config.seeds, held, strict=True):
+            if not np.array_equal(found.sample_id, first.sample_id) or found.split_digest != split.digest:
+                raise InputError(source=f"predictions of {arm}, seed {seed}", value="other samples or another split",
+                                 rule="all arms must judge the same samples",
+                                 remedy="Remove the run folder and compare again.")
+    if not len(first.sample_id):
+        raise InputError(source="split", rule="the test part must hold samples", value="none",
+                         remedy="Split with a test_fraction above 0, or adopt a partition that has a test part.")
+    classes = first.class_map.indices(first.space_group)
+    by_type = (config.judgement.unit == "structure_type") & (first.structure_type != "")
+    trials = Trials.from_labels(classes, np.where(by_type, first.structure_type, first.material), len(first.class_map),
+                                material_weights(first.material))
+    logits = {arm: np.stack([found.logits for found in held]) for arm, held in tests.items()}
+    return Evaluation(config.judgement, logits, trials, training_materials(split, table))
+
+
+def training_materials(split: Split, table: SampleTable) -> np.ndarray:
+    """Number of materials of each class in the train part, int64 [K]."""
+    train = np.isin(table.sample_id, split.parts["train"])
+    pairs = np.unique(np.stack([table.space_group[train].astype(str), table.material[train]]), axis=1)
+    return np.array([(pairs[0] == str(group)).sum() for group in split.space_groups])

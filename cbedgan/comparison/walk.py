@@ -1,0 +1,68 @@
+"""One probed path for the report: the patterns along it and the classifier's margin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from cbedgan.boundary.margin import Judge, LatentPaths
+from cbedgan.boundary.probefile import ProbedPaths, read_probe
+from cbedgan.gan.generator import load_generator
+from classifier.errors import InputError
+from classifier.predict import load_classifier
+
+STEPS = 81
+"""Positions at which the margin is computed."""
+PICTURES = 4
+"""Patterns shown on either side of the crossing."""
+
+
+@dataclass(frozen=True, eq=False)
+class Walk:
+    """A path from space group a to b: margin float [T] over t [T]; patterns [P, H, W] (physical intensity, the first
+    zone axis) at picture_t [P], one of which is the crossing."""
+
+    space_groups: tuple[int, int]
+    t: np.ndarray
+    margin: np.ndarray
+    picture_t: np.ndarray
+    patterns: np.ndarray
+    crossing: float
+
+
+def clearest(paths: ProbedPaths) -> int | None:
+    """Row of the path to show: of those that cross once from class a to class b, the one least disturbed by a third."""
+    clean = np.isfinite(paths.crossing) & (paths.crossings == 1) & (paths.margin_at_a > 0) & (paths.margin_at_b < 0)
+    middle = clean & (np.abs(paths.crossing - 0.5) < 0.3)
+    eligible = np.flatnonzero(middle if middle.any() else clean)
+    return int(eligible[np.nanargmax((paths.p_a + paths.p_b)[eligible])]) if len(eligible) else None
+
+
+def walk(*, probe: Path, generator: Path, classifier: Path, split_digest: str) -> Walk | None:
+    """Follow the clearest path of probe.h5 again; None when no path crosses. Files of another split are InputErrors."""
+    held = read_probe(probe)
+    drawn = load_generator(generator, split_digest=split_digest)
+    judged = load_classifier(classifier, split_digest=split_digest)
+    for name, digest in (("generator", drawn.digest), ("classifier", judged.digest)):
+        if held.provenance["inputs"][name] != digest:
+            raise InputError(source=probe, rule=f"must have been probed with this {name}", value="another one",
+                             remedy=f"Give the {name} that the stage probe was given.")
+    row = clearest(held.paths)
+    if row is None:
+        return None
+    paths = held.paths.take([row])
+    groups = int(paths.space_group_a[0]), int(paths.space_group_b[0])
+    a, b = (torch.tensor([judged.class_map.index(group)]) for group in groups)
+    judge = Judge.of(drawn, judged, batch=32)
+    crossing = float(paths.crossing[0])
+    t = np.linspace(0, 1, STEPS)
+    picture_t = np.concatenate([np.linspace(0, crossing, PICTURES + 1), np.linspace(crossing, 1, PICTURES + 1)[1:]])
+    with torch.no_grad():
+        line = LatentPaths(str(paths.kind[0]), drawn.mapping, torch.from_numpy(paths.z_a), torch.from_numpy(paths.z_b),
+                           drawn.embed(a), drawn.embed(b))
+        margin = judge.margin(line.w(torch.from_numpy(t)[:, None]), a, b)[:, 0]
+        x = drawn.synthesise(line.w(torch.from_numpy(picture_t)[:, None])[:, 0])
+    return Walk(groups, t, margin.double().numpy(), picture_t, drawn.intensity.denormalise(x)[:, 0].numpy(), crossing)

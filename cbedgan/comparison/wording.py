@@ -1,0 +1,51 @@
+"""The verdicts of the comparison in plain words; "it hurt" reads as plainly as "it helped"."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cbedgan.comparison.arms import ARMS
+
+SHOT_RULES = {"few": "at most 20", "medium": "21 to 99", "many": "at least 100"}
+
+
+def points(difference: float | None) -> str:
+    """A difference of recall as signed percentage points, e.g. "+6.3"."""
+    return "n/a" if difference is None else f"{100 * difference:+.1f}".replace("-", "−")
+
+
+def percent(share: float | None) -> str:
+    """A share as a percentage, e.g. "37.0"."""
+    return "n/a" if share is None else f"{100 * share:.1f}"
+
+
+def spread(found: dict[str, Any], write: Any = points) -> str:
+    """The ends of an interval, e.g. "+1.2 to +11.0"."""
+    return f"{write(found['low'])} to {write(found['high'])}"
+
+
+def headline(primary: dict[str, Any], *, alpha: float, band: float) -> str:
+    """Return the sentence that answers the question of the comparison."""
+    subject = f"{ARMS[primary['arm']].label.capitalize()} stacks"
+    change = f"{points(primary['estimate'])} points ({100 * (1 - alpha):.0f} % interval {spread(primary)})"
+    recall = f"mean recall of the groups with {SHOT_RULES[primary['shot']]} training materials"
+    if primary["verdict"] in ("helped", "hurt"):
+        moved = "rose" if primary["verdict"] == "helped" else "fell"
+        return (f"{subject} {primary['verdict']}: {recall} {moved} from {percent(primary['before'])} % to "
+                f"{percent(primary['after'])} %, {change}.")
+    if primary["verdict"] == "no difference":
+        return f"{subject} made no difference: {recall} changed by {change}, inside ±{100 * band:g} points."
+    return f"We cannot tell whether {ARMS[primary['arm']].label} stacks help: {recall} changed by {change}."
+
+
+def setting(primary: dict[str, Any], *, unit: str, seeds: int) -> str:
+    """Say what the headline rests on."""
+    return (f"Against the arm “{ARMS[primary['reference']].label}” with the same configuration, seeds and number of "
+            f"images seen. {primary['groups']} such groups (called “{primary['shot']}” below), judged on "
+            f"{primary['units']} test {unit.replace('_', ' ')}s that no training has seen, with {seeds} seeds.")
+
+
+def comparison(row: dict[str, Any]) -> str:
+    """One contrast in a line, e.g. "boundary synthetic against interior synthetic, few groups: +0.4 points (...)"."""
+    return (f"{ARMS[row['arm']].label} against {ARMS[row['reference']].label}, {row['shot']} groups: "
+            f"{points(row['estimate'])} points ({spread(row['corrected'])})")
