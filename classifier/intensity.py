@@ -60,8 +60,8 @@ class IntensityTransform:
         x = plain.normalise(stacks)
         ring = _rings(x.shape[-2], x.shape[-1])
         pixels = torch.bincount(ring.flatten()).double() * x.shape[0] * x.shape[1]
-        mean = _ring_sums(x.double().sum((0, 1)), ring) / pixels
-        variance = _ring_sums((x.double() - mean[ring]).square().sum((0, 1)), ring) / pixels
+        mean = _ring_sums(x.sum((0, 1), dtype=torch.float64), ring) / pixels
+        variance = _ring_sums((x - mean[ring].float()).square().sum((0, 1), dtype=torch.float64), ring) / pixels
         std = variance.sqrt()
         return cls(config, plain.high, mean.float(), std.clamp(min=float(std.max()) * RING_STD_SHARE).float())
 
@@ -121,10 +121,10 @@ def _expand(y: Tensor, config: IntensityConfig) -> Tensor:
 
 
 def _rings(height: int, width: int) -> Tensor:
-    """Number of the ring, int64 [H, W], that holds each pixel: its distance from the centre in whole pixels."""
+    """Number of the ring, int64 [H, W], that holds each pixel: its distance from the centre, rounded down to pixels."""
     rows = torch.arange(height) - (height - 1) / 2
     columns = torch.arange(width) - (width - 1) / 2
-    return torch.hypot(rows[:, None], columns[None, :]).round().long()
+    return torch.hypot(rows[:, None], columns[None, :]).long()
 
 
 def _ring_sums(values: Tensor, ring: Tensor) -> Tensor:

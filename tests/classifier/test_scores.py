@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from classifier.predict import Predictions
+from classifier.scores import score
+from classifier.spacegroup import ClassMap
+
+
+def test_scores_count_materials_and_leave_nothing_undefined() -> None:
+    logits = np.zeros((5, 3), np.float32)
+    logits[np.arange(5), [0, 0, 1, 1, 1]] = 2
+    predictions = Predictions(np.array(list("abcde")), np.array(["m", "m", "m", "n", "o"]), np.full(5, ""),
+                              np.array([194, 194, 194, 194, 216]), logits, np.full(5, "test"),
+                              ClassMap((194, 216, 225)), "digest", {})
+    found = score(predictions, np.array([120, 20, 4]))
+    # Of 194: material m is right in 2 of 3 samples, n is wrong; the one material of 216 is right.
+    assert found["groups"]["194"] == {"recall": pytest.approx(1 / 3), "materials": 2, "samples": 4,
+                                      "training_materials": 120}
+    assert found["groups"]["225"]["recall"] is None
+    assert found["balanced_accuracy"] == pytest.approx(2 / 3) and found["top_1"] == pytest.approx(5 / 9)
+    assert found["top_6"] == 1 and found["resampled_by"] == "material"
+    assert found["recall_by_shot"] == {"many": pytest.approx(1 / 3), "few": 1.0, "medium": None}
+    low, high = found["balanced_accuracy_interval"]
+    assert 0 <= low <= 2 / 3 <= high <= 1
+    json.dumps(found, allow_nan=False)
+
+
+def test_an_empty_part_has_no_scores() -> None:
+    empty = Predictions(*(np.array([], dtype=str),) * 3, np.array([], int), np.zeros((0, 2), np.float32),
+                        np.array([], dtype=str), ClassMap((194, 216)), "digest", {})
+    assert score(empty, np.array([3, 4])) == {"samples": 0, "materials": 0}
