@@ -1,0 +1,68 @@
+"""HyperSpy, py4DSTEM and emdfile open a stack file unconverted; each runs in an environment of its own.
+
+CBEDGAN_HYPERSPY_PYTHON and CBEDGAN_PY4DSTEM_PYTHON name the Python interpreters of these environments, e.g. with
+`hyperspy zarr<3 hdf5plugin` and with `py4DSTEM numpy<2 scikit-learn==1.4.* hdf5plugin` installed.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+from classifier.stackfile import StackFile
+
+HYPERSPY = """
+import json, sys, hdf5plugin, numpy as np, hyperspy.api as hs
+copy, nexus, target = sys.argv[1:]
+s, lazy, n = hs.load(copy), hs.load(copy, lazy=True), hs.load(nexus, nxdata_only=True)
+np.save(target, s.data)
+assert (lazy.data.compute() == s.data).all() and (n.data == s.data).all()
+axes = s.axes_manager
+print(json.dumps({"kind": type(s).__name__, "title": s.metadata.General.title,
+                  "navigation": [a.name for a in axes.navigation_axes],
+                  "signal": [[a.name, a.units, a.scale, a.offset] for a in axes.signal_axes],
+                  "nexus": [[a.name, a.units, a.scale, a.offset] for a in n.axes_manager.signal_axes]}))
+"""
+PY4DSTEM = """
+import json, sys, hdf5plugin, numpy as np, emdfile, py4DSTEM
+source, target = sys.argv[1:]
+e, p = emdfile.read(source), py4DSTEM.read(source)
+cube = py4DSTEM.DataCube(data=p.data)
+np.save(target, e.data)
+assert (p.data == e.data).all()
+print(json.dumps({"cube": list(cube.data.shape), "names": list(p.dim_names), "units": list(p.dim_units),
+                  "k_x": [float(p.dims[3][0]), float(p.dims[3][1])]}))
+"""
+
+
+def run_in(variable: str, script: str, *arguments: object) -> dict:
+    """Run a script in the interpreter that an environment variable names; returns the JSON of its last line."""
+    python = os.environ.get(variable)
+    if not python:
+        pytest.skip(f"{variable} names no Python interpreter")
+    done = subprocess.run([python, "-c", script, *map(str, arguments)], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+@pytest.mark.parametrize("materials", [1, 3])
+def test_hyperspy_opens_it_calibrated(tiny_stack_file, tmp_path, materials):
+    path = tiny_stack_file(space_groups=(225,), materials=materials)
+    copies = [shutil.copy(path, tmp_path / f"copy.{suffix}") for suffix in ("hspy", "nxs")]
+    found = run_in("CBEDGAN_HYPERSPY_PYTHON", HYPERSPY, *copies, tmp_path / "data.npy")
+    axes = [["k_x", "shortest_g", 0.25, -1.875], ["k_y", "shortest_g", 0.25, -1.875]]
+    assert found == {"kind": "Signal2D", "title": "CBED stacks", "navigation": ["direction", "sample"],
+                     "signal": axes, "nexus": axes}
+    assert np.array_equal(np.load(tmp_path / "data.npy"), StackFile(path).read(range(materials)))
+
+
+@pytest.mark.parametrize("materials", [1, 3])
+def test_py4dstem_and_emdfile_open_it(tiny_stack_file, tmp_path, materials):
+    path = tiny_stack_file(space_groups=(225,), materials=materials)
+    found = run_in("CBEDGAN_PY4DSTEM_PYTHON", PY4DSTEM, path, tmp_path / "data.npy")
+    assert found["cube"] == [materials, 3, 16, 16] and found["names"] == ["sample", "direction", "k_y", "k_x"]
+    assert found["units"][2:] == ["shortest_g"] * 2 and found["k_x"] == [-1.875, -1.625]
+    assert np.array_equal(np.load(tmp_path / "data.npy"), StackFile(path).read(range(materials)))
