@@ -1,0 +1,98 @@
+"""Physics of single patterns: rotation and mirror residuals about the beam and the radial profile, batched."""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+Patterns = TypeVar("Patterns", np.ndarray, Tensor)
+
+AZIMUTH_MULTIPLE = 24
+"""Azimuths come in multiples of this, so that 2-, 3-, 4- and 6-fold turns and their mirrors map samples on samples."""
+
+
+def radial_profile(patterns: Patterns) -> Patterns:
+    """Mean over all azimuths, [..., R], of patterns [..., H, W]; ring r lies r + 0.5 pixels from the centre."""
+    return _like(patterns, to_polar(_tensor(patterns)).mean(-1))
+
+
+def n_fold_residual(patterns: Patterns, n: int) -> Patterns:
+    """Share [...] of the azimuthal variation of patterns [..., H, W] that an n-fold axis along the beam forbids.
+
+    0 = the pattern is its own image after a turn by 360/n degrees (also when it does not vary at all), 1 = the mean of
+    its n turned images is rotationally flat; pure noise gives 1 - 1/n.
+    """
+    power = _azimuthal_power(_spectrum(_tensor(patterns)).abs().square())
+    allowed = power[..., ::n].sum(-1)
+    return _like(patterns, _share(power.sum(-1) - allowed, power.sum(-1)))
+
+
+def mirror_residual(patterns: Patterns, azimuth_rad: float | None = None) -> Patterns:
+    """Share [...] of the azimuthal variation of patterns [..., H, W] that a mirror line through the centre forbids.
+
+    azimuth_rad: direction of the line, counter-clockwise from +x (columns) towards +y (rows); None takes the best
+    line of each pattern. 0 = symmetric, 1 = antisymmetric, pure noise gives 1/2 for a given line.
+    """
+    spectrum = _spectrum(_tensor(patterns))
+    total = _azimuthal_power(spectrum.abs().square()).sum(-1)
+    # The mirrored pattern has the coefficients conj(c_m) exp(-2 i m azimuth), so the overlap is a Fourier sum of c_m^2.
+    overlap = _azimuthal_power(spectrum.square())
+    orders = overlap.shape[-1]
+    lines = torch.arange(2 * orders - 2).double() * (math.pi / (2 * orders - 2)) if azimuth_rad is None else (
+        torch.tensor([azimuth_rad], dtype=torch.float64))
+    wave = torch.exp(2j * torch.arange(orders)[:, None] * lines)
+    symmetric = (overlap @ wave.to(overlap.device)).real.amax(-1)
+    return _like(patterns, _share(total - symmetric, 2 * total))
+
+
+def to_polar(patterns: Tensor) -> Tensor:
+    """Sample patterns [..., H, W] bilinearly on circles around their centre: float64 [..., R, azimuths]."""
+    height, width = patterns.shape[-2:]
+    grid = _polar_grid(height, width).to(patterns.device)
+    flat = patterns.reshape(1, -1, height, width).double()
+    polar = functional.grid_sample(flat, grid[None], mode="bilinear", align_corners=False, padding_mode="border")
+    return polar.reshape(*patterns.shape[:-2], *polar.shape[-2:])
+
+
+@functools.lru_cache
+def _polar_grid(height: int, width: int) -> Tensor:
+    """Places (x, y) in -1..1, float64 [R, azimuths, 2], of the samples of a pattern of this size."""
+    rings = min(height, width) // 2
+    azimuths = AZIMUTH_MULTIPLE * math.ceil(2 * math.pi * rings / AZIMUTH_MULTIPLE)
+    angle = torch.arange(azimuths, dtype=torch.float64) * (2 * math.pi / azimuths)
+    radius = torch.arange(rings, dtype=torch.float64)[:, None] + 0.5
+    return torch.stack((radius * angle.cos() * 2 / width, radius * angle.sin() * 2 / height), -1)
+
+
+def _spectrum(patterns: Tensor) -> Tensor:
+    """Azimuthal Fourier coefficients, complex128 [..., R, M], weighted so that squares sum over the area."""
+    polar = to_polar(patterns)
+    radius = torch.arange(polar.shape[-2], dtype=torch.float64, device=polar.device) + 0.5
+    return torch.fft.rfft(polar) * radius.sqrt()[:, None]
+
+
+def _azimuthal_power(squares: Tensor) -> Tensor:
+    """Sum squared coefficients [..., R, M] over rings, without the mean (m = 0) and with negative orders: [..., M]."""
+    power = squares.sum(-2)
+    factor = torch.full((power.shape[-1],), 2.0, dtype=torch.float64, device=power.device)
+    factor[0], factor[-1] = 0.0, 1.0
+    return power * factor
+
+
+def _share(part: Tensor, total: Tensor) -> Tensor:
+    # Rounding leaves specks of variation in a flat pattern: below 1e-20 of the area nothing varies.
+    return torch.where(total > 1e-20, part / total.clamp(min=1e-20), torch.zeros_like(total)).clamp(0, 1)
+
+
+def _tensor(patterns: np.ndarray | Tensor) -> Tensor:
+    return torch.as_tensor(patterns)
+
+
+def _like(given: Patterns, result: Tensor) -> Patterns:
+    return result.cpu().numpy() if isinstance(given, np.ndarray) else result
