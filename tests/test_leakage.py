@@ -1,0 +1,130 @@
+"""The locks against leakage, tried from outside: whatever a user does, held-out parts stay unseen and unfilled."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from classifier.config import parse_config
+from classifier.errors import InputError
+from classifier.predict import Predictions
+from classifier.split import SplitConfig, load_split, split
+from classifier.stackfile import SampleTable, StackFile, write_stack_file
+from classifier.train import TrainClassifierConfig, train_classifier
+
+SPLIT = parse_config({"group_by": "structure_type", "validation_fraction": 0.25, "test_fraction": 0.2,
+                      "minimum_materials": 4, "adopt_partition": True, "near_duplicates": "refuse", "seed": 0},
+                     SplitConfig, source="test")
+TRAIN = parse_config({
+    "seed": 1, "threads": 1, "device": "cpu", "loss": "cross_entropy", "tau": 1.0, "images": 64, "batch": 16,
+    "learning_rate": 1e-3, "warmup_images": 16, "weight_decay": 0.0, "gradient_clip": 1.0, "ema_half_life_images": 0,
+    "sampling_power": 1.0, "synthetic_share": 0.5, "synthetic_weight": 1.0, "max_skipped_share": 0.0,
+    "report_every_images": 64, "checkpoint_every_images": 64, "view": {"half_width": 2.0, "size_pixels": 16},
+    "model": {"widths": [4], "blocks": 1, "groups": 2, "dropout": 0.0},
+    "intensity": {"transform": "log", "floor": 1e-5, "per_radius": False},
+    "augment": {"mirror": False, "half_turn": False, "quarter_turns": False, "gain": 0.0, "shift_pixels": 0}},
+    TrainClassifierConfig, source="test")
+
+
+@pytest.fixture
+def stacks(tiny_stack_file) -> Path:
+    return tiny_stack_file()
+
+
+@pytest.fixture
+def split_file(stacks: Path, tmp_path: Path) -> Path:
+    return split(SPLIT, stacks=stacks, out=tmp_path / "split.json")
+
+
+def rewrite(source: Path, target: Path, table: SampleTable, rows: np.ndarray, provenance: dict) -> Path:
+    with StackFile(source) as file:
+        write_stack_file(target, file.read(rows), table, detector=file.detector, pose=file.pose,
+                         intensity_unit=file.intensity_unit, provenance=provenance)
+    return target
+
+
+def synthetic(stacks: Path, target: Path, split_digest: str, origin: str = "synthetic") -> Path:
+    """Copies of the first eight samples, said to be made by a generator for the split of that digest."""
+    rows = np.arange(8)
+    with StackFile(stacks) as file:
+        table = file.table.take(rows)
+    table = replace(table, sample_id=np.array([f"synthetic-{i}" for i in rows]), origin=np.full(8, origin),
+                    partition=np.full(8, ""), material=np.array([f"synthetic-{i}" for i in rows]))
+    return rewrite(stacks, target, table, rows, {"split_digest": split_digest})
+
+
+def test_no_material_type_or_duplicate_is_on_both_sides(stacks, split_file) -> None:
+    with StackFile(stacks) as file:
+        table, held = file.table, load_split(split_file, stack_digest=file.digest)
+    sides = [table.take(np.isin(table.sample_id, held.parts["test"])),
+             table.take(np.isin(table.sample_id, held.parts["train"] + held.parts["validation"]))]
+    assert len(sides[0]) + len(sides[1]) == len(table)
+    for columns in (("material",), ("space_group", "structure_type"), ("space_group", "formula")):
+        keys = [set(zip(*(getattr(side, column).tolist() for column in columns), strict=True)) for side in sides]
+        assert not keys[0] & keys[1]
+
+
+def test_held_out_parts_have_no_parameter_but_the_split() -> None:
+    assert set(inspect.signature(train_classifier).parameters) == {"config", "stacks", "split", "out", "synthetic"}
+
+
+def test_synthetic_samples_reach_training_but_never_the_judged_parts(stacks, split_file, tmp_path) -> None:
+    digest = json.loads(split_file.read_text())["digest"]
+    train_classifier(TRAIN, stacks=stacks, split=split_file, out=tmp_path / "run",
+                     synthetic=synthetic(stacks, tmp_path / "synthetic.h5", digest))
+    predictions = Predictions.load(tmp_path / "run/predictions.npz")
+    content = json.loads(split_file.read_text())
+    for part in ("validation", "test"):
+        assert predictions.take(part).sample_id.tolist() == content["parts"][part]["sample_ids"]
+    assert not np.char.startswith(predictions.sample_id, "synthetic").any()
+
+
+def test_a_synthetic_file_cannot_be_split(stacks, split_file, tmp_path) -> None:
+    path = synthetic(stacks, tmp_path / "synthetic.h5", "x")
+    with pytest.raises(InputError, match="only measured or simulated"):
+        split(SPLIT.model_copy(update={"adopt_partition": False}), stacks=path, out=tmp_path / "other.json")
+
+
+def test_a_synthetic_file_of_another_split_is_refused(stacks, split_file, tmp_path) -> None:
+    with pytest.raises(InputError, match="must come from the split"):
+        train_classifier(TRAIN, stacks=stacks, split=split_file, out=tmp_path / "run",
+                         synthetic=synthetic(stacks, tmp_path / "synthetic.h5", "0" * 64))
+    assert not (tmp_path / "run").exists()
+
+
+def test_held_out_samples_cannot_come_back_as_an_added_source(stacks, split_file, tmp_path) -> None:
+    with StackFile(stacks) as file:
+        table, held = file.table, load_split(split_file, stack_digest=file.digest)
+    rows = np.flatnonzero(np.isin(table.sample_id, held.parts["test"]))[:1]
+    path = rewrite(stacks, tmp_path / "leak.h5", table.take(rows), rows, {"split_digest": held.digest})
+    with pytest.raises(InputError, match="with validation or test"):
+        train_classifier(TRAIN, stacks=stacks, split=split_file, out=tmp_path / "run", synthetic=path)
+
+
+def test_a_moved_sample_breaks_the_split(stacks, split_file, tmp_path) -> None:
+    content = json.loads(split_file.read_text())
+    content["parts"]["train"]["sample_ids"] += content["parts"]["test"]["sample_ids"][:1]
+    split_file.write_text(json.dumps(content))
+    with pytest.raises(InputError, match="as the split stage wrote it"):
+        train_classifier(TRAIN, stacks=stacks, split=split_file, out=tmp_path / "run")
+
+
+def test_other_stacks_under_the_same_split_are_refused(stacks, split_file, tmp_path, tiny_stack_file) -> None:
+    with pytest.raises(InputError, match="belong to the stack file"):
+        train_classifier(TRAIN, stacks=tiny_stack_file(seed=1), split=split_file, out=tmp_path / "run")
+
+
+def test_the_intensity_scale_is_fitted_on_the_training_part_alone(stacks, split_file, tmp_path) -> None:
+    from classifier.dataset import load_physical
+    from classifier.predict import load_classifier
+    digest = json.loads(split_file.read_text())["digest"]
+    path = train_classifier(TRAIN, stacks=stacks, split=split_file, out=tmp_path / "run",
+                            synthetic=synthetic(stacks, tmp_path / "synthetic.h5", digest))
+    train = json.loads(split_file.read_text())["parts"]["train"]["sample_ids"]
+    peak = load_physical(stacks, TRAIN.view, train)[0].max()
+    assert load_classifier(path).intensity.high == pytest.approx(np.log1p(float(peak) / 1e-5))
