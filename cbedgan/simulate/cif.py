@@ -49,7 +49,7 @@ def _crystal(path: Path, name: str, structure: gemmi.SmallStructure) -> Crystal:
     if structure.spacegroup is None:
         raise InputError(source=source, rule="a CIF file must state its symmetry",
                          value=structure.spacegroup_hm or "no operations and no symbol known to the tables",
-                         remedy="Add the loop _space_group_symop_operation_xyz; 'x,y,z' for a cell that lists every atom.")
+                         remedy="Add the loop _space_group_symop_operation_xyz; 'x,y,z' if every atom is listed.")
     for site in structure.sites:
         if abs(site.occ - 1) > OCCUPANCY_TOLERANCE:
             raise InputError(source=source, rule="every site must be fully occupied", value=f"{site.label} {site.occ}",
