@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from classifier.dataset import StackSet
+from classifier.spacegroup import ClassMap
+from classifier.step import Source, State, class_frequencies, draw_batch, learning_rate, step
+
+MAP = ClassMap((194, 216, 225))
+CPU = torch.device("cpu")
+
+
+def source(counts: tuple[int, ...], *, value: float = 0.0, power: float = 1.0, weight: float = 1.0) -> Source:
+    """Stacks filled with `value`, counts[k] materials of class k."""
+    class_idx = torch.from_numpy(np.repeat(np.arange(len(counts)), counts))
+    n = len(class_idx)
+    names = np.arange(n).astype(str)
+    samples = StackSet(torch.full((n, 3, 16, 16), value), class_idx, torch.eye(3)[class_idx], names, names, names,
+                       np.full(n, "simulated"))
+    return Source.build(samples, power=power, weight=weight, device=CPU)
+
+
+def test_an_added_source_gives_its_exact_share_over_time(make_train_config) -> None:
+    config = make_train_config(batch=10, synthetic_share=0.17)
+    sources = [source((5, 3, 2), value=0.0), source((0, 4), value=1.0, weight=0.5)]
+    added = 0
+    for images_seen in range(0, 1000, 10):
+        x, target, weight = draw_batch(config, sources, images_seen)
+        from_added = x[:, 0, 0, 0] == 1
+        assert x.shape == (10, 3, 16, 16) and target.shape == (10, 3)
+        assert torch.equal(weight, torch.where(from_added, 0.5, 1.0))
+        assert (target[from_added].argmax(1) == 1).all()
+        added += int(from_added.sum())
+    assert added == 170
+
+
+def test_without_an_added_source_the_batch_is_as_large(make_train_config) -> None:
+    x, _, weight = draw_batch(make_train_config(), [source((5, 3, 2))], 0)
+    assert len(x) == 16 and (weight == 1).all()
+
+
+def test_the_prior_is_what_the_loss_sees(make_train_config) -> None:
+    plain = class_frequencies(make_train_config(sampling_power=1.0), [source((6, 3, 1))], 3)
+    assert plain.tolist() == pytest.approx([0.6, 0.3, 0.1])
+    mixed = class_frequencies(make_train_config(synthetic_share=0.5, synthetic_weight=0.5),
+                              [source((6, 3, 1)), source((0, 0, 7), weight=0.5)], 3)
+    assert mixed.tolist() == pytest.approx([0.3 / 0.75, 0.15 / 0.75, 0.3 / 0.75])
+    absent = class_frequencies(make_train_config(), [source((6, 2))], 3)
+    assert absent[1] / absent[2] == pytest.approx(2)
+
+
+def test_the_learning_rate_warms_up_and_falls_to_zero(make_train_config) -> None:
+    config = make_train_config(images=1000, batch=10, warmup_images=100, learning_rate=1.0)
+    rates = [learning_rate(config, seen) for seen in range(0, 1001, 10)]
+    assert rates[0] == pytest.approx(1 / 11) and rates[10] == 1.0 and rates[55] == pytest.approx(0.5)
+    assert rates[-1] == pytest.approx(0, abs=1e-12) and max(rates) == 1.0
+
+
+def test_a_step_is_a_function_of_state_and_images_seen(make_train_config) -> None:
+    config, sources = make_train_config(), [source((5, 3, 2), value=0.3)]
+    prior = class_frequencies(config, sources, 3)
+    states = [State(config, 3, CPU) for _ in range(2)]
+    assert step(states[0], config, sources, prior, MAP) == step(states[1], config, sources, prior, MAP)
+    torch.rand(7)
+    step(states[0], config, sources, prior, MAP)
+    step(states[1], config, sources, prior, MAP)
+    for one, two in zip(states[0].model.parameters(), states[1].model.parameters(), strict=True):
+        assert torch.equal(one, two)
+
+
+def test_a_state_survives_its_file_with_moments_laid_out_as_their_parameters(make_train_config, tmp_path) -> None:
+    config, sources = make_train_config(), [source((5, 3, 2), value=0.3)]
+    prior = class_frequencies(config, sources, 3)
+    state, again = State(config, 3, CPU), State(config, 3, CPU)
+    step(state, config, sources, prior, MAP)
+    state.images_seen = 16
+    state.save(tmp_path / "c.safetensors", {})
+    again.load(tmp_path / "c.safetensors")
+    assert again.images_seen == 16
+    for parameter, moments in again.optimiser.state.items():
+        assert moments["exp_avg"].stride() == parameter.stride()
+    assert step(again, config, sources, prior, MAP) == step(state, config, sources, prior, MAP)
+    for one, two in zip(state.model.parameters(), again.model.parameters(), strict=True):
+        assert torch.equal(one, two)
