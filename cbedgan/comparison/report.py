@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ def content(evidence: Evidence) -> dict[str, Any]:
     """Everything that the report says, as JSON content; what cannot be computed is null."""
     evaluation, judgement = evidence.evaluation, evidence.config["judgement"]
     primary = evaluation.primary()
-    report = {
+    return {
         "headline": wording.headline(primary, alpha=judgement["alpha"], band=judgement["band"]),
         "setting": wording.setting(primary, unit=judgement["unit"], seeds=len(evidence.config["seeds"])),
         "primary": primary,
@@ -64,11 +65,11 @@ def content(evidence: Evidence) -> dict[str, Any]:
         "groups": _groups(evidence),
         "space_groups": list(evidence.split.space_groups),
         "confusion": {name: evaluation.confusion(name) for name in evaluation.logits},
+        "stacks_added": {str(group): number for group, number in evidence.numbers.items()},
         "synthesis": _synthesis(evidence.synthetic),
         "listed": evidence.split.listed,
         "provenance": evidence.provenance,
     }
-    return report
 
 
 def _groups(evidence: Evidence) -> list[dict[str, Any]]:
@@ -86,9 +87,17 @@ def _groups(evidence: Evidence) -> list[dict[str, Any]]:
 
 
 def _synthesis(synthetic: StackFile) -> dict[str, Any] | None:
-    """What synthesize wrote beside its stacks: what was asked, resolved, tried and accepted."""
+    """What synthesize says beside its stacks: quota, what was made of each kind and group, and why not more."""
     path = synthetic.path.with_suffix(".json")
-    return read_json(path) if path.exists() else None
+    if not path.exists():
+        return None
+    held = read_json(path)
+    rejected = {kind: Counter() for kind in held["made"]}
+    for kind, groups in held["made"].items():
+        for row in groups.values():
+            rejected[kind].update(row["rejected"])
+    return {"quota": held["quota"], "made": held["made"],
+            "rejected": {kind: dict(counts) for kind, counts in rejected.items()}}
 
 
 def pictures(evidence: Evidence, report: dict[str, Any]) -> dict[str, str]:

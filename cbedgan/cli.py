@@ -1,0 +1,191 @@
+"""The verbs of the command line: each reads a configuration and calls one stage; no logic of its own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from cbedgan import __version__
+from classifier.errors import InputError
+
+SIMULATION_PACKAGES = {"moyopy", "pymatgen"}
+EXIT_INPUT, EXIT_INTERRUPTED = 2, 130
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False,
+                  help="CBED stacks: simulate, classify, generate, find the decision boundary, fill it, and compare.")
+
+Config = Annotated[Path, typer.Option(help="TOML file of this stage; configs/demo/ holds one for each.")]
+Stacks = Annotated[Path, typer.Option(help="Stack file (.h5).")]
+Split = Annotated[Path, typer.Option(help="split.json of these stacks.")]
+Generator = Annotated[Path, typer.Option(help="generator.safetensors of this split.")]
+Classifier = Annotated[Path, typer.Option(help="classifier.safetensors of this split.")]
+Folder = Annotated[Path, typer.Option(help="Run folder; the same command resumes in it.")]
+File = Annotated[Path, typer.Option(help="File to write.")]
+Workers = Annotated[int, typer.Option(min=1, help="Processes at a time.")]
+CORES = os.cpu_count() or 1
+
+
+def _wrote(path: Path) -> None:
+    Console(soft_wrap=True).print("Wrote", Text(str(path), style="green"))
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"cbedgan {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True,
+                                                  help="Show the version and leave.")] = False) -> None:
+    """Options that stand before the verb."""
+
+
+@app.command()
+def simulate(config: Config, out: File, workers: Workers = CORES) -> None:
+    """Simulate CBED stacks of crystals into a stack file (needs the extra "simulate")."""
+    try:
+        from cbedgan.simulate.simulate import SimulateConfig
+        from cbedgan.simulate.simulate import simulate as stage
+        from classifier.config import load_config
+
+        _wrote(stage(load_config(config, SimulateConfig), out=out, workers=workers))
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").split(".")[0]
+        if missing not in SIMULATION_PACKAGES:
+            raise
+        raise InputError(source="cbedgan simulate", rule="needs the extra 'simulate'", value=f"no module {missing}",
+                         remedy="Install it: pip install 'cbedgan[simulate]'.") from None
+
+
+@app.command()
+def inspect(paths: Annotated[list[Path], typer.Argument(help="Stack files, or folders of them.")],
+            verify: Annotated[bool, typer.Option(help="Read every stack and check it.")] = False,
+            json: Annotated[Path | None, typer.Option(help="Write the same as JSON.")] = None) -> None:
+    """Count what stack files hold of each space group, and say what is wrong with them."""
+    from classifier.atomic import write_json
+    from classifier.catalog import catalog
+
+    found = catalog(paths, verify=verify)
+    Console().print(found.table())
+    if json is not None:
+        write_json(json, found.to_json())
+        _wrote(json)
+
+
+@app.command()
+def split(config: Config, stacks: Stacks, out: File) -> None:
+    """Part the materials into train, validation and test."""
+    from classifier.config import load_config
+    from classifier.split import SplitConfig
+    from classifier.split import split as stage
+
+    _wrote(stage(load_config(config, SplitConfig), stacks=stacks, out=out))
+
+
+@app.command("train-clf")
+def train_clf(config: Config, stacks: Stacks, split: Split, out: Folder,
+              synthetic: Annotated[Path | None, typer.Option(help="Stack file to train on as well.")] = None) -> None:
+    """Train the classifier on the train part."""
+    from classifier.config import load_config
+    from classifier.train import TrainClassifierConfig, train_classifier
+
+    _wrote(train_classifier(load_config(config, TrainClassifierConfig), stacks=stacks, split=split, out=out,
+                            synthetic=synthetic))
+
+
+@app.command("train-gan")
+def train_gan(config: Config, stacks: Stacks, split: Split, out: Folder) -> None:
+    """Train the generator on the train part."""
+    from cbedgan.gan.train import TrainGanConfig
+    from cbedgan.gan.train import train_gan as stage
+    from classifier.config import load_config
+
+    _wrote(stage(load_config(config, TrainGanConfig), stacks=stacks, split=split, out=out))
+
+
+@app.command()
+def probe(config: Config, generator: Generator, classifier: Classifier, stacks: Stacks, split: Split,
+          out: File) -> None:
+    """Find the decision boundary between rare groups and those they are confused with."""
+    from cbedgan.boundary.probe import ProbeConfig
+    from cbedgan.boundary.probe import probe as stage
+    from classifier.config import load_config
+
+    _wrote(stage(load_config(config, ProbeConfig), generator=generator, classifier=classifier, stacks=stacks,
+                 split=split, out=out))
+
+
+@app.command()
+def synthesize(config: Config, probe: Annotated[Path, typer.Option(help="probe.h5 of these networks.")],
+               generator: Generator, classifier: Classifier,
+               second_classifier: Annotated[Path, typer.Option(help="A classifier of another seed, which accepts.")],
+               stacks: Stacks, split: Split, out: File) -> None:
+    """Make interior and boundary stacks, accepted by a second classifier, into a stack file."""
+    from cbedgan.synthesis.synthesize import SynthesizeConfig
+    from cbedgan.synthesis.synthesize import synthesize as stage
+    from classifier.config import load_config
+
+    _wrote(stage(load_config(config, SynthesizeConfig), probe=probe, generator=generator, classifier=classifier,
+                 second_classifier=second_classifier, stacks=stacks, split=split, out=out))
+
+
+@app.command()
+def compare(config: Config, stacks: Stacks, split: Split,
+            synthetic: Annotated[Path, typer.Option(help="Stack file that synthesize wrote.")], out: Folder,
+            workers: Workers = CORES,
+            probe: Annotated[Path | None, typer.Option(help="probe.h5, to picture a path (with both nets).")] = None,
+            generator: Annotated[Path | None, typer.Option(help="The generator that was probed.")] = None,
+            classifier: Annotated[Path | None, typer.Option(help="The classifier that was probed.")] = None) -> None:
+    """Train every arm with every seed and report whether the synthetic stacks helped."""
+    from cbedgan.comparison.study import CompareConfig
+    from cbedgan.comparison.study import compare as stage
+    from classifier.config import load_config
+
+    _wrote(stage(load_config(config, CompareConfig), stacks=stacks, split=split, synthetic=synthetic, out=out,
+                 workers=workers, probe=probe, generator=generator, classifier=classifier))
+
+
+@app.command()
+def predict(classifier: Classifier, stacks: Stacks, out: File) -> None:
+    """Judge every stack of a file, labelled or not, with a trained classifier."""
+    from classifier.predict import load_classifier
+    from classifier.predict import predict as judge
+
+    judge(load_classifier(classifier), stacks).save(out)
+    _wrote(out)
+
+
+@app.command()
+def demo(out: Folder = Path("runs/demo"), workers: Workers = CORES,
+         pretrained: Annotated[bool, typer.Option(help="Take the shipped networks instead of training them.")] = False,
+         ) -> None:
+    """Run the whole loop on the bundled data and end with a report."""
+    from cbedgan.demo import demo as loop
+
+    loop(out, pretrained=pretrained, workers=workers)
+
+
+@app.command()
+def pretrain(out: Folder) -> None:
+    """Train the networks that `demo --pretrained` takes."""
+    from cbedgan.demo import pretrain as train
+
+    _wrote(train(out))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; bad input is one red line on stderr and exit code 2."""
+    try:
+        app(arguments)
+    except InputError as error:
+        Console(stderr=True, soft_wrap=True).print(Text(f"error: {error}", style="red"))
+        sys.exit(EXIT_INPUT)
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)

@@ -1,0 +1,130 @@
+"""The whole loop on the bundled data, stage after stage; and the pretrained networks that shorten it."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from cbedgan.boundary.probe import ProbeConfig, probe
+from cbedgan.comparison.study import CompareConfig, compare
+from cbedgan.gan.generator import load_generator
+from cbedgan.gan.train import TrainGanConfig, train_gan
+from cbedgan.synthesis.synthesize import SynthesizeConfig, synthesize
+from classifier.atomic import atomic_path, read_json
+from classifier.config import AnyConfig, load_config
+from classifier.errors import InputError
+from classifier.predict import load_classifier
+from classifier.split import SplitConfig, load_split, split
+from classifier.stackfile import StackFile
+from classifier.train import TrainClassifierConfig, train_classifier
+
+NETWORKS = ("generator", "classifier", "second_classifier")
+
+
+def config_folder() -> Path:
+    """The folder of the demo's configurations: in the installed package, else beside it in the repository."""
+    package = Path(str(files("cbedgan")))
+    for folder in (package / "configs" / "demo", package.parent / "configs" / "demo"):
+        if folder.is_dir():
+            return folder
+    raise InputError(source="configs/demo", rule="must come with the package or lie beside it in the repository",
+                     value="neither", remedy="Install cbedgan again.")
+
+
+def data_folder() -> Path:
+    """The folder of the bundled stacks and pretrained networks."""
+    return Path(str(files("cbedgan"))) / "data"
+
+
+def _config(name: str, model: type[AnyConfig]) -> AnyConfig:
+    return load_config(config_folder() / f"{name}.toml", model)
+
+
+def _second(config: TrainClassifierConfig) -> TrainClassifierConfig:
+    """The configuration of the second classifier: the same with another seed."""
+    return config.model_copy(update={"seed": config.seed + 1})
+
+
+def pretrain(out: Path) -> Path:
+    """Train the generator and both classifiers that `demo --pretrained` uses, and leave them in `out`; resumes."""
+    out, stacks = Path(out), data_folder() / "demo.h5"
+    held = split(_config("split", SplitConfig), stacks=stacks, out=out / "split.json")
+    classifier = _config("train_clf", TrainClassifierConfig)
+    trained = {
+        "classifier": train_classifier(classifier, stacks=stacks, split=held, out=out / "runs/classifier"),
+        "second_classifier": train_classifier(_second(classifier), stacks=stacks, split=held,
+                                              out=out / "runs/second_classifier"),
+        "generator": train_gan(_config("pretrain_gan", TrainGanConfig), stacks=stacks, split=held,
+                               out=out / "runs/generator"),
+    }
+    for name, path in trained.items():
+        for suffix in (".safetensors", ".json"):
+            with atomic_path(out / f"{name}{suffix}") as temporary:
+                shutil.copyfile(path.with_suffix(suffix), temporary)
+    return out
+
+
+def _pretrained(split_digest: str) -> dict[str, Path]:
+    """Paths of the shipped networks; any that comes from another split than this one is an InputError."""
+    paths = {name: data_folder() / f"{name}.safetensors" for name in NETWORKS}
+    for name, path in paths.items():
+        (load_generator if name == "generator" else load_classifier)(path, split_digest=split_digest)
+    return paths
+
+
+def demo(out: Path, *, pretrained: bool, workers: int) -> Path:
+    """Run every stage on the bundled stacks into the folder `out`, print verdict and times; return the report's path.
+
+    pretrained: take the shipped generator and classifiers instead of training them. Rerunning resumes.
+    """
+    out, stacks, console = Path(out), data_folder() / "demo.h5", Console()
+    seconds: dict[str, float] = {}
+
+    def timed(name: str, stage: Callable[[], Path]) -> Path:
+        console.rule(name, align="left", style="dim")
+        start = time.perf_counter()
+        path = stage()
+        seconds[name] = time.perf_counter() - start
+        return path
+
+    held = timed("split", lambda: split(_config("split", SplitConfig), stacks=stacks, out=out / "split.json"))
+    if pretrained:
+        with StackFile(stacks) as file:
+            networks = _pretrained(load_split(held, stack_digest=file.digest).digest)
+    else:
+        config = _config("train_clf", TrainClassifierConfig)
+        networks = {
+            "classifier": timed("train-clf", lambda: train_classifier(
+                config, stacks=stacks, split=held, out=out / "classifier")),
+            "second_classifier": timed("train-clf, second", lambda: train_classifier(
+                _second(config), stacks=stacks, split=held, out=out / "second_classifier")),
+            "generator": timed("train-gan", lambda: train_gan(
+                _config("train_gan", TrainGanConfig), stacks=stacks, split=held, out=out / "generator")),
+        }
+    first = {name: networks[name] for name in ("generator", "classifier")}
+    probed = timed("probe", lambda: probe(
+        _config("probe", ProbeConfig), **first, stacks=stacks, split=held, out=out / "probe.h5"))
+    made = timed("synthesize", lambda: synthesize(
+        _config("synthesize", SynthesizeConfig), probe=probed, **networks, stacks=stacks, split=held,
+        out=out / "synthetic.h5"))
+    report = timed("compare", lambda: compare(
+        _config("compare", CompareConfig), stacks=stacks, split=held, synthetic=made, out=out / "compare",
+        workers=workers, probe=probed, **first))
+    _conclude(console, report, seconds)
+    return report
+
+
+def _conclude(console: Console, report: Path, seconds: dict[str, float]) -> None:
+    """Print how long each stage took, the verdict and where the report lies."""
+    table = Table("stage", "seconds", box=None, pad_edge=False, header_style="dim")
+    table.columns[1].justify = "right"
+    for name, value in (*seconds.items(), ("in all", sum(seconds.values()))):
+        table.add_row(name, f"{value:.0f}")
+    console.rule(style="dim")
+    console.print(table, "", read_json(report.with_suffix(".json"))["headline"], f"Report: {report}", sep="\n")

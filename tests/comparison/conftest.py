@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from classifier.split import SplitConfig, load_split, split
+from classifier.stackfile import SampleTable, StackFile, write_stack_file
+
+# Synthetic stacks by kind and space group: the interior kind is the scarcer one in 225, the boundary kind in 194.
+MADE = {("interior", 225): 3, ("boundary", 225): 5, ("interior", 194): 6, ("boundary", 194): 4, ("interior", 216): 2}
+
+
+@pytest.fixture
+def split_stacks(tmp_path: Path, tiny_stack_file: Callable[..., Path]) -> tuple[Path, Path]:
+    """A tiny stack file and its split."""
+    stacks = tiny_stack_file()
+    config = SplitConfig(group_by="structure_type", validation_fraction=0.0, test_fraction=0.3, minimum_materials=2,
+                         adopt_partition=True, near_duplicates="drop", seed=0)
+    return stacks, split(config, stacks=stacks, out=tmp_path / "split.json")
+
+
+@pytest.fixture
+def synthetic_file(tmp_path: Path, split_stacks: tuple[Path, Path]) -> Path:
+    """A synthetic file with the numbers of MADE; every pixel of stack i is i + 1."""
+    stacks, split_path = split_stacks
+    with StackFile(stacks) as real:
+        held, detector, unit = load_split(split_path, stack_digest=real.digest), real.detector, real.intensity_unit
+    rows = [(kind, group) for (kind, group), number in MADE.items() for _ in range(number)]
+    names = [f"{kind}-{i}" for i, (kind, _) in enumerate(rows)]
+    table = SampleTable.build(
+        len(rows), sample_id=names, material=names, structure_type="synthetic", origin="synthetic", partition="train",
+        space_group=[group for _, group in rows], provenance=[json.dumps({"kind": kind}) for kind, _ in rows])
+    values = np.arange(1, len(rows) + 1, dtype=np.float32)[:, None, None, None] * 1e-4
+    intensity = np.broadcast_to(values, (len(rows), 3, detector.size_pixels, detector.size_pixels)).copy()
+    path = tmp_path / "synthetic.h5"
+    write_stack_file(path, intensity, table, detector=detector, pose="canonical", intensity_unit=unit,
+                     provenance={"split_digest": held.digest})
+    return path

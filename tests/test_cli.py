@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import cbedgan
+from cbedgan.cli import app, main
+from classifier.stackfile import StackFile
+
+VERBS = {"simulate", "prepare", "inspect", "split", "train-clf", "train-gan", "probe", "synthesize", "compare",
+         "predict", "demo", "pretrain"}
+SPLIT = """
+group_by = "structure_type"
+validation_fraction = 0.2
+test_fraction = 0.2
+minimum_materials = 3
+adopt_partition = true
+near_duplicates = "drop"
+seed = 0
+"""
+
+
+def run(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as left:
+        main([str(argument) for argument in arguments])
+    return left.value.code or 0
+
+
+@pytest.fixture
+def split_config(tmp_path: Path) -> Path:
+    path = tmp_path / "split.toml"
+    path.write_text(SPLIT)
+    return path
+
+
+def test_every_verb_is_there_and_explains_itself(capsys):
+    assert {command.name or command.callback.__name__ for command in app.registered_commands} == VERBS
+    for verb in VERBS:
+        assert run(verb, "--help") == 0
+        assert "Usage" in capsys.readouterr().out
+
+
+def test_version_is_that_of_the_package(capsys):
+    assert run("--version") == 0
+    assert capsys.readouterr().out == f"cbedgan {cbedgan.__version__}\n"
+    project = Path(cbedgan.__file__).parents[1] / "pyproject.toml"
+    if project.exists():
+        assert tomllib.loads(project.read_text())["project"]["version"] == cbedgan.__version__
+
+
+def test_help_loads_nothing_heavy():
+    heavy = {"torch", "matplotlib", "scipy", "pydantic", "gemmi", "h5py"}
+    code = f"import sys, cbedgan.cli; assert not {heavy} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_verb_reads_its_configuration_and_writes(capsys, tiny_stack_file, split_config, tmp_path):
+    assert run("split", "--config", split_config, "--stacks", tiny_stack_file(), "--out", tmp_path / "split.json") == 0
+    assert (tmp_path / "split.json").exists()
+    assert str(tmp_path / "split.json") in capsys.readouterr().out
+
+
+def test_bad_input_is_one_line_and_code_2(capsys, tiny_stack_file, split_config, tmp_path):
+    split_config.write_text(SPLIT.replace("seed = 0", 'seed = "zero"\ncolour = 1'))
+    assert run("split", "--config", split_config, "--stacks", tiny_stack_file(), "--out", tmp_path / "split.json") == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith(f"error: {split_config}: ")
+    assert printed.err.count("\n") == 1 and "`colour`" in printed.err and "`seed`" in printed.err
+
+
+def test_a_missing_option_is_named(capsys):
+    assert run("split") == 2
+    assert "--config" in capsys.readouterr().err
+
+
+def test_simulate_names_its_extra(capsys, tmp_path, monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("cbedgan.simulate")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "moyopy", None)
+    monkeypatch.setitem(sys.modules, "pymatgen", None)
+    assert run("simulate", "--config", tmp_path / "none.toml", "--out", tmp_path / "stacks.h5") == 2
+    assert "pip install 'cbedgan[simulate]'" in capsys.readouterr().err
+
+
+def test_inspect_prints_and_writes_counts(capsys, tiny_stack_file, tmp_path):
+    stacks = tiny_stack_file()
+    assert run("inspect", stacks, "--json", tmp_path / "counts.json") == 0
+    with StackFile(stacks) as file:
+        assert f"{len(file)} samples" in capsys.readouterr().out
+    assert (tmp_path / "counts.json").exists()
