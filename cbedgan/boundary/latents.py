@@ -8,7 +8,9 @@ import torch
 
 def z_seeds(*key: int, n: int, first: int = 0) -> np.ndarray:
     """Return the seeds number first .. first + n - 1 of the series named by the integers `key`, int64 [n], >= 0."""
-    state = [np.random.SeedSequence([*key, number]).generate_state(1, np.uint64) for number in range(first, first + n)]
+    # Trailing zeros do not change a seed sequence: the length of the key keeps (1,) and (1, 0) apart.
+    state = [np.random.SeedSequence([len(key), *key, number]).generate_state(1, np.uint64)
+             for number in range(first, first + n)]
     return (np.array(state, dtype=np.uint64).reshape(n) >> np.uint64(1)).astype(np.int64)
 
 

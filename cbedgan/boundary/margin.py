@@ -9,6 +9,10 @@ import torch
 from torch import Tensor
 
 from cbedgan.boundary.path import select
+from cbedgan.gan.generator import TrainedGenerator
+from classifier.errors import InputError
+from classifier.intensity import IntensityTransform
+from classifier.predict import TrainedClassifier
 
 KINDS = ("class", "latent", "w")
 PARALLEL = 1e-4
@@ -31,6 +35,19 @@ class Judge:
     classify: Callable[[Tensor], Tensor]
     batch: int
 
+    @classmethod
+    def of(cls, generator: TrainedGenerator, classifier: TrainedClassifier, *, batch: int) -> Judge:
+        """Join a generator and a classifier of one split, class map and frame; their intensity scales may differ."""
+        for name, mine, other in (("split", generator.split_digest, classifier.split_digest),
+                                  ("class map", generator.class_map, classifier.class_map)):
+            if mine != other:
+                raise InputError(source=f"generator and classifier, {name}", rule="must be the same",
+                                 value=f"{str(mine)[:60]} and {str(other)[:60]}",
+                                 remedy="Train both on one split of one stack file.")
+        classifier.frame.require(generator.frame, "generator")
+        translate = translation(generator.intensity, classifier.intensity)
+        return cls(generator.synthesise, lambda x: classifier.logits(translate(x)), batch)
+
     def logits(self, w: Tensor) -> Tensor:
         """Return logits float32 [..., C] of w [..., W], whatever the number of leading axes."""
         rows = w.reshape(-1, w.shape[-1]).float()
@@ -40,6 +57,14 @@ class Judge:
     def margin(self, w: Tensor, a: Tensor, b: Tensor) -> Tensor:
         """Return the margin [..., P] at w [..., P, W] for the pairs of classes a, b [P]."""
         return margin(self.logits(w), a, b)
+
+
+def translation(source: IntensityTransform, target: IntensityTransform) -> Callable[[Tensor], Tensor]:
+    """Return the map of x from one intensity scale to another: through physical intensity only where they differ."""
+    one, other = source.state(), target.state()
+    same = all(torch.equal(one[key], other[key]) if isinstance(one[key], Tensor) and isinstance(other[key], Tensor)
+               else one[key] is other[key] or one[key] == other[key] for key in one)
+    return (lambda x: x) if same else (lambda x: target.normalise(source.denormalise(x)))
 
 
 @dataclass(frozen=True)
@@ -56,6 +81,10 @@ class LatentPaths:
     z_b: Tensor
     e_a: Tensor
     e_b: Tensor
+
+    def take(self, rows: Tensor) -> LatentPaths:
+        """The paths at `rows`."""
+        return LatentPaths(self.kind, self.mapping, self.z_a[rows], self.z_b[rows], self.e_a[rows], self.e_b[rows])
 
     def w(self, t: Tensor) -> Tensor:
         """Return w float32 [..., P, W] at the positions t [..., P] (or [..., 1], the same for all paths)."""

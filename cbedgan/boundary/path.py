@@ -29,6 +29,14 @@ class Bracket:
     margin_lower: torch.Tensor
     margin_upper: torch.Tensor
 
+    def found(self) -> torch.Tensor:
+        """Rows int64 of the paths that have a bracket."""
+        return torch.nonzero(torch.isfinite(self.lower))[:, 0]
+
+    def take(self, rows: torch.Tensor) -> Bracket:
+        """The brackets at `rows`."""
+        return Bracket(self.lower[rows], self.upper[rows], self.margin_lower[rows], self.margin_upper[rows])
+
     def nearest(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Return (t, margin) [P] of that end whose margin is nearer to zero."""
         lower_wins = self.margin_lower.abs() <= self.margin_upper.abs()

@@ -75,7 +75,7 @@ class ProbedPaths:
 @dataclass(frozen=True)
 class ProbeFile:
     """What probe.h5 holds. provenance: stage, config, config_digest, inputs {name: digest}; summary: success rates and
-    speed; digest: sha256 of paths, provenance and summary."""
+    speed; digest: sha256 of paths and provenance, the same for every run of one probe on one machine."""
 
     paths: ProbedPaths
     provenance: dict[str, Any]
@@ -91,10 +91,9 @@ def write_probe(path: Path, paths: ProbedPaths, *, provenance: dict[str, Any], s
             values = np.asarray(getattr(paths, column.name)).astype(column.metadata["dtype"])
             packing = {"compression": "gzip", "shuffle": True} if len(values) else {}
             file.create_dataset(f"{PATHS}/{column.name}", data=values, **packing)
-        for name, content in (("provenance", provenance), ("summary", summary)):
-            file[name] = np.bytes_(json.dumps(content, sort_keys=True))
+        file["provenance"] = np.bytes_(json.dumps(provenance, sort_keys=True))
         digest = content_digest(read_description(file))
-        file.attrs["digest"] = digest
+        file.attrs.update(digest=digest, summary=json.dumps(summary, sort_keys=True))
     return digest
 
 
@@ -105,18 +104,19 @@ def read_probe(path: Path) -> ProbeFile:
         raise InputError(source=path, rule="the probe file must exist", value="no file", remedy=REMEDY)
     try:
         with h5py.File(path, "r") as file:
-            held = {str(key): file.attrs.get(key) for key in ("format", "digest")}
+            held = dict(file.attrs)
             content = read_description(file)
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(source=path, rule="the probe file must be whole HDF5", value=error, remedy=REMEDY) from None
-    if held["format"] != FORMAT:
-        raise InputError(source=path, rule=f"must be of format {FORMAT}", value=held["format"], remedy=REMEDY)
-    if content_digest(content) != held["digest"]:
+    if held.get("format") != FORMAT:
+        raise InputError(source=path, rule=f"must be of format {FORMAT}", value=held.get("format"), remedy=REMEDY)
+    content.pop("/@summary", None)  # it holds the time taken
+    if content_digest(content) != held.get("digest"):
         raise InputError(source=path, rule="the content must match its stored sha256", value="another content",
                          remedy=REMEDY)
     columns = {column.name: content[f"/{PATHS}/{column.name}"] for column in fields(ProbedPaths)}
     columns["kind"] = columns["kind"].astype(str)
-    return ProbeFile(ProbedPaths(**columns), json.loads(content["/provenance"].item()),
-                     json.loads(content["/summary"].item()), held["digest"])
+    return ProbeFile(ProbedPaths(**columns), json.loads(content["/provenance"].item()), json.loads(held["summary"]),
+                     held["digest"])

@@ -25,9 +25,9 @@ class AcceptanceConfig(Config):
     interior_probability, boundary_probability: least probability that the second classifier must give to the claimed
     class, or to both classes of a boundary stack together; range_factor: by how much sums and peak of the patterns may
     leave the range of real ones; neighbours: k of the distance to real features; realism_quantile: of that distance
-    among real stacks, the class radius; realism_factor: multiplies the radius; small_class: classes of fewer materials
-    take the radius of all; copy_quantile: of the nearest distances between real stacks of different materials, below
-    which a synthetic stack counts as a copy.
+    among real stacks, their reach; realism_factor: multiplies it; small_class: classes of fewer materials take the
+    reach of all classes into themselves; copy_quantile: of the nearest distances between real stacks of different
+    materials, below which a synthetic stack counts as a copy.
     """
 
     interior_probability: float
@@ -57,14 +57,16 @@ class Batch:
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """What real training stacks look like: x [N, D], features [N, F], class_idx [N]; radius [K] of each class in
-    features; copy_distance in x; lowest and highest sum of a pattern; highest pixel."""
+    """What real training stacks look like: x [N, D], features [N, F], class_idx [N].
+
+    reach: [K, K], how far in features real stacks of class i lie from class j (see `class_reach`); copy_distance: in x;
+    sum_range: lowest and highest sum of a pattern; peak: highest pixel.
+    """
 
     x: Tensor
     features: Tensor
     class_idx: Tensor
-    neighbours: int
-    radius: Tensor
+    reach: Tensor
     copy_distance: float
     sum_range: tuple[float, float]
     peak: float
@@ -74,11 +76,9 @@ class Reference:
             config: AcceptanceConfig, *, classes: int) -> Reference:
         """Measure the limits on real training stacks: x, intensity [N, 3, H, W], features [N, F] and labels [N]."""
         code = torch.from_numpy(np.unique(material, return_inverse=True)[1])
-        sums = intensity.double().sum((-2, -1))
-        flat = x.flatten(1)
-        return cls(flat, features, class_idx, config.neighbours,
-                   class_radius(features, class_idx, code, config, classes=classes),
-                   _copy_distance(flat, code, config.copy_quantile), (float(sums.min()), float(sums.max())),
+        sums, flat = intensity.double().sum((-2, -1)), x.flatten(1)
+        return cls(flat, features, class_idx, class_reach(features, class_idx, code, config, classes=classes),
+                   copy_distance(flat, code, config.copy_quantile), (float(sums.min()), float(sums.max())),
                    float(intensity.max()))
 
 
@@ -89,26 +89,67 @@ def judge(batch: Batch, reference: Reference, config: AcceptanceConfig) -> Tenso
     low, high = reference.sum_range
     inside = ((sums >= low / config.range_factor) & (sums <= high * config.range_factor)).all(1)
     inside &= batch.intensity.flatten(1).amax(1) <= reference.peak * config.range_factor
-    first, second = batch.claimed.T
-    boundary = first != second
+    boundary = batch.claimed[:, 0] != batch.claimed[:, 1]
     claimed = batch.probability.gather(1, batch.claimed)
     probability = claimed[:, 0] + torch.where(boundary, claimed[:, 1], 0)
     least = torch.where(boundary, config.boundary_probability, config.interior_probability)
-    near = torch.stack([real_distance(batch.features, reference, column) <= config.realism_factor
-                        * reference.radius[column] for column in (first, second)]).any(0)
     novel = nearest_distance(batch.x.flatten(1), reference.x) >= reference.copy_distance
-    passed = torch.stack([finite, inside, probability >= least, near, novel])
+    passed = torch.stack([finite, inside, probability >= least, _realistic(batch, reference, config), novel])
     return torch.where(passed.all(0), ACCEPTED, (~passed).to(torch.uint8).argmax(0))
 
 
-def real_distance(features: Tensor, reference: Reference, class_idx: Tensor) -> Tensor:
-    """Distance [n] of features [n, F] to their k-th nearest real stack of the class class_idx [n] (the farthest of
-    fewer; infinite where the class has none)."""
-    found = []
-    for part, classes in zip(features.split(ROWS), class_idx.split(ROWS), strict=True):
-        distance = torch.cdist(part, reference.features)
-        found.append(_kth(distance, reference.class_idx[None] == classes[:, None], reference.neighbours))
-    return torch.cat(found) if found else features.new_zeros(0)
+def _realistic(batch: Batch, reference: Reference, config: AcceptanceConfig) -> Tensor:
+    """Whether a stack lies no farther from its two claimed classes together than real stacks of either do, bool [n].
+
+    In the interior both are one class, and this is the class radius. A boundary stack must lie between its two
+    classes, where it is far from each of them but the sum of the distances is that of the real stacks.
+    """
+    classes = batch.claimed.unique()
+    distance = class_distance(batch.features, reference.features, reference.class_idx, config.neighbours, classes)
+    column = torch.searchsorted(classes, batch.claimed)
+    (a, b), reach = batch.claimed.T, reference.reach
+    allowed = torch.maximum(reach[a, a] + reach[a, b], reach[b, b] + reach[b, a])
+    return distance.gather(1, column).sum(1) <= config.realism_factor * allowed
+
+
+def class_distance(features: Tensor, real: Tensor, class_idx: Tensor, neighbours: int, classes: Tensor,
+                   same: tuple[Tensor, Tensor] | None = None) -> Tensor:
+    """Distance [n, M] of features [n, F] to their k-th nearest real stack of each of the `classes` [M].
+
+    real, class_idx: features [N, F] and classes of the real stacks. Where fewer are there, the farthest of them counts;
+    infinite where there are none. same: labels [n] and [N]; real stacks of the same label are not counted.
+    """
+    found = torch.full((len(features), len(classes)), torch.inf)
+    for column, k in enumerate(classes.tolist()):
+        members = torch.nonzero(class_idx == k)[:, 0]
+        for rows in torch.arange(len(features)).split(ROWS) if len(members) else ():
+            distance = torch.cdist(features[rows], real[members])
+            usable = torch.ones_like(distance, dtype=torch.bool)
+            if same is not None:
+                usable = same[0][rows, None] != same[1][members]
+            nearest = distance.masked_fill(~usable, torch.inf).topk(min(neighbours, len(members)), largest=False).values
+            last = usable.sum(1).clamp(1, nearest.shape[1]) - 1
+            found[rows, column] = nearest.gather(1, last[:, None])[:, 0]
+    return found
+
+
+def class_reach(features: Tensor, class_idx: Tensor, material: Tensor, config: AcceptanceConfig, *,
+                classes: int) -> Tensor:
+    """Reach [K, K]: quantile, over real stacks of class i, of the distance to their k-th neighbour in class j.
+
+    Stacks of the same material are no neighbours. The reach of a class into itself would rest on next to nothing where
+    it has fewer than `small_class` materials: there that of all stacks is taken. NaN for a class without stacks.
+    """
+    distance = class_distance(features, features, class_idx, config.neighbours, torch.arange(classes),
+                              same=(material, material))
+    own = distance.gather(1, class_idx[:, None])[:, 0]
+    pooled = own[torch.isfinite(own)].quantile(config.realism_quantile) if torch.isfinite(own).any() else torch.nan
+    reach = torch.full((classes, classes), torch.nan)
+    for k in class_idx.unique().tolist():
+        reach[k] = distance[class_idx == k].quantile(config.realism_quantile, dim=0, interpolation="lower")
+        if len(material[class_idx == k].unique()) < config.small_class:
+            reach[k, k] = pooled
+    return reach
 
 
 def nearest_distance(x: Tensor, real: Tensor) -> Tensor:
@@ -117,28 +158,7 @@ def nearest_distance(x: Tensor, real: Tensor) -> Tensor:
     return torch.cat(found) if found else x.new_zeros(0)
 
 
-def class_radius(features: Tensor, class_idx: Tensor, material: Tensor, config: AcceptanceConfig, *,
-                 classes: int) -> Tensor:
-    """Radius [K]: quantile of the distance of real stacks to their k-th neighbour of another material of their class.
-
-    In classes of fewer than `small_class` materials it would rest on next to nothing: they take that of all stacks.
-    """
-    found = []
-    for rows in torch.arange(len(features)).split(ROWS):
-        usable = (class_idx[rows, None] == class_idx[None]) & (material[rows, None] != material[None])
-        found.append(_kth(torch.cdist(features[rows], features), usable, config.neighbours))
-    distance = torch.cat(found)
-    measured = torch.isfinite(distance)
-    pooled = distance[measured].quantile(config.realism_quantile) if measured.any() else distance.new_tensor(torch.inf)
-    radius = pooled.repeat(classes)
-    for k in range(classes):
-        own = measured & (class_idx == k)
-        if len(material[own].unique()) >= config.small_class:
-            radius[k] = distance[own].quantile(config.realism_quantile)
-    return radius
-
-
-def _copy_distance(x: Tensor, material: Tensor, quantile: float) -> float:
+def copy_distance(x: Tensor, material: Tensor, quantile: float) -> float:
     """Quantile of the distance from a real stack to the nearest of another material; 0 with a single material."""
     rows = torch.linspace(0, len(x) - 1, min(len(x), PROBED_REALS)).round().long()
     nearest = []
@@ -148,10 +168,3 @@ def _copy_distance(x: Tensor, material: Tensor, quantile: float) -> float:
     nearest = torch.cat(nearest)
     nearest = nearest[torch.isfinite(nearest)]
     return float(nearest.quantile(quantile)) if len(nearest) else 0.0
-
-
-def _kth(distance: Tensor, usable: Tensor, k: int) -> Tensor:
-    """k-th smallest usable entry of each row [n, N], or the largest where fewer are usable; infinite without any."""
-    nearest = distance.masked_fill(~usable, torch.inf).topk(min(k, distance.shape[1]), largest=False).values
-    available = usable.sum(1).clamp(1, nearest.shape[1])
-    return nearest.gather(1, available[:, None] - 1)[:, 0]

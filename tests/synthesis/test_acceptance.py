@@ -10,10 +10,10 @@ from cbedgan.synthesis.acceptance import (
     AcceptanceConfig,
     Batch,
     Reference,
-    class_radius,
+    class_distance,
+    class_reach,
     judge,
     nearest_distance,
-    real_distance,
 )
 
 CONFIG = AcceptanceConfig(interior_probability=0.4, boundary_probability=0.7, range_factor=1.5, neighbours=2,
@@ -74,36 +74,41 @@ def test_the_first_reason_counts(reference):
     assert verdict(reference, probability=torch.zeros(1, 3), features=torch.full((1, 2), 30.0)) == "class_probability"
 
 
-def test_boundary_stacks_share_the_probability_of_two_classes_and_may_lie_near_either(reference):
+def test_boundary_stacks_share_the_probability_of_two_classes_and_lie_between_them(reference):
+    """Classes at 0..4 and 105..109 on a line (times the root of 2): halfway is as real as the ends."""
     pair = torch.tensor([[0, 1]])
-    assert verdict(reference, claimed=pair, features=torch.full((1, 2), 107.0)) == "accepted"
-    assert verdict(reference, claimed=pair, features=torch.full((1, 2), 50.0)) == "realism"
+    for place in (2.5, 50.0, 107.0):
+        assert verdict(reference, claimed=pair, features=torch.full((1, 2), place)) == "accepted"
+    assert verdict(reference, claimed=pair, features=torch.tensor([[100.0, 0.0]])) == "realism"
+    assert verdict(reference, claimed=pair, features=torch.full((1, 2), 130.0)) == "realism"
     assert verdict(reference, claimed=pair, probability=torch.tensor([[0.3, 0.3, 0.4]])) == "class_probability"
 
 
-def test_radius_ignores_stacks_of_the_same_material(real):
+def test_a_claim_to_a_class_without_real_stacks_is_not_realistic(reference):
+    assert verdict(reference, claimed=torch.tensor([[0, 2]])) == "realism"
+
+
+def test_reach_ignores_stacks_of_the_same_material(real):
     _, _, features, class_idx, material = real
     code = torch.from_numpy(np.unique(material, return_inverse=True)[1])
     # Materials lie sqrt(2) apart with two stacks each: the 2nd neighbour of another material is the adjacent one's.
-    radius = class_radius(features, class_idx, code, CONFIG, classes=CLASSES)
-    assert torch.allclose(radius, torch.full((3,), 2**0.5))
+    reach = class_reach(features, class_idx, code, CONFIG, classes=CLASSES)
+    assert torch.allclose(reach.diagonal()[:2], torch.tensor(2**0.5)) and reach[2].isnan().all()
+    assert torch.allclose(reach[0, 1], torch.tensor(105 * 2**0.5))  # the farthest stack of class 0 from class 1
 
 
-def test_a_class_of_few_materials_takes_the_radius_of_all():
+def test_a_class_of_few_materials_takes_the_reach_of_all():
     features = torch.tensor([[0.0], [1.0], [2.0], [3.0], [500.0], [900.0]])
     class_idx, material = torch.tensor([0, 0, 0, 0, 1, 1]), torch.arange(6)
     config = CONFIG.model_copy(update={"neighbours": 1, "realism_quantile": 0.5})
-    assert class_radius(features, class_idx, material, config, classes=2).tolist() == [1.0, 1.0]
-
-
-def test_distance_to_a_class_without_stacks_is_infinite(reference):
-    assert real_distance(torch.zeros(1, 2), reference, torch.tensor([2])).isinf().all()
+    assert class_reach(features, class_idx, material, config, classes=2).diagonal().tolist() == [1.0, 1.0]
 
 
 def test_distances_are_those_of_the_nearest_and_the_kth(reference):
     assert nearest_distance(torch.tensor([[0.0, 0.0]]), torch.tensor([[3.0, 4.0], [30.0, 40.0]])).item() == 5.0
-    found = real_distance(torch.tensor([[2.5, 2.5]]), reference, torch.tensor([0]))  # materials at 0, 1, 2, 3, 4
-    assert found.item() == pytest.approx(0.5 * 2**0.5)
+    real, class_idx = torch.tensor([[1.0], [2.0], [4.0], [50.0]]), torch.tensor([0, 0, 0, 1])
+    found = class_distance(torch.tensor([[0.0], [4.0]]), real, class_idx, 2, torch.arange(3))
+    assert found.tolist() == [[2.0, 50.0, torch.inf], [2.0, 46.0, torch.inf]]
 
 
 def test_near_copies_of_one_material_do_not_lower_the_copy_distance(real, reference):

@@ -1,0 +1,71 @@
+"""From the ends of a batch of latent paths to their crossings and nearest boundary points, all paths at once."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cbedgan.boundary.margin import Judge, LatentPaths, margin
+from cbedgan.boundary.path import Bracket, bracket, grid, narrow, profile, select
+from cbedgan.boundary.polish import polish
+from classifier.config import Config
+
+
+class TraceConfig(Config):
+    """grid_points: of the bracketing batch on each path; tolerance: half width of the final bracket in t;
+    plausible: probability that both classes need where a path counts as thick; polish_steps, polish_eta,
+    polish_tolerance: of the latent DeepFool (the last in units of the margin)."""
+
+    grid_points: int
+    tolerance: float
+    plausible: float
+    polish_steps: int
+    polish_eta: float
+    polish_tolerance: float
+
+
+def trace(judge: Judge, paths: LatentPaths, a: Tensor, b: Tensor, config: TraceConfig) -> dict[str, np.ndarray]:
+    """Probe P paths from class a to class b [P]; return the measured columns of `ProbedPaths`, [P] or [P, W].
+
+    Costs grid_points forward passes of generator and classifier a path, and for each path that crosses
+    path.steps_needed + 2 more, and polish_steps + 1 passes forward and backward.
+    """
+    with torch.no_grad():
+        t = grid(config.grid_points)
+        w = paths.w(t)
+        logits = judge.logits(w)
+        margins = margin(logits, a, b)
+        length = (w[1:] - w[:-1]).norm(dim=-1).sum(0)
+        seen = profile(logits, a, b, length, plausible=config.plausible)
+    start = bracket(t, margins)
+    rows = start.found()
+    measured = {
+        "margin_at_a": margins[0], "margin_at_b": margins[-1], "crossings": seen.crossings, "length": length,
+        "thickness": seen.thickness, "intrusion": seen.intrusion, "polished": torch.zeros(len(a), dtype=torch.bool),
+        "w": torch.full_like(w[0], math.nan),
+        **{name: torch.full((len(a),), math.nan, dtype=torch.float64)
+           for name in ("crossing", "margin_crossing", "margin_polished", "distance", "p_a", "p_b")}}
+    if len(rows):
+        for name, values in _cross(judge, paths.take(rows), start.take(rows), a[rows], b[rows], config).items():
+            measured[name][rows] = values.to(measured[name].dtype)
+    return {name: values.numpy() for name, values in measured.items()}
+
+
+def _cross(judge: Judge, paths: LatentPaths, start: Bracket, a: Tensor, b: Tensor,
+           config: TraceConfig) -> dict[str, Tensor]:
+    """Find the crossing of every path from its bracket, and from there the boundary point nearest to its beginning."""
+    with torch.no_grad():
+        narrowed = narrow(lambda t: judge.margin(paths.w(t), a, b), start, width=1 / (config.grid_points - 1),
+                          tolerance=config.tolerance)
+        crossing, at_crossing = narrowed.nearest()
+        point, begin = paths.w(crossing), paths.w(torch.zeros_like(crossing))
+    point, at_point, gained = polish(lambda w: judge.margin(w, a, b), point, begin, steps=config.polish_steps,
+                                     eta=config.polish_eta, tolerance=config.polish_tolerance)
+    with torch.no_grad():
+        probability = judge.logits(point).softmax(-1)
+    return {"crossing": crossing, "margin_crossing": at_crossing, "margin_polished": at_point, "polished": gained,
+            "w": point, "distance": (point - begin).norm(dim=1), "p_a": select(probability, a),
+            "p_b": select(probability, b)}

@@ -1,0 +1,81 @@
+"""Where synthetic stacks are drawn: fresh latents inside a group; boundary points shifted towards the rare group."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cbedgan.boundary.latents import latents, z_seeds
+from cbedgan.boundary.probefile import ProbedPaths
+from cbedgan.gan.generator import TrainedGenerator
+
+KINDS = ("interior", "boundary")
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """Stacks that could be made of one group: mapped latents w [n, W] and, for each, the partner group int [n] (the
+    group itself in the interior) and the record from which it can be made again."""
+
+    space_group: int
+    partner: np.ndarray
+    w: Tensor
+    records: list[dict[str, Any]]
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+
+def interior(generator: TrainedGenerator, space_group: int, *, seed: int, first: int, n: int) -> Candidates:
+    """Draw candidates number first .. first + n - 1 of a group: fresh z, each from its own seed, and the group's e."""
+    seeds = z_seeds(seed, space_group, KINDS.index("interior"), n=n, first=first)
+    return Candidates(space_group, np.full(n, space_group), _mapped(generator, seeds, space_group), [
+        {"kind": "interior", "space_group": space_group, "seed": seed, "z_seed": z_seed} for z_seed in seeds.tolist()])
+
+
+def boundary(generator: TrainedGenerator, paths: ProbedPaths, space_group: int, *, seed: int, first: int, n: int,
+             toward_rare: tuple[float, float], reuse: int) -> Candidates:
+    """Draw candidates from the boundary points of a group: w + s (w_0 - w), w_0 where the path began, s drawn anew.
+
+    s lies in the interval `toward_rare` (0: at margin 0, 1: back at the beginning). Points come in a random order in
+    which much confused partners come early; the next round begins when all have come, `reuse` times at most, so that
+    fewer than n candidates may be left.
+    """
+    order = usable_points(paths, space_group, seed=seed)
+    number = np.arange(first, min(first + n, reuse * len(order)))
+    rows = paths.take(order[number % max(len(order), 1)])
+    low, high = toward_rare
+    shift = np.array([np.random.default_rng([seed, space_group, KINDS.index("boundary"), i]).uniform(low, high)
+                      for i in number.tolist()], dtype=np.float32)
+    begin = _mapped(generator, rows.z_seed_a, space_group)
+    point = torch.from_numpy(rows.w)
+    w = point + torch.from_numpy(shift)[:, None] * (begin - point)
+    records = [{
+        "kind": "boundary", "space_group": space_group, "partner": int(rows.space_group_b[i]), "seed": seed,
+        "z_seed": int(rows.z_seed_a[i]), "z_seed_partner": int(rows.z_seed_b[i]), "path": str(rows.kind[i]),
+        "crossing": float(rows.crossing[i]), "toward_rare": float(shift[i]),
+        # Nine digits bring a float32 back exactly.
+        "w": [float(f"{value:.9g}") for value in w[i].tolist()]} for i in range(len(rows))]
+    return Candidates(space_group, rows.space_group_b.astype(np.int64), w, records)
+
+
+def usable_points(paths: ProbedPaths, space_group: int, *, seed: int) -> np.ndarray:
+    """Return rows int64 [n] of boundary points of a group in the order of use.
+
+    Usable are paths to confused partners (no controls) that begin on the group's side of the boundary. Each has an
+    exponential waiting time with its pair's confusion as rate: a random order that prefers confused pairs.
+    """
+    rows = np.flatnonzero((paths.space_group_a == space_group) & ~paths.control & np.isfinite(paths.crossing)
+                          & (paths.margin_at_a >= 0) & np.isfinite(paths.w).all(1))
+    waiting = np.random.default_rng([seed, space_group]).exponential(size=len(rows))
+    return rows[np.argsort(waiting / np.maximum(paths.confusion[rows], 1e-6), kind="stable")]
+
+
+def _mapped(generator: TrainedGenerator, seeds: np.ndarray, space_group: int) -> Tensor:
+    with torch.no_grad():
+        class_idx = torch.full((len(seeds),), generator.class_map.index(space_group))
+        return generator.mapping(latents(seeds, generator.latent_dim), generator.embed(class_idx))

@@ -1,0 +1,142 @@
+"""synthesize [stage]: fill the quota of every group with accepted interior and boundary stacks -> synthetic.h5."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from cbedgan.boundary.probefile import read_probe
+from cbedgan.boundary.record import require_same, stage_record
+from cbedgan.gan.generator import TrainedGenerator, load_generator
+from cbedgan.synthesis.acceptance import ACCEPTED, REASONS, AcceptanceConfig, Reference
+from cbedgan.synthesis.latents import KINDS, Candidates, boundary, interior
+from cbedgan.synthesis.quota import SamplingStrategy, resolve_quota
+from cbedgan.synthesis.workshop import Workshop, make, table
+from classifier.atomic import read_json, write_json
+from classifier.config import Config
+from classifier.dataset import load_physical, stack_set
+from classifier.errors import InputError
+from classifier.predict import TrainedClassifier, load_classifier
+from classifier.run import progress
+from classifier.split import Split, load_split
+from classifier.stackfile import StackFile, StackWriter
+from classifier.train import reproducible
+
+
+class SynthesizeConfig(Config):
+    """What to make and what to accept.
+
+    sampling_strategy: how many stacks of each kind a group gets; toward_rare, reuse: of the boundary points, see
+    latents.boundary; oversample: candidates drawn for each stack that is missing; rounds: of drawing at most;
+    batch: stacks made at once.
+    """
+
+    seed: int
+    threads: int
+    sampling_strategy: SamplingStrategy
+    toward_rare: tuple[float, float]
+    reuse: int
+    oversample: float
+    rounds: int
+    batch: int
+    acceptance: AcceptanceConfig
+
+
+def synthesize(config: SynthesizeConfig, *, probe: Path, generator: Path, classifier: Path, second_classifier: Path,
+               stacks: Path, split: Path, out: Path) -> Path:
+    """Write synthetic.h5, a stack file of origin "synthetic", and beside it synthetic.json; a finished file is kept.
+
+    All four artefacts must come from this split, and the probe from this generator and classifier. Limits are measured
+    on the train part alone. A group that has fewer accepted stacks than its quota is listed, and is no error.
+    """
+    out, report = Path(out), Path(out).with_suffix(".json")
+    with StackFile(stacks) as file:
+        held, mantissa_bits = load_split(split, stack_digest=file.digest), file.mantissa_bits
+    source = load_generator(generator, split_digest=held.digest)
+    first, second = (load_classifier(path, split_digest=held.digest) for path in (classifier, second_classifier))
+    probed = read_probe(probe)
+    record = stage_record("synthesize", config, {
+        "generator": source.digest, "classifier": first.digest, "second_classifier": second.digest,
+        "probe": probed.digest, "stacks": held.stack_digest, "split": held.digest})
+    _check_inputs(record["inputs"], probed.provenance["inputs"], source, (first, second))
+    if out.exists():
+        with StackFile(out) as made:
+            require_same(out, made.provenance, record)
+            if report.exists() and read_json(report).get("digest") == made.digest:
+                return out
+    with reproducible(config.threads):
+        reference, quota = _measure_real(config, second, held, stacks)
+        workshop = Workshop(source, first, second, reference, config.acceptance)
+        draw = {"interior": partial(interior, source, seed=config.seed),
+                "boundary": partial(boundary, source, probed.paths, seed=config.seed, toward_rare=config.toward_rare,
+                                    reuse=config.reuse)}
+        writer = StackWriter(out, detector=source.frame.detector, pose=source.frame.pose, provenance=record,
+                             intensity_unit=source.frame.intensity_unit, mantissa_bits=mantissa_bits)
+        with writer, progress("synthesize", len(draw) * sum(quota.values())) as bar:
+            counts = {kind: {group: _fill(config, workshop, draw[kind], group, number, writer, bar)
+                             for group, number in quota.items()} for kind in KINDS}
+    write_json(report, {"digest": writer.digest, "record": record, "quota": quota, "made": counts, "short": {
+        kind: [group for group, count in groups.items() if count["accepted"] < count["asked"]]
+        for kind, groups in counts.items()}})
+    return out
+
+
+def _check_inputs(inputs: dict[str, str], probed: dict[str, str], generator: TrainedGenerator,
+                  classifiers: tuple[TrainedClassifier, TrainedClassifier]) -> None:
+    for name in ("generator", "classifier", "split"):
+        if probed.get(name) != inputs[name]:
+            raise InputError(source="probe", rule=f"must have been made with this {name}",
+                             value=f"{str(probed.get(name))[:12]}, not {inputs[name][:12]}",
+                             remedy="Probe again, or give the files the probe was made with.")
+    if inputs["classifier"] == inputs["second_classifier"]:
+        raise InputError(source="second classifier", rule="must be another one than the first", value="the same file",
+                         remedy="Train a second classifier with another seed: agreement with itself says nothing.")
+    for classifier in classifiers:
+        classifier.frame.require(generator.frame, "generator")
+
+
+def _measure_real(config: SynthesizeConfig, second: TrainedClassifier, held: Split,
+                  stacks: Path) -> tuple[Reference, dict[int, int]]:
+    """Measure the limits of acceptance on the train part, and resolve the quota on its counts."""
+    intensity, table, _ = load_physical(stacks, second.view, held.parts["train"])
+    real = stack_set(intensity, table, class_map=second.class_map, transform=second.intensity, source=stacks)
+    with torch.no_grad():
+        features = torch.cat([second.model.features(part) for part in real.x.split(config.batch)])
+    reference = Reference.fit(real.x, torch.from_numpy(intensity), features, real.class_idx, real.material,
+                              config.acceptance, classes=len(second.class_map))
+    groups, numbers = np.unique(table.space_group, return_counts=True)
+    materials = {int(group): len(np.unique(table.material[table.space_group == group])) for group in groups}
+    return reference, resolve_quota(config.sampling_strategy, stacks=dict(zip(groups.tolist(), numbers.tolist(),
+                                                                              strict=True)), materials=materials)
+
+
+def _fill(config: SynthesizeConfig, workshop: Workshop, draw: Callable[..., Candidates], space_group: int, quota: int,
+          writer: StackWriter, bar: Any) -> dict[str, Any]:
+    """Draw, make and judge candidates of one kind and group until quota or rounds are full; write them, return counts.
+
+    yield: accepted share of all that were drawn, those beyond the quota included.
+    """
+    rejected: Counter[str] = Counter()
+    drawn = passed = accepted = 0
+    for _ in range(config.rounds):
+        candidates = draw(space_group, first=drawn, n=math.ceil((quota - accepted) * config.oversample))
+        if not len(candidates):
+            break
+        made = make(workshop, candidates, batch=config.batch)
+        good = np.flatnonzero(made.code == ACCEPTED)
+        keep = good[:quota - accepted]
+        writer.append(made.intensity[keep], table(workshop, candidates, made, keep, first=drawn))
+        rejected.update(REASONS[code] for code in made.code[made.code != ACCEPTED])
+        drawn, passed, accepted = drawn + len(candidates), passed + len(good), accepted + len(keep)
+        bar.advance(len(keep))
+        if accepted == quota:
+            break
+    return {"asked": quota, "accepted": accepted, "drawn": drawn, "yield": passed / drawn if drawn else 0.0,
+            "rejected": {name: rejected[name] for name in REASONS}}

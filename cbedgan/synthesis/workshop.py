@@ -1,0 +1,88 @@
+"""From candidate latents to judged stacks with all that they carry: labels, probabilities, provenance."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from cbedgan.gan.generator import TrainedGenerator
+from cbedgan.synthesis.acceptance import AcceptanceConfig, Batch, Reference, judge
+from cbedgan.synthesis.latents import Candidates
+from classifier.predict import TrainedClassifier
+from classifier.stackfile import SampleTable
+
+
+@dataclass(frozen=True, eq=False)
+class Workshop:
+    """What every candidate passes through: the generator, both classifiers, and the limits set by real stacks."""
+
+    generator: TrainedGenerator
+    first: TrainedClassifier
+    second: TrainedClassifier
+    reference: Reference
+    limits: AcceptanceConfig
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """Candidates made and judged: intensity float32 [n, 3, H, W], code [n] (see acceptance.judge), and the
+    probabilities [n, K] that the first and the second classifier give."""
+
+    intensity: np.ndarray
+    code: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+
+
+def make(workshop: Workshop, candidates: Candidates, *, batch: int) -> Made:
+    """Make the candidates' stacks, `batch` at a time, and judge them as they will be read: from physical intensity."""
+    claimed = np.stack([np.full(len(candidates), candidates.space_group), candidates.partner], 1)
+    claimed_idx = torch.from_numpy(workshop.second.class_map.indices(claimed))
+    parts = []
+    for rows in torch.arange(len(candidates)).split(batch):
+        with torch.no_grad():
+            intensity = workshop.generator.intensity.denormalise(workshop.generator.synthesise(candidates.w[rows]))
+            x = workshop.second.intensity.normalise(intensity)
+            first = workshop.first.logits(workshop.first.intensity.normalise(intensity)).softmax(1)
+            second = workshop.second.logits(x).softmax(1)
+            code = judge(Batch(x, intensity, second, workshop.second.model.features(x), claimed_idx[rows]),
+                         workshop.reference, workshop.limits)
+        parts.append([values.contiguous().numpy() for values in (intensity, code, first, second)])
+    return Made(*(np.concatenate(values) for values in zip(*parts, strict=True)))
+
+
+def table(workshop: Workshop, candidates: Candidates, made: Made, rows: np.ndarray, *, first: int) -> SampleTable:
+    """Table of the candidates at `rows` [m]; `first` is the number of candidate 0 in its group.
+
+    Every stack is a material of its own, and its provenance is enough to make it again (see regenerate).
+    """
+    class_map, group = workshop.second.class_map, candidates.space_group
+    records = [{**candidates.records[i], "generator_digest": workshop.generator.digest,
+                "soft_label": soft_label(made.first[i] + made.second[i], group, int(candidates.partner[i]), workshop),
+                "p_first": _shares(made.first[i], class_map.space_groups),
+                "p_second": _shares(made.second[i], class_map.space_groups)} for i in rows.tolist()]
+    names = [f"{record['kind']}-{group}-{first + i:06d}" for i, record in zip(rows.tolist(), records, strict=True)]
+    return SampleTable.build(len(rows), sample_id=names, material=names, structure_type="synthetic",
+                             space_group=group, origin="synthetic", partition="train",
+                             provenance=[json.dumps(record, sort_keys=True) for record in records])
+
+
+def soft_label(probability: np.ndarray, space_group: int, partner: int, workshop: Workshop) -> dict[str, float]:
+    """Return {space_group: share} from the classifiers' summed probabilities [K].
+
+    An interior stack (its own partner) belongs to its group alone. A boundary stack shares its label between the two
+    groups as the classifiers do on average, so that the label's entropy never exceeds ln 2.
+    """
+    if space_group == partner:
+        return {str(space_group): 1.0}
+    pair = probability[workshop.second.class_map.indices(np.array([space_group, partner]))].astype(np.float64)
+    share = float(pair[0] / pair.sum())
+    return {str(space_group): share, str(partner): 1 - share}
+
+
+def _shares(probability: np.ndarray, space_groups: tuple[int, ...]) -> dict[str, float]:
+    """Probabilities [K] of at least 1 %, as {space_group: probability}."""
+    return {str(space_groups[k]): round(float(probability[k]), 4) for k in np.flatnonzero(probability >= 0.01).tolist()}
