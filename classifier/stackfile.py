@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -22,6 +23,11 @@ from classifier.sampletable import SampleTable
 __all__ = ["SampleTable", "StackFile", "StackWriter", "round_mantissa", "write_stack_file"]
 
 POSES = ("raw", "canonical")
+SPARE_BYTES = 1 << 22  # kept free for the table and for other writers
+READABLE = {"rule": "the stack file must be whole and undamaged",
+            "remedy": "Write it again with its stage, or restore it from a copy."}
+WRITABLE = {"rule": "there must be room and permission to write the stack file",
+            "remedy": "Free space, or choose another place, and run the same command again."}
 MANTISSA_BITS = 23  # of float32
 
 
@@ -62,7 +68,7 @@ class StackWriter:
         self._crc32: list[int] = []
 
     def __enter__(self) -> StackWriter:
-        with ExitStack() as exits:
+        with _reported(self.path, **WRITABLE), ExitStack() as exits:
             temporary = exits.enter_context(atomic_path(self.path))
             self._file = exits.enter_context(h5py.File(temporary, "w", libver=stacklayout.LIBVER))
             self._stacks = stacklayout.create_stacks(self._file, self._detector.size_pixels)
@@ -71,16 +77,22 @@ class StackWriter:
         return self
 
     def __exit__(self, *error: Any) -> bool | None:
-        return self._exits.__exit__(*error)
+        with _reported(self.path, **WRITABLE):
+            return self._exits.__exit__(*error)
 
     def append(self, stacks: np.ndarray, table: SampleTable) -> None:
         """Add stacks float32 [n, 3, H, W] of physical intensities (finite, >= 0) and their n rows."""
         self._check(stacks, table)
         stacks = round_mantissa(np.ascontiguousarray(stacks), self._mantissa_bits)
+        # HDF5 cannot even close a file cleanly once the disk is full, so the room is looked for first.
+        free = shutil.disk_usage(self.path.parent).free
+        if free < stacks.nbytes + SPARE_BYTES:
+            raise InputError(source=self.path, value=f"{free} free bytes for {stacks.nbytes} more", **WRITABLE)
         done = len(self._stacks)
-        self._stacks.resize(done + len(stacks), axis=0)
-        if len(stacks):
-            self._stacks[done:] = stacks
+        with _reported(self.path, **WRITABLE):
+            self._stacks.resize(done + len(stacks), axis=0)
+            if len(stacks):
+                self._stacks[done:] = stacks
         self._crc32 += _crc32(stacks)
         self._tables.append(table)
 
@@ -134,7 +146,7 @@ class StackFile:
         if not h5py.is_hdf5(self.path):
             raise InputError(source=self.path, rule="a stack file must be HDF5", value="another format",
                              remedy="Give a file that a stage of this package wrote.")
-        with _damage_reported(self.path), h5py.File(self.path, "r") as file:
+        with _reported(self.path, **READABLE), h5py.File(self.path, "r") as file:
             self._load(file)
 
     def _load(self, file: h5py.File) -> None:
@@ -203,7 +215,7 @@ class StackFile:
     def _read_run(self, start: int, out: np.ndarray) -> None:
         """Fill `out` float32 [n, 3, H, W] with the stacks from `start` on; a damaged one is an InputError naming it."""
         try:
-            with _damage_reported(self.path):
+            with _reported(self.path, **READABLE):
                 self._open().read_direct(out, np.s_[start:start + len(out)])
         except InputError:
             if len(out) == 1:
@@ -229,12 +241,11 @@ def _crc32(stacks: np.ndarray) -> list[int]:
 
 
 @contextmanager
-def _damage_reported(path: Path) -> Iterator[None]:
-    """Turn what HDF5 and the decoders say of a broken file into one InputError naming it."""
+def _reported(path: Path, *, rule: str, remedy: str) -> Iterator[None]:
+    """Turn what HDF5, the decoders and the disk complain of into one InputError naming the file."""
     try:
         yield
     except InputError:
         raise
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError) as error:
-        raise InputError(source=path, rule="the stack file must be whole and undamaged", value=str(error),
-                         remedy="Write it again with its stage, or restore it from a copy.") from error
+        raise InputError(source=path, rule=rule, value=" ".join(str(error).split()), remedy=remedy) from error

@@ -3,6 +3,7 @@
 import copy
 import multiprocessing
 import os
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -245,6 +246,23 @@ def test_an_interrupted_writer_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(InputError, match="pose must be one of raw, canonical"):
         StackWriter(tmp_path / "half.h5", **{**SETTINGS, "pose": "tilted"})
+
+
+def test_a_full_disk_is_named_and_leaves_nothing(tmp_path, monkeypatch):
+    room = iter([10**9, 10**3])
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=next(room)))
+    with pytest.raises(InputError, match="large.h5: there must be room.*found 1000 free bytes for 3840 more"):
+        with StackWriter(tmp_path / "large.h5", **SETTINGS) as writer:
+            writer.append(stacks_of(5), table_of(5))
+            writer.append(stacks_of(5), table_of(5))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_permission_is_named(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(InputError, match="room and permission"):
+        write_stack_file(tmp_path / "a.h5", stacks_of(1), table_of(1), **SETTINGS)
 
 
 def test_forked_workers_and_copies_read_for_themselves(stack_file):
