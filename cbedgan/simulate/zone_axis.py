@@ -18,8 +18,8 @@ from classifier.errors import InputError
 
 LENGTH_TOLERANCE = 1e-3  # relative; lattice vectors closer in length than this count as equally long
 REACH = 4  # largest coefficient searched, in a reduced basis
-# Weights of the slab cell's cost: slope of its surface, area over the smallest possible area, |cosine| of its angle.
-SLOPE_WEIGHT, AREA_WEIGHT, COSINE_WEIGHT = 3.0, 0.15, 0.3
+# Weights of the slab cell's cost: slope of its surface, area in angstrom^2 (time), |cosine| of its angle.
+SLOPE_WEIGHT, AREA_WEIGHT, COSINE_WEIGHT = 3.0, 0.01, 0.3
 LARGEST_COSINE = 0.8
 AREA_BUDGET = 4.0  # in smallest projected cells
 SMALL_AREA_ANGSTROM2 = 40.0  # up to here a cell is cheap whatever its multiple
@@ -145,7 +145,7 @@ def slab(conventional: ArrayLike, cell: Cell, zone_axis_uvw: ArrayLike) -> Slab:
     net = _complement(along)
     net = _reduced(net @ vectors[:, :2], net)
     matrix = np.array([*_in_plane_vectors(net, along, vectors), along])
-    multiplicity = round(np.linalg.det(matrix))
+    multiplicity = abs(round(np.linalg.det(matrix)))  # left-handed cells are welcome
     filled, kinds = _fill(matrix, multiplicity, positions, numbers)
     beam_cell = matrix @ vectors
     beam_cell[2, :2] = 0  # rounding only
@@ -185,7 +185,7 @@ def _in_plane_vectors(net: NDArray[np.int64], along: NDArray[np.int64],
             continue
         cosine = abs(a[:2] @ b[:2]) / np.linalg.norm(a[:2]) / np.linalg.norm(b[:2])
         slope = np.linalg.norm(np.linalg.solve([a[:2], b[:2]], [a[2], b[2]]))
-        cost = SLOPE_WEIGHT * slope + AREA_WEIGHT * multiple + COSINE_WEIGHT * cosine
+        cost = SLOPE_WEIGHT * slope + AREA_WEIGHT * abs(area) + COSINE_WEIGHT * cosine
         if cosine <= LARGEST_COSINE and cost < lowest - 1e-6:
             best, lowest = (first, second) if area > 0 else (second, first), cost
     return np.array(best)
