@@ -48,14 +48,16 @@ def options(version: Annotated[bool, typer.Option("--version", callback=_print_v
 
 
 @app.command()
-def simulate(config: Config, out: File, workers: Workers = CORES) -> None:
+def simulate(config: Config, out: File, workers: Workers = CORES,
+             cif: Annotated[Path | None, typer.Option(help="CIF file or folder, in place of the plan.")] = None,
+             ) -> None:
     """Simulate CBED stacks of crystals into a stack file (needs the extra "simulate")."""
     try:
         from cbedgan.simulate.simulate import SimulateConfig
         from cbedgan.simulate.simulate import simulate as stage
         from classifier.config import load_config
 
-        _wrote(stage(load_config(config, SimulateConfig), out=out, workers=workers))
+        _wrote(stage(load_config(config, SimulateConfig), out=out, workers=workers, cif=cif))
     except ModuleNotFoundError as error:
         missing = (error.name or "").split(".")[0]
         if missing not in SIMULATION_PACKAGES:

@@ -2,13 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import traceback
-from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
-from multiprocessing import active_children, get_context
 from pathlib import Path
 
 import numpy as np
@@ -17,18 +10,16 @@ from cbedgan.comparison.arms import ARMS, write_sources
 from cbedgan.comparison.evaluate import Evaluation, JudgementConfig
 from cbedgan.comparison.paired import Trials
 from cbedgan.comparison.report import Evidence, write_report
+from cbedgan.comparison.trainings import Job, train_all
 from cbedgan.comparison.walk import walk
 from classifier.config import Config
 from classifier.errors import InputError
 from classifier.metrics import material_weights
 from classifier.predict import Predictions
-from classifier.run import Interrupted, Run, StopRequest, progress
+from classifier.run import Run
 from classifier.split import Split, load_split
 from classifier.stackfile import SampleTable, StackFile
-from classifier.train import TrainClassifierConfig, train_classifier
-
-SECONDS_BETWEEN_LOOKS = 1.0
-"""How long a stop request may wait to be noticed."""
+from classifier.train import TrainClassifierConfig
 
 
 class CompareConfig(Config):
@@ -40,19 +31,6 @@ class CompareConfig(Config):
     source_seed: int
     judgement: JudgementConfig
     classifier: TrainClassifierConfig
-
-
-@dataclass(frozen=True)
-class Job:
-    """One training: an arm with a seed. config: the resolved TrainClassifierConfig; out: its run folder."""
-
-    arm: str
-    seed: int
-    config: TrainClassifierConfig
-    stacks: Path
-    split: Path
-    source: Path | None
-    out: Path
 
 
 def compare(config: CompareConfig, *, stacks: Path, split: Path, synthetic: Path, out: Path, workers: int,
@@ -106,52 +84,6 @@ def _check(config: CompareConfig) -> None:
         if not holds:
             raise InputError(source=f"compare configuration, {key}", rule=rule, value=value,
                              remedy="Correct the configuration.")
-
-
-def train_all(jobs: list[Job], workers: int) -> None:
-    """Train all jobs, `workers` at a time in processes of their own (1: in this one); a failure is shown whole."""
-    with progress("training arms x seeds", total=len(jobs)) as bar:
-        for failure in map(_attempt, jobs) if workers == 1 else _in_processes(jobs, workers):
-            if failure is not None:
-                raise failure
-            bar.advance()
-
-
-def _in_processes(jobs: list[Job], workers: int) -> Iterator[BaseException | None]:
-    """Yield what each job came to, in the order of completion; a stop request lets the running ones save."""
-    # Spawned, not forked: a forked child of a process that has run torch may hang in its thread pool. In process
-    # groups of their own: Ctrl-C reaches the parent alone, which passes it on once.
-    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=os.setpgrp) as pool, StopRequest() as stop:
-        waiting: set[Future[BaseException | None]] = {pool.submit(_attempt, job) for job in jobs}
-        try:
-            while waiting:
-                done, waiting = wait(waiting, timeout=SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in done)
-                if stop.requested:
-                    for child in active_children():
-                        os.kill(child.pid, stop.signal_number)
-                    raise Interrupted(stop.signal_number)
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-class ArmFailed(RuntimeError):
-    """A training of the comparison failed; the message holds the worker's whole traceback."""
-
-
-def _attempt(job: Job) -> BaseException | None:
-    """Run one job with a log file beside its run folder; return what the parent should raise, if anything."""
-    log_path = job.out.with_suffix(".log")
-    log_path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        # Two progress bars cannot share a terminal.
-        with log_path.open("a", encoding="utf-8") as log, redirect_stdout(log), redirect_stderr(log):
-            train_classifier(job.config, stacks=job.stacks, split=job.split, out=job.out, synthetic=job.source)
-    except (InputError, Interrupted) as error:
-        return error
-    except Exception:
-        return ArmFailed(f"arm {job.arm}, seed {job.seed}, in {job.out}:\n{traceback.format_exc()}")
-    return None
 
 
 def evaluate(config: CompareConfig, split: Split, table: SampleTable, folders: dict[str, list[Path]]) -> Evaluation:

@@ -3,10 +3,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from cbedgan.comparison.study import CompareConfig
+from classifier.config import parse_config
 from classifier.split import SplitConfig, load_split, split
 from classifier.stackfile import SampleTable, StackFile, write_stack_file
 
@@ -40,3 +43,25 @@ def synthetic_file(tmp_path: Path, split_stacks: tuple[Path, Path]) -> Path:
     write_stack_file(path, intensity, table, detector=detector, pose="canonical", intensity_unit=unit,
                      provenance={"split_digest": held.digest})
     return path
+
+
+COMPARE: dict[str, Any] = {
+    "arms": ["real", "boundary_synthetic"], "seeds": [0, 1, 2], "source_seed": 0,
+    "judgement": {"unit": "structure_type", "replicates": 200, "seed": 0, "alpha": 0.05, "band": 0.02,
+                  "minimum_units": 3, "top_k": 2,
+                  "primary": {"arm": "boundary_synthetic", "reference": "real", "shot": "few"}},
+    "classifier": {
+        "seed": 0, "threads": 1, "device": "cpu", "loss": "cross_entropy", "tau": 1.0,
+        "images": 48, "batch": 16, "learning_rate": 5e-3, "warmup_images": 16, "weight_decay": 0.01,
+        "gradient_clip": 5.0, "ema_half_life_images": 0, "sampling_power": 0.5, "synthetic_share": 0.25,
+        "synthetic_weight": 0.5, "max_skipped_share": 0.1, "report_every_images": 48, "checkpoint_every_images": 48,
+        "view": {"half_width": 2.0, "size_pixels": 16}, "model": {"widths": [8, 16], "blocks": 1, "groups": 4,
+                                                                  "dropout": 0.0},
+        "intensity": {"transform": "log", "floor": 1e-5, "per_radius": False},
+        "augment": {"mirror": False, "half_turn": False, "quarter_turns": False, "gain": 0.0, "shift_pixels": 0}}}
+
+
+@pytest.fixture
+def compare_config() -> Callable[..., CompareConfig]:
+    """Factory of tiny configurations; keywords replace top-level keys."""
+    return lambda **changes: parse_config({**COMPARE, **changes}, CompareConfig, source="test")
