@@ -144,15 +144,16 @@ class StackFile:
             raise InputError(source=self.path, rule="the stack file must exist", value="no file",
                              remedy="Run the stage that writes it, or correct the path.")
         if not h5py.is_hdf5(self.path):
-            raise InputError(source=self.path, rule="a stack file must be HDF5", value="another format",
-                             remedy="Give a file that a stage of this package wrote.")
+            raise InputError(source=self.path, rule="a stack file must be HDF5", value="no HDF5 head",
+                             remedy="Give a file that a stage wrote; if it is one, it is damaged.")
         with _reported(self.path, **READABLE), h5py.File(self.path, "r") as file:
             self._load(file)
 
     def _load(self, file: h5py.File) -> None:
         if file.attrs.get("format") != stacklayout.ROOT["format"]:
+            found = f"format {file.attrs.get('format')}, keys {', '.join(sorted(file)) or 'none'}"
             raise InputError(source=self.path, rule=f"the file must be a {stacklayout.ROOT['format']}",
-                             value=f"format {file.attrs.get('format')}, keys {', '.join(sorted(file)) or 'none'}",
+                             value=_printable(found),
                              remedy="Convert other layouts with the stage prepare; if a stage wrote it, it is damaged.")
         entries = stacklayout.read_description(file)
         self.digest: str = stacklayout.content_digest(entries)
@@ -248,4 +249,9 @@ def _reported(path: Path, *, rule: str, remedy: str) -> Iterator[None]:
     except InputError:
         raise
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError) as error:
-        raise InputError(source=path, rule=rule, value=" ".join(str(error).split()), remedy=remedy) from error
+        raise InputError(source=path, rule=rule, value=_printable(str(error)), remedy=remedy) from error
+
+
+def _printable(text: str) -> str:
+    """One line that every terminal takes: damaged names come from HDF5 with lone surrogates."""
+    return " ".join(text.split()).encode("utf-8", "backslashreplace").decode()
