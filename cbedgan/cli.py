@@ -103,13 +103,14 @@ def train_clf(config: Config, stacks: Stacks, split: Split, out: Folder,
 
 
 @app.command("train-gan")
-def train_gan(config: Config, stacks: Stacks, split: Split, out: Folder) -> None:
+def train_gan(config: Config, stacks: Stacks, split: Split, out: Folder,
+              classifier: Annotated[Path | None, typer.Option(help="Its features measure the fidelity.")] = None) -> None:
     """Train the generator on the train part."""
     from cbedgan.gan.train import TrainGanConfig
     from cbedgan.gan.train import train_gan as stage
     from classifier.config import load_config
 
-    _wrote(stage(load_config(config, TrainGanConfig), stacks=stacks, split=split, out=out))
+    _wrote(stage(load_config(config, TrainGanConfig), stacks=stacks, split=split, out=out, classifier=classifier))
 
 
 @app.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
@@ -55,14 +56,11 @@ def pretrain(out: Path) -> Path:
     """Train the generator and both classifiers that `demo --pretrained` uses, and leave them in `out`; resumes."""
     out, stacks = Path(out), data_folder() / "demo.h5"
     held = split(_config("split", SplitConfig), stacks=stacks, out=out / "split.json")
-    classifier = _config("train_clf", TrainClassifierConfig)
-    trained = {
-        "classifier": train_classifier(classifier, stacks=stacks, split=held, out=out / "runs/classifier"),
-        "second_classifier": train_classifier(_second(classifier), stacks=stacks, split=held,
-                                              out=out / "runs/second_classifier"),
-        "generator": train_gan(_config("pretrain_gan", TrainGanConfig), stacks=stacks, split=held,
-                               out=out / "runs/generator"),
-    }
+    config = _config("train_clf", TrainClassifierConfig)
+    trained = {name: train_classifier(each, stacks=stacks, split=held, out=out / "runs" / name)
+               for name, each in (("classifier", config), ("second_classifier", _second(config)))}
+    trained["generator"] = train_gan(_config("pretrain_gan", TrainGanConfig), stacks=stacks, split=held,
+                                     out=out / "runs/generator", classifier=trained["classifier"])
     for name, path in trained.items():
         for suffix in (".safetensors", ".json"):
             with atomic_path(out / f"{name}{suffix}") as temporary:
@@ -99,14 +97,12 @@ def demo(out: Path, *, pretrained: bool, workers: int) -> Path:
             networks = _pretrained(load_split(held, stack_digest=file.digest).digest)
     else:
         config = _config("train_clf", TrainClassifierConfig)
-        networks = {
-            "classifier": timed("train-clf", lambda: train_classifier(
-                config, stacks=stacks, split=held, out=out / "classifier")),
-            "second_classifier": timed("train-clf, second", lambda: train_classifier(
-                _second(config), stacks=stacks, split=held, out=out / "second_classifier")),
-            "generator": timed("train-gan", lambda: train_gan(
-                _config("train_gan", TrainGanConfig), stacks=stacks, split=held, out=out / "generator")),
-        }
+        networks = {name: timed(f"train-clf, {name.replace('_', ' ')}", partial(
+            train_classifier, each, stacks=stacks, split=held, out=out / name))
+            for name, each in (("classifier", config), ("second_classifier", _second(config)))}
+        networks["generator"] = timed("train-gan", lambda: train_gan(
+            _config("train_gan", TrainGanConfig), stacks=stacks, split=held, out=out / "generator",
+            classifier=networks["classifier"]))
     first = {name: networks[name] for name in ("generator", "classifier")}
     probed = timed("probe", lambda: probe(
         _config("probe", ProbeConfig), **first, stacks=stacks, split=held, out=out / "probe.h5"))
