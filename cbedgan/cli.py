@@ -104,7 +104,7 @@ def train_clf(config: Config, stacks: Stacks, split: Split, out: Folder,
 
 @app.command("train-gan")
 def train_gan(config: Config, stacks: Stacks, split: Split, out: Folder,
-              classifier: Annotated[Path | None, typer.Option(help="Its features measure the fidelity.")] = None) -> None:
+              classifier: Annotated[Path | None, typer.Option(help="Its features judge the fidelity.")] = None) -> None:
     """Train the generator on the train part."""
     from cbedgan.gan.train import TrainGanConfig
     from cbedgan.gan.train import train_gan as stage

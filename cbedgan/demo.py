@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable
-from functools import partial
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -18,7 +18,7 @@ from cbedgan.gan.generator import load_generator
 from cbedgan.gan.train import TrainGanConfig, train_gan
 from cbedgan.synthesis.synthesize import SynthesizeConfig, synthesize
 from classifier.atomic import atomic_path, read_json
-from classifier.config import AnyConfig, load_config
+from classifier.config import AnyConfig, Config, load_config
 from classifier.errors import InputError
 from classifier.predict import load_classifier
 from classifier.split import SplitConfig, load_split, split
@@ -55,12 +55,12 @@ def _second(config: TrainClassifierConfig) -> TrainClassifierConfig:
 def pretrain(out: Path) -> Path:
     """Train the generator and both classifiers that `demo --pretrained` uses, and leave them in `out`; resumes."""
     out, stacks = Path(out), data_folder() / "demo.h5"
-    held = split(_config("split", SplitConfig), stacks=stacks, out=out / "split.json")
+    data = {"stacks": stacks, "split": split(_config("split", SplitConfig), stacks=stacks, out=out / "split.json")}
     config = _config("train_clf", TrainClassifierConfig)
-    trained = {name: train_classifier(each, stacks=stacks, split=held, out=out / "runs" / name)
+    trained = {name: train_classifier(each, **data, out=out / "runs" / name)
                for name, each in (("classifier", config), ("second_classifier", _second(config)))}
-    trained["generator"] = train_gan(_config("pretrain_gan", TrainGanConfig), stacks=stacks, split=held,
-                                     out=out / "runs/generator", classifier=trained["classifier"])
+    trained["generator"] = train_gan(_config("pretrain_gan", TrainGanConfig), **data, out=out / "runs/generator",
+                                     classifier=trained["classifier"])
     for name, path in trained.items():
         for suffix in (".safetensors", ".json"):
             with atomic_path(out / f"{name}{suffix}") as temporary:
@@ -84,34 +84,32 @@ def demo(out: Path, *, pretrained: bool, workers: int) -> Path:
     out, stacks, console = Path(out), data_folder() / "demo.h5", Console()
     seconds: dict[str, float] = {}
 
-    def timed(name: str, stage: Callable[[], Path]) -> Path:
+    def run(name: str, stage: Callable[..., Path], config: Config, **files: Any) -> Path:
         console.rule(name, align="left", style="dim")
         start = time.perf_counter()
-        path = stage()
+        path = stage(config, **files)
         seconds[name] = time.perf_counter() - start
         return path
 
-    held = timed("split", lambda: split(_config("split", SplitConfig), stacks=stacks, out=out / "split.json"))
+    data = {"stacks": stacks,
+            "split": run("split", split, _config("split", SplitConfig), stacks=stacks, out=out / "split.json")}
     if pretrained:
         with StackFile(stacks) as file:
-            networks = _pretrained(load_split(held, stack_digest=file.digest).digest)
+            networks = _pretrained(load_split(data["split"], stack_digest=file.digest).digest)
     else:
         config = _config("train_clf", TrainClassifierConfig)
-        networks = {name: timed(f"train-clf, {name.replace('_', ' ')}", partial(
-            train_classifier, each, stacks=stacks, split=held, out=out / name))
-            for name, each in (("classifier", config), ("second_classifier", _second(config)))}
-        networks["generator"] = timed("train-gan", lambda: train_gan(
-            _config("train_gan", TrainGanConfig), stacks=stacks, split=held, out=out / "generator",
-            classifier=networks["classifier"]))
+        networks = {
+            "classifier": run("train-clf", train_classifier, config, **data, out=out / "classifier"),
+            "second_classifier": run("train-clf, second", train_classifier, _second(config), **data,
+                                     out=out / "second_classifier")}
+        networks["generator"] = run("train-gan", train_gan, _config("train_gan", TrainGanConfig), **data,
+                                    out=out / "generator", classifier=networks["classifier"])
     first = {name: networks[name] for name in ("generator", "classifier")}
-    probed = timed("probe", lambda: probe(
-        _config("probe", ProbeConfig), **first, stacks=stacks, split=held, out=out / "probe.h5"))
-    made = timed("synthesize", lambda: synthesize(
-        _config("synthesize", SynthesizeConfig), probe=probed, **networks, stacks=stacks, split=held,
-        out=out / "synthetic.h5"))
-    report = timed("compare", lambda: compare(
-        _config("compare", CompareConfig), stacks=stacks, split=held, synthetic=made, out=out / "compare",
-        workers=workers, probe=probed, **first))
+    probed = run("probe", probe, _config("probe", ProbeConfig), **first, **data, out=out / "probe.h5")
+    made = run("synthesize", synthesize, _config("synthesize", SynthesizeConfig), probe=probed, **networks, **data,
+               out=out / "synthetic.h5")
+    report = run("compare", compare, _config("compare", CompareConfig), **data, synthetic=made, out=out / "compare",
+                 workers=workers, probe=probed, **first)
     _conclude(console, report, seconds)
     return report
 
