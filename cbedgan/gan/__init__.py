@@ -1,0 +1,1 @@
+"""The generator of stacks: a small class-conditional relativistic GAN, its training and its honest measures."""

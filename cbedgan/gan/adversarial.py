@@ -1,0 +1,106 @@
+"""The method on one page: the within-class relativistic loss with R1 and R2, one discriminator and one generator step.
+
+With a real x and a generated x^ = G(z, c) of the same class c, and l = D(., c) (arXiv 1807.00734, 2501.05441):
+    L_D = E softplus(l(x^) - l(x)) + (gamma / 2) E[ |grad l(x)|^2 + |grad l(x^)|^2 ],   L_G = E softplus(l(x) - l(x^)).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cbedgan.gan.networks import Discriminator, Generator
+
+Augmentation = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+"""(x, class_idx) -> (x, class_idx), differentiable, with the same draws at every call of one step."""
+
+
+def relativistic_loss(winner: Tensor, loser: Tensor, head_weights: Tensor) -> Tensor:
+    """E softplus(-(winner - loser)) over paired logits [B, heads], heads weighted and summed; 0-d."""
+    return (functional.softplus(loser - winner) @ head_weights).mean()
+
+
+def gradient_penalty(logit: Tensor, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """E |d logit / d x|^2 for each x [B, ...] of `inputs`, 0-d each; logit [any] must depend on each sample alone.
+
+    Taken with a graph, at the inputs as they were before augmentation, so the penalty acts through it.
+    """
+    gradients = torch.autograd.grad(logit.sum(), inputs, create_graph=True)
+    return tuple(gradient.square().flatten(1).sum(1).mean() for gradient in gradients)
+
+
+def head_weights(heads: int, unconditional_weight: float, device: torch.device) -> Tensor:
+    """Weights [heads] of the class head and the class-blind head: (1, alpha) / (1 + alpha) (UTLO, arXiv 2402.17065)."""
+    if heads == 1:
+        return torch.ones(1, device=device)
+    return torch.tensor([1.0, unconditional_weight], device=device) / (1 + unconditional_weight)
+
+
+def discriminator_step(discriminator: Discriminator, real: Tensor, fake: Tensor, class_idx: Tensor, *,
+                       augmentation: Augmentation, weights: Tensor, gamma: float, penalise: bool) -> dict[str, Tensor]:
+    """Leave the gradients of L_D in the discriminator; return its terms and the logits of real and fake [B, heads].
+
+    real, fake [B, C, *spatial] pair up by index and share class_idx [B]. gamma already holds the factor k of a
+    penalty that acts at every k-th step only.
+    """
+    real, fake = (x.detach().requires_grad_(penalise) for x in (real, fake))
+    (real_seen, label), (fake_seen, _) = augmentation(real, class_idx), augmentation(fake, class_idx)
+    logits = discriminator(torch.cat((real_seen, fake_seen)), torch.cat((label, label)))
+    logits_real, logits_fake = logits.chunk(2)
+    loss = relativistic_loss(logits_real, logits_fake, weights)
+    terms = {"loss_d": loss.detach(), "logits_real": logits_real.detach(), "logits_fake": logits_fake.detach()}
+    if penalise:
+        r1, r2 = gradient_penalty(logits @ weights, (real, fake))
+        loss = loss + gamma / 2 * (r1 + r2)
+        terms |= {"r1": r1.detach(), "r2": r2.detach()}
+    loss.backward()
+    return terms
+
+
+def generator_step(discriminator: Discriminator, fake: Tensor, class_idx: Tensor, logits_real: Tensor, *,
+                   augmentation: Augmentation, weights: Tensor, regulariser: Tensor | None = None) -> dict[str, Tensor]:
+    """Leave the gradients of L_G in the generator behind `fake`; return its terms.
+
+    logits_real [B, heads] come from the discriminator step: no real sample is judged twice. The discriminator gets no
+    gradient. regulariser: a further 0-d term of the loss.
+    """
+    discriminator.requires_grad_(False)
+    loss = relativistic_loss(discriminator(*augmentation(fake, class_idx)), logits_real, weights)
+    (loss if regulariser is None else loss + regulariser).backward()
+    discriminator.requires_grad_(True)
+    return {"loss_g": loss.detach()}
+
+
+def twins_loss(generator: Generator, z: Tensor, class_idx: Tensor, noise: tuple[Tensor, Tensor],
+               decorrelation: float) -> Tensor:
+    """Pull two w of the same z and class but other class noise together, and the components of w apart; 0-d.
+
+    With C the correlation matrix of both batches of w: sum_i (1 - C_ii)^2 + mu sum_{i != j} C_ij^2 (NoisyTwins,
+    arXiv 2304.05866). z [B, latent_dim]; noise: two tensors [B, embedding_dim] added to e(class).
+    """
+    e = generator.embed(class_idx)
+    first, second = (_standardise(generator.mapping(z, e + eps)) for eps in noise)
+    correlation = first.T @ second / len(z)
+    diagonal = correlation.diagonal()
+    off_diagonal = correlation.square().sum() - diagonal.square().sum()
+    return (1 - diagonal).square().sum() + decorrelation * off_diagonal
+
+
+def update(optimiser: torch.optim.Adam, network: nn.Module) -> Tensor:
+    """Take one optimiser step, or none when any gradient is not finite; return 1.0 for a skipped step, else 0.0.
+
+    The decision stays on the device: a fused Adam reads `found_inf` there, so nothing waits for the host.
+    """
+    gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
+    skipped = (~torch.isfinite(torch.nn.utils.get_total_norm(gradients))).float()
+    optimiser.found_inf = skipped
+    optimiser.step()
+    optimiser.zero_grad(set_to_none=True)
+    return skipped
+
+
+def _standardise(w: Tensor) -> Tensor:
+    return (w - w.mean(0)) / (w.std(0, unbiased=False) + 1e-5)

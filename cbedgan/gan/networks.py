@@ -1,0 +1,215 @@
+"""Generator and discriminator: small dense residual nets without normalisation, for samples of shape [C, *spatial]."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import Literal
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from cbedgan.gan.conditioning import HierarchicalEmbedding
+from classifier.config import Config
+from classifier.errors import InputError
+from classifier.spacegroup import ClassMap
+
+BASE_PIXELS = 4
+FIRST_HALF_PRECISION_PIXELS = 32
+SLOPE = 0.2
+CONVOLUTION = {1: nn.Conv1d, 2: nn.Conv2d}
+AVERAGE_POOL = {1: functional.avg_pool1d, 2: functional.avg_pool2d}
+INTERPOLATION = {1: "linear", 2: "bilinear"}
+
+
+class NetworkConfig(Config):
+    """Sizes of both networks; widths run from the 4-pixel stage upwards, so that [96, 64, 32] ends at 16 pixels.
+
+    patch: side of the square of pixels that the outermost layers read and write as channels (1: single pixels);
+    unconditional_pixels: side of the stage that carries the discriminator's class-blind head (0: no such head);
+    precision: bfloat16 runs the stages of at least 32 pixels under autocast, everything else stays float32.
+    """
+
+    latent_dim: int
+    mapping_dim: int
+    mapping_layers: int
+    embedding_dim: int
+    generator_widths: tuple[int, ...]
+    discriminator_widths: tuple[int, ...]
+    blocks: int
+    patch: int
+    unconditional_pixels: int
+    precision: Literal["float32", "bfloat16"]
+
+
+def stage_pixels(sample_shape: tuple[int, ...], config: NetworkConfig, widths: tuple[int, ...]) -> list[int]:
+    """Sides in pixels of the stages, from 4 upwards; InputError unless they end at the sample's side / patch."""
+    sides = [BASE_PIXELS << level for level in range(len(widths))]
+    spatial = sample_shape[1:]
+    if len(spatial) not in CONVOLUTION or len(set(spatial)) != 1 or spatial[0] != sides[-1] * config.patch:
+        raise InputError(source="network widths", value=f"{len(widths)} widths and patch {config.patch} for a sample "
+                         f"of shape {list(sample_shape)}", rule="4 * 2^(number of widths - 1) * patch must be the "
+                         "side of the sample", remedy="Change the widths, the patch or the view.")
+    return sides
+
+
+class Block(nn.Module):
+    """Residual block x + conv(act(conv(act(s * x)))); its last convolution starts at zero, so depth starts harmless.
+
+    With `mapping_dim` the channel scales s = 1 + A w come from the mapped latent.
+    """
+
+    def __init__(self, dims: int, width: int, mapping_dim: int = 0) -> None:
+        super().__init__()
+        self.first = CONVOLUTION[dims](width, width, 3, padding=1)
+        self.last = CONVOLUTION[dims](width, width, 3, padding=1)
+        self.scale = nn.Linear(mapping_dim, width) if mapping_dim else None
+        nn.init.kaiming_normal_(self.first.weight, a=SLOPE)
+        nn.init.zeros_(self.first.bias)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)
+
+    def forward(self, x: torch.Tensor, scale: torch.Tensor | None = None) -> torch.Tensor:
+        """x [B, width, *spatial], scale [B, width] -> the same shape as x."""
+        h = x if scale is None else x * scale.reshape(scale.shape + (1,) * (x.ndim - 2))
+        h = self.first(functional.leaky_relu(h, SLOPE))
+        return x + self.last(functional.leaky_relu(h, SLOPE))
+
+
+class Generator(nn.Module):
+    """(z, class) -> x: w = mapping(z, e(class)) scales the channels of every block above a learned 4-pixel basis."""
+
+    def __init__(self, sample_shape: tuple[int, ...], config: NetworkConfig, class_map: ClassMap) -> None:
+        super().__init__()
+        widths = config.generator_widths
+        self.sides = stage_pixels(sample_shape, config, widths)
+        self.dims = dims = len(sample_shape) - 1
+        self.patch, self.half = config.patch, config.precision == "bfloat16"
+        self.latent_dim, self.mapping_dim = config.latent_dim, config.mapping_dim
+        self.embedding = HierarchicalEmbedding(class_map, config.embedding_dim)
+        sizes = [config.latent_dim + config.embedding_dim] + [config.mapping_dim] * config.mapping_layers
+        self.mapping_layers = nn.ModuleList(_linear(*pair) for pair in pairwise(sizes))
+        self.basis = nn.Parameter(torch.randn(widths[0], *[BASE_PIXELS] * dims))
+        self.basis_scale = _linear(config.mapping_dim, widths[0])
+        self.widen = nn.ModuleList(CONVOLUTION[dims](*pair, 1, bias=False) for pair in pairwise(widths))
+        self.stages = nn.ModuleList(
+            nn.ModuleList(Block(dims, width, config.mapping_dim) for _ in range(config.blocks)) for width in widths)
+        self.to_sample = CONVOLUTION[dims](widths[-1], sample_shape[0] * config.patch**dims, 3, padding=1)
+        nn.init.zeros_(self.to_sample.bias)
+        # What every pattern has in common (direct disk, aperture, background) is given, not learned.
+        self.register_buffer("mean_sample", torch.zeros(sample_shape))
+
+    def embed(self, class_idx: torch.Tensor) -> torch.Tensor:
+        """class_idx [B] int64 -> e [B, embedding_dim]; mixtures of rows of e are soft classes."""
+        return self.embedding(class_idx)
+
+    def mapping(self, z: torch.Tensor, e: torch.Tensor) -> torch.Tensor:
+        """z [B, latent_dim], e [B, embedding_dim] -> w [B, mapping_dim]; only the direction of z matters."""
+        z = z * torch.rsqrt(z.square().mean(1, keepdim=True) + 1e-8)
+        w = torch.cat((z, e), 1)
+        for layer in self.mapping_layers:
+            w = functional.leaky_relu(layer(w), SLOPE)
+        return w
+
+    def synthesise(self, w: torch.Tensor) -> torch.Tensor:
+        """w [B, mapping_dim] -> x [B, C, *spatial], float32."""
+        x = self.basis * _as_channels(self.basis_scale(w), self.dims)
+        if self.dims == 2:
+            x = x.contiguous(memory_format=torch.channels_last)
+        for level, (side, blocks) in enumerate(zip(self.sides, self.stages, strict=True)):
+            scales = [1 + block.scale(w) for block in blocks]
+            with half_precision(x.device.type, self.half and side >= FIRST_HALF_PRECISION_PIXELS):
+                if level:
+                    x = functional.interpolate(self.widen[level - 1](x), scale_factor=2, mode=INTERPOLATION[self.dims])
+                for block, scale in zip(blocks, scales, strict=True):
+                    x = block(x, scale)
+            x = x.float()
+        return self.mean_sample + _patches_to_pixels(self.to_sample(functional.leaky_relu(x, SLOPE)), self.patch)
+
+    def forward(self, z: torch.Tensor, class_idx: torch.Tensor) -> torch.Tensor:
+        """z [B, latent_dim], class_idx [B] -> x [B, C, *spatial]."""
+        return self.synthesise(self.mapping(z, self.embed(class_idx)))
+
+
+class Discriminator(nn.Module):
+    """(x, class) -> logits [B, heads]: the generator's mirror image with projection conditioning (arXiv 1802.05637).
+
+    Head 0 is psi(phi) + <phi, e_D(class)> / sqrt(d); head 1, where there is one, sees no class and judges an earlier
+    stage, so that rare classes learn from all samples (UTLO, arXiv 2402.17065).
+    """
+
+    def __init__(self, sample_shape: tuple[int, ...], config: NetworkConfig, class_map: ClassMap) -> None:
+        super().__init__()
+        widths = config.discriminator_widths
+        self.sides = stage_pixels(sample_shape, config, widths)
+        self.dims = dims = len(sample_shape) - 1
+        self.patch, self.half = config.patch, config.precision == "bfloat16"
+        self.from_sample = CONVOLUTION[dims](sample_shape[0] * config.patch**dims, widths[-1], 3, padding=1)
+        self.stages = nn.ModuleList(nn.ModuleList(Block(dims, width) for _ in range(config.blocks)) for width in widths)
+        self.narrow = nn.ModuleList(CONVOLUTION[dims](*pair[::-1], 1, bias=False) for pair in pairwise(widths))
+        self.features = _linear(widths[0] * BASE_PIXELS**dims, config.embedding_dim)
+        self.head = nn.Linear(config.embedding_dim, 1)
+        self.embedding = HierarchicalEmbedding(class_map, config.embedding_dim)
+        self.unconditional_level = None
+        if config.unconditional_pixels:
+            if config.unconditional_pixels not in self.sides:
+                raise InputError(source="unconditional_pixels", rule=f"must be 0 or one of the stages {self.sides}",
+                                 value=config.unconditional_pixels, remedy="Choose a stage of the discriminator.")
+            self.unconditional_level = self.sides.index(config.unconditional_pixels)
+            width = widths[self.unconditional_level]
+            self.unconditional = nn.Sequential(CONVOLUTION[dims](width, width, 3, padding=1), nn.LeakyReLU(SLOPE),
+                                               CONVOLUTION[dims](width, 1, 1))
+        self.register_buffer("mean_sample", torch.zeros(sample_shape))
+
+    def forward(self, x: torch.Tensor, class_idx: torch.Tensor) -> torch.Tensor:
+        """x [B, C, *spatial], class_idx [B] -> logits [B, heads], float32."""
+        x = self.from_sample(_pixels_to_patches(x - self.mean_sample, self.patch))
+        heads = []
+        for level in reversed(range(len(self.stages))):
+            with half_precision(x.device.type, self.half and self.sides[level] >= FIRST_HALF_PRECISION_PIXELS):
+                for block in self.stages[level]:
+                    x = block(x)
+                below = self.narrow[level - 1](AVERAGE_POOL[self.dims](x, 2)) if level else x
+            if level == self.unconditional_level:
+                heads.append(self.unconditional(functional.leaky_relu(x.float(), SLOPE)).flatten(1).mean(1))
+            x = below.float()
+        phi = functional.leaky_relu(self.features(functional.leaky_relu(x, SLOPE).flatten(1)), SLOPE)
+        projection = (phi * self.embedding(class_idx)).sum(1) / math.sqrt(phi.shape[1])
+        return torch.stack([self.head(phi).squeeze(1) + projection, *heads], 1)
+
+
+def half_precision(device_type: str, enabled: bool) -> torch.autocast:
+    """Context in which convolutions run in bfloat16; everything outside it stays float32."""
+    return torch.autocast(device_type, torch.bfloat16, enabled=enabled)
+
+
+def _linear(inputs: int, outputs: int) -> nn.Linear:
+    layer = nn.Linear(inputs, outputs)
+    nn.init.kaiming_normal_(layer.weight, a=SLOPE)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def _as_channels(scale: torch.Tensor, dims: int) -> torch.Tensor:
+    return scale.reshape(scale.shape + (1,) * dims)
+
+
+def _patches_to_pixels(x: torch.Tensor, patch: int) -> torch.Tensor:
+    """[B, C * patch^d, *spatial] -> [B, C, *(patch * spatial)]."""
+    if patch == 1:
+        return x
+    if x.ndim == 4:
+        return functional.pixel_shuffle(x, patch)
+    batch, channels, length = x.shape
+    return x.reshape(batch, channels // patch, patch, length).transpose(2, 3).reshape(batch, -1, length * patch)
+
+
+def _pixels_to_patches(x: torch.Tensor, patch: int) -> torch.Tensor:
+    """The inverse of `_patches_to_pixels`."""
+    if patch == 1:
+        return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
+    if x.ndim == 4:
+        return functional.pixel_unshuffle(x, patch).contiguous(memory_format=torch.channels_last)
+    batch, channels, length = x.shape
+    return x.reshape(batch, channels, length // patch, patch).transpose(2, 3).reshape(batch, -1, length // patch)
