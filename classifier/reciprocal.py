@@ -59,6 +59,10 @@ def zero_layer_net(lengths_angstrom: np.ndarray, angles_degree: np.ndarray, zone
 def reduced_net(net: np.ndarray) -> np.ndarray:
     """Shortest basis, float64 [2, 2] (rows), of the plane lattice spanned by the rows of `net` (Lagrange's method)."""
     short, long = np.asarray(net, dtype=np.float64)
+    area = abs(short[0] * long[1] - short[1] * long[0])
+    if not area > 1e-9 * (short @ short + long @ long):
+        raise InputError(source="reciprocal net", rule="its two vectors must span a plane",
+                         value=np.asarray(net).tolist(), remedy="Correct the net.")
     while True:
         if long @ long < short @ short:
             short, long = long, short
