@@ -1,4 +1,4 @@
-"""Shared fixtures: one thread for torch, and tiny stack files that a tiny network can learn from."""
+"""Shared fixtures: one thread for torch, tiny stack files that a tiny network can learn from, and such networks."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -61,3 +62,64 @@ def write_tiny_stack_file(path: Path, *, space_groups: Sequence[int] = (216, 225
                      pose="canonical", intensity_unit="fraction of the incident beam per pixel",
                      provenance={"stage": "test"})
     return path
+
+
+@dataclass(frozen=True)
+class TinyNetworks:
+    """Paths of a tiny stack file, its split, and networks of that split that know its four groups."""
+
+    stacks: Path
+    split: Path
+    generator: Path
+    classifier: Path
+    second_classifier: Path
+
+
+@pytest.fixture(scope="session")
+def tiny_networks(tmp_path_factory: pytest.TempPathFactory) -> TinyNetworks:
+    """Two classifiers of different seeds, and a generator fitted to one latent for each training stack."""
+    from cbedgan.gan.generator import TrainedGenerator
+    from cbedgan.gan.networks import Discriminator, Generator, NetworkConfig
+    from classifier.config import parse_config
+    from classifier.dataset import load_stack_set
+    from classifier.predict import load_classifier
+    from classifier.split import SplitConfig, load_split, split
+    from classifier.train import TrainClassifierConfig, train_classifier
+
+    folder = tmp_path_factory.mktemp("networks")
+    stacks = write_tiny_stack_file(folder / "stacks.h5", materials=9)
+    held = split(SplitConfig(group_by="structure_type", validation_fraction=0.25, test_fraction=0.2, seed=0,
+                             minimum_materials=4, adopt_partition=True, near_duplicates="refuse"),
+                 stacks=stacks, out=folder / "split.json")
+    config = parse_config({
+        "seed": 1, "threads": 1, "device": "cpu", "loss": "logit_adjusted", "tau": 1.0, "images": 1024, "batch": 16,
+        "learning_rate": 5e-3, "warmup_images": 64, "weight_decay": 0.01, "gradient_clip": 5.0,
+        "ema_half_life_images": 64, "sampling_power": 0.5, "synthetic_share": 0.25, "synthetic_weight": 0.5,
+        "max_skipped_share": 0.1, "report_every_images": 2048, "checkpoint_every_images": 2048,
+        "view": {"half_width": 2.0, "size_pixels": 16}, "intensity": {"transform": "log", "floor": 1e-5,
+                                                                      "per_radius": False},
+        "model": {"widths": [8, 16], "blocks": 1, "groups": 4, "dropout": 0.1},
+        # The groups differ by the azimuth of a spot alone: turns and mirrors would mix them.
+        "augment": {"mirror": False, "half_turn": False, "quarter_turns": False, "gain": 0.02, "shift_pixels": 1},
+    }, TrainClassifierConfig, source="test")
+    first, second = (train_classifier(config.model_copy(update={"seed": seed}), stacks=stacks, split=held,
+                                      out=folder / f"classifier_{seed}") for seed in (1, 2))
+
+    judged = load_classifier(first)
+    real = load_stack_set(stacks, class_map=judged.class_map, view=judged.view, intensity=judged.intensity,
+                          sample_ids=load_split(held, stack_digest=judged.stack_digest).parts["train"])
+    network = parse_config({
+        "latent_dim": 8, "mapping_dim": 16, "mapping_layers": 2, "embedding_dim": 8, "generator_widths": [16, 16, 8],
+        "discriminator_widths": [4, 4, 4], "blocks": 1, "patch": 1, "unconditional_pixels": 0, "precision": "float32",
+    }, NetworkConfig, source="test")
+    torch.manual_seed(0)
+    generator, discriminator = (kind((3, 16, 16), network, judged.class_map) for kind in (Generator, Discriminator))
+    z, optimiser = torch.randn(len(real), 8), torch.optim.Adam(generator.parameters(), lr=5e-3)
+    for _ in range(200):
+        optimiser.zero_grad()
+        (generator(z, real.class_idx) - real.x).square().mean().backward()
+        optimiser.step()
+    trained = TrainedGenerator(generator, discriminator, network, judged.class_map, judged.view, judged.frame,
+                               judged.intensity, judged.split_digest, judged.stack_digest)
+    trained.save(folder / "generator.safetensors")
+    return TinyNetworks(stacks, held, folder / "generator.safetensors", first, second)

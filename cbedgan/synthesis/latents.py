@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from cbedgan.boundary.latents import latents, z_seeds
-from cbedgan.boundary.probefile import ProbedPaths
+from cbedgan.boundary.probefile import ProbedPaths, ProbeFile
 from cbedgan.gan.generator import TrainedGenerator
 
 KINDS = ("interior", "boundary")
@@ -37,7 +37,7 @@ def interior(generator: TrainedGenerator, space_group: int, *, seed: int, first:
         {"kind": "interior", "space_group": space_group, "seed": seed, "z_seed": z_seed} for z_seed in seeds.tolist()])
 
 
-def boundary(generator: TrainedGenerator, paths: ProbedPaths, space_group: int, *, seed: int, first: int, n: int,
+def boundary(generator: TrainedGenerator, probe: ProbeFile, space_group: int, *, seed: int, first: int, n: int,
              toward_rare: tuple[float, float], reuse: int) -> Candidates:
     """Draw candidates from the boundary points of a group: w + s (w_0 - w), w_0 where the path began, s drawn anew.
 
@@ -45,9 +45,9 @@ def boundary(generator: TrainedGenerator, paths: ProbedPaths, space_group: int, 
     which much confused partners come early; the next round begins when all have come, `reuse` times at most, so that
     fewer than n candidates may be left.
     """
-    order = usable_points(paths, space_group, seed=seed)
+    order = usable_points(probe.paths, space_group, seed=seed)
     number = np.arange(first, min(first + n, reuse * len(order)))
-    rows = paths.take(order[number % max(len(order), 1)])
+    rows = probe.paths.take(order[number % max(len(order), 1)])
     low, high = toward_rare
     shift = np.array([np.random.default_rng([seed, space_group, KINDS.index("boundary"), i]).uniform(low, high)
                       for i in number.tolist()], dtype=np.float32)
@@ -56,8 +56,8 @@ def boundary(generator: TrainedGenerator, paths: ProbedPaths, space_group: int, 
     w = point + torch.from_numpy(shift)[:, None] * (begin - point)
     records = [{
         "kind": "boundary", "space_group": space_group, "partner": int(rows.space_group_b[i]), "seed": seed,
-        "z_seed": int(rows.z_seed_a[i]), "z_seed_partner": int(rows.z_seed_b[i]), "path": str(rows.kind[i]),
-        "crossing": float(rows.crossing[i]), "toward_rare": float(shift[i]),
+        "probe_digest": probe.digest, "path": str(rows.kind[i]), "z_seed": int(rows.z_seed_a[i]),
+        "z_seed_partner": int(rows.z_seed_b[i]), "crossing": float(rows.crossing[i]), "toward_rare": float(shift[i]),
         # Nine digits bring a float32 back exactly.
         "w": [float(f"{value:.9g}") for value in w[i].tolist()]} for i in range(len(rows))]
     return Candidates(space_group, rows.space_group_b.astype(np.int64), w, records)

@@ -75,7 +75,7 @@ def synthesize(config: SynthesizeConfig, *, probe: Path, generator: Path, classi
         reference, quota = _measure_real(config, second, held, stacks)
         workshop = Workshop(source, first, second, reference, config.acceptance)
         draw = {"interior": partial(interior, source, seed=config.seed),
-                "boundary": partial(boundary, source, probed.paths, seed=config.seed, toward_rare=config.toward_rare,
+                "boundary": partial(boundary, source, probed, seed=config.seed, toward_rare=config.toward_rare,
                                     reuse=config.reuse)}
         writer = StackWriter(out, detector=source.frame.detector, pose=source.frame.pose, provenance=record,
                              intensity_unit=source.frame.intensity_unit, mantissa_bits=mantissa_bits)

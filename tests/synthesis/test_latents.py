@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from cbedgan.boundary.latents import latents, z_seeds
-from cbedgan.boundary.probefile import ProbedPaths
+from cbedgan.boundary.probefile import ProbedPaths, ProbeFile
 from cbedgan.synthesis.latents import boundary, interior, usable_points
 from classifier.spacegroup import ClassMap
 
@@ -28,7 +28,8 @@ def probed(**changes):
 
 
 def drawn(n=4, first=0, toward_rare=(0.0, 0.0), reuse=1, paths=None):
-    return boundary(GENERATOR, paths or probed(), 216, seed=0, first=first, n=n, toward_rare=toward_rare, reuse=reuse)
+    probe = ProbeFile(paths or probed(), {}, {}, "d1")
+    return boundary(GENERATOR, probe, 216, seed=0, first=first, n=n, toward_rare=toward_rare, reuse=reuse)
 
 
 def test_interior_candidates_have_a_seed_each_and_the_groups_embedding():
@@ -67,6 +68,7 @@ def test_boundary_candidates_lie_between_the_boundary_point_and_the_beginning():
 
 def test_the_record_holds_w_to_the_last_bit():
     found = drawn(toward_rare=(0.1, 0.9), n=9, reuse=4)
+    assert {record["probe_digest"] for record in found.records} == {"d1"}
     assert torch.equal(torch.tensor([record["w"] for record in found.records]), found.w)
 
 
