@@ -51,9 +51,14 @@ class Multislice:
     """A slab made ready for electrons of one energy; `intensities` sends waves through it."""
 
     def __init__(self, slab: Slab, *, beam_energy_kev: float, config: MultisliceConfig,
-                 scattering_scale: float = 1.0) -> None:
-        """Compute the layers' transmission. scattering_scale multiplies every scattering factor (kinematic tests)."""
+                 scattering_scale: float = 1.0, double: bool = False) -> None:
+        """Compute the layers' transmission.
+
+        For tests: scattering_scale multiplies every scattering factor (kinematic limit); double calculates waves in
+        complex128, which takes twice the time and the rounding, 1e-5 of the intensity after some 700 layers, away.
+        """
         self.slab, self.config = slab, config
+        self.dtype = torch.complex128 if double else torch.complex64
         self.wavenumber = wavenumber_inv_angstrom(beam_energy_kev)
         lengths = np.linalg.norm(slab.cell[:2, :2], axis=1)
         self.shape = tuple(_smooth(3 * config.g_max_inv_angstrom * length) for length in lengths)
@@ -65,7 +70,10 @@ class Multislice:
         self.transmission = [self._transmission(atoms, strength) for atoms in layers]
 
     def _transmission(self, atoms: NDArray[np.int64], strength: float) -> torch.Tensor:
-        """Band-limited transmission of one layer in real space, complex64 [n1, n2]."""
+        """Band-limited transmission of one layer in real space over the number of grid points, complex [n1, n2].
+
+        With the number in here the transforms need no scale factor, whose rounding would add up over the layers.
+        """
         g = np.hypot(self.g[..., 0], self.g[..., 1])
         rows, columns = (np.fft.fftfreq(n, 1 / n) for n in self.shape)
         potential = np.zeros(self.shape, dtype=np.complex128)
@@ -78,7 +86,7 @@ class Multislice:
         potential *= np.exp(-self.config.debye_waller_angstrom2 * g**2 / 4)
         phase = np.fft.ifft2(potential, norm="forward").real
         spectrum = np.fft.fft2(np.exp((1j - self.config.absorption) * phase)) * self.inside
-        return torch.from_numpy(np.fft.ifft2(spectrum).astype(np.complex64))
+        return torch.from_numpy(np.fft.ifft2(spectrum) / spectrum.size).to(self.dtype)
 
     def dispersion(self, directions: NDArray[np.float64], g: NDArray[np.float64]) -> tuple[NDArray, NDArray]:
         """Return transverse wave vectors, float64 [D, ..., 2], and kappa, float64 [D, ...], both 1/angstrom.
@@ -118,20 +126,20 @@ class Multislice:
                    intensity: NDArray[np.float32]) -> None:
         """Fill intensity [T, D, B] for a few directions; one pass to the greatest thickness."""
         propagators = self._propagators(directions)
-        wave = torch.zeros((len(directions), *self.shape), dtype=torch.complex64)
+        wave = torch.zeros((len(directions), *self.shape), dtype=self.dtype)
         wave[:, 0, 0] = 1
         for period in range(1, int(periods.max()) + 1):
             for transmission, propagator in zip(self.transmission, propagators, strict=True):
                 torch.fft.ifft2(wave, norm="forward", out=wave)
                 wave *= transmission
-                torch.fft.fft2(wave, norm="forward", out=wave)
+                torch.fft.fft2(wave, out=wave)
                 wave *= propagator
             if (reached := periods == period).any():
                 leaving = wave.flatten(1)[:, chosen]
                 intensity[reached] = torch.view_as_real(leaving).square().sum(-1).numpy()
 
     def _propagators(self, directions: NDArray[np.float64]) -> list[torch.Tensor]:
-        """Free propagation over the gap behind each layer, complex64 [D, n1, n2] each; equal gaps share memory."""
+        """Free propagation over the gap behind each layer, complex [D, n1, n2] each; equal gaps share memory."""
         _, kappa = self.dispersion(directions, self.g[self.inside])
         kappa = torch.from_numpy(kappa)
         inside = torch.from_numpy(self.inside)
@@ -139,8 +147,8 @@ class Multislice:
         for gap in self.gaps:
             if gap not in made:
                 turn = 2 * torch.pi * torch.remainder(gap * kappa, 1)
-                made[gap] = torch.zeros((len(directions), *self.shape), dtype=torch.complex64)
-                made[gap][:, inside] = torch.polar(torch.ones_like(turn), turn).to(torch.complex64)
+                made[gap] = torch.zeros((len(directions), *self.shape), dtype=self.dtype)
+                made[gap][:, inside] = torch.polar(torch.ones_like(turn), turn).to(self.dtype)
         return [made[gap] for gap in self.gaps]
 
 
