@@ -1,21 +1,26 @@
-"""The whole chain on a tiny stack file: every stage reads what the one before it wrote."""
+"""The demo on a tiny stack file: every stage reads what the one before it wrote, and every lock holds."""
 
 from __future__ import annotations
 
 import json
+import shutil
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from cbedgan import demo as demo_module
 from cbedgan.boundary.probe import ProbeConfig, probe
 from cbedgan.boundary.probefile import read_probe
 from cbedgan.comparison.study import CompareConfig, compare
-from cbedgan.gan.train import TrainGanConfig, train_gan
+from cbedgan.comparison.walk import walk
+from cbedgan.demo import demo, pretrain
+from cbedgan.gan.train import TrainGanConfig
 from cbedgan.synthesis.synthesize import SynthesizeConfig, synthesize
-from classifier.config import parse_config
+from classifier.config import load_config, parse_config
 from classifier.errors import InputError
 from classifier.predict import Predictions, load_classifier, predict
 from classifier.split import SplitConfig, split
@@ -46,41 +51,54 @@ TINY: dict[str, dict[str, Any]] = {
                        "realism_quantile": 1.0, "realism_factor": 1e6, "small_class": 2, "copy_quantile": 0.0}},
 }
 
-
-def shipped(name: str) -> dict[str, Any]:
-    return tomllib.loads((CONFIGS / f"{name}.toml").read_text(encoding="utf-8"))
+TINY["pretrain_gan"] = TINY["train_gan"]
 
 
 def tiny(name: str, model: type) -> Any:
-    return parse_config({**shipped(name), **TINY[name]}, model, source=name)
-
-
-def tiny_compare() -> CompareConfig:
-    demo = shipped("compare")
-    return parse_config({**demo, "judgement": {**demo["judgement"], "replicates": 200, "minimum_units": 2},
-                         "classifier": {**demo["classifier"], **CLASSIFIER, "images": 128}}, CompareConfig,
-                        source="compare")
+    """The demo configuration `name` as TINY changes it."""
+    content = tomllib.loads((CONFIGS / f"{name}.toml").read_text(encoding="utf-8"))
+    if name == "compare":
+        content["judgement"] |= {"replicates": 200, "minimum_units": 2}
+        content["classifier"] |= {**CLASSIFIER, "images": 128}
+    return parse_config({**content, **TINY.get(name, {})}, model, source=name)
 
 
 @pytest.fixture(scope="module")
-def chain(tiny_networks: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Paths of everything that the chain wrote, from the stacks of the shared fixture alone."""
-    return run_chain(tiny_networks.stacks, tmp_path_factory.mktemp("chain"))
+def bundled(tiny_networks: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder of bundled data with tiny stacks, which the demo finds while the module's tests run."""
+    folder = tmp_path_factory.mktemp("data")
+    shutil.copyfile(tiny_networks.stacks, folder / "demo.h5")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(demo_module, "data_folder", lambda: folder)
+        patch.setattr(demo_module, "_config", tiny)
+        yield folder
 
 
-def run_chain(stacks: Path, out: Path) -> dict[str, Path]:
-    data = {"stacks": stacks, "split": split(tiny("split", SplitConfig), stacks=stacks, out=out / "split.json")}
-    config = tiny("train_clf", TrainClassifierConfig)
-    networks = {"classifier": train_classifier(config, **data, out=out / "classifier"),
-                "second_classifier": train_classifier(config.model_copy(update={"seed": 1}), **data,
-                                                      out=out / "second_classifier")}
-    networks["generator"] = train_gan(tiny("train_gan", TrainGanConfig), **data, out=out / "generator",
-                                      classifier=networks["classifier"])
-    first = {name: networks[name] for name in ("generator", "classifier")}
-    probed = probe(tiny("probe", ProbeConfig), **first, **data, out=out / "probe.h5")
-    made = synthesize(tiny("synthesize", SynthesizeConfig), probe=probed, **networks, **data, out=out / "synthetic.h5")
-    report = compare(tiny_compare(), **data, synthetic=made, out=out / "compare", workers=1, probe=probed, **first)
-    return {**data, **networks, "probe": probed, "synthetic": made, "report": report}
+@pytest.fixture(scope="module")
+def chain(bundled: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Paths of everything that the demo wrote."""
+    out = tmp_path_factory.mktemp("demo")
+    assert demo(out, pretrained=False, workers=1) == out / "compare/report.html"
+    return {"stacks": bundled / "demo.h5", "split": out / "split.json", "probe": out / "probe.h5",
+            "classifier": out / "classifier/classifier.safetensors",
+            "second_classifier": out / "second_classifier/classifier.safetensors",
+            "generator": out / "generator/generator.safetensors", "synthetic": out / "synthetic.h5",
+            "report": out / "compare/report.html"}
+
+
+@pytest.mark.parametrize(("name", "model"), [
+    ("split", SplitConfig), ("train_clf", TrainClassifierConfig), ("train_gan", TrainGanConfig),
+    ("pretrain_gan", TrainGanConfig), ("probe", ProbeConfig), ("synthesize", SynthesizeConfig),
+    ("compare", CompareConfig)])
+def test_shipped_configurations_are_complete(name, model):
+    load_config(demo_module.config_folder() / f"{name}.toml", model)
+
+
+def test_arms_are_trained_as_the_classifier_is():
+    arms, alone = (load_config(CONFIGS / f"{name}.toml", model) for name, model in
+                   (("compare", CompareConfig), ("train_clf", TrainClassifierConfig)))
+    assert arms.classifier == alone.model_copy(update={"loss": "cross_entropy"})
+    assert not {alone.seed, alone.seed + 1} & set(arms.seeds)  # those judged where stacks are made
 
 
 def test_every_group_gets_stacks_of_both_kinds(chain):
@@ -105,7 +123,7 @@ def test_one_split_runs_through_all_artefacts(chain):
 
 def test_report_shows_every_arm_and_one_path(chain):
     report = json.loads(chain["report"].with_suffix(".json").read_text())
-    assert set(report["arms"]) == set(tiny_compare().arms)
+    assert set(report["arms"]) == set(tiny("compare", CompareConfig).arms)
     added = {arm["stacks_added"] for arm in report["arms"].values() if arm["source"]}
     assert len(added) == 1 and added != {0}
     page = chain["report"].read_text()
@@ -120,16 +138,30 @@ def test_the_classifier_learnt_and_judges_a_file_of_its_own(chain):
     assert (held.predicted() == held.space_group).mean() > 0.7
 
 
-def test_the_chain_run_again_changes_no_artefact(chain):
+def test_the_demo_run_again_changes_no_artefact(chain, capsys):
     before = {path: path.read_bytes() for path in chain.values() if path.name != "report.html"}
-    again = run_chain(chain["stacks"], chain["split"].parent)
-    assert again == chain
+    demo(chain["split"].parent, pretrained=False, workers=1)
     assert {path: path.read_bytes() for path in before} == before
+    printed = capsys.readouterr().out
+    headline = json.loads(chain["report"].with_suffix(".json").read_text())["headline"]
+    assert headline in " ".join(printed.split()) and "report.html" in printed
 
 
-def test_a_second_split_locks_every_stage(chain, tmp_path):
-    other = split(parse_config({**shipped("split"), **TINY["split"], "seed": 1}, SplitConfig, source="split"),
-                  stacks=chain["stacks"], out=tmp_path / "split.json")
+def test_pretrained_networks_serve_their_own_split_only(chain, bundled, tmp_path, monkeypatch):
+    pretrain(tmp_path / "pretrained")
+    for network in demo_module.NETWORKS:
+        shutil.copy(tmp_path / "pretrained" / f"{network}.safetensors", bundled)
+    report = demo(tmp_path / "demo", pretrained=True, workers=1)
+    assert report.exists() and not (tmp_path / "demo/generator").exists()
+
+    monkeypatch.setitem(TINY["split"], "seed", 1)
+    with pytest.raises(InputError, match="must be trained on the split it is used with"):
+        demo(tmp_path / "another", pretrained=True, workers=1)
+
+
+def test_another_split_locks_every_stage(chain, tmp_path):
+    config = tiny("split", SplitConfig).model_copy(update={"seed": 1})
+    other = split(config, stacks=chain["stacks"], out=tmp_path / "split.json")
     assert json.loads(other.read_text())["digest"] != json.loads(chain["split"].read_text())["digest"]
     data = {"stacks": chain["stacks"], "split": other}
     first = {name: chain[name] for name in ("generator", "classifier")}
@@ -137,10 +169,17 @@ def test_a_second_split_locks_every_stage(chain, tmp_path):
         "probe": lambda: probe(tiny("probe", ProbeConfig), **first, **data, out=tmp_path / "probe.h5"),
         "synthesize": lambda: synthesize(tiny("synthesize", SynthesizeConfig), probe=chain["probe"], **first, **data,
                                          second_classifier=chain["second_classifier"], out=tmp_path / "made.h5"),
-        "compare": lambda: compare(tiny_compare(), **data, synthetic=chain["synthetic"], out=tmp_path / "compare",
-                                   workers=1),
+        "compare": lambda: compare(tiny("compare", CompareConfig), **data, synthetic=chain["synthetic"],
+                                   out=tmp_path / "compare", workers=1),
         "train-clf": lambda: train_classifier(tiny("train_clf", TrainClassifierConfig), **data, out=tmp_path / "clf",
                                               synthetic=chain["synthetic"])}
     for stage in calls.values():
         with pytest.raises(InputError, match="split"):
             stage()
+
+
+def test_a_path_is_pictured_with_the_networks_it_was_probed_with(chain):
+    digest = json.loads(chain["split"].read_text())["digest"]
+    with pytest.raises(InputError, match="must have been probed with this classifier"):
+        walk(probe=chain["probe"], generator=chain["generator"], classifier=chain["second_classifier"],
+             split_digest=digest)

@@ -96,7 +96,7 @@ def _synthesis(synthetic: StackFile) -> dict[str, Any] | None:
     for kind, groups in held["made"].items():
         for row in groups.values():
             rejected[kind].update(row["rejected"])
-    return {"quota": held["quota"], "made": held["made"],
+    return {"quota": dict(sorted(held["quota"].items(), key=lambda item: int(item[0]))), "made": held["made"],
             "rejected": {kind: dict(counts) for kind, counts in rejected.items()}}
 
 

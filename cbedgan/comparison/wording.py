@@ -11,7 +11,8 @@ SHOT_RULES = {"few": "at most 20", "medium": "21 to 99", "many": "at least 100"}
 
 def points(difference: float | None) -> str:
     """A difference of recall as signed percentage points, e.g. "+6.3"."""
-    return "n/a" if difference is None else f"{100 * difference:+.1f}".replace("-", "−")
+    # Adding zero turns a rounded -0.0 into 0.0.
+    return "n/a" if difference is None else f"{round(100 * difference, 1) + 0.0:+.1f}".replace("-", "−")
 
 
 def percent(share: float | None) -> str:
