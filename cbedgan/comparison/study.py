@@ -14,7 +14,7 @@ from cbedgan.comparison.trainings import Job, train_all
 from cbedgan.comparison.walk import walk
 from classifier.config import Config
 from classifier.errors import InputError
-from classifier.metrics import material_weights
+from classifier.metrics import material_weights, shot_class
 from classifier.predict import Predictions
 from classifier.run import Run
 from classifier.split import Split, load_split
@@ -42,30 +42,29 @@ def compare(config: CompareConfig, *, stacks: Path, split: Path, synthetic: Path
     files, or another split, are InputErrors.
     """
     _check(config)
-    real, added, out = StackFile(stacks), StackFile(synthetic), Path(out)
-    held = load_split(split, stack_digest=real.digest)
-    if added.provenance.get("split_digest") != held.digest:
-        raise InputError(source=synthetic, rule="synthetic stacks must come from the split they are judged on",
-                         value=f"split {str(added.provenance.get('split_digest'))[:12]}, not {held.digest[:12]}",
-                         remedy="Synthesize again from a generator trained on this split.")
-    run = Run.open(out, stage="compare", config=config,
-                   inputs={"stacks": real.digest, "split": held.digest, "synthetic": added.digest})
-    sources, numbers = write_sources(
-        {ARMS[arm].source for arm in config.arms} - {None}, synthetic=added, real=real, split=held,
-        view_config=config.classifier.view, seed=config.source_seed,
-        provenance={**run.provenance(), "split_digest": held.digest}, out=out / "sources")
-    jobs = [Job(arm, seed, config.classifier.model_copy(update={"loss": ARMS[arm].loss, "seed": seed}), Path(stacks),
-                Path(split), sources.get(ARMS[arm].source), out / "runs" / f"{arm}-seed{seed}")
-            for seed in config.seeds for arm in config.arms]
-    train_all(jobs, workers)
-
-    evaluation = evaluate(config, held, real.table, {arm: [job.out for job in jobs if job.arm == arm]
-                                                     for arm in config.arms})
-    shown = None
-    if probe is not None and generator is not None and classifier is not None:
-        shown = walk(probe=probe, generator=generator, classifier=classifier, split_digest=held.digest)
-    path = write_report(Evidence(config.model_dump(mode="json"), evaluation, held, real, added, numbers,
-                                 run.provenance(), shown), out)
+    out = Path(out)
+    if len({path is None for path in (probe, generator, classifier)}) > 1:
+        raise InputError(source="compare", rule="probe, generator and classifier must be given together or not at all",
+                         value="some of them", remedy="Give the networks that were probed with the probe file.")
+    with StackFile(stacks) as real, StackFile(synthetic) as added:
+        held = load_split(split, stack_digest=real.digest)
+        _check_data(config, held, real.table, added)
+        shown = None if probe is None else walk(probe=probe, generator=generator, classifier=classifier,
+                                                split_digest=held.digest)
+        run = Run.open(out, stage="compare", config=config,
+                       inputs={"stacks": real.digest, "split": held.digest, "synthetic": added.digest})
+        sources, numbers = write_sources(
+            {ARMS[arm].source for arm in config.arms} - {None}, synthetic=added, real=real, split=held,
+            view_config=config.classifier.view, seed=config.source_seed,
+            provenance={**run.provenance(), "split_digest": held.digest}, out=out / "sources")
+        jobs = [Job(arm, seed, config.classifier.model_copy(update={"loss": ARMS[arm].loss, "seed": seed}), stacks,
+                    split, sources.get(ARMS[arm].source), out / "runs" / f"{arm}-seed{seed}")
+                for seed in config.seeds for arm in config.arms]
+        train_all(jobs, workers)
+        evaluation = evaluate(config, held, real.table, {arm: [job.out for job in jobs if job.arm == arm]
+                                                         for arm in config.arms})
+        path = write_report(Evidence(config.model_dump(mode="json"), evaluation, held, real, added, numbers,
+                                     run.provenance(), shown), out)
     run.finish({"report": path.name})
     return path
 
@@ -86,6 +85,20 @@ def _check(config: CompareConfig) -> None:
                              remedy="Correct the configuration.")
 
 
+def _check_data(config: CompareConfig, split: Split, table: SampleTable, added: StackFile) -> None:
+    """Refuse, before anything is trained, what could not be judged in the end."""
+    if added.provenance.get("split_digest") != split.digest:
+        raise InputError(source=added.path, rule="synthetic stacks must come from the split they are judged on",
+                         value=f"split {str(added.provenance.get('split_digest'))[:12]}, not {split.digest[:12]}",
+                         remedy="Synthesize again from a generator trained on this split.")
+    tested = np.isin(split.space_groups, table.space_group[np.isin(table.sample_id, split.parts["test"])])
+    shots = set(shot_class(training_materials(split, table))[tested])
+    if config.judgement.primary.shot not in shots:
+        raise InputError(source="compare configuration, judgement.primary.shot", value=config.judgement.primary.shot,
+                         rule=f"must be a shot class that has test samples: {', '.join(sorted(shots)) or 'none has'}",
+                         remedy="Ask about another class, or split so that the test part holds such groups.")
+
+
 def evaluate(config: CompareConfig, split: Split, table: SampleTable, folders: dict[str, list[Path]]) -> Evaluation:
     """Judge the test predictions in the run folders {arm: one a seed}; every run must have judged the same samples."""
     tests = {arm: [Predictions.load(folder / "predictions.npz").take("test") for folder in held]
@@ -97,9 +110,6 @@ def evaluate(config: CompareConfig, split: Split, table: SampleTable, folders: d
                 raise InputError(source=f"predictions of {arm}, seed {seed}", value="other samples or another split",
                                  rule="all arms must judge the same samples",
                                  remedy="Remove the run folder and compare again.")
-    if not len(first.sample_id):
-        raise InputError(source="split", rule="the test part must hold samples", value="none",
-                         remedy="Split with a test_fraction above 0, or adopt a partition that has a test part.")
     classes = first.class_map.indices(first.space_group)
     by_type = (config.judgement.unit == "structure_type") & (first.structure_type != "")
     trials = Trials.from_labels(classes, np.where(by_type, first.structure_type, first.material), len(first.class_map),

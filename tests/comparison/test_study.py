@@ -68,6 +68,19 @@ def test_synthetic_stacks_of_another_split_are_refused(call, compare_config, tmp
         compare(compare_config(), **{**call, "synthetic": tmp_path / "other.h5"})
 
 
+def test_a_question_that_the_test_part_cannot_answer_is_refused_at_once(call, compare_config):
+    judgement = compare_config().judgement.model_dump()
+    config = compare_config(judgement={**judgement, "primary": {**judgement["primary"], "shot": "many"}})
+    with pytest.raises(InputError, match="a shot class that has test samples: few; found many"):
+        compare(config, **call)
+    assert not (call["out"] / "runs").exists()
+
+
+def test_a_path_needs_the_networks_that_were_probed(call, compare_config):
+    with pytest.raises(InputError, match="together or not at all"):
+        compare(compare_config(), **call, probe=call["stacks"])
+
+
 def test_training_materials_are_counted_by_class(call):
     with StackFile(call["stacks"]) as file:
         held = load_split(call["split"], stack_digest=file.digest)
