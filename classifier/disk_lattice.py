@@ -101,7 +101,8 @@ def _disk_places(flat: np.ndarray, radius: float) -> tuple[np.ndarray, np.ndarra
     distance = np.hypot(offsets[None, :], offsets[:, None])
     disk = np.clip(radius + 0.5 - distance, 0, 1)
     ring = np.clip(1.4 * radius + 0.5 - distance, 0, 1) - disk
-    response = signal.fftconvolve(flat, disk / disk.sum() - ring / ring.sum(), mode="same")
+    template = disk / disk.sum() - ring / ring.sum()
+    response = signal.fftconvolve(flat, template, mode="same")
     peak = (response == ndimage.maximum_filter(response, size=2 * int(0.6 * radius) + 1)) & (response > 0)
     row, column = np.nonzero(peak)
     last = flat.shape[-1] - 1
@@ -109,7 +110,7 @@ def _disk_places(flat: np.ndarray, radius: float) -> tuple[np.ndarray, np.ndarra
     row, column = row[whole], column[whole]
     if len(row) == 0:
         return np.zeros((0, 2)), np.zeros(0)
-    weight = np.minimum(response[row, column] / np.quantile(response[row, column], 0.9), 1)
+    weight = np.minimum(signal.fftconvolve(_lit(flat), template, mode="same")[row, column], 1)
     row, column, weight = (values[weight > 0.15] for values in (row, column, weight))
     shift = [_parabola_top(response[row - dr, column - dc], response[row, column], response[row + dr, column + dc])
              for dr, dc in ((0, 1), (1, 0))]
@@ -216,10 +217,9 @@ def nearest_net_point(vectors: np.ndarray, net: np.ndarray) -> tuple[np.ndarray,
 
     net must be reduced: the nearest point is then a corner of the mesh around the vector.
     """
-    corner = np.floor(vectors @ np.linalg.inv(net)).astype(np.int64)
-    index, distance = corner.copy(), np.full(corner.shape[:-1], np.inf)
-    for step in ((0, 0), (0, 1), (1, 0), (1, 1)):
-        away = np.hypot(*np.moveaxis(vectors - (corner + step) @ net, -1, 0))
-        nearer = away < distance
-        distance[nearer], index[nearer] = away[nearer], (corner + step)[nearer]
-    return index, distance
+    corner = np.floor(vectors @ np.linalg.inv(net))
+    x, y = np.moveaxis(vectors - corner @ net, -1, 0)
+    steps = np.array([(0, 0), (0, 1), (1, 0), (1, 1)])
+    squares = np.stack([(x - away_x) ** 2 + (y - away_y) ** 2 for away_x, away_y in steps @ net])
+    chosen = squares.argmin(axis=0)
+    return corner.astype(np.int64) + steps[chosen], np.sqrt(squares.min(axis=0))

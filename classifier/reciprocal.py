@@ -66,10 +66,10 @@ def reduced_net(net: np.ndarray) -> np.ndarray:
     while True:
         if long @ long < short @ short:
             short, long = long, short
-        steps = np.round(short @ long / (short @ short))
-        if steps == 0:
+        shorter = long - np.round(short @ long / (short @ short)) * short
+        if shorter @ shorter >= (1 - 1e-12) * (long @ long):  # rounding must not swap equally short vectors for ever
             return np.array([short, long])
-        long = long - steps * short
+        long = shorter
 
 
 def _frame(direct: np.ndarray, axis: np.ndarray, y_direction: np.ndarray | None) -> np.ndarray:
