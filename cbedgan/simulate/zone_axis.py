@@ -18,8 +18,8 @@ from classifier.errors import InputError
 
 LENGTH_TOLERANCE = 1e-3  # relative; lattice vectors closer in length than this count as equally long
 REACH = 4  # largest coefficient searched, in a reduced basis
-# Weights of the slab cell's cost: slope of its surface, area in angstrom^2 (time), |cosine| of its angle.
-SLOPE_WEIGHT, AREA_WEIGHT, COSINE_WEIGHT = 3.0, 0.01, 0.3
+# What an in-plane cell costs: slope of its surface against time, which goes as |a'||b'| in angstrom^2.
+SLOPE_WEIGHT, SIZE_WEIGHT = 3.0, 0.015
 LARGEST_COSINE = 0.8
 AREA_BUDGET = 4.0  # in smallest projected cells
 SMALL_AREA_ANGSTROM2 = 40.0  # up to here a cell is cheap whatever its multiple
@@ -183,10 +183,10 @@ def _in_plane_vectors(net: NDArray[np.int64], along: NDArray[np.int64],
         multiple = abs(area) / smallest
         if multiple < 0.5 or multiple > max(AREA_BUDGET, SMALL_AREA_ANGSTROM2 / smallest) + 1e-6:
             continue
-        cosine = abs(a[:2] @ b[:2]) / np.linalg.norm(a[:2]) / np.linalg.norm(b[:2])
+        size = np.linalg.norm(a[:2]) * np.linalg.norm(b[:2])
         slope = np.linalg.norm(np.linalg.solve([a[:2], b[:2]], [a[2], b[2]]))
-        cost = SLOPE_WEIGHT * slope + AREA_WEIGHT * abs(area) + COSINE_WEIGHT * cosine
-        if cosine <= LARGEST_COSINE and cost < lowest - 1e-6:
+        cost = SLOPE_WEIGHT * slope + SIZE_WEIGHT * size
+        if abs(a[:2] @ b[:2]) <= LARGEST_COSINE * size and cost < lowest - 1e-6:
             best, lowest = (first, second) if area > 0 else (second, first), cost
     return np.array(best)
 
