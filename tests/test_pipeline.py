@@ -40,27 +40,29 @@ TINY: dict[str, dict[str, Any]] = {
     "train_gan": {
         "threads": 1, "images": 2048, "batch": 16, "report_every_images": 1024, "checkpoint_every_images": 1024,
         "ema_half_life_images": 128, "view": VIEW, "augment": STILL, "fidelity_samples": 16, "sheet_samples": 1,
-        "network": {"latent_dim": 8, "mapping_dim": 16, "mapping_layers": 1, "embedding_dim": 8, "blocks": 1,
-                    "generator_widths": [16, 16], "discriminator_widths": [16, 16], "patch": 2,
-                    "unconditional_pixels": 0, "precision": "float32"}},
+        "network": {"latent_dim": 8, "mapping_dim": 16, "mapping_layers": 1, "embedding_dim": 8,
+                    "generator_widths": [16, 16], "discriminator_widths": [16, 16], "patch": 2}},
     "probe": {"threads": 1, "shots": ["few"], "partners": 2, "paths": 4, "paths_at_once": 64},
     # Loose limits: a generator of a minute could not pass the real ones, and what is tested is the way through.
     "synthesize": {
         "threads": 1, "sampling_strategy": {"shots": ["few"], "ratio": 0.0, "base": 3, "target": 100}, "rounds": 3,
         "acceptance": {"interior_probability": 0.0, "boundary_probability": 0.0, "range_factor": 1e6, "neighbours": 2,
                        "realism_quantile": 1.0, "realism_factor": 1e6, "small_class": 2, "copy_quantile": 0.0}},
+    "compare": {"judgement": {"replicates": 200, "minimum_units": 2}, "classifier": {**CLASSIFIER, "images": 128}},
 }
-
 TINY["pretrain_gan"] = TINY["train_gan"]
 
 
 def tiny(name: str, model: type) -> Any:
-    """The demo configuration `name` as TINY changes it."""
+    """The demo configuration `name`, of which TINY replaces single keys, also within its tables."""
     content = tomllib.loads((CONFIGS / f"{name}.toml").read_text(encoding="utf-8"))
-    if name == "compare":
-        content["judgement"] |= {"replicates": 200, "minimum_units": 2}
-        content["classifier"] |= {**CLASSIFIER, "images": 128}
-    return parse_config({**content, **TINY.get(name, {})}, model, source=name)
+    return parse_config(merged(content, TINY[name]), model, source=name)
+
+
+def merged(content: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """The nested dictionary `content` with the keys of `changes` replaced."""
+    return content | {key: merged(content[key], value) if isinstance(value, dict) else value
+                      for key, value in changes.items()}
 
 
 @pytest.fixture(scope="module")

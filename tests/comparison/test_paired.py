@@ -86,6 +86,22 @@ def test_interval_matches_the_binomial_when_units_are_single():
     assert interval.high == pytest.approx(0.75 + half, abs=0.005)
 
 
+def test_a_difference_by_chance_is_seldom_significant():
+    """Two arms of equal skill, units of different difficulty, seeds that differ: the nominal 5 % or so."""
+    rng, groups, units, seeds, runs = np.random.default_rng(0), 8, 4, 3, 200
+    class_idx = np.repeat(np.arange(groups), 2 * units)
+    trials = Trials.from_labels(class_idx, np.repeat(np.arange(groups * units), 2).astype(str), groups)
+    significant = 0
+    for run in range(runs):
+        difficulty = np.repeat(rng.normal(0, 1.5, groups * units), 2)
+        skill = rng.normal(0, 0.3, (2, seeds, 1)) + rng.normal(0, 0.7, (2, seeds, len(class_idx)))
+        resample = Resample.draw(trials.n_units, seeds, replicates=400, seed=run)
+        first, second = (mean_recall(class_recall(hits, trials, resample), np.ones(groups, bool))
+                         for hits in skill > difficulty)
+        significant += bootstrap_p(first - second) <= 0.05
+    assert 0 < significant / runs < 0.1
+
+
 def test_bootstrap_p_is_twice_the_smaller_tail():
     replicates = np.array([9.0] + [1.0] * 97 + [-1.0] * 2)
     assert bootstrap_p(replicates) == pytest.approx(5 / 100)
