@@ -150,19 +150,22 @@ class StackFile:
             self._load(file)
 
     def _load(self, file: h5py.File) -> None:
-        if file.attrs.get("format") != stacklayout.ROOT["format"]:
-            found = f"format {file.attrs.get('format')}, keys {', '.join(sorted(file)) or 'none'}"
-            raise InputError(source=self.path, rule=f"the file must be a {stacklayout.ROOT['format']}",
+        file_format = stacklayout.read_text(file, "format")
+        if file_format != stacklayout.FORMAT:
+            found = f"format {file_format or 'unknown'}, keys {', '.join(sorted(file)) or 'none'}"
+            raise InputError(source=self.path, rule=f"the file must be a {stacklayout.FORMAT}",
                              value=_printable(found),
                              remedy="Convert other layouts with the stage prepare; if a stage wrote it, it is damaged.")
         entries = stacklayout.read_description(file)
         self.digest: str = stacklayout.content_digest(entries)
-        if self.digest != file.attrs["digest"]:
+        if self.digest != stacklayout.read_text(file, "digest"):
             raise ValueError("table, axes and provenance do not match the digest of the file")
-        settings = file[stacklayout.STACKS].parent.attrs
-        self.detector = Detector(int(settings["size_pixels"]), float(settings["pixel_size"]), str(settings["unit"]))
-        self.pose, self.intensity_unit = str(settings["pose"]), str(settings["intensity_unit"])
-        self.mantissa_bits = int(settings["mantissa_bits"])
+        group = file[stacklayout.STACKS].parent
+        self.detector = Detector(int(group.attrs["size_pixels"]), float(group.attrs["pixel_size"]),
+                                 stacklayout.read_text(group, "unit"))
+        self.pose = stacklayout.read_text(group, "pose")
+        self.intensity_unit = stacklayout.read_text(group, "intensity_unit")
+        self.mantissa_bits = int(group.attrs["mantissa_bits"])
         self.provenance: dict[str, Any] = json.loads(entries[f"/{stacklayout.PROVENANCE}"][()])
         columns = {name: entries[f"/{stacklayout.SAMPLES}/{name}"] for name in SampleTable.__dataclass_fields__}
         self.table = SampleTable.build(len(columns["sample_id"]), **{

@@ -20,14 +20,15 @@ from classifier.sampletable import SampleTable
 STACKS = "cbed_root/cbed/data"
 SAMPLES = "samples"
 PROVENANCE = "provenance"
+FORMAT = "cbed-stack-file 1"
+# What other programs look for. They want variable-length text, so that it is beyond our digest; see fixed_text.
 ROOT = {
-    "format": "cbed-stack-file 1",
     "NX_class": "NXroot", "default": "entry",
     "file_format": "HyperSpy", "file_format_version": "3.3",
     "version_major": 1, "version_minor": 0, "emd_group_type": "file", "UUID": "0", "authoring_program": "cbedgan",
     "authoring_user": "",
 }
-# Metadata of HDF5 1.10 carries checksums everywhere but in the global heap, and HDF5 1.10 to 2.x read it.
+# Metadata of HDF5 1.10 carries checksums everywhere but in the global heap; HDF5 1.10 to 2.x read it.
 LIBVER = ("v110", "v110")
 # No filter in use packs better: deflate reaches 1032, LZ4 255. More is a file made to exhaust memory.
 HIGHEST_PACKING = 1100
@@ -43,11 +44,11 @@ def create_stacks(file: h5py.File, size_pixels: int) -> h5py.Dataset:
 def write_description(file: h5py.File, table: SampleTable, crc32: np.ndarray, detector: Detector, *, pose: str,
                       intensity_unit: str, mantissa_bits: int, provenance: dict[str, Any]) -> str:
     """Write everything but the stacks themselves; returns the digest of the file, also stored in it."""
-    file.attrs.update(ROOT)
+    file.attrs.update(ROOT, format=fixed_text(FORMAT))
     file[STACKS].attrs["units"] = intensity_unit
     file[STACKS].parent.attrs.update(
-        size_pixels=detector.size_pixels, pixel_size=detector.pixel_size, unit=detector.unit, pose=pose,
-        intensity_unit=intensity_unit, mantissa_bits=mantissa_bits)
+        size_pixels=detector.size_pixels, pixel_size=detector.pixel_size, unit=fixed_text(detector.unit),
+        pose=fixed_text(pose), intensity_unit=fixed_text(intensity_unit), mantissa_bits=mantissa_bits)
     side = detector.coordinates()
     _write_axes(file, [("sample", np.arange(len(table), dtype=float), "", True),
                        ("direction", np.arange(3.0), "", True),
@@ -56,8 +57,25 @@ def write_description(file: h5py.File, table: SampleTable, crc32: np.ndarray, de
         _write_column(file, f"{SAMPLES}/{name}", values)
     file[PROVENANCE] = np.bytes_(json.dumps(provenance, sort_keys=True))
     digest = content_digest(read_description(file))
-    file.attrs["digest"] = digest
+    file.attrs["digest"] = fixed_text(digest)
     return digest
+
+
+def fixed_text(text: str) -> np.ndarray:
+    """Text as an attribute's value of fixed length.
+
+    HDF5 keeps variable-length text in its global heap, which has no checksum, and can loop for ever over a damaged one:
+    what is read back must not lie there.
+    """
+    encoded = text.encode()
+    return np.array(encoded, dtype=h5py.string_dtype("utf-8", max(1, len(encoded))))
+
+
+def read_text(item: h5py.HLObject, key: str) -> str:
+    """The fixed-length text of an attribute; "" where there is none, or one of another kind."""
+    if key not in item.attrs or item.attrs.get_id(key).dtype.kind != "S":
+        return ""
+    return item.attrs[key].decode()
 
 
 def _write_axes(file: h5py.File, axes: list[tuple[str, np.ndarray, str, bool]]) -> None:
@@ -98,7 +116,7 @@ def _write_column(file: h5py.File, key: str, values: np.ndarray) -> None:
 
 
 def read_description(file: h5py.File) -> dict[str, np.ndarray]:
-    """Read every attribute, link and dataset but the stacks: {path: array}, text as UTF-8 bytes.
+    """Read every link, dataset and attribute of fixed length, but for the stacks: {path: array}, text as UTF-8 bytes.
 
     Each dataset is weighed before it is read; one that lies outside the file, or declares far more than the file can
     hold, is an InputError.
@@ -106,11 +124,12 @@ def read_description(file: h5py.File) -> dict[str, np.ndarray]:
     found: dict[str, np.ndarray] = {}
 
     def visit(name: str, item: h5py.Group | h5py.Dataset) -> None:
-        for key, value in item.attrs.items():
-            found[f"{name}@{key}"] = _plain(value)
+        for key in item.attrs:
+            if not item.attrs.get_id(key).dtype.hasobject:
+                found[f"{name}@{key}"] = np.asarray(item.attrs[key])
         if isinstance(item, h5py.Dataset):
             refuse_bomb(item)
-            found[name] = np.array(item.shape) if name == f"/{STACKS}" else _plain(item[()])
+            found[name] = np.array(item.shape) if name == f"/{STACKS}" else np.asarray(item[()])
             return
         for key in item:
             link = item.get(key, getlink=True)
@@ -118,7 +137,7 @@ def read_description(file: h5py.File) -> dict[str, np.ndarray]:
             if isinstance(link, h5py.ExternalLink):
                 _refuse_outside(file, place)
             elif isinstance(link, h5py.SoftLink):
-                found[place] = _plain(link.path)
+                found[place] = np.array(link.path.encode())
             else:
                 visit(place, item[key])
 
@@ -129,6 +148,8 @@ def read_description(file: h5py.File) -> dict[str, np.ndarray]:
 
 def refuse_bomb(dataset: h5py.Dataset) -> None:
     """Refuse (InputError) a dataset stored outside its file or declared larger than its stored bytes can unpack to."""
+    if dataset.dtype.hasobject:
+        raise ValueError(f"{dataset.name} has values of variable length")
     if dataset.is_virtual or dataset.external:
         _refuse_outside(dataset.file, dataset.name)
     stored = dataset.id.get_storage_size()
@@ -151,8 +172,3 @@ def content_digest(description: dict[str, np.ndarray]) -> str:
         sha.update(f"{key}\0{values.dtype.str}{list(values.shape)}\0".encode())
         sha.update(np.ascontiguousarray(values).tobytes())
     return sha.hexdigest()
-
-
-def _plain(value: Any) -> np.ndarray:
-    values = np.asarray(value)
-    return np.char.encode(values.astype(str), "utf-8") if values.dtype.kind in "OUT" else values

@@ -12,7 +12,7 @@ import numpy as np
 
 from classifier.atomic import atomic_path
 from classifier.errors import InputError
-from classifier.stacklayout import LIBVER, content_digest, read_description
+from classifier.stacklayout import LIBVER, content_digest, fixed_text, read_description, read_text
 
 FORMAT = "cbedgan-probe 1"
 PATHS = "paths"
@@ -86,14 +86,14 @@ class ProbeFile:
 def write_probe(path: Path, paths: ProbedPaths, *, provenance: dict[str, Any], summary: dict[str, Any]) -> str:
     """Write probe.h5, whole or not at all; returns its digest."""
     with atomic_path(path) as temporary, h5py.File(temporary, "w", libver=LIBVER) as file:
-        file.attrs["format"] = FORMAT
+        file.attrs["format"] = fixed_text(FORMAT)
         for column in fields(paths):
             values = np.asarray(getattr(paths, column.name)).astype(column.metadata["dtype"])
             packing = {"compression": "gzip", "shuffle": True} if len(values) else {}
             file.create_dataset(f"{PATHS}/{column.name}", data=values, **packing)
         file["provenance"] = np.bytes_(json.dumps(provenance, sort_keys=True))
         digest = content_digest(read_description(file))
-        file.attrs.update(digest=digest, summary=json.dumps(summary, sort_keys=True))
+        file.attrs.update(digest=fixed_text(digest), summary=fixed_text(json.dumps(summary, sort_keys=True)))
     return digest
 
 
@@ -104,16 +104,16 @@ def read_probe(path: Path) -> ProbeFile:
         raise InputError(source=path, rule="the probe file must exist", value="no file", remedy=REMEDY)
     try:
         with h5py.File(path, "r") as file:
-            held = dict(file.attrs)
+            held = {key: read_text(file, key) for key in ("format", "digest", "summary")}
             content = read_description(file)
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(source=path, rule="the probe file must be whole HDF5", value=error, remedy=REMEDY) from None
-    if held.get("format") != FORMAT:
-        raise InputError(source=path, rule=f"must be of format {FORMAT}", value=held.get("format"), remedy=REMEDY)
+    if held["format"] != FORMAT:
+        raise InputError(source=path, rule=f"must be of format {FORMAT}", value=held["format"] or "none", remedy=REMEDY)
     content.pop("/@summary", None)  # it holds the time taken
-    if content_digest(content) != held.get("digest"):
+    if content_digest(content) != held["digest"]:
         raise InputError(source=path, rule="the content must match its stored sha256", value="another content",
                          remedy=REMEDY)
     columns = {column.name: content[f"/{PATHS}/{column.name}"] for column in fields(ProbedPaths)}
