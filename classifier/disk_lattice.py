@@ -25,7 +25,7 @@ def find_disk_lattice(pattern: np.ndarray, detector: Detector, *, disk_radius: f
     flat, middle = _flatten(pattern), np.asarray(centre) / scale
     lit = _lit(flat)
     radii = [disk_radius / scale] if disk_radius is not None else _likely_radii(flat, middle)
-    best, best_share, refusal = None, 0.0, None
+    best, most, refusal = None, 0.0, None
     for radius in radii:
         try:
             net, origin = _fit_net(*_disk_places(flat, radius), radius, middle)
@@ -35,9 +35,9 @@ def find_disk_lattice(pattern: np.ndarray, detector: Detector, *, disk_radius: f
         except InputError as error:
             refusal = refusal or error
             continue
-        share = _explained(lit, net, radius, origin)
-        if share > best_share:
-            best, best_share = (net * scale, origin * scale, radius * scale), share
+        inside, area = _shares(lit, net, radius, origin)
+        if inside - area > most:
+            best, most = (net * scale, origin * scale, radius * scale), inside - area
     if best is None:
         raise refusal or _no_lattice(0, radii[0])
     return best
@@ -45,20 +45,23 @@ def find_disk_lattice(pattern: np.ndarray, detector: Detector, *, disk_radius: f
 
 def explained_share(pattern: np.ndarray, detector: Detector, *, net: np.ndarray, disk_radius: float,
                     centre: np.ndarray = (0.0, 0.0)) -> float:
-    """Share of what is lit outside the direct disk that lies in disks of `net`, less their share of the area.
+    """Share of what is lit outside the direct disk that lies in disks of `net`, beyond their share of the area.
 
-    About 0 for a net that has nothing to do with the pattern; 1 less the share of area for one that explains it all.
+    (inside - area) / (1 - area): about 0 for a net that has nothing to do with the pattern, 1 for one that explains it
+    all; 0 where the disks cover more than 0.95 of the area, so that nothing can be told.
     """
     scale = detector.pixel_size
     lit = _lit(_flatten(np.asarray(pattern, dtype=np.float64)))
-    return _explained(lit, reduced_net(net) / scale, disk_radius / scale, np.asarray(centre) / scale)
+    inside, area = _shares(lit, reduced_net(net) / scale, disk_radius / scale, np.asarray(centre) / scale)
+    return (inside - area) / (1 - area) if area < 0.95 else 0.0
 
 
-def _explained(lit: np.ndarray, net: np.ndarray, radius: float, centre: np.ndarray) -> float:
+def _shares(lit: np.ndarray, net: np.ndarray, radius: float, centre: np.ndarray) -> tuple[float, float]:
+    """Outside the direct disk: the share of what is lit and the share of the area that lie in disks of the net."""
     index, distance = nearest_net_point(pixel_vectors(lit.shape[-1]) - centre, net)
     diffracted = index.any(axis=-1) | (distance > radius + 1)
     inside, lit = distance[diffracted] <= radius, lit[diffracted]
-    return float(lit[inside].sum() / lit.sum() - inside.mean()) if lit.sum() > 0 else 0.0
+    return float(lit[inside].sum() / max(lit.sum(), np.finfo(float).tiny)), float(inside.mean())
 
 
 def _flatten(pattern: np.ndarray) -> np.ndarray:

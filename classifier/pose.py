@@ -31,9 +31,17 @@ def pose_from_lattice(pattern: np.ndarray, detector: Detector, *, net: np.ndarra
     pattern, scale = np.maximum(np.asarray(pattern, dtype=np.float64), 0), detector.pixel_size
     middle, radius = np.asarray(centre, dtype=np.float64) / scale, disk_radius / scale
     vectors = pixel_vectors(pattern.shape[-1]) - middle
-    lit_net = _lit_sublattice(pattern, vectors, reduced_net(net) / scale, radius, visible)
-    g, intensity = _disk_intensities(pattern, vectors, lit_net, radius)
+    lit = _lit_sublattice(pattern, vectors, reduced_net(net) / scale, radius, visible)
+    g, intensity = _disk_intensities(pattern, vectors, lit, radius)
     return Pose(shortest_visible_g(g, intensity, visible=visible, tie=tie) * scale, middle * scale)
+
+
+def lit_net(pattern: np.ndarray, detector: Detector, *, net: np.ndarray, disk_radius: float, visible: float,
+            centre: np.ndarray = (0.0, 0.0)) -> np.ndarray:
+    """The net [2, 2] of the reflections that are not systematically absent, arguments as in pose_from_lattice."""
+    pattern, scale = np.maximum(np.asarray(pattern, dtype=np.float64), 0), detector.pixel_size
+    vectors = pixel_vectors(pattern.shape[-1]) - np.asarray(centre, dtype=np.float64) / scale
+    return _lit_sublattice(pattern, vectors, reduced_net(net) / scale, disk_radius / scale, visible) * scale
 
 
 def pose_from_image(pattern: np.ndarray, detector: Detector, *, visible: float, tie: float,
