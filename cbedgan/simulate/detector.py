@@ -1,7 +1,7 @@
-"""From beam intensities to pixels: a round aperture of incident directions, every disk laid where its electrons land.
+"""From beam intensities to pixels: every disk is laid where its electrons land, raw or in canonical pose.
 
-Disks add in intensity. Each pattern is drawn once, straight into its final frame, raw or canonical, so that nothing
-is resampled. Intensity unit: fraction of the incident beam per pixel; an unlimited detector sums to one.
+Disks add in intensity. Each pattern is drawn once, straight into its final frame, so that nothing is resampled.
+Intensity unit: fraction of the incident beam per pixel; an unlimited detector sums to one.
 """
 
 from __future__ import annotations
@@ -13,14 +13,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
 
+from cbedgan.simulate.aperture import aperture_samples, incident_directions, interpolation
 from cbedgan.simulate.multislice import Multislice, MultisliceConfig
 from cbedgan.simulate.zone_axis import Slab
 from classifier.config import Config
 from classifier.errors import InputError
 from classifier.geometry import Detector, Pose, shortest_visible_g
 
-SURVEY_DIRECTIONS = 12  # equally spaced, so that no rotation axis of the crystal is favoured
-SURVEY_RADIUS = np.sqrt(0.5)  # of the aperture's: half of a disk's area lies inside this circle
+# The survey guesses how long g1 is, the full disks confirm it: two rings of equal area for each direction, in which no
+# rotation axis of the crystal is favoured, and coarse layers.
+SURVEY_RINGS = ((6, 0.4), (12, 0.82))  # directions, radius in units of the aperture's
+SURVEY_MERGE_ANGSTROM = 0.8
 
 
 class DetectorConfig(Config):
@@ -60,106 +63,96 @@ class PatternResult:
     slope: float
 
 
+@dataclass(frozen=True, eq=False)
+class Disks:
+    """Beam intensities over the aperture, not yet drawn.
+
+    intensity: float32 [T, D, B]; nodes: float64 [D, 2], transverse wave vectors of the incident waves and radius:
+    of the aperture, 1/angstrom, slab frame; beam: int [B, 2]; thickness_angstrom: float64 [T], real.
+    """
+
+    intensity: NDArray[np.float32]
+    nodes: NDArray[np.float64]
+    radius: float
+    beam: NDArray[np.int64]
+    thickness_angstrom: NDArray[np.float64]
+
+
 def simulate_pattern(slab: Slab, *, beam_energy_kev: float, thickness_angstrom: ArrayLike, multislice: MultisliceConfig,
                      detector: DetectorConfig, azimuth_rad: float = 0.0) -> PatternResult:
     """Simulate the CBED patterns of one slab at thicknesses [T] (angstrom, rounded to whole periods).
 
+    A survey guesses g1; where the disks taken through the guess's aperture say that g1 has another length, they are
+    taken again through the right one. Which of several equally long g1 it is, the full disks decide.
     azimuth_rad turns the pattern counter-clockwise from the slab's frame in raw pose; canonical pose sets its own turn.
     Raises InputError for a faulty energy, thickness or aperture and when no diffracted disk is visible.
     """
     propagation = Multislice(slab, beam_energy_kev=beam_energy_kev, config=multislice)
-    shortest = survey(propagation, thickness_angstrom, detector)
-    pose = Pose(shortest)
-    unit_length = float(pose.length) if detector.aperture_unit == "shortest_g" else propagation.wavenumber * 1e-3
-    radius = _checked_radius(propagation, detector.aperture_radius * unit_length)
     canonical = detector.pose == "canonical"
     frame = Detector(detector.size_pixels, 2 * detector.half_width / detector.size_pixels,
                      "shortest_g" if canonical else "1/angstrom")
-    scale = float(pose.length) if canonical else 1.0
+    follows, tie = detector.aperture_unit == "shortest_g", detector.tie
+
+    def through_aperture(g1: NDArray[np.float64]) -> Disks:
+        unit = float(np.hypot(*g1)) if follows else propagation.wavenumber * 1e-3
+        return illuminate(propagation, thickness_angstrom, radius=detector.aperture_radius * unit,
+                          across=detector.directions_across,
+                          azimuth_rad=float(Pose(g1).azimuth_rad) if canonical else azimuth_rad)
+
+    guess = survey(propagation, beam_energy_kev, thickness_angstrom, detector)
+    disks = through_aperture(guess)
+    g1 = _shortest(disks, propagation, visible=detector.visible, tie=tie)
+    if follows and abs(np.hypot(*g1) / np.hypot(*guess) - 1) > tie:
+        disks = through_aperture(g1)
+        g1 = _shortest(disks, propagation, visible=0.0, tie=2 * tie, least=(1 - tie) * float(np.hypot(*g1)))
+    pose = Pose(g1)
+    pixel = frame.pixel_size * (float(pose.length) if canonical else 1.0)
     turn = float(pose.azimuth_rad) if canonical else azimuth_rad
-    pixel = frame.pixel_size * scale
-    image, thickness = draw(propagation, thickness_angstrom, radius=radius, pixel=pixel, azimuth_rad=turn,
-                            config=detector)
-    return PatternResult(image, thickness, 1e3 * radius / propagation.wavenumber, shortest, pixel, turn, frame,
-                         float(np.linalg.norm(slab.slope)))
+    image = draw(propagation, disks, pixel=pixel, azimuth_rad=turn, size=detector.size_pixels,
+                 samples_per_pixel=detector.samples_per_pixel)
+    return PatternResult(image, disks.thickness_angstrom, 1e3 * disks.radius / propagation.wavenumber, g1, pixel, turn,
+                          frame, float(np.linalg.norm(slab.slope)))
 
 
-def survey(propagation: Multislice, thickness_angstrom: ArrayLike, config: DetectorConfig) -> NDArray[np.float64]:
-    """Return the shortest visible zero-layer reflection, float64 [2] in 1/angstrom, from a few incident directions.
+def survey(propagation: Multislice, beam_energy_kev: float, thickness_angstrom: ArrayLike,
+           config: DetectorConfig) -> NDArray[np.float64]:
+    """Return a shortest visible zero-layer reflection, float64 [2] in 1/angstrom, slab frame, from a few directions.
 
-    The directions lie on a circle inside the aperture; where the aperture itself waits for the answer, the shortest
-    vector of the zero-layer net stands in for it. Intensities are means over directions and thicknesses.
+    Where the aperture itself waits for the answer, the shortest vector of the zero-layer net stands in for it.
     """
-    slab = propagation.slab
-    zolz_length = np.linalg.norm(np.linalg.inv(slab.projected_net), axis=0).min()
-    radius = config.aperture_radius * (zolz_length if config.aperture_unit == "shortest_g"
-                                       else propagation.wavenumber * 1e-3)
-    angle = 2 * np.pi * np.arange(SURVEY_DIRECTIONS) / SURVEY_DIRECTIONS
-    circle = np.stack([np.cos(angle), np.sin(angle)], -1)
-    beam = propagation.index[propagation.inside].astype(np.int64)
-    g = beam @ slab.reciprocal_net
-    order = g @ slab.projected_net.T  # whole numbers in the zero-order Laue zone only
-    zero_layer = np.abs(order - np.round(order)).max(-1) < 1e-6
-    leaving = propagation.intensities(SURVEY_RADIUS * _checked_radius(propagation, radius) * circle, thickness_angstrom,
-                                      beam[zero_layer])
-    return shortest_visible_g(g[zero_layer], leaving.intensity.mean((0, 1)), visible=config.visible, tie=config.tie)
+    slab, settings = propagation.slab, propagation.config
+    coarse = Multislice(slab, beam_energy_kev=beam_energy_kev, config=settings.model_copy(
+        update={"merge_angstrom": max(settings.merge_angstrom, SURVEY_MERGE_ANGSTROM)}))
+    net_length = np.linalg.norm(np.linalg.inv(slab.projected_net), axis=0).min()
+    radius = config.aperture_radius * (net_length if config.aperture_unit == "shortest_g" else coarse.wavenumber * 1e-3)
+    angle = np.concatenate([2 * np.pi * np.arange(count) / count for count, _ in SURVEY_RINGS])
+    share = np.concatenate([np.full(count, share) for count, share in SURVEY_RINGS])
+    nodes = radius * share[:, None] * np.stack([np.cos(angle), np.sin(angle)], -1)
+    return _shortest(_disks(coarse, nodes, radius, thickness_angstrom), coarse, visible=config.visible, tie=config.tie)
 
 
-def draw(propagation: Multislice, thickness_angstrom: ArrayLike, *, radius: float, pixel: float, azimuth_rad: float,
-         config: DetectorConfig) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Return patterns float32 [T, H, W] and real thicknesses [T]; radius of the aperture and pixel in 1/angstrom."""
-    turn = np.array([[np.cos(azimuth_rad), np.sin(azimuth_rad)], [-np.sin(azimuth_rad), np.cos(azimuth_rad)]])
-    nodes = incident_directions(config.directions_across) * radius  # in the drawn frame, as the samples below
-    side = pixel / config.samples_per_pixel
-    samples, weight = aperture_samples(radius / side)
-    samples = samples * side
-    beam = propagation.index[propagation.inside].astype(np.int64)
-    g = beam @ propagation.slab.reciprocal_net
-    on_axis = propagation.dispersion(np.zeros((1, 2)), g)[0][0] @ turn
-    blur = 1 + np.linalg.norm(propagation.slab.slope) * propagation.config.g_max_inv_angstrom / propagation.wavenumber
-    landing = np.abs(on_axis).max(-1) < config.size_pixels * pixel / 2 + blur * radius + side
-    leaving = propagation.intensities(nodes @ turn.T, thickness_angstrom, beam[landing])
-    weights = interpolation(nodes / radius, samples / radius) * weight[:, None]
-    landed = np.maximum(weights @ leaving.intensity, 0)  # [T, samples, B]; a spline may undershoot
-    place = propagation.dispersion(samples @ turn.T, g[landing])[0] @ turn  # [samples, B, 2]
-    return splat(landed, place / pixel, 1 / config.samples_per_pixel, config.size_pixels), leaving.thickness_angstrom
+def illuminate(propagation: Multislice, thickness_angstrom: ArrayLike, *, radius: float, across: int,
+               azimuth_rad: float) -> Disks:
+    """Send waves from all over an aperture of `radius` 1/angstrom, on a square grid with `across` to its diameter.
 
-
-def incident_directions(across: int) -> NDArray[np.float64]:
-    """Square grid over the unit disk, `across` to its diameter, with a rim just outside it, float64 [D, 2]."""
-    line = (np.arange(-1, across + 1) - (across - 1) / 2) * 2 / across
-    grid = np.stack(np.meshgrid(line, line, indexing="xy"), -1).reshape(-1, 2)
-    return grid[np.hypot(grid[:, 0], grid[:, 1]) < 1 + 1.2 / across]
-
-
-def aperture_samples(radius: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Unit squares that tile a disk of `radius`: centres float64 [S, 2] and their shares [S] of the disk, summing to 1.
-
-    A square on the rim counts by the part of it that lies inside.
+    The grid is aligned with a frame turned by azimuth_rad. Raises InputError for an aperture wider than the band limit.
     """
-    half = int(np.ceil(radius + 0.5))
-    line = np.arange(-half, half) + 0.5
-    centres = np.stack(np.meshgrid(line, line, indexing="xy"), -1).reshape(-1, 2)
-    share = np.clip(radius - np.hypot(centres[:, 0], centres[:, 1]) + 0.5, 0, 1)
-    return centres[share > 0], share[share > 0] / share.sum()
+    return _disks(propagation, incident_directions(across) * radius @ _turn(azimuth_rad).T, radius, thickness_angstrom)
 
 
-def interpolation(nodes: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Weights float64 [S, D] of cubic interpolation from nodes [D, 2] to points [S, 2].
-
-    Polyharmonic spline r^3 with a linear polynomial: cubic along lines, exact at the nodes, and at home in a disk,
-    where a product of one-dimensional splines would need the corners of the square as well.
-    """
-    def distance_cubed(first: NDArray[np.float64]) -> NDArray[np.float64]:
-        apart = first[:, None] - nodes[None]
-        return (apart**2).sum(-1) ** 1.5
-
-    def linear(first: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.concatenate([np.ones((len(first), 1)), first], axis=1)
-
-    system = np.block([[distance_cubed(nodes), linear(nodes)], [linear(nodes).T, np.zeros((3, 3))]])
-    wanted = np.concatenate([distance_cubed(points), linear(points)], axis=1)
-    return np.linalg.solve(system, wanted.T)[:len(nodes)].T
+def draw(propagation: Multislice, disks: Disks, *, pixel: float, azimuth_rad: float, size: int,
+         samples_per_pixel: int) -> NDArray[np.float32]:
+    """Draw patterns float32 [T, size, size] in a frame turned by azimuth_rad; pixel in 1/angstrom."""
+    turn = _turn(azimuth_rad)
+    side = pixel / samples_per_pixel
+    samples, share = aperture_samples(disks.radius / side)
+    samples = samples * side @ turn.T
+    on_axis = _landing(propagation, np.zeros((1, 2)), disks.beam)[0] @ turn
+    seen = np.abs(on_axis).max(-1) < size * pixel / 2 + _spread(propagation, disks.radius)
+    weights = interpolation(disks.nodes / disks.radius, samples / disks.radius)
+    landed = np.maximum(weights @ disks.intensity[..., seen], 0) * share[:, None]  # a spline may undershoot
+    place = _landing(propagation, samples, disks.beam[seen]) @ turn
+    return splat(landed, place / pixel, 1 / samples_per_pixel, size)
 
 
 def splat(intensity: NDArray[np.float64], place: NDArray[np.float64], side: float, size: int) -> NDArray[np.float32]:
@@ -170,20 +163,48 @@ def splat(intensity: NDArray[np.float64], place: NDArray[np.float64], side: floa
     lower = place + size / 2 - side / 2
     pixel = np.floor(lower).astype(np.int64)
     beyond = np.clip((lower + side - pixel - 1) / side, 0, 1)  # share that falls to the next pixel
-    pixel = np.clip(pixel, -2, size)
+    pixel = np.clip(pixel, -2, size) + 2  # a margin of two pixels takes what misses the detector
     patterns = np.zeros((len(intensity), (size + 4) ** 2))
     for down in (0, 1):
         for right in (0, 1):
             share = np.abs(1 - right - beyond[..., 0]) * np.abs(1 - down - beyond[..., 1])
-            index = ((pixel[..., 1] + 2 + down) * (size + 4) + pixel[..., 0] + 2 + right).ravel()
+            index = ((pixel[..., 1] + down) * (size + 4) + pixel[..., 0] + right).ravel()
             for pattern, values in zip(patterns, intensity, strict=True):
                 pattern += np.bincount(index, (values * share).ravel(), len(pattern))
     return patterns.reshape(-1, size + 4, size + 4)[:, 2:-2, 2:-2].astype(np.float32)
 
 
-def _checked_radius(propagation: Multislice, radius: float) -> float:
-    """Return the aperture's radius in 1/angstrom, or refuse one that the band limit cannot hold."""
-    if radius >= propagation.config.g_max_inv_angstrom / 2:
-        raise InputError(source="aperture_radius", rule="must stay below half of g_max_inv_angstrom",
+def _disks(propagation: Multislice, nodes: NDArray[np.float64], radius: float, thickness_angstrom: ArrayLike) -> Disks:
+    g_max = propagation.config.g_max_inv_angstrom
+    if radius >= g_max / 2:
+        raise InputError(source="aperture_radius", rule=f"must stay below half of g_max_inv_angstrom = {g_max:g}",
                          value=f"{radius:.3g} 1/angstrom", remedy="Take a smaller aperture or a larger g_max.")
-    return radius
+    leaving = propagation.intensities(nodes, thickness_angstrom)
+    return Disks(leaving.intensity, nodes, radius, leaving.beam, leaving.thickness_angstrom)
+
+
+def _shortest(disks: Disks, propagation: Multislice, *, visible: float, tie: float,
+              least: float = 0.0) -> NDArray[np.float64]:
+    """The shortest visible reflection of the zero-order Laue zone not shorter than `least`, 1/angstrom, slab frame."""
+    slab = propagation.slab
+    g = disks.beam @ slab.reciprocal_net
+    order = g @ slab.projected_net.T  # whole numbers in the zero-order Laue zone only
+    rows = (np.abs(order - np.round(order)).max(-1) < 1e-6) & (np.hypot(g[:, 0], g[:, 1]) >= least)
+    inside = np.hypot(*disks.nodes.T) <= disks.radius
+    return shortest_visible_g(g[rows], disks.intensity[:, inside].mean((0, 1))[rows], visible=visible, tie=tie)
+
+
+def _landing(propagation: Multislice, directions: NDArray[np.float64], beam: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Transverse wave vectors [D, B, 2] with which beams [B, 2] leave, in 1/angstrom, slab frame."""
+    return propagation.dispersion(directions, beam @ propagation.slab.reciprocal_net)[0]
+
+
+def _spread(propagation: Multislice, radius: float) -> float:
+    """How far from its centre a disk may reach, in 1/angstrom; on an inclined surface disks are slightly distorted."""
+    tilt = propagation.config.g_max_inv_angstrom / propagation.wavenumber
+    return radius * (1.05 + float(np.linalg.norm(propagation.slab.slope)) * tilt)
+
+
+def _turn(azimuth_rad: float) -> NDArray[np.float64]:
+    """Matrix by which row vectors of the slab frame are multiplied to get components in the turned drawing."""
+    return np.array([[np.cos(azimuth_rad), np.sin(azimuth_rad)], [-np.sin(azimuth_rad), np.cos(azimuth_rad)]])

@@ -5,14 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cbedgan.simulate.detector import (
-    DetectorConfig,
-    aperture_samples,
-    incident_directions,
-    interpolation,
-    simulate_pattern,
-    splat,
-)
+from cbedgan.simulate.aperture import aperture_samples, incident_directions, interpolation
+from cbedgan.simulate.detector import DetectorConfig, simulate_pattern, splat
 from cbedgan.simulate.multislice import MultisliceConfig
 from cbedgan.simulate.zone_axis import slab
 from classifier.errors import InputError

@@ -8,23 +8,24 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cbedgan.simulate.detector import DetectorConfig, draw
+from cbedgan.simulate.detector import draw, illuminate
 from cbedgan.simulate.electron import scattering_factor
 from cbedgan.simulate.multislice import Multislice, MultisliceConfig
 from cbedgan.simulate.zone_axis import Slab, slab
 
 REFERENCE = MultisliceConfig(g_max_inv_angstrom=4.0, merge_angstrom=0.02, debye_waller_angstrom2=0.5, absorption=0.0)
-DETECTOR = DetectorConfig(pose="raw", size_pixels=64, half_width=1.6, aperture_unit="mrad", aperture_radius=5.5,
-                          directions_across=7, samples_per_pixel=2, visible=0.02, tie=0.02)
 
 
 def patterns(piece: Slab, thickness: tuple[float, ...], turns: tuple[float, ...] = (0.0,), *,
              half_width: float = 1.6, double: bool = False) -> list[np.ndarray]:
-    """Patterns [T, 64, 64] of one slab at 200 keV, one list entry for each turn in degrees."""
+    """Patterns [T, 64, 64] of one slab at 200 keV and 5.5 mrad, one list entry for each turn in degrees."""
     propagation = Multislice(piece, beam_energy_kev=200.0, config=REFERENCE, double=double)
-    radius = DETECTOR.aperture_radius * 1e-3 * propagation.wavenumber
-    return [draw(propagation, thickness, radius=radius, pixel=half_width / 32, azimuth_rad=np.radians(turn),
-                 config=DETECTOR)[0] for turn in turns]
+    drawn = []
+    for turn in np.radians(turns):
+        disks = illuminate(propagation, thickness, radius=5.5e-3 * propagation.wavenumber, across=7,
+                           azimuth_rad=turn)
+        drawn.append(draw(propagation, disks, pixel=half_width / 32, azimuth_rad=turn, size=64, samples_per_pixel=2))
+    return drawn
 
 
 def upside_down(pattern: np.ndarray) -> np.ndarray:

@@ -1,0 +1,43 @@
+"""The round aperture: incident directions that cover it, samples that tile it, interpolation from one to the other."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def incident_directions(across: int) -> NDArray[np.float64]:
+    """Square grid over the unit disk, `across` to its diameter, with a rim just outside it, float64 [D, 2]."""
+    line = (np.arange(-1, across + 1) - (across - 1) / 2) * 2 / across
+    grid = np.stack(np.meshgrid(line, line, indexing="xy"), -1).reshape(-1, 2)
+    return grid[np.hypot(grid[:, 0], grid[:, 1]) < 1 + 1.2 / across]
+
+
+def aperture_samples(radius: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Unit squares that tile a disk of `radius`: centres float64 [S, 2] and their shares [S] of the disk, summing to 1.
+
+    A square on the rim counts by the part of it that lies inside.
+    """
+    half = int(np.ceil(radius + 0.5))
+    line = np.arange(-half, half) + 0.5
+    centres = np.stack(np.meshgrid(line, line, indexing="xy"), -1).reshape(-1, 2)
+    share = np.clip(radius - np.hypot(centres[:, 0], centres[:, 1]) + 0.5, 0, 1)
+    return centres[share > 0], share[share > 0] / share.sum()
+
+
+def interpolation(nodes: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weights float64 [S, D] of cubic interpolation from nodes [D, 2] to points [S, 2].
+
+    Polyharmonic spline r^3 with a linear polynomial: cubic along lines, exact at the nodes, and at home in a disk,
+    where a product of one-dimensional splines would need the corners of the square as well.
+    """
+    def distance_cubed(first: NDArray[np.float64]) -> NDArray[np.float64]:
+        apart = first[:, None] - nodes[None]
+        return (apart**2).sum(-1) ** 1.5
+
+    def linear(first: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.concatenate([np.ones((len(first), 1)), first], axis=1)
+
+    system = np.block([[distance_cubed(nodes), linear(nodes)], [linear(nodes).T, np.zeros((3, 3))]])
+    wanted = np.concatenate([distance_cubed(points), linear(points)], axis=1)
+    return np.linalg.solve(system, wanted.T)[:len(nodes)].T
