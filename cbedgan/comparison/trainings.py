@@ -1,4 +1,4 @@
-"""Many trainings at a time, each in a process of its own; errors come home whole, a stop lets the running ones save."""
+"""Many trainings, each in a process of its own; errors come home whole, a stop lets the running ones save."""
 
 from __future__ import annotations
 
@@ -37,14 +37,19 @@ class Job:
 def train_all(jobs: list[Job], workers: int) -> None:
     """Train all jobs, `workers` at a time in processes of their own (1: in this one); a failure is shown whole."""
     with progress("training arms x seeds", total=len(jobs)) as bar:
-        for failure in map(_attempt, jobs) if workers == 1 else _in_processes(jobs, workers):
-            if failure is not None:
-                raise failure
+        for _ in _in_turn(jobs) if workers == 1 else _in_processes(jobs, workers):
             bar.advance()
 
 
-def _in_processes(jobs: list[Job], workers: int) -> Iterator[BaseException | None]:
-    """Yield what each job came to, in the order of completion; a stop request lets the running ones save."""
+def _in_turn(jobs: list[Job]) -> Iterator[None]:
+    """Run one job after the other; yield after each."""
+    for job in jobs:
+        yield _settle(_attempt(job))
+
+
+def _in_processes(jobs: list[Job], workers: int) -> Iterator[None]:
+    """Yield after each job, in the order of completion; after a failure or a stop request the others save and end."""
+    others = set(active_children())
     # Spawned, not forked: a forked child of a process that has run torch may hang in its thread pool.
     pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_prepare_worker)
     with pool, StopRequest() as stop:
@@ -52,20 +57,22 @@ def _in_processes(jobs: list[Job], workers: int) -> Iterator[BaseException | Non
         try:
             while waiting:
                 done, waiting = wait(waiting, timeout=SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in done)
+                yield from (_settle(future.result()) for future in done)
                 if stop.requested:
-                    for child in active_children():
-                        os.kill(child.pid, stop.signal_number)
                     raise Interrupted(stop.signal_number)
-        except BrokenProcessPool:
-            raise InputError(source="workers", rule="every training must live to its end", value="one was killed",
-                             remedy="Run the same command again, with fewer workers if memory ran out.") from None
-        finally:
-            pool.shutdown(cancel_futures=True)
+        except BaseException as error:
+            for future in waiting:
+                future.cancel()
+            for worker in set(active_children()) - others:
+                worker.terminate()
+            if isinstance(error, BrokenProcessPool):
+                raise InputError(source="workers", rule="every training must live to its end", value="one was killed",
+                                 remedy="Run the same command again, with fewer workers if memory ran out.") from None
+            raise
 
 
 def _prepare_worker() -> None:
-    """Leave the parent's process group, so that it alone gets Ctrl-C and passes it on; end when the parent ends."""
+    """Leave the parent's process group, so that it alone gets Ctrl-C and tells its workers; end when it ends."""
     os.setpgrp()
     parent = parent_process()
 
@@ -74,6 +81,11 @@ def _prepare_worker() -> None:
         os._exit(1)
 
     Thread(target=follow, daemon=True).start()
+
+
+def _settle(failure: BaseException | None) -> None:
+    if failure is not None:
+        raise failure
 
 
 class ArmFailed(RuntimeError):

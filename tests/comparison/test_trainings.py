@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from multiprocessing import active_children
 
 import pytest
 
@@ -25,8 +26,12 @@ def test_a_failure_is_shown_whole(job, monkeypatch):
 
 
 def test_processes_train_and_bring_errors_home(job):
-    bad = replace(job, stacks=job.stacks.with_name("gone.h5"), out=job.out.with_name("real-seed1"))
+    """The long job, far from its end when the bad one fails, is stopped and waited for."""
+    long = replace(job, out=job.out.with_name("long"), config=job.config.model_copy(update={"images": 10**9}))
+    bad = replace(job, stacks=job.stacks.with_name("gone.h5"), out=job.out.with_name("bad"))
     with pytest.raises(InputError, match="gone.h5: the stack file must exist"):
-        train_all([job, bad], workers=2)
+        train_all([job, long, bad], workers=2)
     assert (job.out / "classifier.safetensors").exists()
     assert job.out.with_suffix(".log").exists()
+    assert not (long.out / "result.json").exists()
+    assert not active_children()
