@@ -10,15 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from math import gcd
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gemmi
-import moyopy
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from classifier.config import digest
 from classifier.errors import InputError
+
+if TYPE_CHECKING:
+    import moyopy
 
 SYMMETRY_PRECISION_ANGSTROM = 1e-2
 DECIMALS = 8  # of lattices and positions, so that a crystal read back from its record is the same to the last bit
@@ -95,6 +97,11 @@ class Crystal:
 
 def measure_symmetry(lattice: ArrayLike, positions: ArrayLike, numbers: ArrayLike) -> moyopy.MoyoDataset:
     """Measure the symmetry of a cell (rows in angstrom, fractional positions, atomic numbers) with moyopy."""
+    try:
+        import moyopy
+    except ImportError:
+        raise InputError(source="moyopy", rule="crystals are measured with moyopy", value="not installed",
+                         remedy="Install it with `pip install cbedgan[simulate]`.") from None
     cell = moyopy.Cell(np.asarray(lattice).tolist(), np.asarray(positions).tolist(), np.asarray(numbers).tolist())
     return moyopy.MoyoDataset(cell, symprec=SYMMETRY_PRECISION_ANGSTROM, setting=moyopy.Setting.standard())
 

@@ -55,11 +55,14 @@ def simulate(config: SimulateConfig, *, out: Path, workers: int, cif: Path | Non
             _check_identity(out, held.provenance, identity)
         return out
     parts = out.with_name(out.name + ".parts")
-    manifest = _manifest(parts / "manifest.json", identity, given, config)
-    failed = _run(manifest["jobs"], config, parts, workers)
-    while failed:
-        manifest = _replanned(parts / "manifest.json", manifest, failed, given, config)
-        failed = _run(manifest["jobs"], config, parts, workers)
+    path = parts / "manifest.json"
+    if path.exists():
+        manifest = read_json(path)
+        _check_identity(parts, manifest, identity)
+    else:
+        manifest = _planned(path, identity, {}, given, config)
+    while failed := _run(manifest["jobs"], config, parts, workers):
+        manifest = _planned(path, identity, {**manifest["failed"], **failed}, given, config)
     _merge(out, manifest, config, parts)
     shutil.rmtree(parts)
     return out
@@ -71,21 +74,6 @@ def _check_identity(path: Path, held: dict[str, Any], wanted: dict[str, Any]) ->
             raise InputError(source=path, rule=f"an output holds one simulated set, and its {key} may not change",
                              value=f"{held.get(key)!r} there, {wanted[key]!r} asked",
                              remedy="Choose another output, or remove this one to start again.")
-
-
-def _manifest(path: Path, identity: dict[str, Any], given: list[Crystal] | None, config: SimulateConfig) -> dict:
-    """Return the list of jobs with what decides it: the one begun before, or a new one."""
-    if path.exists():
-        manifest = read_json(path)
-        _check_identity(path.parent, manifest, identity)
-        return manifest
-    return _planned(path, identity, {}, given, config)
-
-
-def _replanned(path: Path, manifest: dict[str, Any], failed: dict[str, str], given: list[Crystal] | None,
-               config: SimulateConfig) -> dict[str, Any]:
-    identity = {key: manifest[key] for key in ("stage", "config", "config_digest", "inputs")}
-    return _planned(path, identity, {**manifest["failed"], **failed}, given, config)
 
 
 def _planned(path: Path, identity: dict[str, Any], failed: dict[str, str], given: list[Crystal] | None,

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import gemmi
-import moyopy
 import numpy as np
 from numpy.typing import NDArray
 
 from cbedgan.simulate.crystals import Crystal
+
+if TYPE_CHECKING:
+    import moyopy
 
 # An element is exchanged only for one of its own family; the atomic radius then changes little.
 FAMILIES: tuple[tuple[str, ...], ...] = (
