@@ -6,6 +6,8 @@ from typing import Any
 
 from cbedgan.comparison.arms import ARMS
 
+SUBJECTS = {None: ("the logit-adjusted loss", "helps"), "duplicated": ("duplicated real stacks", "help"),
+            "interior": ("interior synthetic stacks", "help"), "boundary": ("boundary synthetic stacks", "help")}
 SHOT_RULES = {"few": "at most 20", "medium": "21 to 99", "many": "at least 100"}
 
 
@@ -27,16 +29,17 @@ def spread(found: dict[str, Any], write: Any = points) -> str:
 
 def headline(primary: dict[str, Any], *, alpha: float, band: float) -> str:
     """Return the sentence that answers the question of the comparison."""
-    subject = f"{ARMS[primary['arm']].label.capitalize()} stacks"
-    change = f"{points(primary['estimate'])} points ({100 * (1 - alpha):.0f} % interval {spread(primary)})"
+    subject, verb = SUBJECTS[ARMS[primary["arm"]].source]
+    change = f"{points(primary['estimate'])} points ({100 * (1 - alpha):.0f}\u00a0% interval {spread(primary)})"
     recall = f"mean recall of the groups with {SHOT_RULES[primary['shot']]} training materials"
     if primary["verdict"] in ("helped", "hurt"):
         moved = "rose" if primary["verdict"] == "helped" else "fell"
-        return (f"{subject} {primary['verdict']}: {recall} {moved} from {percent(primary['before'])} % to "
-                f"{percent(primary['after'])} %, {change}.")
+        return (f"{subject.capitalize()} {primary['verdict']}: {recall} {moved} from {percent(primary['before'])} to "
+                f"{percent(primary['after'])}\u00a0%, {change}.")
     if primary["verdict"] == "no difference":
-        return f"{subject} made no difference: {recall} changed by {change}, inside ±{100 * band:g} points."
-    return f"We cannot tell whether {ARMS[primary['arm']].label} stacks help: {recall} changed by {change}."
+        return (f"{subject.capitalize()} made no difference: {recall} changed by {change}, inside "
+                f"±{100 * band:g} points.")
+    return f"We cannot tell whether {subject} {verb}: {recall} changed by {change}."
 
 
 def setting(primary: dict[str, Any], *, unit: str, seeds: int) -> str:

@@ -16,18 +16,25 @@ def test_points(difference, written):
 
 @pytest.mark.parametrize(("change", "sentence"), [
     ({"verdict": "helped"}, "Boundary synthetic stacks helped: mean recall of the groups with at most 20 training "
-     "materials rose from 40.0 % to 46.0 %, +6.0 points (95 % interval +1.0 to +11.0)."),
+     "materials rose from 40.0 to 46.0\u00a0%, +6.0 points (95\u00a0% interval +1.0 to +11.0)."),
     ({"verdict": "hurt", "after": 0.34, "estimate": -0.06, "low": -0.11, "high": -0.01},
-     "Boundary synthetic stacks hurt: mean recall of the groups with at most 20 training materials fell from 40.0 % to "
-     "34.0 %, −6.0 points (95 % interval −11.0 to −1.0)."),
+     "Boundary synthetic stacks hurt: mean recall of the groups with at most 20 training materials fell from 40.0 to "
+     "34.0\u00a0%, −6.0 points (95\u00a0% interval −11.0 to −1.0)."),
     ({"verdict": "no difference", "estimate": 0.001, "low": -0.012, "high": 0.013},
      "Boundary synthetic stacks made no difference: mean recall of the groups with at most 20 training materials "
-     "changed by +0.1 points (95 % interval −1.2 to +1.3), inside ±2 points."),
+     "changed by +0.1 points (95\u00a0% interval −1.2 to +1.3), inside ±2 points."),
     ({"verdict": "cannot tell", "low": -0.02},
      "We cannot tell whether boundary synthetic stacks help: mean recall of the groups with at most 20 training "
-     "materials changed by +6.0 points (95 % interval −2.0 to +11.0).")])
+     "materials changed by +6.0 points (95\u00a0% interval −2.0 to +11.0).")])
 def test_headline_says_what_was_found(change, sentence):
     assert headline({**PRIMARY, **change}, alpha=0.05, band=0.02) == sentence
+
+
+@pytest.mark.parametrize(("arm", "subject"), [
+    ("real_logit_adjusted", "the logit-adjusted loss helps"), ("duplicated_reals", "duplicated real stacks help"),
+    ("boundary_synthetic_logit_adjusted", "boundary synthetic stacks help")])
+def test_the_subject_is_what_the_arm_adds(arm, subject):
+    assert f"whether {subject}:" in headline({**PRIMARY, "verdict": "cannot tell", "arm": arm}, alpha=0.05, band=0.02)
 
 
 def test_setting_names_reference_units_and_seeds():
@@ -38,4 +45,4 @@ def test_setting_names_reference_units_and_seeds():
 
 def test_comparison_uses_the_corrected_interval():
     row = {**PRIMARY, "reference": "real_logit_adjusted", "corrected": {"low": -0.03, "high": 0.15}}
-    assert comparison(row) == "boundary synthetic against logit-adjusted, few groups: +6.0 points (−3.0 to +15.0)"
+    assert comparison(row) == "boundary synthetic against real (LA), few groups: +6.0 points (−3.0 to +15.0)"
