@@ -88,6 +88,14 @@ def test_canonical_pose_puts_the_shortest_visible_g_on_x_at_fixed_pixels(nacl):
     assert pattern[22:26, 22:26].min() > 1e-4  # direct disk
 
 
+def test_forbidden_reflections_do_not_set_the_pose(silicon, nacl):
+    """Both nets have {200} as shortest vectors; in silicon the glide planes extinguish them."""
+    for crystal, length in ((silicon, np.sqrt(8) / 5.431), (nacl, 2 / 5.64)):
+        result = pattern_of(crystal, [0, 0, 1])
+        assert np.hypot(*result.shortest_g) == pytest.approx(length)
+        assert result.semi_angle_mrad == pytest.approx(0.475 * length * 37.0144, rel=1e-5)
+
+
 def test_canonical_drawing_agrees_with_resampling_a_fine_raw_pattern(quartz, difference):
     drawn = pattern_of(quartz, [0, 0, 1])
     raw = pattern_of(quartz, [0, 0, 1], CANONICAL.model_copy(update={
