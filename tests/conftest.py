@@ -110,7 +110,9 @@ def tiny_networks(tmp_path_factory: pytest.TempPathFactory) -> TinyNetworks:
                           sample_ids=load_split(held, stack_digest=judged.stack_digest).parts["train"])
     network = parse_config({
         "latent_dim": 8, "mapping_dim": 16, "mapping_layers": 2, "embedding_dim": 8, "generator_widths": [16, 16, 8],
-        "discriminator_widths": [4, 4, 4], "blocks": 1, "patch": 1, "unconditional_pixels": 0, "precision": "float32",
+        "discriminator_widths": [4, 4, 4], "blocks": 1, "basis_pixels": 4, "templates": 0, "generator_patch": 1,
+        "discriminator_patch": 1, "symmetric_output": False, "symmetric_input": False, "quarter_turns": False,
+        "unconditional_pixels": 0, "precision": "float32",
     }, NetworkConfig, source="test")
     torch.manual_seed(0)
     generator, discriminator = (kind((3, 16, 16), network, judged.class_map) for kind in (Generator, Discriminator))

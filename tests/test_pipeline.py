@@ -41,7 +41,7 @@ TINY: dict[str, dict[str, Any]] = {
         "threads": 1, "images": 2048, "batch": 16, "report_every_images": 1024, "checkpoint_every_images": 1024,
         "ema_half_life_images": 128, "view": VIEW, "augment": STILL, "fidelity_samples": 16, "sheet_samples": 1,
         "network": {"latent_dim": 8, "mapping_dim": 16, "mapping_layers": 1, "embedding_dim": 8,
-                    "generator_widths": [16, 16], "discriminator_widths": [16, 16], "patch": 2}},
+                    "generator_widths": [16, 16], "discriminator_widths": [16, 16], "templates": 8}},
     "probe": {"threads": 1, "shots": ["few"], "partners": 2, "paths": 4, "paths_at_once": 64},
     # Loose limits: a generator of a minute could not pass the real ones, and what is tested is the way through.
     "synthesize": {

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import nn
 from torch.nn import functional
 
 from cbedgan.gan.conditioning import HierarchicalEmbedding
+from cbedgan.gan.flips import FlipMixing, asymmetries, operations
 from classifier.config import Config
 from classifier.errors import InputError
 from classifier.spacegroup import ClassMap
@@ -26,7 +27,12 @@ INTERPOLATION = {1: "linear", 2: "bilinear"}
 class NetworkConfig(Config):
     """Sizes of both networks; widths run from the 4-pixel stage upwards, so that [96, 64, 32] ends at 16 pixels.
 
-    patch: side of the square of pixels that the outermost layers read and write as channels (1: single pixels);
+    basis_pixels: the generator adds a learned basis, scaled from w, at every stage up to this side;
+    templates: number of principal components of the training patterns that it mixes by weights from w (0: none);
+    generator_patch, discriminator_patch: side of the square of pixels that the outermost layer writes or reads as
+    channels (1: single pixels); symmetric_output: the generator mixes flipped images of its output by gates from w;
+    symmetric_input: the discriminator also sees the differences between a sample and its flipped images;
+    quarter_turns: both with all 8 motions of the square instead of the 4 flips;
     unconditional_pixels: side of the stage that carries the discriminator's class-blind head (0: no such head);
     precision: bfloat16 runs the stages of at least 32 pixels under autocast, everything else stays float32.
     """
@@ -38,17 +44,23 @@ class NetworkConfig(Config):
     generator_widths: tuple[int, ...]
     discriminator_widths: tuple[int, ...]
     blocks: int
-    patch: int
+    basis_pixels: int
+    templates: int
+    generator_patch: int
+    discriminator_patch: int
+    symmetric_output: bool
+    symmetric_input: bool
+    quarter_turns: bool
     unconditional_pixels: int
     precision: Literal["float32", "bfloat16"]
 
 
-def stage_pixels(sample_shape: tuple[int, ...], config: NetworkConfig, widths: tuple[int, ...]) -> list[int]:
+def stage_pixels(sample_shape: tuple[int, ...], widths: tuple[int, ...], patch: int) -> list[int]:
     """Sides in pixels of the stages, from 4 upwards; InputError unless they end at the sample's side / patch."""
     sides = [BASE_PIXELS << level for level in range(len(widths))]
     spatial = sample_shape[1:]
-    if len(spatial) not in CONVOLUTION or len(set(spatial)) != 1 or spatial[0] != sides[-1] * config.patch:
-        raise InputError(source="network widths", value=f"{len(widths)} widths and patch {config.patch} for a sample "
+    if len(spatial) not in CONVOLUTION or len(set(spatial)) != 1 or spatial[0] != sides[-1] * patch:
+        raise InputError(source="network widths", value=f"{len(widths)} widths and patch {patch} for a sample "
                          f"of shape {list(sample_shape)}", rule="4 * 2^(number of widths - 1) * patch must be the "
                          "side of the sample", remedy="Change the widths, the patch or the view.")
     return sides
@@ -83,22 +95,26 @@ class Generator(nn.Module):
     def __init__(self, sample_shape: tuple[int, ...], config: NetworkConfig, class_map: ClassMap) -> None:
         super().__init__()
         widths = config.generator_widths
-        self.sides = stage_pixels(sample_shape, config, widths)
-        self.dims = dims = len(sample_shape) - 1
-        self.patch, self.half = config.patch, config.precision == "bfloat16"
+        self.dims, self.patch = dims, patch = len(sample_shape) - 1, config.generator_patch
+        self.sides, self.half = stage_pixels(sample_shape, widths, patch), config.precision == "bfloat16"
         self.latent_dim, self.mapping_dim = config.latent_dim, config.mapping_dim
         self.embedding = HierarchicalEmbedding(class_map, config.embedding_dim)
         sizes = [config.latent_dim + config.embedding_dim] + [config.mapping_dim] * config.mapping_layers
         self.mapping_layers = nn.ModuleList(_linear(*pair) for pair in pairwise(sizes))
-        self.basis = nn.Parameter(torch.randn(widths[0], *[BASE_PIXELS] * dims))
-        self.basis_scale = _linear(config.mapping_dim, widths[0])
+        levels = [level for level, side in enumerate(self.sides) if level == 0 or side <= config.basis_pixels]
+        self.basis = nn.ParameterList(torch.randn(widths[level], *[self.sides[level]] * dims) for level in levels)
+        self.basis_scale = nn.ModuleList(_linear(config.mapping_dim, widths[level]) for level in levels)
         self.widen = nn.ModuleList(CONVOLUTION[dims](*pair, 1, bias=False) for pair in pairwise(widths))
         self.stages = nn.ModuleList(
             nn.ModuleList(Block(dims, width, config.mapping_dim) for _ in range(config.blocks)) for width in widths)
-        self.to_sample = CONVOLUTION[dims](widths[-1], sample_shape[0] * config.patch**dims, 3, padding=1)
+        self.to_sample = CONVOLUTION[dims](widths[-1], sample_shape[0] * patch**dims, 3, padding=1)
         nn.init.zeros_(self.to_sample.bias)
+        self.mixing = FlipMixing(dims, sample_shape[0], config.mapping_dim, config.quarter_turns) if (
+            config.symmetric_output) else None
         # What every pattern has in common (direct disk, aperture, background) is given, not learned.
         self.register_buffer("mean_sample", torch.zeros(sample_shape))
+        self.register_buffer("templates", torch.zeros(config.templates, *sample_shape[1:]))
+        self.template_weight = nn.Linear(config.mapping_dim, sample_shape[0] * config.templates)
 
     def embed(self, class_idx: torch.Tensor) -> torch.Tensor:
         """class_idx [B] int64 -> e [B, embedding_dim]; mixtures of rows of e are soft classes."""
@@ -114,18 +130,24 @@ class Generator(nn.Module):
 
     def synthesise(self, w: torch.Tensor) -> torch.Tensor:
         """w [B, mapping_dim] -> x [B, C, *spatial], float32."""
-        x = self.basis * _as_channels(self.basis_scale(w), self.dims)
-        if self.dims == 2:
-            x = x.contiguous(memory_format=torch.channels_last)
+        x: Any = 0
         for level, (side, blocks) in enumerate(zip(self.sides, self.stages, strict=True)):
             scales = [1 + block.scale(w) for block in blocks]
-            with half_precision(x.device.type, self.half and side >= FIRST_HALF_PRECISION_PIXELS):
+            with half_precision(w.device.type, self.half and side >= FIRST_HALF_PRECISION_PIXELS):
                 if level:
                     x = functional.interpolate(self.widen[level - 1](x), scale_factor=2, mode=INTERPOLATION[self.dims])
+                if level < len(self.basis):
+                    x = x + self.basis[level] * _as_channels(self.basis_scale[level](w), self.dims)
+                    if self.dims == 2:
+                        x = x.contiguous(memory_format=torch.channels_last)
                 for block, scale in zip(blocks, scales, strict=True):
                     x = block(x, scale)
             x = x.float()
-        return self.mean_sample + _patches_to_pixels(self.to_sample(functional.leaky_relu(x, SLOPE)), self.patch)
+        x = _patches_to_pixels(self.to_sample(functional.leaky_relu(x, SLOPE)), self.patch)
+        if len(self.templates):
+            weight = self.template_weight(w).reshape(len(w), -1, len(self.templates))
+            x = x + torch.tensordot(weight, self.templates, 1)
+        return self.mean_sample + (x if self.mixing is None else self.mixing(x, w))
 
     def forward(self, z: torch.Tensor, class_idx: torch.Tensor) -> torch.Tensor:
         """z [B, latent_dim], class_idx [B] -> x [B, C, *spatial]."""
@@ -142,10 +164,12 @@ class Discriminator(nn.Module):
     def __init__(self, sample_shape: tuple[int, ...], config: NetworkConfig, class_map: ClassMap) -> None:
         super().__init__()
         widths = config.discriminator_widths
-        self.sides = stage_pixels(sample_shape, config, widths)
-        self.dims = dims = len(sample_shape) - 1
-        self.patch, self.half = config.patch, config.precision == "bfloat16"
-        self.from_sample = CONVOLUTION[dims](sample_shape[0] * config.patch**dims, widths[-1], 3, padding=1)
+        self.dims, self.patch = dims, patch = len(sample_shape) - 1, config.discriminator_patch
+        self.sides, self.half = stage_pixels(sample_shape, widths, patch), config.precision == "bfloat16"
+        self.moves = (len(operations(dims, config.quarter_turns)), config.quarter_turns) if (
+            config.symmetric_input) else None
+        channels = sample_shape[0] * (self.moves[0] if self.moves else 1)
+        self.from_sample = CONVOLUTION[dims](channels * patch**dims, widths[-1], 3, padding=1)
         self.stages = nn.ModuleList(nn.ModuleList(Block(dims, width) for _ in range(config.blocks)) for width in widths)
         self.narrow = nn.ModuleList(CONVOLUTION[dims](*pair[::-1], 1, bias=False) for pair in pairwise(widths))
         self.features = _linear(widths[0] * BASE_PIXELS**dims, config.embedding_dim)
@@ -164,7 +188,10 @@ class Discriminator(nn.Module):
 
     def forward(self, x: torch.Tensor, class_idx: torch.Tensor) -> torch.Tensor:
         """x [B, C, *spatial], class_idx [B] -> logits [B, heads], float32."""
-        x = self.from_sample(_pixels_to_patches(x - self.mean_sample, self.patch))
+        x = x - self.mean_sample
+        if self.moves:
+            x = asymmetries(x, self.moves[1])
+        x = self.from_sample(_pixels_to_patches(x, self.patch))
         heads = []
         for level in reversed(range(len(self.stages))):
             with half_precision(x.device.type, self.half and self.sides[level] >= FIRST_HALF_PRECISION_PIXELS):

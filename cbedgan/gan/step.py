@@ -110,6 +110,8 @@ class State:
         self.discriminator = Discriminator(shape, config.network, data.class_map)
         for network in (self.generator, self.discriminator):
             network.mean_sample.copy_(data.samples.x.mean(0))
+            if isinstance(network, Generator) and config.network.templates:
+                network.templates.copy_(principal_components(data.samples.x, config.network.templates))
             network.to(device, memory_format=torch.channels_last if len(shape) == 3 else torch.preserve_format)
         self.generator_ema = copy.deepcopy(self.generator).requires_grad_(False)
         self.optimisers = {name: torch.optim.Adam(getattr(self, name).parameters(), lr=0.0, betas=(0.0, 0.9), eps=1e-8,
@@ -195,6 +197,13 @@ def take_step(state: State, config: TrainGanConfig, data: Data) -> None:
     state.count(terms | {"skipped": skipped})
     state.skipped += skipped
     state.images_seen += config.batch
+
+
+def principal_components(x: Tensor, count: int) -> Tensor:
+    """Principal components [count, *spatial] of the single patterns in x [N, C, *spatial], each times its spread."""
+    patterns = (x - x.mean(0)).flatten(2).flatten(0, 1)
+    _, spread, components = torch.pca_lowrank(patterns, q=count, center=False)
+    return (components * spread / len(patterns) ** 0.5).T.reshape(count, *x.shape[2:])
 
 
 def draw_real(config: TrainGanConfig, data: Data, images_seen: int) -> tuple[Tensor, Tensor]:
