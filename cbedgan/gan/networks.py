@@ -114,7 +114,8 @@ class Generator(nn.Module):
         # What every pattern has in common (direct disk, aperture, background) is given, not learned.
         self.register_buffer("mean_sample", torch.zeros(sample_shape))
         self.register_buffer("templates", torch.zeros(config.templates, *sample_shape[1:]))
-        self.template_weight = nn.Linear(config.mapping_dim, sample_shape[0] * config.templates)
+        self.template_weight = nn.Linear(config.mapping_dim, sample_shape[0] * config.templates) if (
+            config.templates) else None
 
     def embed(self, class_idx: torch.Tensor) -> torch.Tensor:
         """class_idx [B] int64 -> e [B, embedding_dim]; mixtures of rows of e are soft classes."""
@@ -144,7 +145,7 @@ class Generator(nn.Module):
                     x = block(x, scale)
             x = x.float()
         x = _patches_to_pixels(self.to_sample(functional.leaky_relu(x, SLOPE)), self.patch)
-        if len(self.templates):
+        if self.template_weight is not None:
             weight = self.template_weight(w).reshape(len(w), -1, len(self.templates))
             x = x + torch.tensordot(weight, self.templates, 1)
         return self.mean_sample + (x if self.mixing is None else self.mixing(x, w))

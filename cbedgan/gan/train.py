@@ -135,7 +135,7 @@ class _ContactSheet:
     @torch.no_grad()
     def write(self, state: State) -> None:
         """Draw samples of the averaged generator beside the real ones."""
-        device = state.generator_ema.basis.device
+        device = state.generator_ema.mean_sample.device
         x = state.generator_ema(self.z.to(device), self.class_idx.to(device)).cpu()
         generated = self.transform.denormalise(x).reshape(self.real.shape)
         write_contact_sheet(self.path, self.real.numpy(), generated.numpy(), self.labels,

@@ -1,0 +1,129 @@
+"""The loss and its penalties against values worked out by hand, and steps that touch only what they should."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from cbedgan.gan.adversarial import (
+    discriminator_step,
+    generator_step,
+    gradient_penalty,
+    head_weights,
+    relativistic_loss,
+    twins_loss,
+    update,
+)
+
+CLASSES = torch.tensor([0, 1])
+
+
+class Linear(nn.Module):
+    """l(x, c) = w . x + b[c], one head."""
+
+    def __init__(self, weight: list[float]) -> None:
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.tensor(weight)), nn.Parameter(torch.tensor([0.3, -0.4]))
+
+    def forward(self, x: torch.Tensor, class_idx: torch.Tensor) -> torch.Tensor:
+        return (x.flatten(1) @ self.weight + self.bias[class_idx])[:, None]
+
+
+def still(x: torch.Tensor, class_idx: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    return x, class_idx
+
+
+def doubled(x: torch.Tensor, class_idx: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    return 2 * x, class_idx
+
+
+def test_relativistic_loss_of_known_logits():
+    loss = relativistic_loss(torch.tensor([[1.0], [0.0]]), torch.tensor([[0.0], [2.0]]), torch.ones(1))
+    assert math.isclose(loss, (math.log(1 + math.exp(-1)) + math.log(1 + math.exp(2))) / 2, rel_tol=1e-6)
+
+
+@pytest.mark.parametrize(("augmentation", "expected"), [(still, 9.25), (doubled, 4 * 9.25)])
+def test_penalty_of_a_linear_discriminator_is_its_squared_weight_at_the_unaugmented_input(augmentation, expected):
+    discriminator = Linear([3.0, -0.5])
+    terms = discriminator_step(discriminator, torch.randn(2, 2), torch.randn(2, 2), CLASSES, augmentation=augmentation,
+                               weights=torch.ones(1), gamma=0.0, penalise=True)
+    assert terms["r1"] == terms["r2"] == expected
+
+
+def test_penalties_enter_the_gradient_with_half_of_gamma():
+    def gradient(gamma: float) -> torch.Tensor:
+        discriminator = Linear([3.0, -0.5])
+        discriminator_step(discriminator, torch.ones(2, 2), -torch.ones(2, 2), CLASSES, augmentation=still,
+                           weights=torch.ones(1), gamma=gamma, penalise=True)
+        return discriminator.weight.grad
+
+    # d/dw of gamma / 2 * (|w|^2 + |w|^2) is 2 gamma w.
+    torch.testing.assert_close(gradient(0.7) - gradient(0.0), 1.4 * torch.tensor([3.0, -0.5]))
+
+
+def test_pairing_within_a_class_cancels_the_class_prior():
+    discriminator = Linear([1.0, 1.0])
+    terms = discriminator_step(discriminator, torch.ones(2, 2), torch.zeros(2, 2), CLASSES, augmentation=still,
+                               weights=torch.ones(1), gamma=0.0, penalise=False)
+    assert torch.equal(terms["logits_real"][:, 0], torch.tensor([2.3, 1.6])) and "r1" not in terms
+    torch.testing.assert_close(terms["loss_d"], torch.tensor(math.log(1 + math.exp(-2))))
+    assert discriminator.bias.grad.abs().max() < 1e-7
+
+
+def test_a_mirrored_stack_is_judged_with_its_mirrored_label():
+    discriminator = Linear([0.0, 0.0])
+    terms = discriminator_step(discriminator, torch.zeros(2, 2), torch.zeros(2, 2), CLASSES, weights=torch.ones(1),
+                               augmentation=lambda x, c: (x, 1 - c), gamma=0.0, penalise=False)
+    torch.testing.assert_close(terms["logits_real"][:, 0], torch.tensor([-0.4, 0.3]))
+
+
+def test_heads_are_combined_as_one_and_alpha():
+    torch.testing.assert_close(head_weights(2, 0.5, torch.device("cpu")), torch.tensor([2 / 3, 1 / 3]))
+    assert torch.equal(head_weights(1, 0.5, torch.device("cpu")), torch.ones(1))
+    logit = torch.tensor([[2.0, 5.0]], requires_grad=True)
+    (penalty,) = gradient_penalty(logit @ torch.tensor([0.75, 0.25]), (logit,))
+    assert penalty == 0.75**2 + 0.25**2
+
+
+def test_the_generator_step_leaves_the_discriminator_alone():
+    discriminator, source = Linear([1.0, 2.0]), nn.Parameter(torch.zeros(2, 2))
+    terms = generator_step(discriminator, source * 1.0, CLASSES, torch.tensor([[1.3], [0.6]]), augmentation=still,
+                           weights=torch.ones(1))
+    torch.testing.assert_close(terms["loss_g"], torch.tensor(math.log(1 + math.e)))
+    assert discriminator.weight.grad is None and discriminator.weight.requires_grad
+    # Uphill for the logit: minus sigmoid(1) / 2 times the weight.
+    torch.testing.assert_close(source.grad, -torch.sigmoid(torch.tensor(1.0)) / 2 * torch.tensor([[1.0, 2.0]] * 2))
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_step_with_a_gradient_that_is_not_finite_is_skipped(bad):
+    network = nn.Linear(2, 1)
+    optimiser = torch.optim.Adam(network.parameters(), lr=0.1, betas=(0.0, 0.9), fused=True)
+    for scale, expected in ((1.0, 0.0), (bad, 1.0), (1.0, 0.0)):
+        before = [p.detach().clone() for p in network.parameters()]
+        (network(torch.ones(1, 2)).sum() * scale).backward()
+        assert update(optimiser, network) == expected
+        moved = any(not torch.equal(p, old) for p, old in zip(network.parameters(), before, strict=True))
+        assert moved == (expected == 0) and all(p.isfinite().all() for p in network.parameters())
+    assert all(state["step"] == 2 and state["exp_avg_sq"].isfinite().all() for state in optimiser.state.values())
+
+
+def test_twins_loss_vanishes_for_equal_uncorrelated_twins_and_sees_noise():
+    class Mapping:
+        def embed(self, class_idx: torch.Tensor) -> torch.Tensor:
+            return torch.zeros(len(class_idx), 2)
+
+        def mapping(self, z: torch.Tensor, e: torch.Tensor) -> torch.Tensor:
+            return z + e
+
+    z = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
+    none = torch.zeros(4, 2)
+    assert twins_loss(Mapping(), z, torch.zeros(4).long(), (none, none), 0.5) < 1e-6
+    # Components that agree in every sample: C is all ones, so only the off-diagonal terms are left.
+    together = twins_loss(Mapping(), z[:, :1].expand(4, 2), torch.zeros(4).long(), (none, none), 0.5)
+    torch.testing.assert_close(together, torch.tensor(0.5 * 2), atol=1e-3, rtol=0)
+    swapped = twins_loss(Mapping(), z, torch.zeros(4).long(), (none, -2 * z), 0.0)
+    torch.testing.assert_close(swapped, torch.tensor(2.0 * 4), atol=1e-3, rtol=0)

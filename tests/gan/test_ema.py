@@ -1,0 +1,29 @@
+"""The half-life of the averaged generator."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from cbedgan.gan.ema import ema_decay, update_ema
+
+
+def test_a_weight_fades_to_one_half_within_the_half_life():
+    decay = ema_decay(10**9, batch=50, half_life_images=1000, ramp_up=0.1)
+    assert abs(decay ** (1000 / 50) - 0.5) < 1e-12
+
+
+def test_the_half_life_grows_with_the_images_seen_and_starts_at_zero():
+    assert ema_decay(0, batch=50, half_life_images=1000, ramp_up=0.1) == 0
+    assert ema_decay(500, batch=50, half_life_images=1000, ramp_up=0.1) == 0.5
+    assert ema_decay(500, batch=50, half_life_images=1000, ramp_up=0.0) == 0
+
+
+def test_parameters_are_averaged_and_buffers_copied():
+    average, current = nn.Linear(1, 1), nn.Linear(1, 1)
+    for network, value in ((average, 1.0), (current, 3.0)):
+        network.register_buffer("mean_sample", torch.tensor(value))
+        for parameter in network.parameters():
+            nn.init.constant_(parameter, value)
+    update_ema(average, current, 0.75)
+    assert average.weight.item() == 1.5 and average.mean_sample == 3.0 and current.weight.item() == 3.0

@@ -1,0 +1,164 @@
+"""The stage: what it writes, exact resume after kill -9 and after an interrupt, and what stops it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from cbedgan.gan import train as train_module
+from cbedgan.gan.train import load_generator, train_gan
+from classifier.checkpoint import load_checkpoint
+from classifier.errors import InputError
+from classifier.run import Interrupted
+from classifier.split import SplitConfig, load_split, split
+from classifier.stackfile import StackFile
+
+PROGRAM = """
+import json, sys
+from pathlib import Path
+from cbedgan.gan.train import TrainGanConfig, train_gan
+arguments = {name: Path(path) for name, path in json.loads(sys.argv[2]).items()}
+train_gan(TrainGanConfig.model_validate_json(sys.argv[1]), **arguments)
+"""
+
+
+@pytest.fixture
+def inputs(tiny_stack_file, tmp_path) -> dict[str, Path]:
+    stacks = tiny_stack_file(materials=9)
+    config = SplitConfig(group_by="structure_type", validation_fraction=0.0, test_fraction=0.2, minimum_materials=4,
+                         adopt_partition=True, near_duplicates="refuse", seed=0)
+    return {"stacks": stacks, "split": split(config, stacks=stacks, out=tmp_path / "split.json")}
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def rows(out: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_the_stage_leaves_generator_sheet_metrics_and_fidelity(inputs, tmp_path, tiny_config):
+    out = tmp_path / "gan"
+    path = train_gan(tiny_config(images=320), **inputs, out=out)
+    assert path == out / "generator.safetensors"
+    assert {file.name for file in out.iterdir()} == {"generator.safetensors", "generator.json", "metrics.jsonl",
+                                                     "result.json", "run.json", "samples.png"}
+    result = json.loads((out / "result.json").read_text())
+    trained = load_generator(path, split_digest=result["split_digest"])
+    assert trained.digest == result["generator_digest"] and result["images_seen"] == 320
+    assert trained.class_map.space_groups == (186, 194, 216, 225) and trained.detector.size_pixels == 16
+    assert set(result["fidelity"]["spread"]["ratio"]) <= {"186", "194", "216", "225"}
+    assert {"sliced_wasserstein", "coverage"} <= result["fidelity"]["generated"].keys()
+    assert [row["images_seen"] for row in rows(out)] == [160, 320]
+    stamp = path.stat().st_mtime_ns
+    assert train_gan(tiny_config(images=320), **inputs, out=out) == path and path.stat().st_mtime_ns == stamp
+    with pytest.raises(InputError, match="config_digest"):
+        train_gan(tiny_config(images=336), **inputs, out=out)
+
+
+def test_only_the_train_part_is_seen(inputs, tmp_path, monkeypatch, tiny_config):
+    asked = []
+    genuine = train_module.load_physical
+
+    def spy(stacks, view, sample_ids=None):
+        asked.extend(sample_ids)
+        return genuine(stacks, view, sample_ids)
+
+    monkeypatch.setattr(train_module, "load_physical", spy)
+    train_gan(tiny_config(images=16), **inputs, out=tmp_path / "gan")
+    with StackFile(inputs["stacks"]) as file:
+        held = load_split(inputs["split"], stack_digest=file.digest)
+    assert sorted(asked) == sorted(held.parts["train"]) and held.parts["test"]
+
+
+def test_killed_at_random_moments_it_ends_with_the_same_bytes(inputs, tmp_path, tiny_config):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    images = 2048
+    train_gan(tiny_config(images=images), **inputs, out=whole)
+    arguments = {name: str(path) for name, path in inputs.items()} | {"out": str(broken)}
+    command = [sys.executable, "-c", PROGRAM, tiny_config(images=images).model_dump_json(), json.dumps(arguments)]
+    root = Path(train_module.__file__).parents[2]
+    random.seed(0)
+    kills = 0
+    for attempt in range(4):
+        saved = broken / "checkpoint.safetensors"
+        before = saved.stat().st_mtime_ns if saved.exists() else 0
+        child = subprocess.Popen(command, cwd=root, env={**os.environ, "PYTHONPATH": str(root)},
+                                 stderr=subprocess.DEVNULL)
+        while attempt < 3 and child.poll() is None:
+            if saved.exists() and saved.stat().st_mtime_ns != before:
+                time.sleep(random.uniform(0, 0.1))
+                child.send_signal(signal.SIGKILL)
+                break
+            time.sleep(0.005)
+        kills += child.wait(timeout=120) == -signal.SIGKILL
+    assert kills >= 2
+    assert sha256(broken / "generator.safetensors") == sha256(whole / "generator.safetensors")
+    assert (broken / "metrics.jsonl").read_text() == (whole / "metrics.jsonl").read_text()
+    assert (broken / "result.json").read_text() == (whole / "result.json").read_text()
+
+
+def test_an_interrupt_saves_and_exits_with_130_and_the_same_call_resumes(inputs, tmp_path, monkeypatch, tiny_config):
+    out, genuine = tmp_path / "gan", train_module.take_step
+
+    def interrupted(state, config, data):
+        genuine(state, config, data)
+        if state.images_seen == 208:  # neither a report nor a save is due here
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(train_module, "take_step", interrupted)
+    with pytest.raises(Interrupted) as stopped:
+        train_gan(tiny_config(images=480), **inputs, out=out)
+    assert stopped.value.code == 130
+    assert load_checkpoint(out / "checkpoint.safetensors", kind="gan-training").parts["images_seen"] == 208
+    monkeypatch.setattr(train_module, "take_step", genuine)
+    train_gan(tiny_config(images=480), **inputs, out=out)
+    train_gan(tiny_config(images=480), **inputs, out=tmp_path / "whole")
+    assert sha256(out / "generator.safetensors") == sha256(tmp_path / "whole/generator.safetensors")
+    assert rows(out) == rows(tmp_path / "whole")
+
+
+def test_too_many_skipped_steps_stop_it_and_keep_the_last_good_checkpoint(inputs, tmp_path, monkeypatch, tiny_config):
+    out, genuine = tmp_path / "gan", train_module.take_step
+
+    def poisoned(state, config, data):
+        if state.images_seen >= 112:
+            data.samples.x.fill_(torch.nan)
+        genuine(state, config, data)
+
+    monkeypatch.setattr(train_module, "take_step", poisoned)
+    with pytest.raises(InputError, match="must be finite; found 5 of 12 steps skipped"):
+        train_gan(tiny_config(checkpoint_every_images=96), **inputs, out=out)
+    parts = load_checkpoint(out / "checkpoint.safetensors", kind="gan-training").parts
+    assert parts["images_seen"] == 96 and parts["skipped"] == 0
+    assert all(value.isfinite().all() for value in parts["networks"]["generator"].values())
+
+
+def test_a_classifier_measures_but_does_not_change_the_generator(tiny_networks, tmp_path, tiny_config):
+    inputs = {"stacks": tiny_networks.stacks, "split": tiny_networks.split}
+    judged = train_gan(tiny_config(images=64), **inputs, out=tmp_path / "a", classifier=tiny_networks.classifier)
+    alone = train_gan(tiny_config(images=64), **inputs, out=tmp_path / "b")
+    assert json.loads((tmp_path / "a/result.json").read_text())["features"] == "classifier"
+    first, second = load_generator(judged), load_generator(alone)
+    z, class_idx = torch.randn(4, 8), torch.arange(4)
+    assert torch.equal(first.sample(z, class_idx), second.sample(z, class_idx))
+
+
+def test_it_trains_outside_the_main_thread(inputs, tmp_path, tiny_config):
+    worker = threading.Thread(target=train_gan, args=(tiny_config(images=16),),
+                              kwargs={**inputs, "out": tmp_path / "gan"})
+    worker.start()
+    worker.join(60)
+    assert (tmp_path / "gan/result.json").exists()
