@@ -121,4 +121,5 @@ def _conclude(console: Console, report: Path, seconds: dict[str, float]) -> None
     for name, value in (*seconds.items(), ("in all", sum(seconds.values()))):
         table.add_row(name, f"{value:.0f}")
     console.rule(style="dim")
-    console.print(table, "", read_json(report.with_suffix(".json"))["headline"], f"Report: {report}", sep="\n")
+    console.print(table, "", read_json(report.with_suffix(".json"))["headline"], sep="\n")
+    console.print(f"Report: {report}", soft_wrap=True, highlight=False)
