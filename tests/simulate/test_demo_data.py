@@ -57,15 +57,17 @@ def test_groups_and_types_are_those_that_moyopy_measures(demo: StackFile):
 
 def test_the_shortest_visible_disk_lies_at_twelve_pixels_on_the_right(demo: StackFile):
     x = np.arange(48) - 23.5
-    radius = 0.475 * 12
-    direct, first, up = (np.hypot(x[None, :] - right, x[:, None] - top) < radius - 1
-                         for right, top in ((0, 0), (12, 0), (0, 12)))
-    stacks = demo.read(slice(None))
-    mean = {name: stacks[..., mask].mean(axis=-1) for name, mask in [("direct", direct), ("first", first), ("up", up)]}
-    print({n: np.median(v) for n, v in mean.items()}, (mean["first"]/mean["direct"]).min())
-    assert (mean["first"] > 1e-4 * mean["direct"]).all()
-    assert np.median(mean["first"]) > 3 * np.median(mean["up"])
-    assert (stacks.sum(axis=(2, 3)) < 1).all() and stacks.min() >= 0
+    from_centre = np.hypot(x[None, :], x[:, None])
+    right, up = (np.hypot(x[None, :] - k_x, x[:, None] - k_y) < 5 for k_x, k_y in ((12, 0), (0, 12)))
+    stacks = demo.read(np.arange(len(demo)))
+    assert stacks.min() >= 0 and (stacks.sum(axis=(2, 3)) < 1).all()
+    diffracted = stacks[..., from_centre > 6.5].sum(axis=-1)
+    share = stacks[..., right].sum(axis=-1) / diffracted
+    # Visible means 0.02 of the brightest disk; a few lose most of it when the aperture shrinks to fit a shorter |g1|.
+    assert share.min() > 1e-4 and (share > 3e-3).mean() > 0.98
+    assert np.median(share) > 2 * np.median(stacks[..., up].sum(axis=-1) / diffracted)
+    halo = stacks[..., (from_centre > 5.8) & (from_centre < 6.2)].mean(axis=-1)
+    assert np.median(stacks[..., from_centre < 5].mean(axis=-1) / halo) > 5
 
 
 def test_slabs_are_cut_as_they_were(demo: StackFile):
