@@ -47,6 +47,14 @@ class Strata:
         share = np.where(self.class_size > 0, np.maximum(self.class_size, 1).astype(np.float64) ** power, 0.0)
         return share / share.sum()
 
+    def sample_probability(self, power: float) -> np.ndarray:
+        """Probability of each sample in a draw, float64 [N]; alike in a material, materials alike in a class."""
+        classes = np.repeat(np.arange(len(self.class_size)), self.class_size)
+        material = self.class_probability(power)[classes] / self.class_size[classes]
+        probability = np.empty(len(self.order))
+        probability[self.order] = np.repeat(material / self.material_size, self.material_size)
+        return probability
+
     def draw(self, *, batch: int, seed: int, images_seen: int, power: float) -> np.ndarray:
         """Draw sample indices int64 [batch]: the class first, then one of its materials, then one of its samples."""
         uniform = np.random.default_rng([seed, images_seen]).random((3, batch))

@@ -74,10 +74,9 @@ class Source:
         """Order the samples for drawing and move them to the device."""
         return cls(samples.to(device), Strata.build(samples.class_idx.numpy(), samples.material), power, weight)
 
-    def class_probability(self, classes: int) -> np.ndarray:
-        """Probability of each class in a draw, float64 [K]."""
-        probability = self.strata.class_probability(self.power)
-        return np.pad(probability, (0, classes - len(probability)))
+    def target_share(self) -> np.ndarray:
+        """Share of each class in the targets of a draw, float64 [K]; a soft label counts where its shares lie."""
+        return self.strata.sample_probability(self.power) @ self.samples.soft_label.cpu().double().numpy()
 
 
 class State:
@@ -165,10 +164,10 @@ def learning_rate(config: TrainClassifierConfig, images_seen: int) -> float:
     return config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
 
 
-def class_frequencies(config: TrainClassifierConfig, sources: list[Source], classes: int) -> Tensor:
+def class_frequencies(config: TrainClassifierConfig, sources: list[Source]) -> Tensor:
     """Class frequencies float32 [K] that the loss sees; a class without samples counts as half of the rarest."""
-    probability = sources[0].class_probability(classes)
+    probability = sources[0].target_share()
     if len(sources) > 1:
         added = config.synthetic_share * config.synthetic_weight
-        probability = (1 - config.synthetic_share) * probability + added * sources[1].class_probability(classes)
+        probability = (1 - config.synthetic_share) * probability + added * sources[1].target_share()
     return class_prior(torch.from_numpy(probability).float(), smallest=float(probability[probability > 0].min()) / 2)

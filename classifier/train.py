@@ -83,7 +83,7 @@ def _run(config: TrainClassifierConfig, run: Run, held: Split, stacks: Path, syn
     if run.checkpoint_path.exists():
         state.load(run.checkpoint_path)
     run.rewind(state.images_seen)
-    prior = class_frequencies(config, sources, len(class_map)).to(device)
+    prior = class_frequencies(config, sources).to(device)
     _loop(config, run, state, sources, prior, class_map, judged["validation"].to(device))
 
     network = state.average if config.ema_half_life_images else state.model

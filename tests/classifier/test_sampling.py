@@ -45,6 +45,14 @@ def test_the_order_of_samples_in_the_file_does_not_matter_to_the_frequencies() -
     assert set(MATERIAL[shuffled][rows]) == set("abcde")
 
 
+def test_sample_probabilities_are_those_of_the_draw() -> None:
+    strata = Strata.build(CLASS_IDX, MATERIAL)
+    rows = strata.draw(batch=200_000, seed=0, images_seen=0, power=0.5)
+    probability = strata.sample_probability(0.5)
+    assert probability.sum() == pytest.approx(1)
+    assert np.abs(np.bincount(rows, minlength=len(CLASS_IDX)) / len(rows) - probability).max() < 0.005
+
+
 def test_an_empty_batch_is_empty_and_no_samples_is_an_error() -> None:
     assert draw(CLASS_IDX, MATERIAL, batch=0, seed=0, images_seen=0, power=1.0).shape == (0,)
     with pytest.raises(InputError):

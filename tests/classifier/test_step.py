@@ -42,13 +42,21 @@ def test_without_an_added_source_the_batch_is_as_large(make_train_config) -> Non
 
 
 def test_the_prior_is_what_the_loss_sees(make_train_config) -> None:
-    plain = class_frequencies(make_train_config(sampling_power=1.0), [source((6, 3, 1))], 3)
+    plain = class_frequencies(make_train_config(sampling_power=1.0), [source((6, 3, 1))])
     assert plain.tolist() == pytest.approx([0.6, 0.3, 0.1])
     mixed = class_frequencies(make_train_config(synthetic_share=0.5, synthetic_weight=0.5),
-                              [source((6, 3, 1)), source((0, 0, 7), weight=0.5)], 3)
+                              [source((6, 3, 1)), source((0, 0, 7), weight=0.5)])
     assert mixed.tolist() == pytest.approx([0.3 / 0.75, 0.15 / 0.75, 0.3 / 0.75])
-    absent = class_frequencies(make_train_config(), [source((6, 2))], 3)
+    absent = class_frequencies(make_train_config(), [source((6, 2))])
     assert absent[1] / absent[2] == pytest.approx(2)
+
+
+def test_soft_labels_count_in_the_prior_where_their_shares_lie(make_train_config) -> None:
+    added = source((0, 0, 4), weight=1.0)
+    added.samples.soft_label[:] = torch.tensor([0.75, 0.0, 0.25])
+    prior = class_frequencies(make_train_config(sampling_power=1.0, synthetic_share=0.5, synthetic_weight=1.0),
+                              [source((6, 3, 1)), added])
+    assert prior.tolist() == pytest.approx([0.3 + 0.375, 0.15, 0.05 + 0.125])
 
 
 def test_the_learning_rate_warms_up_and_falls_to_zero(make_train_config) -> None:
@@ -60,7 +68,7 @@ def test_the_learning_rate_warms_up_and_falls_to_zero(make_train_config) -> None
 
 def test_a_step_is_a_function_of_state_and_images_seen(make_train_config) -> None:
     config, sources = make_train_config(), [source((5, 3, 2), value=0.3)]
-    prior = class_frequencies(config, sources, 3)
+    prior = class_frequencies(config, sources)
     states = [State(config, 3, CPU) for _ in range(2)]
     assert step(states[0], config, sources, prior, MAP) == step(states[1], config, sources, prior, MAP)
     torch.rand(7)
@@ -72,7 +80,7 @@ def test_a_step_is_a_function_of_state_and_images_seen(make_train_config) -> Non
 
 def test_a_state_survives_its_file_with_moments_laid_out_as_their_parameters(make_train_config, tmp_path) -> None:
     config, sources = make_train_config(), [source((5, 3, 2), value=0.3)]
-    prior = class_frequencies(config, sources, 3)
+    prior = class_frequencies(config, sources)
     state, again = State(config, 3, CPU), State(config, 3, CPU)
     step(state, config, sources, prior, MAP)
     state.images_seen = 16
