@@ -46,6 +46,7 @@ TINY: dict[str, dict[str, Any]] = {
     # Loose limits: a generator of a minute could not pass the real ones, and what is tested is the way through.
     "synthesize": {
         "threads": 1, "sampling_strategy": {"shots": ["few"], "ratio": 0.0, "base": 3, "target": 100}, "rounds": 3,
+        "pair_probability": 0.0,
         "acceptance": {"interior_probability": 0.0, "boundary_probability": 0.0, "range_factor": 1e6, "neighbours": 2,
                        "realism_quantile": 1.0, "realism_factor": 1e6, "small_class": 2, "copy_quantile": 0.0}},
     "compare": {"judgement": {"replicates": 200, "minimum_units": 2}, "classifier": {**CLASSIFIER, "images": 128}},

@@ -9,12 +9,11 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Pairs:
-    """Ordered pairs of class indices: a [M] the rare group, b [M] its partner, int64; confusion float64 [M], the mean
-    probability that samples of a give to b; control bool [M]: b was drawn at random."""
+    """Ordered pairs of class indices: a [M] the rare group, b [M] its partner, int64; control bool [M]: b was drawn at
+    random."""
 
     a: np.ndarray
     b: np.ndarray
-    confusion: np.ndarray
     control: np.ndarray
 
     def __len__(self) -> int:
@@ -52,13 +51,11 @@ def choose_pairs(confusion: np.ndarray, rare: np.ndarray, *, partners: int, seed
     that a small class map has fewer of them.
     """
     rows = []
-    for a in np.asarray(rare, dtype=np.int64):
+    for a in np.asarray(rare, dtype=np.int64).tolist():
         others = np.setdiff1d(np.arange(len(confusion)), [a])
         # A stable sort, so that ties go to the smaller class_idx on every machine.
         ranked = others[np.argsort(-confusion[a, others], kind="stable")]
-        confused, rest = ranked[:partners], ranked[partners:]
-        controls = np.random.default_rng([seed, int(a)]).permutation(rest)[:partners]
-        rows += [(a, b, confusion[a, b], False) for b in confused] + [(a, b, confusion[a, b], True) for b in controls]
-    a, b, value, control = zip(*rows, strict=True) if rows else ((), (), (), ())
-    return Pairs(np.array(a, dtype=np.int64), np.array(b, dtype=np.int64), np.array(value, dtype=np.float64),
-                 np.array(control, dtype=bool))
+        controls = np.random.default_rng([seed, a]).permutation(ranked[partners:])[:partners]
+        rows += [(a, b, False) for b in ranked[:partners]] + [(a, b, True) for b in controls]
+    a, b, control = zip(*rows, strict=True) if rows else ((), (), ())
+    return Pairs(np.array(a, dtype=np.int64), np.array(b, dtype=np.int64), np.array(control, dtype=bool))

@@ -100,11 +100,12 @@ def narrow(margin: Margin, start: Bracket, *, width: float, tolerance: float) ->
 
 @dataclass(frozen=True)
 class Profile:
-    """What the grid shows of each path: crossings int64 [P]; thickness and intrusion float64 [P]."""
+    """What the grid shows of each path: crossings, rival int64 [P]; thickness and intrusion float64 [P]."""
 
     crossings: torch.Tensor
     thickness: torch.Tensor
     intrusion: torch.Tensor
+    rival: torch.Tensor
 
 
 def profile(logits: torch.Tensor, a: torch.Tensor, b: torch.Tensor, length: torch.Tensor, *,
@@ -118,9 +119,12 @@ def profile(logits: torch.Tensor, a: torch.Tensor, b: torch.Tensor, length: torc
     probability = logits.softmax(-1)
     both = torch.minimum(select(probability, a), select(probability, b)) >= plausible
     top = logits.argmax(-1)
+    lost = top != a
+    rival = top.gather(0, lost.to(torch.uint8).argmax(0)[None])[0]
     return Profile(crossings=sign_changes(logit_a - logit_b).sum(0),
                    thickness=both.double().mean(0) * length.double(),
-                   intrusion=((top != a) & (top != b)).double().mean(0))
+                   intrusion=((top != a) & (top != b)).double().mean(0),
+                   rival=torch.where(lost.any(0) & ~lost[0], rival, -1))
 
 
 def select(values: torch.Tensor, class_idx: torch.Tensor) -> torch.Tensor:

@@ -12,6 +12,7 @@ import torch
 from cbedgan.boundary.latents import latents, z_seeds
 from cbedgan.boundary.margin import Judge, LatentPaths
 from cbedgan.boundary.pairs import Pairs, choose_pairs, first_known, soft_confusion
+from cbedgan.boundary.plan import Plan, follow_rivals, plan_pairs
 from cbedgan.boundary.probefile import ProbedPaths, read_probe, write_probe
 from cbedgan.boundary.record import require_same, stage_record
 from cbedgan.boundary.trace import TraceConfig, trace
@@ -26,7 +27,7 @@ from classifier.split import Split, load_split
 from classifier.stackfile import StackFile
 from classifier.train import reproducible
 
-QUANTILES = (0.5, 0.9, 0.99)
+QUANTILES = (0.1, 0.5, 0.9, 0.99)
 
 
 class ProbeConfig(Config):
@@ -34,7 +35,8 @@ class ProbeConfig(Config):
 
     shots: groups to probe, by their training materials; partners: most confused groups that each is probed against,
     and number of random controls; paths: of every kind and pair, each from its own latents; kinds: as in LatentPaths;
-    paths_at_once: traced in one batch; batch: images a forward pass.
+    follow_rivals: also probe towards the groups that take over on the way to a partner; paths_at_once: traced in one
+    batch; batch: images a forward pass.
     """
 
     seed: int
@@ -43,6 +45,7 @@ class ProbeConfig(Config):
     partners: int
     paths: int
     kinds: tuple[Literal["class", "latent", "w"], ...]
+    follow_rivals: bool
     trace: TraceConfig
     paths_at_once: int
     batch: int
@@ -65,17 +68,18 @@ def probe(config: ProbeConfig, *, generator: Path, classifier: Path, stacks: Pat
         require_same(out, read_probe(out).provenance, record)
         return out
     with reproducible(config.threads):
-        pairs, confusion_from = find_pairs(config, judged, held, stacks)
+        rare, confusion, confusion_from = measure_confusion(config, judged, held, stacks)
+        pairs = choose_pairs(confusion, rare, partners=config.partners, seed=config.seed)
         begin = time.perf_counter()
-        paths = probe_pairs(config, source, judged, pairs)
+        paths = probe_pairs(config, source, judged, pairs, confusion)
         speed = {"paths_per_second": len(paths) / (time.perf_counter() - begin), "threads": config.threads}
     write_probe(out, paths, provenance=record, summary={**summarise(paths), "confusion_from": confusion_from, **speed})
     return out
 
 
-def find_pairs(config: ProbeConfig, classifier: TrainedClassifier, held: Split,
-               stacks: Path) -> tuple[Pairs, dict[str, str]]:
-    """Choose the pairs by soft confusion; also {space_group: part of the split that its confusion was measured on}."""
+def measure_confusion(config: ProbeConfig, classifier: TrainedClassifier, held: Split,
+                      stacks: Path) -> tuple[np.ndarray, np.ndarray, dict[str, str]]:
+    """Return the rare classes [R], the soft confusion [K, K] of real stacks, and {space_group: part it came from}."""
     class_map, materials = classifier.class_map, classifier.training_materials.numpy()
     rare = np.flatnonzero(np.isin(shot_class(materials), config.shots) & (materials > 0))
     if not len(rare):
@@ -93,55 +97,79 @@ def find_pairs(config: ProbeConfig, classifier: TrainedClassifier, held: Split,
         group = dict(zip(file.table.sample_id.tolist(), file.table.space_group.tolist(), strict=True))
     stand_in = confusion(tuple(name for name in held.parts["train"] if group[name] in unknown))
     rows, place = first_known(validation, stand_in)
-    return (choose_pairs(rows, rare, partners=config.partners, seed=config.seed),
-            {str(class_map.space_group(k)): ("validation", "train")[place[k]] for k in rare})
+    return rare, rows, {str(class_map.space_group(k)): ("validation", "train")[place[k]] for k in rare}
 
 
-def probe_pairs(config: ProbeConfig, generator: TrainedGenerator, classifier: TrainedClassifier,
-                pairs: Pairs) -> ProbedPaths:
-    """Trace config.paths paths of every kind for every pair, paths_at_once together."""
-    judge = Judge.of(generator, classifier, batch=config.batch)
-    pair, number = (index.ravel() for index in np.indices((len(pairs), config.paths)))
-    found = []
-    with progress("probe", len(pair) * len(config.kinds)) as bar:
-        for kind in config.kinds:
-            for start in range(0, len(pair), config.paths_at_once):
-                part = slice(start, start + config.paths_at_once)
-                found.append(_probe_batch(config, generator, judge, pairs, kind, pair[part], number[part]))
-                bar.advance(len(pair[part]))
+def probe_pairs(config: ProbeConfig, generator: TrainedGenerator, classifier: TrainedClassifier, pairs: Pairs,
+                confusion: np.ndarray) -> ProbedPaths:
+    """Trace config.paths paths of every kind for every pair, and then those to their rivals."""
+    judge, found = Judge.of(generator, classifier, batch=config.batch), []
+
+    def traced(kind: str, plan: Plan) -> list[ProbedPaths]:
+        batches = []
+        with progress(f"probe, {kind} paths{' to rivals' if plan.followed.any() else ''}", len(plan)) as bar:
+            for start in range(0, len(plan), config.paths_at_once):
+                part = plan.take(slice(start, start + config.paths_at_once))
+                batches.append(_probe_batch(config, generator, judge, kind, part, confusion))
+                bar.advance(len(part))
+        return batches
+
+    for kind in config.kinds:
+        plan = plan_pairs(pairs, config.paths)
+        batches = traced(kind, plan)
+        if config.follow_rivals:
+            rival = np.concatenate([batch.rival for batch in batches])
+            class_idx = np.where(rival > 0, np.searchsorted(generator.class_map.space_groups, rival), -1)
+            batches += traced(kind, follow_rivals(plan, class_idx))
+        found += batches
     return ProbedPaths.concatenate(found)
 
 
-def _probe_batch(config: ProbeConfig, generator: TrainedGenerator, judge: Judge, pairs: Pairs, kind: str,
-                 pair: np.ndarray, number: np.ndarray) -> ProbedPaths:
-    """Trace path number[i] of pair[i] for all i in one batch."""
-    a, b = pairs.a[pair], pairs.b[pair]
-    group_a, group_b = (np.asarray(generator.class_map.space_groups)[index] for index in (a, b))
+def _probe_batch(config: ProbeConfig, generator: TrainedGenerator, judge: Judge, kind: str, plan: Plan,
+                 confusion: np.ndarray) -> ProbedPaths:
+    """Trace the planned paths in one batch."""
+    space_groups = np.asarray(generator.class_map.space_groups)
+    group_a, group_b = space_groups[plan.a], space_groups[plan.b]
     # Path i of a group begins at the same sample whatever the partner and the kind, so that distances can be compared.
-    seed_a = np.concatenate([z_seeds(config.seed, g, n=1, first=i) for g, i in zip(group_a, number, strict=True)])
-    seed_b = seed_a if kind == "class" else np.concatenate(
-        [z_seeds(config.seed, g, n=1, first=i) for g, i in zip(group_b, number, strict=True)])
+    seed_a = _seeds(config.seed, group_a, plan.number)
+    seed_b = seed_a if kind == "class" else _seeds(config.seed, group_b, plan.number)
     z_a, z_b = (latents(seeds, generator.latent_dim) for seeds in (seed_a, seed_b))
-    a, b = torch.from_numpy(a), torch.from_numpy(b)
+    a, b = torch.from_numpy(plan.a), torch.from_numpy(plan.b)
     with torch.no_grad():
         paths = LatentPaths(kind, generator.mapping, z_a, z_b, generator.embed(a), generator.embed(b))
     measured = trace(judge, paths, a, b, config.trace)
+    rival = measured.pop("rival")
     return ProbedPaths(
-        space_group_a=group_a, space_group_b=group_b, control=pairs.control[pair], confusion=pairs.confusion[pair],
-        kind=np.full(len(pair), kind), z_seed_a=seed_a, z_seed_b=seed_b, z_a=z_a.numpy(), z_b=z_b.numpy(), **measured)
+        space_group_a=group_a, space_group_b=group_b, control=plan.control, followed=plan.followed,
+        confusion=confusion[plan.a, plan.b], kind=np.full(len(plan), kind), z_seed_a=seed_a, z_seed_b=seed_b,
+        z_a=z_a.numpy(), z_b=z_b.numpy(), rival=np.where(rival >= 0, space_groups[rival], 0), **measured)
+
+
+def _seeds(seed: int, space_group: np.ndarray, number: np.ndarray) -> np.ndarray:
+    """Seed of the latent number[i] of space_group[i], int64 [P]."""
+    return np.concatenate([z_seeds(seed, group, n=1, first=i)
+                           for group, i in zip(space_group.tolist(), number.tolist(), strict=True)])
 
 
 def summarise(paths: ProbedPaths) -> dict[str, Any]:
-    """Success of every kind of path: shares that begin in their class, cross, and gained by the polish; residuals."""
+    """Success of every kind of path, in shares, and quantiles of |p_a - p_b| and p_a + p_b of its boundary points."""
     summary: dict[str, Any] = {}
     for kind in np.unique(paths.kind):
         rows = paths.take(paths.kind == kind)
         crossed = np.isfinite(rows.crossing)
-        gap = np.abs(rows.p_a - rows.p_b)[crossed]
         summary[str(kind)] = {
-            "paths": len(rows), "begins_in_a": float((rows.margin_at_a >= 0).mean()),
-            "ends_in_b": float((rows.margin_at_b < 0).mean()), "crossed": float(crossed.mean()),
-            "polished": float(rows.polished[crossed].mean()) if crossed.any() else 0.0,
-            "probability_gap_quantiles": dict(zip(map(str, QUANTILES), np.quantile(gap, QUANTILES).tolist(),
-                                                  strict=True)) if crossed.any() else {}}
+            "paths": len(rows), "followed": int(rows.followed.sum()),
+            "begins_in_a": float((rows.margin_at_a >= 0).mean()), "ends_in_b": float((rows.margin_at_b < 0).mean()),
+            "crossed": float(crossed.mean()), "polished": _mean(rows.polished[crossed]),
+            "probability_gap": _quantiles(np.abs(rows.p_a - rows.p_b)[crossed]),
+            "pair_probability": _quantiles((rows.p_a + rows.p_b)[crossed & ~rows.control]),
+            "pair_probability_of_controls": _quantiles((rows.p_a + rows.p_b)[crossed & rows.control])}
     return summary
+
+
+def _mean(values: np.ndarray) -> float | None:
+    return float(values.mean()) if len(values) else None
+
+
+def _quantiles(values: np.ndarray) -> dict[str, float]:
+    return {str(q): float(np.quantile(values, q)) for q in QUANTILES} if len(values) else {}

@@ -27,12 +27,13 @@ def _column(dtype: str) -> Any:
 class ProbedPaths:
     """Columns of P probed paths from class a (t = 0, the rare group) to class b (t = 1).
 
-    A path without a crossing has NaN from `crossing` to `p_b`, but for `length`, `thickness` and `intrusion`.
+    A path without a crossing has NaN from `crossing` to `p_b`.
     """
 
     space_group_a: np.ndarray = _column("<i2")
     space_group_b: np.ndarray = _column("<i2")
     control: np.ndarray = _column("?")  # b was drawn at random, not for being confused with a
+    followed: np.ndarray = _column("?")  # b was found to take over from a on another path of the same latent
     confusion: np.ndarray = _column("<f8")  # mean probability that real samples of a give to b
     kind: np.ndarray = _column("S8")  # "class", "latent" or "w"
     z_seed_a: np.ndarray = _column("<i8")
@@ -45,6 +46,7 @@ class ProbedPaths:
     length: np.ndarray = _column("<f8")  # of the path in w, along the grid
     thickness: np.ndarray = _column("<f8")  # length on which both classes are plausible
     intrusion: np.ndarray = _column("<f8")  # share of the grid whose top class is a third
+    rival: np.ndarray = _column("<i2")  # space group that takes over where a is first not on top; 0 for none
     crossing: np.ndarray = _column("<f8")  # t of the first crossing; also the share of e_b in its class embedding
     margin_crossing: np.ndarray = _column("<f8")
     margin_polished: np.ndarray = _column("<f8")

@@ -30,6 +30,8 @@ class TraceConfig(Config):
 def trace(judge: Judge, paths: LatentPaths, a: Tensor, b: Tensor, config: TraceConfig) -> dict[str, np.ndarray]:
     """Probe P paths from class a to class b [P]; return the measured columns of `ProbedPaths`, [P] or [P, W].
 
+    The column `rival` is a class_idx here, -1 for none.
+
     Costs grid_points forward passes of generator and classifier a path, and for each path that crosses
     path.steps_needed + 2 more, and polish_steps + 1 passes forward and backward.
     """
@@ -44,8 +46,8 @@ def trace(judge: Judge, paths: LatentPaths, a: Tensor, b: Tensor, config: TraceC
     rows = start.found()
     measured = {
         "margin_at_a": margins[0], "margin_at_b": margins[-1], "crossings": seen.crossings, "length": length,
-        "thickness": seen.thickness, "intrusion": seen.intrusion, "polished": torch.zeros(len(a), dtype=torch.bool),
-        "w": torch.full_like(w[0], math.nan),
+        "thickness": seen.thickness, "intrusion": seen.intrusion, "rival": seen.rival,
+        "polished": torch.zeros(len(a), dtype=torch.bool), "w": torch.full_like(w[0], math.nan),
         **{name: torch.full((len(a),), math.nan, dtype=torch.float64)
            for name in ("crossing", "margin_crossing", "margin_polished", "distance", "p_a", "p_b")}}
     if len(rows):

@@ -14,6 +14,8 @@ from cbedgan.boundary.probefile import ProbedPaths, ProbeFile
 from cbedgan.gan.generator import TrainedGenerator
 
 KINDS = ("interior", "boundary")
+LEAST_CONFUSION = 0.01
+"""A pair's weight never falls below that of this confusion: real stacks that confuse it may be missing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,14 +40,14 @@ def interior(generator: TrainedGenerator, space_group: int, *, seed: int, first:
 
 
 def boundary(generator: TrainedGenerator, probe: ProbeFile, space_group: int, *, seed: int, first: int, n: int,
-             toward_rare: tuple[float, float], reuse: int) -> Candidates:
+             pair_probability: float, toward_rare: tuple[float, float], reuse: int) -> Candidates:
     """Draw candidates from the boundary points of a group: w + s (w_0 - w), w_0 where the path began, s drawn anew.
 
     s lies in the interval `toward_rare` (0: at margin 0, 1: back at the beginning). Points come in a random order in
-    which much confused partners come early; the next round begins when all have come, `reuse` times at most, so that
-    fewer than n candidates may be left.
+    which much confused partners come early (usable_points); the next round begins when all have come, `reuse` times at
+    most, so that fewer than n candidates may be left.
     """
-    order = usable_points(probe.paths, space_group, seed=seed)
+    order = usable_points(probe.paths, space_group, pair_probability=pair_probability, seed=seed)
     number = np.arange(first, min(first + n, reuse * len(order)))
     rows = probe.paths.take(order[number % max(len(order), 1)])
     low, high = toward_rare
@@ -63,16 +65,17 @@ def boundary(generator: TrainedGenerator, probe: ProbeFile, space_group: int, *,
     return Candidates(space_group, rows.space_group_b.astype(np.int64), w, records)
 
 
-def usable_points(paths: ProbedPaths, space_group: int, *, seed: int) -> np.ndarray:
+def usable_points(paths: ProbedPaths, space_group: int, *, pair_probability: float, seed: int) -> np.ndarray:
     """Return rows int64 [n] of boundary points of a group in the order of use.
 
-    Usable are paths to confused partners (no controls) that begin on the group's side of the boundary. Each has an
-    exponential waiting time with its pair's confusion as rate: a random order that prefers confused pairs.
+    Usable are paths to partners and rivals, not to controls, that begin on the group's side, and there the points at
+    which the two groups together have `pair_probability` (elsewhere the boundary runs through a third group's region).
+    Each has an exponential waiting time with its pair's confusion as rate: a random order that prefers confused pairs.
     """
     rows = np.flatnonzero((paths.space_group_a == space_group) & ~paths.control & np.isfinite(paths.crossing)
-                          & (paths.margin_at_a >= 0) & np.isfinite(paths.w).all(1))
+                          & (paths.margin_at_a >= 0) & (paths.p_a + paths.p_b >= pair_probability))
     waiting = np.random.default_rng([seed, space_group]).exponential(size=len(rows))
-    return rows[np.argsort(waiting / np.maximum(paths.confusion[rows], 1e-6), kind="stable")]
+    return rows[np.argsort(waiting / np.maximum(paths.confusion[rows], LEAST_CONFUSION), kind="stable")]
 
 
 def _mapped(generator: TrainedGenerator, seeds: np.ndarray, space_group: int) -> Tensor:

@@ -33,14 +33,15 @@ from classifier.train import reproducible
 class SynthesizeConfig(Config):
     """What to make and what to accept.
 
-    sampling_strategy: how many stacks of each kind a group gets; toward_rare, reuse: of the boundary points, see
-    latents.boundary; oversample: candidates drawn for each stack that is missing; rounds: of drawing at most;
-    batch: stacks made at once.
+    sampling_strategy: how many stacks of each kind a group gets; pair_probability, toward_rare, reuse: which boundary
+    points are used, and how (latents.boundary); oversample: candidates drawn for each stack that is missing;
+    rounds: of drawing at most; batch: stacks made at once.
     """
 
     seed: int
     threads: int
     sampling_strategy: SamplingStrategy
+    pair_probability: float
     toward_rare: tuple[float, float]
     reuse: int
     oversample: float
@@ -76,7 +77,7 @@ def synthesize(config: SynthesizeConfig, *, probe: Path, generator: Path, classi
         workshop = Workshop(source, first, second, reference, config.acceptance)
         draw = {"interior": partial(interior, source, seed=config.seed),
                 "boundary": partial(boundary, source, probed, seed=config.seed, toward_rare=config.toward_rare,
-                                    reuse=config.reuse)}
+                                    pair_probability=config.pair_probability, reuse=config.reuse)}
         writer = StackWriter(out, detector=source.frame.detector, pose=source.frame.pose, provenance=record,
                              intensity_unit=source.frame.intensity_unit, mantissa_bits=mantissa_bits)
         with writer, progress("synthesize", len(draw) * sum(quota.values())) as bar:

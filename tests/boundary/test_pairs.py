@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 
 from cbedgan.boundary.latents import latents, z_seeds
-from cbedgan.boundary.pairs import choose_pairs, first_known, soft_confusion
+from cbedgan.boundary.pairs import Pairs, choose_pairs, first_known, soft_confusion
+from cbedgan.boundary.plan import follow_rivals, plan_pairs
 
 
 def test_soft_confusion_averages_the_rows_of_a_class():
@@ -24,7 +25,7 @@ def test_training_samples_stand_in_where_validation_has_none():
 def test_partners_are_the_most_confused_and_controls_are_others():
     confusion = np.array([[0.5, 0.1, 0.3, 0.05, 0.05, 0.0]] * 6)
     pairs = choose_pairs(confusion, np.array([0]), partners=2, seed=0)
-    assert pairs.b[~pairs.control].tolist() == [2, 1] and pairs.confusion[~pairs.control].tolist() == [0.3, 0.1]
+    assert pairs.b[~pairs.control].tolist() == [2, 1]
     assert len(set(pairs.b[pairs.control])) == 2 and set(pairs.b[pairs.control]) <= {3, 4, 5}
     assert pairs.a.tolist() == [0] * 4
 
@@ -40,6 +41,26 @@ def test_controls_depend_on_the_seed_and_the_group_alone():
 def test_a_small_class_map_has_fewer_partners():
     assert len(choose_pairs(np.eye(3), np.array([1]), partners=5, seed=0)) == 2
     assert len(choose_pairs(np.eye(3), np.array([], dtype=int), partners=5, seed=0)) == 0
+
+
+def test_every_pair_gets_every_number_once():
+    plan = plan_pairs(choose_pairs(np.eye(4), np.array([1]), partners=1, seed=0), paths=3)
+    assert plan.a.tolist() == [1] * 6 and plan.number.tolist() == [0, 1, 2] * 2
+    assert plan.control.tolist() == [False] * 3 + [True] * 3 and not plan.followed.any()
+
+
+def test_rivals_that_are_no_partner_are_followed_once():
+    """Class 1 against partners 0 and 2 and control 3, two latents; classes 0 and 4 take over."""
+    pairs = Pairs(np.array([1, 1, 1]), np.array([0, 2, 3]), np.array([False, False, True]))
+    rival = np.array([0, 4, 4, 4, 5, 5])  # latent 0 and 1 towards 0, towards 2, towards the control
+    found = follow_rivals(plan_pairs(pairs, paths=2), rival)
+    assert list(zip(found.a, found.b, found.number, strict=True)) == [(1, 4, 0), (1, 4, 1)]
+    assert found.followed.all() and not found.control.any()
+
+
+def test_without_rivals_nothing_is_followed():
+    plan = plan_pairs(choose_pairs(np.eye(4), np.array([1]), partners=1, seed=0), paths=3)
+    assert len(follow_rivals(plan, np.full(6, -1))) == 0
 
 
 def test_each_latent_depends_on_its_own_seed():

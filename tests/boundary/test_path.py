@@ -105,3 +105,11 @@ def test_profile_counts_crossings_thickness_and_intrusion():
     assert found.crossings.tolist() == [3]
     assert found.thickness.tolist() == [4.0 / 8]
     assert found.intrusion.tolist() == [1 / 8]
+    assert found.rival.tolist() == [third]
+
+
+@pytest.mark.parametrize("tops, rival", [([0, 0, 1, 2], 1), ([0, 0, 0, 0], -1), ([2, 0, 1, 1], -1)])
+def test_the_rival_is_who_takes_over_first(tops, rival):
+    logits = torch.nn.functional.one_hot(torch.tensor(tops), 3).double()[:, None]
+    found = profile(logits, torch.tensor([0]), torch.tensor([1]), torch.tensor([1.0]), plausible=0.1)
+    assert found.rival.tolist() == [rival]

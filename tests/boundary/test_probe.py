@@ -20,7 +20,7 @@ from classifier.split import SplitConfig, split
 
 TRACE = TraceConfig(grid_points=9, tolerance=1e-4, plausible=0.1, polish_steps=4, polish_eta=0.5, polish_tolerance=0.01)
 CONFIG = ProbeConfig(seed=0, threads=1, shots=("few",), partners=1, paths=4, kinds=("class", "latent", "w"),
-                     trace=TRACE, paths_at_once=10, batch=32)
+                     follow_rivals=True, trace=TRACE, paths_at_once=10, batch=32)
 
 
 def run(networks, out, config=CONFIG, **changes):
@@ -35,16 +35,17 @@ def probed(tiny_networks, tmp_path_factory):
 
 def test_every_pair_gets_its_paths_of_every_kind(probed):
     paths = probed.paths
-    assert len(paths) == 4 * 2 * 4 * 3  # groups, a partner and a control, paths, kinds
+    assert (~paths.followed).sum() == 4 * 2 * 4 * 3  # groups, a partner and a control, paths, kinds
     assert set(paths.space_group_a) == {186, 194, 216, 225} and (paths.space_group_a != paths.space_group_b).all()
-    assert paths.control.sum() == len(paths) / 2
+    assert paths.control.sum() == (~paths.followed).sum() / 2
     assert probed.summary["confusion_from"] == dict.fromkeys(("186", "194", "216", "225"), "validation")
     assert (paths.z_seed_a == paths.z_seed_b).tolist() == (paths.kind == "class").tolist()
     assert np.array_equal(paths.z_a[:3], latents(paths.z_seed_a[:3], 8).numpy())
 
 
 def test_a_group_starts_at_the_same_samples_against_every_partner(probed):
-    paths = probed.paths.take((probed.paths.kind == "class") & (probed.paths.space_group_a == 216))
+    paths = probed.paths.take((probed.paths.kind == "class") & (probed.paths.space_group_a == 216)
+                              & ~probed.paths.followed)
     first, second = (paths.z_seed_a[paths.space_group_b == group].tolist() for group in set(paths.space_group_b))
     assert first == second and len(set(first)) == 4
 
@@ -58,6 +59,14 @@ def test_most_paths_cross_and_their_points_lie_on_the_boundary(probed):
     assert np.median(np.abs(paths.margin_polished[crossed])) < 1e-3
     assert np.quantile(np.abs(paths.p_a - paths.p_b)[crossed], 0.9) < 0.01
     assert probed.summary["class"]["crossed"] == pytest.approx(crossed[paths.kind == "class"].mean())
+
+
+def test_rivals_are_probed_with_the_same_latent(probed):
+    paths = probed.paths
+    traced = {*zip(paths.kind, paths.space_group_a, paths.space_group_b, paths.z_seed_a, strict=True)}
+    assert len(traced) == len(paths)
+    rows = paths.take((paths.rival > 0) & ~paths.control & ~paths.followed)
+    assert {*zip(rows.kind, rows.space_group_a, rows.rival, rows.z_seed_a, strict=True)} <= traced
 
 
 def test_polishing_shortens_the_way_to_the_boundary(probed, tiny_networks):
@@ -123,10 +132,11 @@ def test_training_stacks_rank_the_partners_of_groups_without_validation(tiny_net
     read = []
     load = stage.load_stack_set
     monkeypatch.setattr(stage, "load_stack_set", lambda *a, **k: read.extend(k["sample_ids"]) or load(*a, **k))
-    pairs, origin = stage.find_pairs(CONFIG, judged, replace(held, parts=held.parts | {"validation": kept}),
-                                     tiny_networks.stacks)
+    rare, confusion, origin = stage.measure_confusion(
+        CONFIG, judged, replace(held, parts=held.parts | {"validation": kept}), tiny_networks.stacks)
     assert origin == {"186": "validation", "194": "validation", "216": "validation", "225": "train"}
-    assert len(pairs) == 8 and not set(read) & set(held.parts["test"])
+    assert rare.tolist() == [0, 1, 2, 3] and np.allclose(confusion.sum(1), 1)
+    assert not set(read) & set(held.parts["test"])
 
 
 def test_intensity_scales_are_translated_only_where_they_differ(tiny_networks):

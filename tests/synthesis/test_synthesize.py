@@ -24,12 +24,13 @@ from classifier.stackfile import StackFile
 
 CONFIG = SynthesizeConfig(
     seed=3, threads=1, sampling_strategy=SamplingStrategy(shots=("few",), ratio=0.5, base=1, target=100),
-    toward_rare=(0.0, 0.3), reuse=3, oversample=3.0, rounds=4, batch=16,
+    pair_probability=0.4, toward_rare=(0.0, 0.3), reuse=3, oversample=3.0, rounds=4, batch=16,
     acceptance=AcceptanceConfig(interior_probability=0.4, boundary_probability=0.6, range_factor=1.5, neighbours=2,
                                 realism_quantile=0.95, realism_factor=2.0, small_class=3, copy_quantile=0.01))
-PROBE = ProbeConfig(seed=0, threads=1, shots=("few",), partners=1, paths=8, kinds=("class",), paths_at_once=32,
-                    batch=64, trace=TraceConfig(grid_points=9, tolerance=1e-3, plausible=0.1, polish_steps=3,
-                                                polish_eta=0.5, polish_tolerance=0.01))
+PROBE = ProbeConfig(seed=0, threads=1, shots=("few",), partners=1, paths=8, kinds=("class",), follow_rivals=True,
+                    paths_at_once=32, batch=64,
+                    trace=TraceConfig(grid_points=9, tolerance=1e-3, plausible=0.1, polish_steps=3, polish_eta=0.5,
+                                      polish_tolerance=0.01))
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,49 @@
+"""Which paths are traced: some for every pair of groups, then those to the groups that turned up on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from cbedgan.boundary.pairs import Pairs
+
+
+@dataclass(frozen=True)
+class Plan:
+    """P paths from class a to class b, int64 [P]; number [P] tells the latents of a pair's paths apart.
+
+    control, followed: bool [P], b was drawn at random, or was found to take over on another path.
+    """
+
+    a: np.ndarray
+    b: np.ndarray
+    number: np.ndarray
+    control: np.ndarray
+    followed: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.a)
+
+    def take(self, rows: slice) -> Plan:
+        """The paths at `rows`."""
+        return Plan(**{column.name: getattr(self, column.name)[rows] for column in fields(self)})
+
+
+def plan_pairs(pairs: Pairs, paths: int) -> Plan:
+    """Plan `paths` paths, numbered from 0, for every pair."""
+    pair, number = (index.ravel() for index in np.indices((len(pairs), paths)))
+    return Plan(pairs.a[pair], pairs.b[pair], number, pairs.control[pair], np.zeros(len(pair), dtype=bool))
+
+
+def follow_rivals(plan: Plan, rival: np.ndarray) -> Plan:
+    """Plan a path to the class that takes over from class a (int [P], -1 for none) wherever it is not the partner.
+
+    The classifier's own boundary around a sample runs against its rival; towards another partner the margin changes
+    sign deep inside the rival's region. Every such path is planned once, and only if it is not in `plan`; controls are
+    not followed.
+    """
+    found = np.unique(np.stack([plan.a, rival, plan.number])[:, (rival >= 0) & ~plan.control], axis=1)
+    known = {*zip(plan.a.tolist(), plan.b.tolist(), plan.number.tolist(), strict=True)}
+    a, b, number = found[:, [path not in known for path in zip(*found.tolist(), strict=True)]]
+    return Plan(a, b, number, np.zeros(len(a), dtype=bool), np.ones(len(a), dtype=bool))
