@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,7 @@ from rich.text import Text
 from cbedgan import __version__
 from classifier.errors import InputError
 
-SIMULATION_PACKAGES = {"moyopy", "pymatgen"}
+SIMULATION_PACKAGES = ("moyopy", "pymatgen")
 EXIT_INPUT, EXIT_INTERRUPTED = 2, 130
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False,
@@ -52,18 +53,15 @@ def simulate(config: Config, out: File, workers: Workers = CORES,
              cif: Annotated[Path | None, typer.Option(help="CIF file or folder, in place of the plan.")] = None,
              ) -> None:
     """Simulate CBED stacks of crystals into a stack file (needs the extra "simulate")."""
-    try:
-        from cbedgan.simulate.simulate import SimulateConfig
-        from cbedgan.simulate.simulate import simulate as stage
-        from classifier.config import load_config
+    missing = [name for name in SIMULATION_PACKAGES if find_spec(name) is None]
+    if missing:
+        raise InputError(source="cbedgan simulate", rule="needs the extra 'simulate'", value=f"no {', '.join(missing)}",
+                         remedy="Install it: pip install 'cbedgan[simulate]'.")
+    from cbedgan.simulate.simulate import SimulateConfig
+    from cbedgan.simulate.simulate import simulate as stage
+    from classifier.config import load_config
 
-        _wrote(stage(load_config(config, SimulateConfig), out=out, workers=workers, cif=cif))
-    except ModuleNotFoundError as error:
-        missing = (error.name or "").split(".")[0]
-        if missing not in SIMULATION_PACKAGES:
-            raise
-        raise InputError(source="cbedgan simulate", rule="needs the extra 'simulate'", value=f"no module {missing}",
-                         remedy="Install it: pip install 'cbedgan[simulate]'.") from None
+    _wrote(stage(load_config(config, SimulateConfig), out=out, workers=workers, cif=cif))
 
 
 @app.command()
