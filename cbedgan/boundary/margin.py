@@ -14,7 +14,6 @@ from classifier.errors import InputError
 from classifier.intensity import IntensityTransform
 from classifier.predict import TrainedClassifier
 
-KINDS = ("class", "latent", "w")
 PARALLEL = 1e-4
 """Angle in radians below which slerp is a straight line."""
 

@@ -106,7 +106,9 @@ def probe_pairs(config: ProbeConfig, generator: TrainedGenerator, classifier: Tr
     judge, found = Judge.of(generator, classifier, batch=config.batch), []
 
     def traced(kind: str, plan: Plan) -> list[ProbedPaths]:
-        batches = []
+        batches: list[ProbedPaths] = []
+        if not len(plan):
+            return batches
         with progress(f"probe, {kind} paths{' to rivals' if plan.followed.any() else ''}", len(plan)) as bar:
             for start in range(0, len(plan), config.paths_at_once):
                 part = plan.take(slice(start, start + config.paths_at_once))
