@@ -39,21 +39,13 @@ def find_disk_lattice(pattern: np.ndarray, detector: Detector, *, disk_radius: f
         if inside - area > most:
             best, most = (net * scale, origin * scale, radius * scale), inside - area
     if best is None:
-        raise refusal or _no_lattice(0, radii[0])
+        raise refusal or _no_lattice(0, radii[0] if radii else 0.0)
     return best
 
 
-def explained_share(pattern: np.ndarray, detector: Detector, *, net: np.ndarray, disk_radius: float,
-                    centre: np.ndarray = (0.0, 0.0)) -> float:
-    """Share of what is lit outside the direct disk that lies in disks of `net`, beyond their share of the area.
-
-    (inside - area) / (1 - area): about 0 for a net that has nothing to do with the pattern, 1 for one that explains it
-    all; 0 where the disks cover more than 0.95 of the area, so that nothing can be told.
-    """
-    scale = detector.pixel_size
-    lit = _lit(_flatten(np.asarray(pattern, dtype=np.float64)))
-    inside, area = _shares(lit, reduced_net(net) / scale, disk_radius / scale, np.asarray(centre) / scale)
-    return (inside - area) / (1 - area) if area < 0.95 else 0.0
+def lit_map(pattern: np.ndarray) -> np.ndarray:
+    """Whether a place of a pattern [H, W] is lit: 0 in the dark, near 1 in disks of any brightness; float64 [H, W]."""
+    return _lit(_flatten(np.asarray(pattern, dtype=np.float64)))
 
 
 def _shares(lit: np.ndarray, net: np.ndarray, radius: float, centre: np.ndarray) -> tuple[float, float]:
@@ -76,7 +68,6 @@ def _flatten(pattern: np.ndarray) -> np.ndarray:
 
 
 def _lit(flat: np.ndarray) -> np.ndarray:
-    """Whether a place of a flattened pattern is lit: 0 in the dark, near 1 in disks of any brightness; [H, W]."""
     return flat**2 / (1 + flat**2)
 
 
@@ -171,20 +162,18 @@ def _fit_net(places: np.ndarray, weight: np.ndarray, radius: float,
 def _sharpen(lit: np.ndarray, net: np.ndarray, origin: np.ndarray, radius: float) -> tuple[np.ndarray, ...]:
     """Net, origin and radius, in pixels, refined on the edges of all whole disks (Gauss-Newton, seven unknowns).
 
-    The model of a disk is its mean lit value times a soft edge; all disks share one lattice and one radius.
+    The model of a disk is a plane of its own, for disks are often lit on one side, times a soft edge; all disks share
+    one lattice and one radius.
     """
     size = lit.shape[-1]
     vectors = pixel_vectors(size)
     for softness in (4.0, 4.0, 3.0, 3.0, 2.0, 2.0, 2.0):
         index, distance = nearest_net_point(vectors - origin, net)
         whole = np.abs(index @ net + origin).max(axis=-1) + radius <= size / 2
-        number = number_pairs(index)
-        core = distance < max(radius - softness / 2, 0.5 * radius)
-        lit_of = np.bincount(number[core], lit[core], number.max() + 1) / np.maximum(
-            np.bincount(number[core], minlength=number.max() + 1), 1)
+        number, off = number_pairs(index), vectors - origin - index @ net
         edge = whole & (np.abs(distance - radius) < softness / 2) & (distance > 0)
-        height = lit_of[number[edge]]
-        outward = (vectors[edge] - origin - index[edge] @ net) / distance[edge][:, None]
+        height = _planes(lit, number, off, distance < max(radius - softness / 2, 0.5 * radius), edge)
+        outward = off[edge] / distance[edge][:, None]
         left = lit[edge] - height * (0.5 + (radius - distance[edge]) / softness)
         slope = (height / softness)[:, None]
         design = slope * np.column_stack([outward, index[edge][:, :1] * outward, index[edge][:, 1:] * outward,
@@ -194,6 +183,23 @@ def _sharpen(lit: np.ndarray, net: np.ndarray, origin: np.ndarray, radius: float
             break
         origin, net, radius = origin + step[:2], net + step[2:6].reshape(2, 2), radius + step[6]
     return net, origin, radius
+
+
+def _planes(lit: np.ndarray, number: np.ndarray, off: np.ndarray, core: np.ndarray, edge: np.ndarray) -> np.ndarray:
+    """Plane through the lit values of each disk's core, at the `edge` pixels, within 0..1; float64 [edge pixels].
+
+    A core is round and centred, so that mean and slopes can be had apart from each other.
+    """
+    def of_disks(values: np.ndarray) -> np.ndarray:
+        return np.bincount(number[core], values, number.max() + 1)
+
+    area = np.maximum(of_disks(np.ones(core.sum())), 1)
+    height = (of_disks(lit[core]) / area)[number[edge]]
+    for axis in (0, 1):
+        along = off[core][:, axis]
+        slope = of_disks(lit[core] * along) / np.maximum(of_disks(along**2), 1)
+        height += slope[number[edge]] * off[edge][:, axis]
+    return np.clip(height, 0, 1)
 
 
 def number_pairs(index: np.ndarray) -> np.ndarray:

@@ -6,42 +6,111 @@ The reciprocal net is known (cell, zone axis, energy) or found in the image; bot
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import heapq
 
 import numpy as np
-from scipy import ndimage
+from scipy.spatial import KDTree
 
-from classifier.disk_lattice import find_disk_lattice, nearest_net_point, number_pairs, pixel_vectors
+from classifier.disk_lattice import find_disk_lattice, lit_map, pixel_vectors
 from classifier.errors import InputError
 from classifier.geometry import Detector, Pose, shortest_visible_g
 from classifier.reciprocal import reduced_net
 
-LARGEST_INDEX = 8  # of the lit sublattice in the net of a conventional cell: diamond along [001] reaches 8
-JUDGED_PIXELS = 8000  # enough to tell a lit disk from a dark place; more would only take time
+DARK_SHARE = 0.15  # of a lit disk's area that fringes may leave dark; more, and the place counts as unlit
+FAINTEST = 1e-3  # of the brightest diffracted disk: where the search for lit disks ends
+JUDGED_RADIUS = 8.0  # pixels: larger disks are judged on every second, third, ... pixel
 
 
 def pose_from_lattice(pattern: np.ndarray, detector: Detector, *, net: np.ndarray, disk_radius: float, visible: float,
                       tie: float, centre: np.ndarray = (0.0, 0.0)) -> Pose:
-    """Pose of one pattern [H, W] whose reciprocal net is known, from the mean intensities of its disks.
+    """Pose of one pattern [H, W] whose reciprocal net is known, from the mean intensities of its lit disks.
 
-    net: rows b1, b2 as (k_x, k_y), float64 [2, 2]; disk_radius, centre: all in detector units. Absent reflections,
-    whose places overlapping neighbours may cover in part, are found by their dark parts. InputError when no diffracted
-    disk lies in the frame.
+    net: rows b1, b2 as (k_x, k_y), float64 [2, 2]; disk_radius, centre: all in detector units. Absent reflections are
+    told from lit ones even where neighbours overlap their places. InputError when no diffracted disk is in the frame.
     """
-    pattern, scale = np.maximum(np.asarray(pattern, dtype=np.float64), 0), detector.pixel_size
-    middle, radius = np.asarray(centre, dtype=np.float64) / scale, disk_radius / scale
-    vectors = pixel_vectors(pattern.shape[-1]) - middle
-    lit = _lit_sublattice(pattern, vectors, reduced_net(net) / scale, radius, visible)
-    g, intensity = _disk_intensities(pattern, vectors, lit, radius)
-    return Pose(shortest_visible_g(g, intensity, visible=visible, tie=tie) * scale, middle * scale)
+    g, intensity = lit_disks(pattern, detector, net=net, disk_radius=disk_radius, centre=centre)
+    middle = np.array(centre, dtype=np.float64)
+    return Pose(shortest_visible_g(g, intensity, visible=visible, tie=tie), middle)
 
 
-def lit_net(pattern: np.ndarray, detector: Detector, *, net: np.ndarray, disk_radius: float, visible: float,
-            centre: np.ndarray = (0.0, 0.0)) -> np.ndarray:
-    """The net [2, 2] of the reflections that are not systematically absent, arguments as in pose_from_lattice."""
-    pattern, scale = np.maximum(np.asarray(pattern, dtype=np.float64), 0), detector.pixel_size
-    vectors = pixel_vectors(pattern.shape[-1]) - np.asarray(centre, dtype=np.float64) / scale
-    return _lit_sublattice(pattern, vectors, reduced_net(net) / scale, disk_radius / scale, visible) * scale
+def lit_disks(pattern: np.ndarray, detector: Detector, *, net: np.ndarray, disk_radius: float,
+              centre: np.ndarray = (0.0, 0.0)) -> tuple[np.ndarray, np.ndarray]:
+    """Diffracted disks of one pattern [H, W] that hold light of their own: g [M, 2] and mean intensity [M].
+
+    Arguments as in pose_from_lattice. Brightest first, a net point joins when what brighter disks leave uncovered of
+    its place is lit all over (its DARK_SHARE quantile is high); a place lit only where other disks reach into it is
+    dark once they have joined. Intensities are means over the uncovered part. At least half of a disk must lie in the
+    frame. InputError when there is none.
+    """
+    scale = detector.pixel_size
+    radius = disk_radius / scale
+    stride = max(1, int(radius / JUDGED_RADIUS))
+    vectors = (pixel_vectors(detector.size_pixels) - np.asarray(centre) / scale)[::stride, ::stride]
+    light = np.maximum(np.asarray(pattern, dtype=np.float64), 0)[::stride, ::stride]
+    light = light - np.percentile(light, 2)
+    margin = stride  # a blurred edge is no light of a neighbour's own
+    g, disks, surroundings = _disks_in_frame(vectors, reduced_net(net) / scale, radius, margin)
+    covered = np.hypot(vectors[..., 0], vectors[..., 1]).ravel() <= radius + margin
+    light = light.ravel()
+    enough = max(3, 0.15 * max(map(len, disks), default=0))
+    found: list[tuple[int, float]] = []
+    queue = [(-np.inf, k) for k in range(len(disks))]
+    brightest = 0.0
+    while queue:
+        key, k = heapq.heappop(queue)
+        if -key < FAINTEST * brightest:
+            break
+        own = light[disks[k][~covered[disks[k]]]]
+        if len(own) < enough:
+            continue
+        now = float(np.quantile(own, DARK_SHARE))
+        if queue and now < -queue[0][0]:  # others come first; by then more of this place may be covered
+            heapq.heappush(queue, (-now, k))
+            continue
+        found.append((k, float(own.mean())))
+        brightest = max(brightest, now)
+        covered[surroundings[k]] = True
+    if not found:
+        raise InputError(source="canonical pose", rule="the frame must hold at least half of one lit diffracted disk",
+                         value=f"none of {len(disks)} net points", remedy="Use a wider field, or keep the raw pose.")
+    chosen, mean = zip(*found, strict=True)
+    return g[list(chosen)] * scale, np.array(mean)
+
+
+def explained_share(pattern: np.ndarray, detector: Detector, *, g: np.ndarray, disk_radius: float,
+                    centre: np.ndarray = (0.0, 0.0)) -> float:
+    """Share of what is lit outside the direct disk that lies in the disks at g [M, 2], beyond their share of the area.
+
+    (inside - area) / (1 - area): about 0 for disks that have nothing to do with the pattern, 1 when they explain all.
+    """
+    scale = detector.pixel_size
+    vectors = pixel_vectors(detector.size_pixels) - np.asarray(centre) / scale
+    diffracted = np.hypot(vectors[..., 0], vectors[..., 1]) > disk_radius / scale + 1
+    distance, _ = KDTree(np.asarray(g) / scale).query(vectors[diffracted])
+    inside, lit = distance <= disk_radius / scale, lit_map(pattern)[diffracted]
+    area = inside.mean()
+    return float((lit[inside].sum() / lit.sum() - area) / (1 - area)) if area < 1 and lit.sum() > 0 else 0.0
+
+
+def _disks_in_frame(vectors: np.ndarray, net: np.ndarray, radius: float,
+                    margin: float) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
+    """Net points g [M, 2] but the origin, in pixels, with the flat pixel indices of their disks and of disk + margin."""
+    size, (low, high) = vectors.shape[0], (vectors[0, 0], vectors[-1, -1])
+    corners = np.array([[x, y] for x in (low[0], high[0]) for y in (low[1], high[1])]) @ np.linalg.inv(net)
+    first, last = np.floor(corners.min(axis=0)).astype(int), np.ceil(corners.max(axis=0)).astype(int)
+    index = np.stack(np.meshgrid(*(np.arange(f, h + 1) for f, h in zip(first, last, strict=True))), -1).reshape(-1, 2)
+    g = index[index.any(axis=1)] @ net
+    g = g[((g >= low) & (g <= high)).all(axis=1)]
+    step = (high[0] - low[0]) / (size - 1)
+    reach = np.arange(-int((radius + margin) / step) - 1, int((radius + margin) / step) + 2)
+    column, row = (np.round((g - low) / step).astype(int)[:, axis, None, None] for axis in (0, 1))
+    row, column = np.broadcast_arrays(row + reach[:, None], column + reach)
+    inside = (row >= 0) & (row < size) & (column >= 0) & (column < size)
+    place = np.where(inside, row * size + column, 0)
+    distance = np.hypot(*np.moveaxis(vectors.reshape(-1, 2)[place] - g[:, None, None], -1, 0))
+    disks, surroundings = ([flat[kept] for flat, kept in zip(place, inside & (distance <= limit), strict=True)]
+                           for limit in (radius, radius + margin))
+    return g, disks, surroundings
 
 
 def pose_from_image(pattern: np.ndarray, detector: Detector, *, visible: float, tie: float,
@@ -53,63 +122,3 @@ def pose_from_image(pattern: np.ndarray, detector: Detector, *, visible: float, 
     """
     net, middle, radius = find_disk_lattice(pattern, detector, disk_radius=disk_radius, centre=centre)
     return pose_from_lattice(pattern, detector, net=net, disk_radius=radius, visible=visible, tie=tie, centre=middle)
-
-
-def _lit_sublattice(pattern: np.ndarray, vectors: np.ndarray, net: np.ndarray, radius: float,
-                    visible: float) -> np.ndarray:
-    """The sparsest sublattice of `net`, reduced [2, 2], in pixels, whose disks leave no other disk lit.
-
-    A net point outside the sublattice is lit when the median intensity of its disk, apart from what disks of the
-    sublattice cover, reaches `visible` times the brightest diffracted disk.
-    """
-    reach = 3.0 * np.sqrt(LARGEST_INDEX) * np.hypot(*net[1])
-    near = np.hypot(vectors[..., 0], vectors[..., 1]) < max(reach, 4 * radius)
-    stride = max(1, int(np.ceil(np.sqrt(near.sum() / JUDGED_PIXELS))))
-    vectors, pattern, near = (values[::stride, ::stride] for values in (vectors, pattern, near))
-    vectors, intensity = vectors[near], pattern[near]
-    intensity = intensity - np.percentile(intensity, 5)
-    index, distance = nearest_net_point(vectors, net)
-    number = number_pairs(index)
-    for sublattice in _sublattices(net):
-        sub_index, sub_distance = nearest_net_point(vectors, sublattice)
-        sub_number, inside = number_pairs(sub_index), sub_distance <= radius
-        diffracted = inside & sub_index.any(axis=-1)
-        left_over = (distance <= radius) & (sub_distance > radius + 1)
-        brightest = _of_each(ndimage.mean, intensity[diffracted], sub_number[diffracted])
-        others = _of_each(ndimage.median, intensity[left_over], number[left_over])
-        if len(brightest) and (not len(others) or others.max() < visible * brightest.max()):
-            return sublattice
-    return net
-
-
-def _sublattices(net: np.ndarray) -> list[np.ndarray]:
-    """All sublattices of a net, reduced [2, 2], sparsest first, up to LARGEST_INDEX (Hermite normal forms)."""
-    return [reduced_net(np.array([[size // step, shift], [0, step]]) @ net)
-            for size in range(LARGEST_INDEX, 0, -1)
-            for step in range(1, size + 1) if size % step == 0
-            for shift in range(step)]
-
-
-def _of_each(measure: Callable, values: np.ndarray, group: np.ndarray) -> np.ndarray:
-    """A measure of `values` [n] in every group of at least three, float64 [number of such groups]."""
-    names, counts = np.unique(group, return_counts=True)
-    return np.atleast_1d(measure(values, group, names[counts >= 3])) if (counts >= 3).any() else np.zeros(0)
-
-
-def _disk_intensities(pattern: np.ndarray, vectors: np.ndarray, net: np.ndarray,
-                      radius: float) -> tuple[np.ndarray, np.ndarray]:
-    """Diffracted g [M, 2] in pixels and the mean intensity [M] of their disks, where at least half is in the frame.
-
-    A pixel that two disks share belongs to the nearer one.
-    """
-    index, distance = nearest_net_point(vectors, net)
-    inside = distance <= radius
-    number, index, intensity = number_pairs(index)[inside], index[inside], pattern[inside]
-    names, first, counts = np.unique(number, return_index=True, return_counts=True)
-    mean = np.bincount(number, intensity)[names] / counts - np.percentile(pattern, 5)
-    kept = (counts >= 0.5 * counts.max()) & index[first].any(axis=-1)
-    if not kept.any():
-        raise InputError(source="canonical pose", rule="the frame must hold at least half of one diffracted disk",
-                         value=f"shortest |g| {np.hypot(*net[0]):.1f} pixels, frame {len(pattern)} pixels",
-                         remedy="Use a wider field, or keep the pattern in raw pose.")
-    return index[first][kept] @ net, mean[kept]
