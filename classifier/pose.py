@@ -45,11 +45,16 @@ def lit_disks(pattern: np.ndarray, detector: Detector, *, net: np.ndarray, disk_
     scale = detector.pixel_size
     radius = disk_radius / scale
     stride = max(1, int(radius / JUDGED_RADIUS))
+    net = reduced_net(net) / scale
+    if np.hypot(*net[0]) < 2:
+        raise InputError(source="canonical pose", rule="the net must be wider than two pixels",
+                         value=f"shortest vector {np.hypot(*net[0]):.2g} pixels",
+                         remedy="Check cell, zone axis and pixel size, or find the pose from the image.")
     vectors = (pixel_vectors(detector.size_pixels) - np.asarray(centre) / scale)[::stride, ::stride]
     light = np.maximum(np.asarray(pattern, dtype=np.float64), 0)[::stride, ::stride]
     light = light - np.percentile(light, 2)
     margin = stride  # a blurred edge is no light of a neighbour's own
-    g, disks, surroundings = _disks_in_frame(vectors, reduced_net(net) / scale, radius, margin)
+    g, disks, surroundings = _disks_in_frame(vectors, net, radius, margin)
     covered = np.hypot(vectors[..., 0], vectors[..., 1]).ravel() <= radius + margin
     light = light.ravel()
     enough = max(3, 0.15 * max(map(len, disks), default=0))
@@ -94,7 +99,7 @@ def explained_share(pattern: np.ndarray, detector: Detector, *, g: np.ndarray, d
 
 def _disks_in_frame(vectors: np.ndarray, net: np.ndarray, radius: float,
                     margin: float) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
-    """Net points g [M, 2] but the origin, in pixels, with the flat pixel indices of their disks and of disk + margin."""
+    """Net points g [M, 2] but the origin, in pixels, and flat pixel indices of their disks, bare and with margin."""
     size, (low, high) = vectors.shape[0], (vectors[0, 0], vectors[-1, -1])
     corners = np.array([[x, y] for x in (low[0], high[0]) for y in (low[1], high[1])]) @ np.linalg.inv(net)
     first, last = np.floor(corners.min(axis=0)).astype(int), np.ceil(corners.max(axis=0)).astype(int)
