@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from classifier.config import Config
 from classifier.errors import InputError
@@ -37,6 +37,19 @@ class ReductionConfig(Config):
     on_partial_nan: Literal["skip", "mask"]
     on_negative: Literal["skip", "clip"]
 
+    @model_validator(mode="after")
+    def _window_comes_out(self) -> ReductionConfig:
+        """Refuse a window that does not cut whole pixels before any file is read."""
+        self.crop(np.zeros((self.source_size_pixels, self.source_size_pixels), np.float32))
+        return self
+
+    def crop(self, patterns: np.ndarray) -> tuple[np.ndarray, Detector]:
+        """Cut patterns [..., H, W] to the window; in raw pose also sum them over blocks to the written pixels."""
+        source = Detector(self.source_size_pixels, self.source_pixel_size_inv_angstrom, "1/angstrom")
+        window = max(1, round(2 * self.half_width_inv_angstrom / self.source_pixel_size_inv_angstrom))
+        return view(patterns, source, ViewConfig(half_width=self.half_width_inv_angstrom,
+                                                 size_pixels=self.size_pixels if self.pose == "raw" else window))
+
     def detector(self) -> Detector:
         """Detector of the written patterns."""
         if self.pose == "canonical":
@@ -63,14 +76,9 @@ class ReducedStack:
 def reduce_stack(stack: np.ndarray, sample: SampleAttributes, config: ReductionConfig) -> ReducedStack:
     """Reduce a stack [3, H, W]; raises SkipSample with the reason when it must be left out."""
     stack, remarks = _mend(stack, config)
-    raw = Detector(config.source_size_pixels, config.source_pixel_size_inv_angstrom, "1/angstrom")
-    whole_width = 2 * config.half_width_inv_angstrom / raw.pixel_size
+    stack, field = config.crop(stack)
     if config.pose == "raw":
-        stack, small = view(stack, raw, ViewConfig(half_width=config.half_width_inv_angstrom,
-                                                   size_pixels=config.size_pixels))
-        return ReducedStack(_filled(stack), np.full(3, small.pixel_size), np.full(3, np.nan), np.zeros(3), [], remarks)
-    stack, field = view(stack, raw, ViewConfig(half_width=config.half_width_inv_angstrom,
-                                               size_pixels=round(whole_width)))
+        return ReducedStack(_filled(stack), np.full(3, field.pixel_size), np.full(3, np.nan), np.zeros(3), [], remarks)
     poses, ways = zip(*(_pose(stack[k], field, sample, k, config) for k in range(3)), strict=True)
     pose = Pose.stack(list(poses))
     half_diagonal = config.size_pixels / np.sqrt(2) / config.shortest_g_pixels * pose.length
