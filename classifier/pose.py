@@ -63,7 +63,7 @@ def lit_disks(pattern: np.ndarray, detector: Detector, *, net: np.ndarray, disk_
     brightest = 0.0
     while queue:
         key, k = heapq.heappop(queue)
-        if -key < FAINTEST * brightest:
+        if -key <= FAINTEST * brightest:
             break
         own = light[disks[k][~covered[disks[k]]]]
         if len(own) < enough:
@@ -72,6 +72,8 @@ def lit_disks(pattern: np.ndarray, detector: Detector, *, net: np.ndarray, disk_
         if queue and now < -queue[0][0]:  # others come first; by then more of this place may be covered
             heapq.heappush(queue, (-now, k))
             continue
+        if now <= 0:
+            break
         found.append((k, float(own.mean())))
         brightest = max(brightest, now)
         covered[surroundings[k]] = True

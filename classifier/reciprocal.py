@@ -23,7 +23,7 @@ def cell_vectors(lengths_angstrom: np.ndarray, angles_degree: np.ndarray) -> np.
     sin_gamma = np.sqrt(1 - cos_gamma**2)
     c_y = (cos_alpha - cos_beta * cos_gamma) / sin_gamma
     height_squared = 1 - cos_beta**2 - c_y**2
-    if not (min(a, b, c) > 0 and height_squared > 0):
+    if not (a > 0 and b > 0 and c > 0 and height_squared > 0):  # False for NaN too
         raise InputError(source="unit cell", rule="lengths must be positive and the angles those of a real cell",
                          value=f"{np.asarray(lengths_angstrom).tolist()}, {np.asarray(angles_degree).tolist()}",
                          remedy="Correct the cell.")
