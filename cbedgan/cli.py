@@ -65,6 +65,18 @@ def simulate(config: Config, out: File, workers: Workers = CORES,
 
 
 @app.command()
+def prepare(config: Config, out: File,
+            source: Annotated[Path, typer.Option(help="Folder with the folders train, dev and test of the data set.")],
+            ) -> None:
+    """Reduce the published OLCF data set (10.13139/OLCF/1510313) to a stack file."""
+    from classifier.config import load_config
+    from classifier.prepare import PrepareConfig
+    from classifier.prepare import prepare as stage
+
+    _wrote(stage(load_config(config, PrepareConfig), source=source, out=out))
+
+
+@app.command()
 def inspect(paths: Annotated[list[Path], typer.Argument(help="Stack files, or folders of them.")],
             verify: Annotated[bool, typer.Option(help="Read every stack and check it.")] = False,
             json: Annotated[Path | None, typer.Option(help="Write the same as JSON.")] = None) -> None:

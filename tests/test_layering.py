@@ -18,7 +18,7 @@ CLASSIFIER_LAYERS = (
     "errors atomic config run spacegroup intensity geometry reciprocal disk_lattice pose olcf reduction augment "
     "sampling model losses metrics holdout sampletable",
     "checkpoint stacklayout stackfile",
-    "catalog prepare",
+    "catalog preparation_report prepare",
     "split",
     "dataset predict",
     "scores step train",
