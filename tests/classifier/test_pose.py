@@ -124,11 +124,14 @@ def test_only_the_right_net_explains_the_pattern(disk_pattern):
     pattern = disk_pattern(128, net, 8.0, amplitude=falling(net), fringes=True, dose=1e6)
 
     def share(net):
-        return explained_share(pattern, PIXELS, g=lit_disks(pattern, PIXELS, net=net, disk_radius=8.0)[0],
-                               disk_radius=8.0)
+        try:
+            g, _ = lit_disks(pattern, PIXELS, net=net, disk_radius=8.0)
+        except InputError:  # not one place of the net is lit all over
+            return 0.0
+        return explained_share(pattern, PIXELS, g=g, disk_radius=8.0)
 
     assert share(net) > 0.5
-    assert max(share(oblique(24, 1.2, 75, 50)), share(net[:, ::-1]), share(1.3 * net)) < 0.3
+    assert max(map(share, (oblique(24, 1.2, 75, 50), net[:, ::-1], 1.1 * net, 1.3 * net))) < 0.3
 
 
 @pytest.mark.parametrize("pattern", [
