@@ -19,7 +19,11 @@ EDGE_SHIFT = 0.4  # pixels by which the logarithm, brightening partly covered pi
 
 def find_disk_lattice(pattern: np.ndarray, detector: Detector, *, disk_radius: float | None = None,
                       centre: np.ndarray = (0.0, 0.0)) -> tuple[np.ndarray, np.ndarray, float]:
-    """Reciprocal net [2, 2], position of the direct disk [2] and disk radius of one pattern, in detector units."""
+    """Reciprocal net [2, 2], position of the direct disk [2] and disk radius of one pattern, in detector units.
+
+    The direct disk is the one nearest to `centre`. Several radii are tried when none is given; the lattice that holds
+    most of what is lit wins. InputError when fewer than four whole disks form a plane lattice.
+    """
     scale = detector.pixel_size
     pattern = np.asarray(pattern, dtype=np.float64)
     flat, middle = _flatten(pattern), np.asarray(centre) / scale
