@@ -130,7 +130,8 @@ def _text(name: str, attributes: Mapping[str, Any]) -> str:
         return ""
     try:
         value = np.asarray(attributes[name]).reshape(-1)[0]
-        return (value.decode("utf-8") if isinstance(value, bytes) else str(value)).strip("\0 ")
+        text = (value.decode("utf-8") if isinstance(value, bytes) else str(value)).strip("\0 ")
+        return text if text.isprintable() else ""  # damaged text comes with control signs or lone surrogates
     except (OSError, TypeError, ValueError, IndexError, KeyError, RuntimeError):
         return ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,14 @@ import numpy as np
 
 from classifier.sampletable import SampleTable
 
+SHOWN = 5  # samples named for each kind of doubt: a systematic one would name them all
+
 
 def preparation_report(records: dict[str, dict[str, Any]], table: SampleTable) -> dict[str, Any]:
     """Report on the records of all batch files {"<folder>/<file>": record} and the table of the written samples.
 
-    Names of samples are those of the table, also for skipped ones. "doubts" counts samples by attribute;
-    d_hkls_angstrom among them is a disagreement with z_dirs and the cell.
+    Names of samples are those of the table, also for skipped ones. doubts: by attribute, how many samples and the
+    first few (d_hkls_angstrom: a disagreement with z_dirs and the cell); remarks: what was mended, likewise.
     """
     return {
         "files": len(records),
@@ -23,10 +26,8 @@ def preparation_report(records: dict[str, dict[str, Any]], table: SampleTable) -
         "samples": len(table),
         "samples_by_partition": _counts(table.partition),
         "skipped_samples": _by_sample(records, "skipped"),
-        "doubts": _counts([doubt.partition(":")[0] for found in _by_sample(records, "doubts").values()
-                           for doubt in found]),
-        "doubtful_samples": _by_sample(records, "doubts"),
-        "remarks": _by_sample(records, "remarks"),
+        "doubts": _by_kind(_by_sample(records, "doubts"), lambda doubt: doubt.partition(":")[0]),
+        "remarks": _by_kind(_by_sample(records, "remarks"), lambda remark: remark.lstrip("0123456789 ")),
         "poses": dict(sum((Counter(record["poses"]) for record in records.values()), Counter())),
         "materials_in_several_partitions": _in_several(table.material, table.partition),
         # The same compound under another name would be seen in training all the same.
@@ -39,6 +40,18 @@ def preparation_report(records: dict[str, dict[str, Any]], table: SampleTable) -
 def _by_sample(records: dict[str, dict[str, Any]], kind: str) -> dict[str, Any]:
     return {f"{Path(name).with_suffix('')}/{group}": found
             for name, record in records.items() for group, found in record[kind].items()}
+
+
+def _by_kind(found: dict[str, list[str]], kind: Callable[[str], str]) -> dict[str, dict[str, Any]]:
+    """Texts of many samples as {kind: {"samples": how many, "first": {sample: text}}}."""
+    kinds: dict[str, dict[str, Any]] = {}
+    for sample, texts in found.items():
+        for text in texts:
+            entry = kinds.setdefault(kind(text), {"samples": 0, "first": {}})
+            entry["samples"] += 1
+            if len(entry["first"]) < SHOWN:
+                entry["first"][sample] = text
+    return kinds
 
 
 def _counts(names: Any) -> dict[str, int]:

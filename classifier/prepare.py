@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
 from collections import Counter
@@ -151,13 +152,14 @@ def _reduce_file(name: str, path: Path, shard: Path, config: PrepareConfig) -> d
             try:
                 stack, attributes = _read(file, group)
                 reduced = reduce_stack(stack, attributes, config.reduction)
+                row = _row(name, group, attributes, reduced, config)
             except (SkipSample, InputError) as reason:
                 record["skipped"][group] = str(reason)
                 continue
             except READING_FAULTS as error:
                 record["skipped"][group] = f"unreadable: {_refused(path, error, config)}"
                 continue
-            writer.append(reduced.stack[None], _row(name, group, attributes, reduced, config))
+            writer.append(reduced.stack[None], row)
             record["samples"] += 1
             poses.update(reduced.pose_from)
             for kind, found in (("doubts", attributes.doubts), ("remarks", reduced.remarks)):
@@ -182,10 +184,11 @@ def _groups(file: h5py.File, skipped: dict[str, str]) -> Iterator[str]:
     except READING_FAULTS as error:
         skipped["/"] = f"unreadable: {error}"
         return
-    matches = [(SAMPLE.fullmatch(name), name) for name in names]
-    skipped |= {name: "not named sample_<i>_<j>" for match, name in matches if match is None}
-    yield from sorted((name for match, name in matches if match), key=lambda name: tuple(
-        int(index) for index in SAMPLE.fullmatch(name).groups()))
+    # A damaged name comes as bytes.
+    matches = {name: SAMPLE.fullmatch(name) if isinstance(name, str) else None for name in names}
+    skipped |= {str(name): "not named sample_<i>_<j>" for name, match in matches.items() if match is None}
+    indices = {name: tuple(map(int, match.groups())) for name, match in matches.items() if match}
+    yield from sorted(indices, key=indices.__getitem__)
 
 
 def _read(file: h5py.File, name: str) -> tuple[np.ndarray, SampleAttributes]:
@@ -221,13 +224,16 @@ def _merge(names: list[str], parts: Path, out: Path, config: PrepareConfig, iden
         raise InputError(source=out, rule="at least one sample must be usable",
                          value="; ".join(f"{reason} ({n} times)" for reason, n in reasons.most_common(3)) or "none",
                          remedy=f"Remove {parts} and choose other policies.")
-    with StackWriter(out, detector=config.reduction.detector(), pose=config.reduction.pose,
+    # Written among the shards, so that a killed merge leaves nothing beside them.
+    merged = parts / "merged.h5"
+    with StackWriter(merged, detector=config.reduction.detector(), pose=config.reduction.pose,
                      intensity_unit=INTENSITY_UNIT, provenance={**identity, "versions": versions()},
                      mantissa_bits=config.mantissa_bits) as writer, progress("Merge files", len(names)) as bar:
         for name in names:
             if read_json(_record(parts, name))["samples"]:
                 _append(writer, parts, name)
             bar.advance()
+    os.replace(merged, out)
 
 
 def _append(writer: StackWriter, parts: Path, name: str) -> None:
@@ -237,7 +243,7 @@ def _append(writer: StackWriter, parts: Path, name: str) -> None:
                 rows = np.arange(start, min(start + AT_A_TIME, len(shard)))
                 writer.append(shard.read(rows), shard.table.take(rows))
     except InputError as error:
-        if str(parts) not in error.source:
+        if not error.source.startswith(str(_shard(parts, name))):
             raise
         _shard(parts, name).unlink(missing_ok=True)
         _record(parts, name).unlink()

@@ -113,6 +113,7 @@ def trapped_source(tmp_path: Path) -> Path:
         "sample_7_0": (noise(2)[:, :100], {}),
         "sample_8_0": (noise(3), {"space_group": np.bytes_("0")}),
         "sample_9_0": (noise(4), {"material": None}),
+        "sample_11_0": (noise(4), {"material": "mp-\x01"}),
         "notes": (None, {})})
     write_batch(source / "train/batch_train_2.h5", {
         "sample_0_0": (noise(5), {"abc_angstrom": np.array([4, 5, 6], np.longdouble) * np.longdouble("1e400")}),
@@ -145,11 +146,14 @@ def test_every_trap_is_reported_and_the_rest_is_kept(trapped_source, tmp_path):
     skipped = {name.split("/")[-1]: reason for name, reason in report["skipped_samples"].items()}
     for name, word in {"sample_2_0": "partly NaN", "sample_3_0": "all NaN", "sample_4_0": "negative",
                        "sample_5_0": "all zero", "sample_6_0": "no dataset", "sample_7_0": "[3, 100, 512]",
-                       "sample_8_0": "space_group", "sample_9_0": "material", "notes": "not named"}.items():
+                       "sample_8_0": "space_group", "sample_9_0": "material",
+                       "sample_11_0": "material", "notes": "not named"}.items():
         assert word in skipped.pop(name)
     assert skipped == {}
     assert report["samples_by_partition"] == {"test": 1, "train": 5, "validation": 1}
-    assert report["doubts"] == {"abc_angstrom": 1, "d_hkls_angstrom": 1, "semi_angles_rad": 1}
+    assert {name: list(found["first"]) for name, found in report["doubts"].items()} == {
+        "abc_angstrom": ["train/batch_train_2/sample_0_0"], "d_hkls_angstrom": ["train/batch_train_2/sample_0_1"],
+        "semi_angles_rad": ["train/batch_train_2/sample_0_2"]}
     assert report["materials_in_several_partitions"] == {"mp-763064": ["train", "validation"]}
     (formula,) = report["formulas_in_several_partitions"].values()
     assert formula == ["test", "train", "validation"]
@@ -162,10 +166,32 @@ def test_policies_decide(trapped_source, tmp_path):
     with StackFile(out) as file:
         assert {"train/batch_train_10/sample_2_0", "train/batch_train_10/sample_4_0"} <= set(file.table.sample_id)
         assert (file.table.thickness_angstrom == 100).all()
-    assert "2048 NaN" in read_json(report_path(out))["remarks"]["train/batch_train_10/sample_2_0"][0]
+    masked = read_json(report_path(out))["remarks"]["NaN pixels set to zero"]
+    assert masked == {"samples": 1, "first": {"train/batch_train_10/sample_2_0": "2048 NaN pixels set to zero"}}
     with pytest.raises(InputError, match="batch_dev_1.h5: every batch file must be readable"):
         prepare(config(policies={"on_unreadable_file": "stop"}), source=trapped_source, out=tmp_path / "other.h5")
     assert not (tmp_path / "other.h5").exists()
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped"])
+def test_no_damage_stops_the_stage(tmp_path, damage):
+    """Files of 16-pixel stacks, cut anywhere or with a few bytes changed: what can be read is kept, nothing raised."""
+    random, path = np.random.default_rng(0), tmp_path / "source/train/batch_train_0.h5"
+    small = config(source_size_pixels=16, half_width_inv_angstrom=0.08, size_pixels=4)
+    write_batch(path.with_name("batch_train_1.h5"), {"sample_0_0": (noise(0)[:, :16, :16], {})})
+    write_batch(path, {f"sample_0_{j}": (noise(j)[:, :16, :16], {}) for j in range(4)})
+    whole = path.read_bytes()
+    for case in range(20):
+        damaged = bytearray(whole)
+        if damage == "cut":
+            damaged = damaged[:random.integers(len(whole))]
+        else:
+            for place in random.integers(len(whole), size=20):
+                damaged[place] = random.integers(256)
+        path.write_bytes(damaged)
+        with StackFile(prepare(small, source=tmp_path / "source", out=tmp_path / f"{case}.h5")) as file:
+            assert file.table.sample_id[-1] == "train/batch_train_1/sample_0_0"
+            file.verify()
 
 
 def test_a_source_without_files_or_without_usable_samples_is_refused(tmp_path):
@@ -285,7 +311,7 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_digest(small_source, tmp_pa
     with StackFile(out) as resumed, StackFile(whole) as straight:
         assert resumed.digest == straight.digest
     assert read_json(report_path(out)) == read_json(report_path(whole))
-    assert not (tmp_path / "out.h5.parts").exists()
+    assert not [path for path in tmp_path.rglob("*") if path.name.endswith((".parts", ".partial"))]
 
 
 def test_a_damaged_shard_is_named_and_made_again(small_source, tmp_path):
