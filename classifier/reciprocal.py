@@ -8,13 +8,6 @@ import numpy as np
 
 from classifier.errors import InputError
 
-ELECTRON_REST_ENERGY_KEV = 510.99895
-
-
-def wavelength_angstrom(beam_energy_kev: float) -> float:
-    """Relativistic de Broglie wavelength of an electron, h / sqrt(2 m E (1 + E / 2 m c^2)), in angstrom."""
-    return 12.3984198 / np.sqrt(beam_energy_kev * (2 * ELECTRON_REST_ENERGY_KEV + beam_energy_kev))
-
 
 def cell_vectors(lengths_angstrom: np.ndarray, angles_degree: np.ndarray) -> np.ndarray:
     """Rows a, b, c, float64 [3, 3], in angstrom: a along x, b in the xy plane. An impossible cell is an InputError."""

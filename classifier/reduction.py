@@ -9,11 +9,12 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from classifier.config import Config
+from classifier.electron import wavelength_angstrom
 from classifier.errors import InputError
 from classifier.geometry import Detector, Pose, ViewConfig, canonical_detector, to_canonical, view
 from classifier.olcf import SampleAttributes
 from classifier.pose import explained_share, lit_disks, pose_from_image, pose_from_lattice
-from classifier.reciprocal import wavelength_angstrom, zero_layer_net
+from classifier.reciprocal import zero_layer_net
 
 GREATEST = 1e30  # intensity; sums of many more would leave float32
 
@@ -126,8 +127,9 @@ def _pose(pattern: np.ndarray, field: Detector, sample: SampleAttributes, orient
           config: ReductionConfig) -> tuple[Pose, str]:
     """Find the pose by the predicted net where one explains the pattern, else by the image alone."""
     rule = {"visible": config.visible, "tie": config.tie}
-    radius = (sample.convergence_semi_angle_mrad[orientation] * 1e-3 / wavelength_angstrom(sample.beam_energy_kev))
-    known_radius = float(radius) if np.isfinite(radius) else None
+    semi_angle_mrad, known_radius = sample.convergence_semi_angle_mrad[orientation], None
+    if np.isfinite([semi_angle_mrad, sample.beam_energy_kev]).all():
+        known_radius = float(semi_angle_mrad * 1e-3 / wavelength_angstrom(sample.beam_energy_kev))
     net = _predicted_net(sample, orientation)
     if net is not None and known_radius is not None:
         shares = {name: round(_explained(pattern, field, net @ turn.T, known_radius), 6)

@@ -3,12 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from classifier.electron import wavelength_angstrom
 from classifier.errors import InputError
 from classifier.reciprocal import (
     cell_vectors,
     d_spacings_angstrom,
     reduced_net,
-    wavelength_angstrom,
     zero_layer_net,
 )
 

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from classifier.config import parse_config
+from classifier.electron import wavelength_angstrom
 from classifier.errors import InputError
 from classifier.olcf import SampleAttributes
-from classifier.reciprocal import wavelength_angstrom, zero_layer_net
+from classifier.reciprocal import zero_layer_net
 from classifier.reduction import ReductionConfig, SkipSample, reduce_stack
 
 SETTINGS = {"source_size_pixels": 128, "source_pixel_size_inv_angstrom": 0.02, "half_width_inv_angstrom": 1.28,

@@ -8,9 +8,10 @@ import pytest
 from cbedgan.simulate.detector import DetectorConfig, simulate_pattern
 from cbedgan.simulate.multislice import MultisliceConfig
 from cbedgan.simulate.zone_axis import slab
+from classifier.electron import wavelength_angstrom
 from classifier.geometry import Pose, to_canonical
 from classifier.pose import pose_from_image, pose_from_lattice
-from classifier.reciprocal import wavelength_angstrom, zero_layer_net
+from classifier.reciprocal import zero_layer_net
 
 FAST = MultisliceConfig(g_max_inv_angstrom=2.0, merge_angstrom=0.5, debye_waller_angstrom2=0.5, absorption=0.0)
 RAW = DetectorConfig(pose="raw", size_pixels=144, half_width=1.2, aperture_unit="shortest_g", aperture_radius=0.3,
