@@ -38,13 +38,14 @@ class StackClassifier(nn.Module):
         self.body = nn.Sequential(*stages)
         self.norm = nn.GroupNorm(config.groups, before)
         self.dropout = nn.Dropout(config.dropout)
-        self.head = nn.Linear(before, classes)
+        self.head = nn.Linear(2 * before, classes)
         nn.init.zeros_(self.head.bias)
 
     def features(self, x: Tensor) -> Tensor:
-        """Features float32 [B, F] of stacks x [B, C, H, W]: the last stage averaged over pixels."""
-        h = self.body(x.contiguous(memory_format=torch.channels_last))
-        return F.relu(self.norm(h)).mean((2, 3)).float()
+        """Features float32 [B, F] of stacks x [B, C, H, W]: mean and maximum of the last stage over pixels."""
+        h = F.relu(self.norm(self.body(x.contiguous(memory_format=torch.channels_last))))
+        # A weak reflection that should be absent tells a group from another: a mean alone would drown it.
+        return torch.cat([h.mean((2, 3)), h.amax((2, 3))], dim=1).float()
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits float32 [B, K] of stacks x [B, C, H, W]; the head is computed in float32 under autocast too."""

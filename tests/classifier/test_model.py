@@ -18,8 +18,15 @@ def network() -> StackClassifier:
 
 def test_shapes() -> None:
     model, x = network(), torch.randn(3, 3, 16, 16)
-    assert model(x).shape == (3, 5) and model.features(x).shape == (3, 16)
+    assert model(x).shape == (3, 5) and model.features(x).shape == (3, 32)
     assert torch.equal(model(x), model.head(model.features(x)))
+
+
+def test_one_bright_place_reaches_the_features_undiluted() -> None:
+    model, x = network(), torch.zeros(2, 3, 16, 16)
+    x[1, :, 4:8, 4:8] = 5
+    moved = (model.features(x)[1] - model.features(x)[0]).abs()
+    assert moved[16:].max() > 2 * moved[:16].max()
 
 
 def test_no_layer_mixes_samples() -> None:
