@@ -41,7 +41,8 @@ def save_checkpoint(path: Path, *, kind: str, parts: dict[str, Any], header: dic
     text = json.dumps(description, sort_keys=True)
     found = _digest(text, tensors)
     with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata={"description": text, "digest": found})
+        # One key only: safetensors writes several in random order, and equal content should give equal files.
+        save_file(tensors, temporary, metadata={"checkpoint": json.dumps([found, text])})
     write_json(path.with_suffix(".json"), {"kind": kind, "digest": found, **header})
     return found
 
@@ -58,13 +59,14 @@ def load_checkpoint(path: Path, *, kind: str) -> Checkpoint:
             metadata = stored.metadata() or {}
             # A safetensors file is mapped, not read: copies let the file be replaced while the tensors live on.
             tensors = {key: stored.get_tensor(key).clone() for key in stored.keys()}
-        if "description" not in metadata:
+        if "checkpoint" not in metadata:
             raise InputError(source=path, rule="the file must be a checkpoint of cbedgan", remedy=damaged,
                              value=f"safetensors with metadata keys {sorted(metadata)}")
-        if _digest(metadata["description"], tensors) != metadata.get("digest"):
+        found, text = json.loads(metadata["checkpoint"])
+        if _digest(text, tensors) != found:
             raise InputError(source=path, rule="the content must match its stored sha256", remedy=damaged,
                              value="another digest")
-        description = json.loads(metadata["description"])
+        description = json.loads(text)
     except (SafetensorError, OSError, ValueError) as error:
         if isinstance(error, InputError):
             raise
@@ -74,7 +76,7 @@ def load_checkpoint(path: Path, *, kind: str) -> Checkpoint:
         raise InputError(source=path, rule=f"a checkpoint of kind '{kind}' in format {FORMAT} is needed",
                          value=f"kind '{description['kind']}' in format {description['format']}",
                          remedy="Give the checkpoint that the right stage has written.")
-    return Checkpoint(_attach_tensors(description["tree"], tensors), description["header"], metadata["digest"])
+    return Checkpoint(_attach_tensors(description["tree"], tensors), description["header"], found)
 
 
 def _digest(description: str, tensors: dict[str, torch.Tensor]) -> str:

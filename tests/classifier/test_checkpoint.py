@@ -42,6 +42,7 @@ def test_equal_content_has_an_equal_digest_and_one_bit_changes_it(tmp_path):
     weights[3] = 1.0000001
     third = save_checkpoint(tmp_path / "c.safetensors", kind="classifier", parts={"w": weights}, header={})
     assert first == second != third
+    assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
 
 
 def test_every_flipped_bit_and_every_cut_is_reported(tmp_path):
