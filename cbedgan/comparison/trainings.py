@@ -53,7 +53,7 @@ def _in_processes(jobs: list[Job], workers: int) -> Iterator[None]:
     # Spawned, not forked: a forked child of a process that has run torch may hang in its thread pool.
     pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_prepare_worker)
     with pool, StopRequest() as stop:
-        waiting: set[Future[BaseException | None]] = {pool.submit(_attempt, job) for job in jobs}
+        waiting: set[Future[BaseException | None]] = {pool.submit(_attempt_in_worker, job) for job in jobs}
         try:
             while waiting:
                 done, waiting = wait(waiting, timeout=SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED)
@@ -81,6 +81,14 @@ def _prepare_worker() -> None:
         os._exit(1)
 
     Thread(target=follow, daemon=True).start()
+
+
+def _attempt_in_worker(job: Job) -> BaseException | None:
+    """Run one job; a worker that was told to stop ends with its job, or its pool would wait for it for ever."""
+    failure = _attempt(job)
+    if isinstance(failure, Interrupted):
+        os._exit(1)
+    return failure
 
 
 def _settle(failure: BaseException | None) -> None:
