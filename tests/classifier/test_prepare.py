@@ -16,9 +16,10 @@ import pytest
 from classifier import prepare as stage
 from classifier.atomic import read_json
 from classifier.config import load_config, parse_config
+from classifier.electron import wavelength_angstrom
 from classifier.errors import InputError
 from classifier.prepare import PrepareConfig, prepare, report_path
-from classifier.reciprocal import wavelength_angstrom, zero_layer_net
+from classifier.reciprocal import zero_layer_net
 from classifier.stackfile import StackFile
 
 ROOT = Path(__file__).parents[2]
