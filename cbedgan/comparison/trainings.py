@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import traceback
+from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
-from multiprocessing import active_children, get_context, parent_process
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from threading import Thread
 
@@ -49,31 +50,46 @@ def _in_turn(jobs: list[Job]) -> Iterator[None]:
 
 def _in_processes(jobs: list[Job], workers: int) -> Iterator[None]:
     """Yield after each job, in the order of completion; after a failure or a stop request the others save and end."""
-    others = set(active_children())
-    # Spawned, not forked: a forked child of a process that has run torch may hang in its thread pool.
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_prepare_worker)
-    with pool, StopRequest() as stop:
-        waiting: set[Future[BaseException | None]] = {pool.submit(_attempt_in_worker, job) for job in jobs}
+    # A pipe for each worker and nothing shared: a pool's queue stays locked for all when one waiting worker is ended.
+    crew = dict(_hire() for _ in range(min(workers, len(jobs))))
+    waiting, idle, busy = deque(jobs), list(crew), []
+    with StopRequest() as stop:
         try:
-            while waiting:
-                done, waiting = wait(waiting, timeout=SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED)
-                yield from (_settle(future.result()) for future in done)
+            while waiting or busy:
+                while waiting and idle:
+                    busy.append(idle.pop())
+                    busy[-1].send(waiting.popleft())
+                for pipe in wait(busy, timeout=SECONDS_BETWEEN_LOOKS):
+                    yield _settle(pipe.recv())
+                    busy.remove(pipe)
+                    idle.append(pipe)
                 if stop.requested:
                     raise Interrupted(stop.signal_number)
-        except BaseException as error:
-            for future in waiting:
-                future.cancel()
-            for worker in set(active_children()) - others:
-                worker.terminate()
-            if isinstance(error, BrokenProcessPool):
-                raise InputError(source="workers", rule="every training must live to its end", value="one was killed",
-                                 remedy="Run the same command again, with fewer workers if memory ran out.") from None
-            raise
+        except (EOFError, BrokenPipeError):
+            raise InputError(source="workers", rule="every training must live to its end", value="one was killed",
+                             remedy="Run the same command again, with fewer workers if memory ran out.") from None
+        finally:
+            for pipe in busy:
+                crew[pipe].terminate()
+            for pipe, worker in crew.items():
+                pipe.close()
+                worker.join()
 
 
-def _prepare_worker() -> None:
-    """Leave the parent's process group, so that it alone gets Ctrl-C and tells its workers; end when it ends."""
-    os.setpgrp()
+def _hire() -> tuple[Connection, BaseProcess]:
+    """Start a worker; return the pipe on which it takes jobs and answers, and its process."""
+    # Spawned, not forked: a forked child of a process that has run torch may hang in its thread pool.
+    context = get_context("spawn")
+    pipe, far_end = context.Pipe()
+    worker = context.Process(target=_work, args=(far_end,), daemon=True)
+    worker.start()
+    far_end.close()
+    return pipe, worker
+
+
+def _work(pipe: Connection) -> None:
+    """Run the jobs that come through the pipe until it is closed; end at once when the parent dies."""
+    os.setpgrp()  # so that Ctrl-C reaches the parent alone, which tells its workers
     parent = parent_process()
 
     def follow() -> None:
@@ -81,14 +97,9 @@ def _prepare_worker() -> None:
         os._exit(1)
 
     Thread(target=follow, daemon=True).start()
-
-
-def _attempt_in_worker(job: Job) -> BaseException | None:
-    """Run one job; a worker that was told to stop ends with its job, or its pool would wait for it for ever."""
-    failure = _attempt(job)
-    if isinstance(failure, Interrupted):
-        os._exit(1)
-    return failure
+    with suppress(EOFError, OSError):
+        while True:
+            pipe.send(_attempt(pipe.recv()))
 
 
 def _settle(failure: BaseException | None) -> None:
