@@ -65,7 +65,7 @@ def _in_processes(jobs: list[Job], workers: int) -> Iterator[None]:
                     idle.append(pipe)
                 if stop.requested:
                     raise Interrupted(stop.signal_number)
-        except (EOFError, BrokenPipeError):
+        except (EOFError, ConnectionError):
             raise InputError(source="workers", rule="every training must live to its end", value="one was killed",
                              remedy="Run the same command again, with fewer workers if memory ran out.") from None
         finally:
