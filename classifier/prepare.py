@@ -26,7 +26,7 @@ from classifier.errors import InputError
 from classifier.olcf import PARTITIONS, SampleAttributes, read_attributes
 from classifier.preparation_report import preparation_report
 from classifier.reduction import ReducedStack, ReductionConfig, SkipSample, reduce_stack
-from classifier.run import Interrupted, StopRequest, progress, versions
+from classifier.run import Interrupted, StopRequest, progress, require_same_run, versions
 from classifier.sampletable import SampleTable
 from classifier.stackfile import StackFile, StackWriter
 from classifier.stacklayout import refuse_bomb
@@ -65,10 +65,10 @@ def prepare(config: PrepareConfig, *, source: Path, out: Path) -> Path:
     parts = out.with_name(out.name + ".parts")
     if out.exists():
         with StackFile(out) as held:
-            _check_identity(out, held.provenance, identity)
+            require_same_run(out, held.provenance, identity)
     else:
         if (parts / "manifest.json").exists():
-            _check_identity(parts, read_json(parts / "manifest.json"), identity)
+            require_same_run(parts, read_json(parts / "manifest.json"), identity)
         else:
             write_json(parts / "manifest.json", identity)
         _reduce_all(batches, parts, config)
@@ -108,14 +108,6 @@ def _mark(path: Path) -> str:
         file.seek(max(size - MARK, 0))
         sha.update(file.read(MARK))
     return sha.hexdigest()
-
-
-def _check_identity(path: Path, held: dict[str, Any], wanted: dict[str, Any]) -> None:
-    for key in ("stage", "config_digest", "inputs"):
-        if held.get(key) != wanted[key]:
-            raise InputError(source=path, rule=f"an output holds one prepared set, and its {key} may not change",
-                             value=f"{held.get(key)!r} there, {wanted[key]!r} asked",
-                             remedy="Choose another output, or remove this one to start again.")
 
 
 def _reduce_all(batches: dict[str, Path], parts: Path, config: PrepareConfig) -> None:

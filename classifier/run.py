@@ -37,6 +37,18 @@ def versions() -> dict[str, str]:
     return found
 
 
+def require_same_run(path: Path, held: dict[str, Any], wanted: dict[str, Any]) -> None:
+    """Refuse (InputError) to go on in an output that another stage, configuration or input has begun or made.
+
+    held, wanted: records with the keys stage, config_digest and inputs {name: digest}.
+    """
+    for key in ("stage", "config_digest", "inputs"):
+        if held.get(key) != wanted[key]:
+            raise InputError(source=path, rule=f"an output holds one run, and its {key} may not change",
+                             value=f"{held.get(key)!r} there, {wanted[key]!r} asked",
+                             remedy="Choose another output, or remove this one to start again.")
+
+
 class Run:
     """A run folder: run.json (the record), metrics.jsonl, checkpoint.safetensors, result.json once finished."""
 
@@ -58,11 +70,7 @@ class Run:
             write_json(path, {**record, "created": datetime.now(UTC).isoformat(timespec="seconds")})
             return cls(folder, record)
         held = read_json(path)
-        for key in ("stage", "config_digest", "inputs"):
-            if held.get(key) != record[key]:
-                raise InputError(source=folder, rule=f"a run folder holds one run, and its {key} may not change",
-                                 value=f"{held.get(key)!r} there, {record[key]!r} asked",
-                                 remedy="Choose another output folder, or remove this one to start again.")
+        require_same_run(folder, held, record)
         return cls(folder, record)
 
     @property

@@ -63,10 +63,14 @@ def reproducible(threads: int) -> Iterator[None]:
         torch.use_deterministic_algorithms(before[1])
 
 
+def choose_device(name: str) -> torch.device:
+    """Return the device of that name; "auto" is the GPU where there is one, else the CPU."""
+    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
+
+
 def _run(config: TrainClassifierConfig, run: Run, held: Split, stacks: Path, synthetic: Path | None) -> None:
     """Load, train, and write everything the stage leaves."""
-    device = torch.device("cuda" if config.device == "auto" and torch.cuda.is_available() else
-                          "cpu" if config.device == "auto" else config.device)
+    device = choose_device(config.device)
     physical, table, frame = load_physical(stacks, config.view, held.parts["train"])
     transform, class_map = IntensityTransform.fit(physical, config.intensity), ClassMap(held.space_groups)
     real = stack_set(physical, table, class_map=class_map, transform=transform, source=stacks)

@@ -14,7 +14,7 @@ from cbedgan.boundary.margin import Judge, LatentPaths
 from cbedgan.boundary.pairs import Pairs, choose_pairs, first_known, soft_confusion
 from cbedgan.boundary.plan import Plan, follow_rivals, plan_pairs
 from cbedgan.boundary.probefile import ProbedPaths, read_probe, write_probe
-from cbedgan.boundary.record import require_same, stage_record
+from cbedgan.boundary.record import stage_record
 from cbedgan.boundary.trace import TraceConfig, trace
 from cbedgan.gan.generator import TrainedGenerator, load_generator
 from classifier.config import Config
@@ -22,7 +22,7 @@ from classifier.dataset import load_stack_set
 from classifier.errors import InputError
 from classifier.metrics import shot_class, softmax
 from classifier.predict import TrainedClassifier, load_classifier, predict_logits
-from classifier.run import progress
+from classifier.run import progress, require_same_run
 from classifier.split import Split, load_split
 from classifier.stackfile import StackFile
 from classifier.train import reproducible
@@ -65,7 +65,7 @@ def probe(config: ProbeConfig, *, generator: Path, classifier: Path, stacks: Pat
     record = stage_record("probe", config, {"generator": source.digest, "classifier": judged.digest,
                                             "stacks": held.stack_digest, "split": held.digest})
     if out.exists():
-        require_same(out, read_probe(out).provenance, record)
+        require_same_run(out, read_probe(out).provenance, record)
         return out
     with reproducible(config.threads):
         rare, confusion, confusion_from = measure_confusion(config, judged, held, stacks)

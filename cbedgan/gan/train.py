@@ -22,7 +22,7 @@ from classifier.run import Interrupted, Run, StopRequest, progress
 from classifier.spacegroup import ClassMap, symbol
 from classifier.split import Split, load_split
 from classifier.stackfile import StackFile
-from classifier.train import reproducible
+from classifier.train import choose_device, reproducible
 
 __all__ = ["TrainGanConfig", "TrainedGenerator", "load_generator", "train_gan"]
 
@@ -50,8 +50,7 @@ def train_gan(config: TrainGanConfig, *, stacks: Path, split: Path, out: Path, c
 
 def _run(config: TrainGanConfig, run: Run, held: Split, stacks: Path, classifier: Path | None) -> None:
     """Load, train, and write everything the stage leaves."""
-    device = torch.device("cuda" if config.device == "auto" and torch.cuda.is_available() else
-                          "cpu" if config.device == "auto" else config.device)
+    device = choose_device(config.device)
     physical, table, frame = load_physical(stacks, config.view, held.parts["train"])
     transform, class_map = IntensityTransform.fit(physical, config.intensity), ClassMap(held.space_groups)
     samples = stack_set(physical, table, class_map=class_map, transform=transform, source=stacks)

@@ -27,7 +27,7 @@ from classifier.atomic import read_json, write_json
 from classifier.config import digest
 from classifier.errors import InputError
 from classifier.geometry import Detector
-from classifier.run import Interrupted, StopRequest, progress, versions
+from classifier.run import Interrupted, StopRequest, progress, require_same_run, versions
 from classifier.stackfile import StackFile, StackWriter, write_stack_file
 
 INTENSITY_UNIT = "fraction of the incident beam per pixel"
@@ -52,13 +52,13 @@ def simulate(config: SimulateConfig, *, out: Path, workers: int, cif: Path | Non
                 "inputs": inputs}
     if out.exists():
         with StackFile(out) as held:
-            _check_identity(out, held.provenance, identity)
+            require_same_run(out, held.provenance, identity)
         return out
     parts = out.with_name(out.name + ".parts")
     path = parts / "manifest.json"
     if path.exists():
         manifest = read_json(path)
-        _check_identity(parts, manifest, identity)
+        require_same_run(parts, manifest, identity)
     else:
         manifest = _planned(path, identity, {}, given, config)
     while failed := _run(manifest["jobs"], config, parts, workers):
@@ -66,14 +66,6 @@ def simulate(config: SimulateConfig, *, out: Path, workers: int, cif: Path | Non
     _merge(out, manifest, config, parts)
     shutil.rmtree(parts)
     return out
-
-
-def _check_identity(path: Path, held: dict[str, Any], wanted: dict[str, Any]) -> None:
-    for key in ("stage", "config_digest", "inputs"):
-        if held.get(key) != wanted[key]:
-            raise InputError(source=path, rule=f"an output holds one simulated set, and its {key} may not change",
-                             value=f"{held.get(key)!r} there, {wanted[key]!r} asked",
-                             remedy="Choose another output, or remove this one to start again.")
 
 
 def _planned(path: Path, identity: dict[str, Any], failed: dict[str, str], given: list[Crystal] | None,

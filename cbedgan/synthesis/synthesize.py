@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from cbedgan.boundary.probefile import read_probe
-from cbedgan.boundary.record import require_same, stage_record
+from cbedgan.boundary.record import stage_record
 from cbedgan.gan.generator import TrainedGenerator, load_generator
 from cbedgan.synthesis.acceptance import ACCEPTED, REASONS, AcceptanceConfig, Reference
 from cbedgan.synthesis.latents import KINDS, Candidates, boundary, interior
@@ -24,7 +24,7 @@ from classifier.config import Config
 from classifier.dataset import load_physical, stack_set
 from classifier.errors import InputError
 from classifier.predict import TrainedClassifier, load_classifier
-from classifier.run import progress
+from classifier.run import progress, require_same_run
 from classifier.split import Split, load_split
 from classifier.stackfile import StackFile, StackWriter
 from classifier.train import reproducible
@@ -69,7 +69,7 @@ def synthesize(config: SynthesizeConfig, *, probe: Path, generator: Path, classi
     _check_inputs(record["inputs"], probed.provenance["inputs"], source, (first, second))
     if out.exists():
         with StackFile(out) as made:
-            require_same(out, made.provenance, record)
+            require_same_run(out, made.provenance, record)
             if report.exists() and read_json(report).get("digest") == made.digest:
                 return out
     with reproducible(config.threads):

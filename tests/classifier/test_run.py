@@ -26,7 +26,7 @@ def test_the_same_run_is_opened_again(tmp_path):
 @pytest.mark.parametrize("other", [{"seed": 2}, {"stage": "probe"}, {"stacks": "abd"}])
 def test_another_run_in_the_folder_is_refused(tmp_path, other):
     open_run(tmp_path / "run")
-    with pytest.raises(InputError, match="another output folder"):
+    with pytest.raises(InputError, match="Choose another output"):
         open_run(tmp_path / "run", **other)
 
 
