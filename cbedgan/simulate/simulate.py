@@ -17,12 +17,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
 from cbedgan.simulate.cif import crystals_from_cif
 from cbedgan.simulate.crystals import Crystal
 from cbedgan.simulate.prototypes import plan_crystals
-from cbedgan.simulate.stack import SimulateConfig, refusal, sample_id, simulate_stack
+from cbedgan.simulate.stack import SimulateConfig, refusal, simulate_stacks
 from classifier.atomic import read_json, write_json
 from classifier.config import digest
 from classifier.errors import InputError
@@ -90,7 +91,7 @@ def _planned(path: Path, identity: dict[str, Any], failed: dict[str, str], given
         if not chosen:
             raise InputError(source="cif", rule="at least one crystal must be within the limits",
                              value=passed_over, remedy="Raise maximum_steps, or give other files.")
-    jobs = [{"sample_id": sample_id(crystal, energy), "beam_energy_kev": energy, "partition": partition,
+    jobs = [{"name": f"{crystal.material}-{energy:g}kev", "beam_energy_kev": energy, "partition": partition,
              "crystal": crystal.record()} for crystal, partition in chosen for energy in config.beam_energies_kev]
     manifest = {**identity, "failed": failed, "passed_over": [list(entry) for entry in passed_over], "jobs": jobs}
     write_json(path, manifest)
@@ -160,17 +161,17 @@ def _prepare_worker() -> None:
 def _work(config: SimulateConfig, job: Job, path: Path) -> str | None:
     """Simulate one job into its shard; return why it cannot be done, or None."""
     try:
-        stack, row = simulate_stack(Crystal.from_record(job["crystal"]), config,
-                                    beam_energy_kev=job["beam_energy_kev"], partition=job["partition"])
+        stacks, rows = simulate_stacks(Crystal.from_record(job["crystal"]), config,
+                                       beam_energy_kev=job["beam_energy_kev"], partition=job["partition"])
     except InputError as error:
         return str(error)
-    write_stack_file(path, stack[None], row, detector=_frame(config), pose=config.detector.pose,
+    write_stack_file(path, stacks, rows, detector=_frame(config), pose=config.detector.pose,
                      intensity_unit=INTENSITY_UNIT, provenance={"shard_of": digest(config)})
     return None
 
 
 def _shard(parts: Path, job: Job) -> Path:
-    return parts / f"{job['sample_id']}.h5"
+    return parts / f"{job['name']}.h5"
 
 
 def _frame(config: SimulateConfig) -> Detector:
@@ -190,7 +191,7 @@ def _merge(out: Path, manifest: dict[str, Any], config: SimulateConfig, parts: P
             path = _shard(parts, job)
             try:
                 with StackFile(path) as shard:
-                    writer.append(shard.read([0]), shard.table)
+                    writer.append(shard.read(np.arange(len(shard))), shard.table)
             except InputError as error:
                 path.unlink(missing_ok=True)
                 raise InputError(source=path, rule="a shard must be intact", value=error.value,

@@ -1,8 +1,9 @@
-"""One crystal to one stack of three patterns with its table row; and the same stack again from its provenance."""
+"""One crystal to its stacks of three patterns with their table rows; and a stack again from its provenance."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -14,10 +15,17 @@ from cbedgan.simulate.detector import DetectorConfig, simulate_pattern
 from cbedgan.simulate.multislice import MultisliceConfig, atomic_layers, whole_periods
 from cbedgan.simulate.prototypes import CrystalConfig
 from cbedgan.simulate.zone_axis import Slab, slab, zone_axes
-from classifier.config import Config
+from classifier.config import Config, digest
 from classifier.errors import InputError
 from classifier.run import versions
 from classifier.sampletable import SampleTable
+
+
+class ThicknessRange(Config):
+    """Thicknesses in angstrom between which every material draws its own."""
+
+    least: Annotated[float, Field(gt=0)]
+    most: Annotated[float, Field(gt=0)]
 
 
 class SimulateConfig(Config):
@@ -25,13 +33,40 @@ class SimulateConfig(Config):
 
     seed: Annotated[int, Field(ge=0)]
     beam_energies_kev: tuple[float, ...]  # one stack for each material and energy
-    thickness_angstrom: float
+    thickness_angstrom: float | tuple[float, ...] | ThicknessRange  # one; a series, a stack for each; or drawn
+    randomised: tuple[Literal["entry_plane", "azimuth"], ...] = Field((), exclude_if=lambda names: not names)
     zone_axis_rule: Literal["metric", "conventional"]
     maximum_steps: float  # of one pattern, see `steps`; larger crystals are passed over
     mantissa_bits: Annotated[int, Field(ge=1, le=23)]  # of the intensities in the file
     crystals: CrystalConfig
     multislice: MultisliceConfig
     detector: DetectorConfig
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What may differ between stacks of one material by chance, not by symmetry: nuisances, recorded.
+
+    thickness_angstrom: float64 [T], wanted, of all three patterns; entry_plane: fraction of the repeat period at which
+    each slab begins, float64 [3]; azimuth_rad: counter-clockwise turn of each raw pattern, float64 [3].
+    """
+
+    thickness_angstrom: NDArray[np.float64]
+    entry_plane: NDArray[np.float64]
+    azimuth_rad: NDArray[np.float64]
+
+
+def conditions(crystal: Crystal, config: SimulateConfig, beam_energy_kev: float) -> Conditions:
+    """Draw the conditions of a material at one energy; they depend on these and the seed alone."""
+    generator = np.random.default_rng([config.seed, int(digest([crystal.material, beam_energy_kev])[:12], 16)])
+    drawn_thickness, drawn_entry, drawn_turn = generator.random(), generator.random(3), generator.random(3)
+    wanted = config.thickness_angstrom
+    if isinstance(wanted, ThicknessRange):
+        wanted = wanted.least + drawn_thickness * (wanted.most - wanted.least)
+    entry_plane = np.round(drawn_entry, 6) if "entry_plane" in config.randomised else np.full(
+        3, config.multislice.entry_plane)
+    azimuth = 2 * np.pi * drawn_turn if "azimuth" in config.randomised else np.zeros(3)
+    return Conditions(np.atleast_1d(np.array(wanted, dtype=np.float64)), entry_plane % 1.0, azimuth)
 
 
 def slabs(crystal: Crystal, config: SimulateConfig) -> list[Slab]:
@@ -45,7 +80,9 @@ def steps(piece: Slab, config: SimulateConfig) -> float:
     points = np.prod(3 * config.multislice.g_max_inv_angstrom * np.linalg.norm(piece.cell[:2, :2], axis=1))
     layers, _ = atomic_layers(piece, merge_angstrom=config.multislice.merge_angstrom,
                               entry_plane=config.multislice.entry_plane)
-    return float(points * len(layers) * whole_periods(config.thickness_angstrom, piece.period_angstrom)[0])
+    wanted = config.thickness_angstrom
+    greatest = wanted.most if isinstance(wanted, ThicknessRange) else np.max(wanted)
+    return float(points * len(layers) * whole_periods(greatest, piece.period_angstrom)[0])
 
 
 def refusal(crystal: Crystal, config: SimulateConfig) -> str | None:
@@ -54,51 +91,62 @@ def refusal(crystal: Crystal, config: SimulateConfig) -> str | None:
     return f"{most:.2g} steps, more than {config.maximum_steps:.2g}" if most > config.maximum_steps else None
 
 
-def simulate_stack(crystal: Crystal, config: SimulateConfig, *, beam_energy_kev: float,
-                   partition: str = "") -> tuple[NDArray[np.float32], SampleTable]:
-    """Simulate one stack, float32 [3, H, W] in fractions of the incident beam per pixel, and its table of one row.
+def simulate_stacks(crystal: Crystal, config: SimulateConfig, *, beam_energy_kev: float,
+                    partition: str = "") -> tuple[NDArray[np.float32], SampleTable]:
+    """Simulate a crystal's stacks, float32 [T, 3, H, W] in fractions of the incident beam per pixel, and their table.
 
-    The row's provenance holds the crystal itself, so that `resimulate` needs neither its source nor a seed.
+    T is 1, or the length of the thickness series, which one propagation yields. A row's provenance holds the crystal
+    itself, so that `resimulate` needs neither its source nor a seed.
     Raises InputError when a pattern cannot be made (no visible disk, aperture beyond the band limit).
     """
     pieces = slabs(crystal, config)
-    results = [simulate_pattern(piece, beam_energy_kev=beam_energy_kev, thickness_angstrom=[config.thickness_angstrom],
-                                multislice=config.multislice, detector=config.detector) for piece in pieces]
+    drawn = conditions(crystal, config, beam_energy_kev)
+    results = [simulate_pattern(
+        piece, beam_energy_kev=beam_energy_kev, thickness_angstrom=drawn.thickness_angstrom, detector=config.detector,
+        multislice=config.multislice.model_copy(update={"entry_plane": float(entry_plane)}),
+        azimuth_rad=0.0 if config.detector.pose == "canonical" else float(azimuth))
+        for piece, entry_plane, azimuth in zip(pieces, drawn.entry_plane, drawn.azimuth_rad, strict=True)]
+    # Canonical pose undoes the turn of the raw pattern: it cannot be seen, but it is part of the recorded azimuth.
+    hidden_turn = drawn.azimuth_rad if config.detector.pose == "canonical" else np.zeros(3)
     lengths, angles = crystal.cell_parameters()
     provenance = {
         "crystal": crystal.record(),
         "beam_energy_kev": beam_energy_kev,
-        "entry_plane": config.multislice.entry_plane,
+        "entry_plane": drawn.entry_plane.tolist(),
         "slope": [round(result.slope, 6) for result in results],
         "visible": config.detector.visible,
         "versions": {name: versions()[name] for name in ("torch", "numpy", "gemmi")},
     }
-    row = SampleTable.build(
-        1,
-        sample_id=[sample_id(crystal, beam_energy_kev)],
-        space_group=[crystal.space_group],
-        material=[crystal.material],
-        structure_type=[crystal.structure_type],
-        formula=[crystal.formula],
-        partition=[partition],
-        origin=["simulated"],
-        beam_energy_kev=[beam_energy_kev],
-        zone_axis_uvw=[[piece.zone_axis_uvw for piece in pieces]],
-        convergence_semi_angle_mrad=[[result.semi_angle_mrad for result in results]],
-        thickness_angstrom=[[result.thickness_angstrom[0] for result in results]],
-        cell_lengths_angstrom=[lengths],
-        cell_angles_degree=[angles],
-        pixel_size_inv_angstrom=[[result.pixel_size_inv_angstrom for result in results]],
-        shortest_g_inv_angstrom=[[float(np.hypot(*result.shortest_g)) for result in results]],
-        azimuth_rad=[[result.azimuth_rad for result in results]],
-        provenance=[json.dumps(provenance, separators=(",", ":"))],
+    names = sample_ids(crystal, beam_energy_kev, drawn.thickness_angstrom)
+    rows = SampleTable.build(
+        len(names),
+        sample_id=names,
+        space_group=crystal.space_group,
+        material=crystal.material,
+        structure_type=crystal.structure_type,
+        formula=crystal.formula,
+        partition=partition,
+        origin="simulated",
+        beam_energy_kev=beam_energy_kev,
+        zone_axis_uvw=np.array([piece.zone_axis_uvw for piece in pieces])[None].repeat(len(names), 0),
+        convergence_semi_angle_mrad=[[result.semi_angle_mrad for result in results]] * len(names),
+        thickness_angstrom=np.stack([result.thickness_angstrom for result in results], axis=1),
+        cell_lengths_angstrom=[lengths] * len(names),
+        cell_angles_degree=[angles] * len(names),
+        pixel_size_inv_angstrom=[[result.pixel_size_inv_angstrom for result in results]] * len(names),
+        shortest_g_inv_angstrom=[[float(np.hypot(*result.shortest_g)) for result in results]] * len(names),
+        azimuth_rad=[[_half_turn(result.azimuth_rad - turn) for result, turn in zip(results, hidden_turn, strict=True)]
+                     ] * len(names),
+        provenance=[json.dumps({**provenance, "of_series": k} if len(names) > 1 else provenance, separators=(",", ":"))
+                    for k in range(len(names))],
     )
-    return np.stack([result.image[0] for result in results]), row
+    return np.stack([result.image for result in results], axis=1), rows
 
 
-def sample_id(crystal: Crystal, beam_energy_kev: float) -> str:
-    """Name the sample: material and energy."""
-    return f"{crystal.material}-{beam_energy_kev:g}kev"
+def sample_ids(crystal: Crystal, beam_energy_kev: float, thickness_angstrom: NDArray[np.float64]) -> list[str]:
+    """Name the samples [T]: material and energy, and the wanted thickness in a series."""
+    name = f"{crystal.material}-{beam_energy_kev:g}kev"
+    return [name] if len(thickness_angstrom) == 1 else [f"{name}-{wanted:g}a" for wanted in thickness_angstrom]
 
 
 def resimulate(config: SimulateConfig, provenance: str) -> NDArray[np.float32]:
@@ -109,7 +157,13 @@ def resimulate(config: SimulateConfig, provenance: str) -> NDArray[np.float32]:
     try:
         content: dict[str, Any] = json.loads(provenance)
         crystal, energy = Crystal.from_record(content["crystal"]), float(content["beam_energy_kev"])
+        of_series = int(content.get("of_series", 0))
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise InputError(source="provenance of the sample", rule="must be what this package's simulation wrote",
                          value=repr(error), remedy="Only simulated samples can be simulated again.") from None
-    return simulate_stack(crystal, config, beam_energy_kev=energy)[0]
+    return simulate_stacks(crystal, config, beam_energy_kev=energy)[0][of_series]
+
+
+def _half_turn(angle: float) -> float:
+    """The angle in rad brought into [-pi, pi]; one that lies there already stays the same to the last bit."""
+    return float(angle if abs(angle) <= np.pi else np.remainder(angle + np.pi, 2 * np.pi) - np.pi)

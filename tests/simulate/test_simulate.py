@@ -16,7 +16,7 @@ import pytest
 from cbedgan.simulate import simulate as stage
 from cbedgan.simulate.crystals import Crystal, standard_crystal
 from cbedgan.simulate.simulate import simulate
-from cbedgan.simulate.stack import SimulateConfig, refusal, resimulate, simulate_stack
+from cbedgan.simulate.stack import SimulateConfig, refusal, resimulate, simulate_stacks
 from classifier.config import load_config
 from classifier.errors import InputError
 from classifier.stackfile import StackFile, round_mantissa
@@ -77,7 +77,7 @@ def wurtzite() -> Crystal:
 
 
 def test_a_stack_and_its_row():
-    stack, row = simulate_stack(wurtzite(), CONFIG, beam_energy_kev=100.0, partition="test")
+    (stack,), row = simulate_stacks(wurtzite(), CONFIG, beam_energy_kev=100.0, partition="test")
     assert stack.shape == (3, 16, 16) and stack.dtype == np.float32
     assert (stack >= 0).all() and (stack.sum(axis=(1, 2)) > 0.05).all() and (stack.sum(axis=(1, 2)) < 1).all()
     assert row.space_group[0] == 186 and row.structure_type[0] == "186_AB_b_b" and row.partition[0] == "test"
@@ -94,7 +94,7 @@ def test_a_stack_and_its_row():
 
 
 def test_a_stack_is_made_again_from_its_row_alone():
-    stack, row = simulate_stack(wurtzite(), CONFIG, beam_energy_kev=100.0)
+    (stack,), row = simulate_stacks(wurtzite(), CONFIG, beam_energy_kev=100.0)
     np.testing.assert_array_equal(resimulate(CONFIG, str(row.provenance[0])), stack)
     with pytest.raises(InputError, match="provenance"):
         resimulate(CONFIG, '{"generator": "x"}')
