@@ -95,7 +95,8 @@ class Crystal:
                    record["structure_type"], record["material"], record["formula"], record["source"])
 
 
-def measure_symmetry(lattice: ArrayLike, positions: ArrayLike, numbers: ArrayLike) -> moyopy.MoyoDataset:
+def measure_symmetry(lattice: ArrayLike, positions: ArrayLike, numbers: ArrayLike, *,
+                     precision_angstrom: float = SYMMETRY_PRECISION_ANGSTROM) -> moyopy.MoyoDataset:
     """Measure the symmetry of a cell (rows in angstrom, fractional positions, atomic numbers) with moyopy."""
     try:
         import moyopy
@@ -103,7 +104,7 @@ def measure_symmetry(lattice: ArrayLike, positions: ArrayLike, numbers: ArrayLik
         raise InputError(source="moyopy", rule="crystals are measured with moyopy", value="not installed",
                          remedy="Install it with `pip install cbedgan[simulate]`.") from None
     cell = moyopy.Cell(np.asarray(lattice).tolist(), np.asarray(positions).tolist(), np.asarray(numbers).tolist())
-    return moyopy.MoyoDataset(cell, symprec=SYMMETRY_PRECISION_ANGSTROM, setting=moyopy.Setting.standard())
+    return moyopy.MoyoDataset(cell, symprec=precision_angstrom, setting=moyopy.Setting.standard())
 
 
 def standard_crystal(lattice: ArrayLike, positions: ArrayLike, numbers: ArrayLike, *, source: str) -> Crystal:

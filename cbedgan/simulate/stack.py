@@ -8,17 +8,21 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from cbedgan.simulate.crystals import Crystal
-from cbedgan.simulate.detector import DetectorConfig, simulate_pattern
+from cbedgan.simulate.detector import DetectorConfig, PatternResult, simulate_pattern
 from cbedgan.simulate.multislice import MultisliceConfig, atomic_layers, whole_periods
-from cbedgan.simulate.prototypes import CrystalConfig
+from cbedgan.simulate.plan import CrystalConfig
+from cbedgan.simulate.xray import strongest_reflections
 from cbedgan.simulate.zone_axis import Slab, slab, zone_axes
 from classifier.config import Config, digest
+from classifier.electron import wavelength_angstrom
 from classifier.errors import InputError
 from classifier.run import versions
 from classifier.sampletable import SampleTable
+
+TOO_LONG_ANGSTROM = 10.0  # the OLCF set, whose orientations "strongest_xray" are, has no lattice constant this long
 
 
 class ThicknessRange(Config):
@@ -35,12 +39,18 @@ class SimulateConfig(Config):
     beam_energies_kev: tuple[float, ...]  # one stack for each material and energy
     thickness_angstrom: float | tuple[float, ...] | ThicknessRange  # one; a series, a stack for each; or drawn
     randomised: tuple[Literal["entry_plane", "azimuth"], ...] = Field((), exclude_if=lambda names: not names)
-    zone_axis_rule: Literal["metric", "conventional"]
+    zone_axis_rule: Literal["metric", "conventional", "strongest_xray"]
     maximum_steps: float  # of one pattern, see `steps`; larger crystals are passed over
     mantissa_bits: Annotated[int, Field(ge=1, le=23)]  # of the intensities in the file
     crystals: CrystalConfig
     multislice: MultisliceConfig
     detector: DetectorConfig
+
+    @model_validator(mode="after")
+    def _spacings_are_known(self) -> SimulateConfig:
+        if self.detector.aperture_unit == "spacing_at_100_kev" and self.zone_axis_rule != "strongest_xray":
+            raise ValueError('aperture_unit "spacing_at_100_kev" goes with zone_axis_rule "strongest_xray" only')
+        return self
 
 
 @dataclass(frozen=True)
@@ -70,9 +80,24 @@ def conditions(crystal: Crystal, config: SimulateConfig, beam_energy_kev: float)
 
 
 def slabs(crystal: Crystal, config: SimulateConfig) -> list[Slab]:
-    """Return the slabs of the crystal's three zone axes."""
+    """Return the slabs of the crystal's three zone axes.
+
+    By the rule "strongest_xray" the indices of three reflections serve as beam directions [uvw], as they do in the OLCF
+    set: outside cubic cells such a beam is not normal to the planes hkl.
+    """
     cell = crystal.primitive()
-    return [slab(crystal.lattice, cell, uvw) for uvw in zone_axes(crystal.lattice, cell[0], config.zone_axis_rule)]
+    axes = (strongest_reflections(crystal)[0] if config.zone_axis_rule == "strongest_xray"
+            else zone_axes(crystal.lattice, cell[0], config.zone_axis_rule))
+    return [slab(crystal.lattice, cell, uvw) for uvw in axes]
+
+
+def detectors(crystal: Crystal, config: SimulateConfig) -> list[DetectorConfig]:
+    """Return the detector of each pattern; a semi-angle in wavelengths (at 100 keV) over spacing is put in mrad."""
+    if config.detector.aperture_unit != "spacing_at_100_kev":
+        return [config.detector] * 3
+    unit = 1e3 * wavelength_angstrom(100.0) / strongest_reflections(crystal)[1]
+    return [config.detector.model_copy(update={"aperture_unit": "mrad", "aperture_radius": radius})
+            for radius in (config.detector.aperture_radius * unit).tolist()]
 
 
 def steps(piece: Slab, config: SimulateConfig) -> float:
@@ -87,7 +112,13 @@ def steps(piece: Slab, config: SimulateConfig) -> float:
 
 def refusal(crystal: Crystal, config: SimulateConfig) -> str | None:
     """Say why the crystal cannot be simulated within the limits of `config`, or None."""
-    most = max(steps(piece, config) for piece in slabs(crystal, config))
+    longest = crystal.cell_parameters()[0].max()
+    if config.zone_axis_rule == "strongest_xray" and longest >= TOO_LONG_ANGSTROM:
+        return f"a lattice constant of {longest:.4g} angstrom, not less than {TOO_LONG_ANGSTROM:g}"
+    try:
+        most = max(steps(piece, config) for piece in slabs(crystal, config))
+    except InputError as error:
+        return str(error)
     return f"{most:.2g} steps, more than {config.maximum_steps:.2g}" if most > config.maximum_steps else None
 
 
@@ -102,10 +133,11 @@ def simulate_stacks(crystal: Crystal, config: SimulateConfig, *, beam_energy_kev
     pieces = slabs(crystal, config)
     drawn = conditions(crystal, config, beam_energy_kev)
     results = [simulate_pattern(
-        piece, beam_energy_kev=beam_energy_kev, thickness_angstrom=drawn.thickness_angstrom, detector=config.detector,
+        piece, beam_energy_kev=beam_energy_kev, thickness_angstrom=drawn.thickness_angstrom, detector=detector,
         multislice=config.multislice.model_copy(update={"entry_plane": float(entry_plane)}),
         azimuth_rad=0.0 if config.detector.pose == "canonical" else float(azimuth))
-        for piece, entry_plane, azimuth in zip(pieces, drawn.entry_plane, drawn.azimuth_rad, strict=True)]
+        for piece, detector, entry_plane, azimuth in zip(pieces, detectors(crystal, config), drawn.entry_plane,
+                                                         drawn.azimuth_rad, strict=True)]
     # Canonical pose undoes the turn of the raw pattern: it cannot be seen, but it is part of the recorded azimuth.
     hidden_turn = drawn.azimuth_rad if config.detector.pose == "canonical" else np.zeros(3)
     lengths, angles = crystal.cell_parameters()
@@ -117,6 +149,8 @@ def simulate_stacks(crystal: Crystal, config: SimulateConfig, *, beam_energy_kev
         "visible": config.detector.visible,
         "versions": {name: versions()[name] for name in ("torch", "numpy", "gemmi")},
     }
+    if config.zone_axis_rule == "strongest_xray":
+        provenance |= _orientations(crystal, pieces, results)
     names = sample_ids(crystal, beam_energy_kev, drawn.thickness_angstrom)
     rows = SampleTable.build(
         len(names),
@@ -162,6 +196,16 @@ def resimulate(config: SimulateConfig, provenance: str) -> NDArray[np.float32]:
         raise InputError(source="provenance of the sample", rule="must be what this package's simulation wrote",
                          value=repr(error), remedy="Only simulated samples can be simulated again.") from None
     return simulate_stacks(crystal, config, beam_energy_kev=energy)[0][of_series]
+
+
+def _orientations(crystal: Crystal, pieces: list[Slab], results: list[PatternResult]) -> dict[str, Any]:
+    """The reflections that name the orientations, and the direction of each drawn pattern's +y, JSON content."""
+    hkl, spacing = strongest_reflections(crystal)
+    up = [np.sin(result.azimuth_rad) * piece.frame[0] + np.cos(result.azimuth_rad) * piece.frame[1]
+          for piece, result in zip(pieces, results, strict=True)]
+    steps_up = np.array(up) @ np.linalg.inv(crystal.lattice)
+    steps_up /= np.abs(steps_up).max(axis=1, keepdims=True)
+    return {"hkl": hkl.tolist(), "d_hkl_angstrom": spacing.tolist(), "y_direction_uvw": steps_up.tolist()}
 
 
 def _half_turn(angle: float) -> float:
