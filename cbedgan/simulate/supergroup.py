@@ -1,15 +1,18 @@
-"""Crystals whose symmetry is almost higher than it is: their patterns could not tell them from a supergroup."""
+"""Crystals that look like one of higher symmetry: an atom is too near a special place."""
 
 from __future__ import annotations
 
-from cbedgan.simulate.crystals import Crystal, measure_symmetry
+import moyopy
+
+from cbedgan.simulate.crystals import Crystal
 
 
 def hidden_supergroup(crystal: Crystal, tolerance_angstrom: float) -> int | None:
-    """Return the space group measured at a loosened tolerance when it is not the crystal's own, else None."""
+    """Return the higher group that moyopy finds when atoms may be this far off (angstrom), None when there is none."""
+    lattice, positions, numbers = crystal.primitive()
+    cell = moyopy.Cell(lattice.tolist(), positions.tolist(), numbers.tolist())
     try:
-        found = measure_symmetry(crystal.lattice, crystal.positions, crystal.numbers,
-                                 precision_angstrom=tolerance_angstrom).number
-    except ValueError:  # so loose that atoms fall together
+        found = moyopy.MoyoDataset(cell, symprec=tolerance_angstrom, setting=moyopy.Setting.standard())
+    except ValueError:
         return None
-    return None if found == crystal.space_group else found
+    return int(found.number) if found.number != crystal.space_group else None
