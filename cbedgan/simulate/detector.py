@@ -30,12 +30,14 @@ class DetectorConfig(Config):
     """Detector, aperture and sampling of one pattern.
 
     In canonical pose lengths count in units of |g1|, the shortest visible zero-layer reflection, which points along +x.
+    aperture_unit "spacing_at_100_kev": wavelength at 100 keV over the spacing of the reflection that names the zone
+    axis, whatever the energy; `stack.detectors` puts it in mrad.
     """
 
     pose: Literal["raw", "canonical"]
     size_pixels: Annotated[int, Field(ge=1)]
     half_width: Annotated[float, Field(gt=0)]  # centre to edge: 1/angstrom (raw), |g1| (canonical)
-    aperture_unit: Literal["shortest_g", "mrad"]
+    aperture_unit: Literal["shortest_g", "mrad", "spacing_at_100_kev"]
     aperture_radius: Annotated[float, Field(gt=0)]  # convergence semi-angle in aperture_unit; below 0.5 |g1| no overlap
     directions_across: Annotated[int, Field(ge=4)]  # incident directions along the aperture's diameter
     samples_per_pixel: Annotated[int, Field(ge=1)]  # interpolated samples along one side of a pixel
@@ -91,6 +93,9 @@ def simulate_pattern(slab: Slab, *, beam_energy_kev: float, thickness_angstrom: 
     canonical = detector.pose == "canonical"
     frame = Detector(detector.size_pixels, 2 * detector.half_width / detector.size_pixels,
                      "shortest_g" if canonical else "1/angstrom")
+    if detector.aperture_unit == "spacing_at_100_kev":
+        raise InputError(source="aperture_unit", rule='one pattern takes "shortest_g" or "mrad"',
+                         value=detector.aperture_unit, remedy="Simulate the stack of a crystal instead.")
     follows, tie = detector.aperture_unit == "shortest_g", detector.tie
 
     def through_aperture(g1: NDArray[np.float64]) -> Disks:
