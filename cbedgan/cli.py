@@ -16,7 +16,7 @@ from cbedgan import __version__
 from classifier.errors import InputError
 
 SIMULATION_PACKAGES = ("moyopy", "pymatgen")
-EXIT_INPUT, EXIT_INTERRUPTED = 2, 130
+EXIT_DAMAGED, EXIT_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False,
                   help="CBED stacks: simulate, classify, generate, find the decision boundary, fill it, and compare.")
@@ -79,16 +79,24 @@ def prepare(config: Config, out: File,
 @app.command()
 def inspect(paths: Annotated[list[Path], typer.Argument(help="Stack files, or folders of them.")],
             verify: Annotated[bool, typer.Option(help="Read every stack and check it.")] = False,
-            json: Annotated[Path | None, typer.Option(help="Write the same as JSON.")] = None) -> None:
-    """Count what stack files hold of each space group, and say what is wrong with them."""
+            split: Annotated[Path | None, typer.Option(help="split.json: look for leaks between its parts.")] = None,
+            json: Annotated[Path | None, typer.Option(help="Write the same as JSON.")] = None,
+            html: Annotated[Path | None, typer.Option(help="Write the same as a page, with pictures.")] = None) -> None:
+    """Count what stack files hold of each space group, and say what is wrong with them (code 1: damaged)."""
     from classifier.atomic import write_json
     from classifier.catalog import catalog
+    from classifier.inspection_page import write_inspection_page
 
-    found = catalog(paths, verify=verify)
+    found = catalog(paths, verify=verify, split=split)
     Console().print(found.table())
     if json is not None:
         write_json(json, found.to_json())
         _wrote(json)
+    if html is not None:
+        write_inspection_page(html, found)
+        _wrote(html)
+    if found.faults:
+        raise typer.Exit(EXIT_DAMAGED)
 
 
 @app.command()

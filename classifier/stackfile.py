@@ -132,7 +132,8 @@ def write_stack_file(path: Path, stacks: np.ndarray, table: SampleTable, *, dete
 class StackFile:
     """A stack file to read; table, axes and provenance are verified on opening, each stack on every read.
 
-    digest: sha256 over table, axes, provenance and the crc32 of every stack. Any fault of the file is an InputError.
+    digest: sha256 over table, axes, provenance and the crc32 of every stack; crc32: uint32 [N]. Any fault of the file
+    is an InputError.
     Each process opens its own handle, so that an instance may go to forked or spawned workers.
     """
 
@@ -172,11 +173,11 @@ class StackFile:
             name: np.char.decode(values, "utf-8") if values.dtype.kind == "S" else values
             for name, values in columns.items()})
         self.table.check(self.path)
-        self._crc32 = entries[f"/{stacklayout.SAMPLES}/crc32"]
+        self.crc32 = entries[f"/{stacklayout.SAMPLES}/crc32"]
         stacks, sample = file[stacklayout.STACKS], (3, self.detector.size_pixels, self.detector.size_pixels)
-        if stacks.dtype != np.float32 or stacks.shape != (len(self._crc32), *sample) or stacks.chunks != (1, *sample):
+        if stacks.dtype != np.float32 or stacks.shape != (len(self.crc32), *sample) or stacks.chunks != (1, *sample):
             raise ValueError(f"the stacks are {stacks.dtype} {stacks.shape} in chunks {stacks.chunks}")
-        if len(self._crc32) != len(self) or stacks.id.get_num_chunks() != len(self):
+        if len(self.crc32) != len(self) or stacks.id.get_num_chunks() != len(self):
             raise ValueError("stacks are missing")
 
     def _open(self) -> h5py.Dataset:
@@ -226,9 +227,13 @@ class StackFile:
                 raise self._damaged(start, "its checksum or packing is broken") from None
             for offset in range(len(out)):
                 self._read_run(start + offset, out[offset:offset + 1])
-        wrong = np.flatnonzero(np.array(_crc32(out), dtype=np.uint32) != self._crc32[start:start + len(out)])
+        wrong = np.flatnonzero(np.array(_crc32(out), dtype=np.uint32) != self.crc32[start:start + len(out)])
         if len(wrong):
             raise self._damaged(start + wrong[0], "its crc32 differs")
+        # False for NaN too. Our writer refuses such intensities; another program's may be sound in all but these.
+        if out.size and not (out.min() >= 0 and out.max() < np.inf):
+            row = int(np.flatnonzero(~((out >= 0) & (out < np.inf)).all(axis=(1, 2, 3)))[0])
+            raise self._damaged(start + row, "an intensity is negative or not finite")
 
     def _damaged(self, row: int, reason: str) -> InputError:
         return InputError(source=f"{self.path}, sample {self.table.sample_id[row]}", rule="the stack must be intact",

@@ -87,7 +87,11 @@ def test_simulate_names_its_extra(capsys, tmp_path, monkeypatch):
 
 def test_inspect_prints_and_writes_counts(capsys, tiny_stack_file, tmp_path):
     stacks = tiny_stack_file()
-    assert run("inspect", stacks, "--json", tmp_path / "counts.json") == 0
+    assert run("inspect", stacks, "--json", tmp_path / "counts.json", "--html", tmp_path / "page.html") == 0
     with StackFile(stacks) as file:
         assert f"{len(file)} samples" in capsys.readouterr().out
-    assert (tmp_path / "counts.json").exists()
+    assert (tmp_path / "counts.json").exists() and (tmp_path / "page.html").exists()
+    stacks.write_bytes(stacks.read_bytes()[:-100])
+    assert run("inspect", stacks) == 1
+    assert "! " in capsys.readouterr().out
+    assert run("inspect", tmp_path / "none.h5") == 2

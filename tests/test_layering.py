@@ -18,9 +18,9 @@ CLASSIFIER_LAYERS = (
     "errors atomic electron config run spacegroup intensity geometry reciprocal disk_lattice pose olcf reduction "
     "augment sampling model losses metrics holdout sampletable",
     "checkpoint stacklayout stackfile",
-    "catalog preparation_report prepare",
+    "preparation_report prepare",
     "split",
-    "dataset predict",
+    "dataset predict leaks survey catalog inspection_page",
     "scores step train",
 )
 CBEDGAN_LAYERS = ("pattern simulate", "gan", "boundary", "synthesis", "comparison demo", "cli __main__")
@@ -31,11 +31,11 @@ OWNERS = {
     "hdf5plugin": {"classifier.stacklayout"},
     "pymatgen": {"cbedgan.simulate"},
     "moyopy": {"cbedgan.simulate"},
-    "jinja2": {"cbedgan.comparison.report"},
+    "jinja2": {"cbedgan.comparison.report", "classifier.inspection_page"},
     "typer": {"cbedgan.cli"},
 }
 # Modules that draw; no other touches matplotlib.
-DRAWING = {"cbedgan.comparison.figures", "cbedgan.gan.contact_sheet"}
+DRAWING = {"cbedgan.comparison.figures", "cbedgan.gan.contact_sheet", "classifier.inspection_page"}
 # What `comparison` may take from the stages whose files it reads; `walk` also plays one path through the generator.
 COMPARISON_READS = {"cbedgan.comparison", "cbedgan.boundary.probefile", "cbedgan.pattern"}
 WALK_READS = COMPARISON_READS | {"cbedgan.boundary.margin", "cbedgan.gan.generator"}
