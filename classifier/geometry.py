@@ -64,8 +64,11 @@ def view(stacks: np.ndarray, detector: Detector, config: ViewConfig) -> tuple[np
     start, block = (detector.size_pixels - pixels) // 2, pixels // config.size_pixels
     stacks = stacks[..., start:start + pixels, start:start + pixels]
     if block > 1:
-        stacks = stacks.reshape(*stacks.shape[:-2], config.size_pixels, block, config.size_pixels, block)
-        stacks = stacks.sum((-3, -1))
+        # Whole rows first, then every block-th column: several times faster than one sum over both axes.
+        rows = stacks.reshape(*stacks.shape[:-2], config.size_pixels, block, pixels).sum(-2)
+        stacks = rows[..., ::block]
+        for column in range(1, block):
+            stacks = stacks + rows[..., column::block]
     return stacks, Detector(config.size_pixels, detector.pixel_size * block, detector.unit)
 
 

@@ -5,6 +5,8 @@ Data set 10.13139/OLCF/1510313: one group a sample, ten beam energies a material
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import reduce
@@ -100,6 +102,21 @@ def anonymous_formula(formula: str) -> str:
                    for k, count in enumerate(sorted(counts)))
 
 
+def reduced_formula(formula: str) -> str:
+    """Turn 'Fe8 O14 F2' into 'FFe4O7': elements in alphabetical order, counts over their common divisor.
+
+    What cannot be read is returned as it is.
+    """
+    parts = [re.fullmatch(r"([A-Z][a-z]?)([1-9][0-9]*)?", part, re.ASCII) for part in formula.split()]
+    if not parts or None in parts:
+        return formula
+    counts: Counter[str] = Counter()
+    for part in parts:
+        counts[part[1]] += int(part[2] or 1)
+    divisor = gcd(*counts.values())
+    return "".join(f"{name}{n // divisor if n > divisor else ''}" for name, n in sorted(counts.items()))
+
+
 def _spacing_doubts(sample: SampleAttributes) -> list[str]:
     """Compare the published d-spacings with those of the cell for the indices of each orientation."""
     spacings = sample.d_hkl_angstrom
@@ -126,8 +143,6 @@ def _space_group(text: str) -> int:
 
 def _text(name: str, attributes: Mapping[str, Any]) -> str:
     """Text of fixed-length bytes, a variable-length string or a number; empty when missing or unreadable."""
-    if name not in attributes:
-        return ""
     try:
         value = np.asarray(attributes[name]).reshape(-1)[0]
         text = (value.decode("utf-8") if isinstance(value, bytes) else str(value)).strip("\0 ")
@@ -140,16 +155,13 @@ def _numbers(name: str, attributes: Mapping[str, Any], doubts: list[str]) -> np.
     """Float64 values of a numeric attribute, or NaN with an entry in `doubts`."""
     shape, least, greatest = NUMBERS[name]
     unknown = np.full(shape, np.nan)
-    if name not in attributes:
-        doubts.append(f"{name}: missing")
-        return unknown
     try:
         raw = np.asarray(attributes[name])
         # Wide floats written on other machines may overflow or turn out as noise: judged by range below.
         with np.errstate(all="ignore"):
             values = raw.astype(np.float64).reshape(shape)
     except (OSError, TypeError, ValueError, KeyError, RuntimeError) as error:
-        doubts.append(f"{name}: unreadable ({error})")
+        doubts.append(f"{name}: unreadable ({error})" if name in attributes else f"{name}: missing")
         return unknown
     signed = least < 0
     if not (np.isfinite(values).all() and (signed or (values >= least).all()) and (np.abs(values) <= greatest).all()):

@@ -1,67 +1,57 @@
-"""The prepare stage: the batch files of OLCF data set 10.13139/OLCF/1510313, reduced, to one stack file.
+"""The prepare stage: a published data set, reduced, to one stack file; batch by batch, in several processes.
 
-Killed at any moment, the same command goes on: each batch file becomes one shard, a shard is whole or absent.
+Killed at any moment, the same command goes on: each batch becomes one shard, a shard is whole or absent.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
+import multiprocessing
 import os
-import re
 import shutil
+import signal
+import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-import h5py
-import numpy as np
-from pydantic import Field
+import torch
+from threadpoolctl import threadpool_limits
 
+from classifier import olcf_files, stfc
 from classifier.atomic import read_json, write_json
-from classifier.config import Config, digest
+from classifier.config import digest
 from classifier.errors import InputError
-from classifier.olcf import PARTITIONS, SampleAttributes, read_attributes
 from classifier.preparation_report import preparation_report
-from classifier.reduction import ReducedStack, ReductionConfig, SkipSample, reduce_stack
+from classifier.reduction import PrepareConfig
 from classifier.run import Interrupted, StopRequest, progress, require_same_run, versions
-from classifier.sampletable import SampleTable
+from classifier.shard import read_shard
 from classifier.stackfile import StackFile, StackWriter
-from classifier.stacklayout import refuse_bomb
 
-INTENSITY_UNIT = "as published, summed over the published pixels"
-SAMPLE = re.compile(r"sample_(\d+)_(\d+)")
-AT_A_TIME = 8  # small stacks held while shards are put together
-MARK = 1 << 16  # bytes at either end of a batch file by which it is known again
-READING_FAULTS = (OSError, RuntimeError, KeyError, ValueError, TypeError)  # what HDF5 answers to damage
-
-
-class PrepareConfig(Config):
-    """on_unreadable_file: go on without a file, or a sample of it, that cannot be read ("report"), or "stop".
-
-    thickness_angstrom: one value for all (the data set says 100, nominally), or "unknown"; mantissa_bits: of float32,
-    kept in the file; reduction: from published to written patterns.
-    """
-
-    on_unreadable_file: Literal["report", "stop"]
-    thickness_angstrom: Annotated[float, Field(gt=0)] | Literal["unknown"]
-    mantissa_bits: Annotated[int, Field(ge=1, le=23)]
-    reduction: ReductionConfig
+LAYOUTS = {"olcf": olcf_files, "stfc": stfc}
+FOLDERS = {"olcf": "train, dev and test with *.h5 files",
+           "stfc": "training, validation, testing and inference with *.npz files"}
+Layout = Literal["olcf", "stfc"]
+Batches = dict[str, list[Path]]
 
 
-def prepare(config: PrepareConfig, *, source: Path, out: Path) -> Path:
-    """Reduce all samples under `source` (folders train, dev, test of *.h5 files) into the stack file `out`.
+def prepare(config: PrepareConfig, *, source: Path, out: Path, workers: int = 1, layout: Layout | None = None) -> Path:
+    """Reduce all samples under `source` into the stack file `out`; the published partition is kept.
 
-    The published partition is kept, dev as "validation". `<out>.report.json` says what was left out, and why. One
-    sample is in memory at a time; shards lie in `<out>.parts` until the file is complete. Raises InputError when `out`
-    holds another set or no sample is usable, Interrupted after SIGINT or SIGTERM.
+    workers: processes, each with one thread; the result does not depend on them. layout: "olcf" (folders train, dev,
+    test of *.h5 files), "stfc" (folders training, validation, testing, inference of *.npz files), or None to recognise
+    it. `<out>.report.json` says what was left out, doubted or found twice. One sample a worker is in memory at a time;
+    shards lie in `<out>.parts` until the file is complete. Raises InputError when `out` holds another set or no sample
+    is usable, Interrupted after SIGINT or SIGTERM.
     """
     source, out = Path(source), Path(out)
-    batches = _batches(source)
+    layout, batches = _find(source, layout)
     identity = {"stage": "prepare", "config": config.model_dump(mode="json"), "config_digest": digest(config),
-                "inputs": {"source": digest([[name, _mark(path)] for name, path in batches.items()])}}
+                "inputs": {"source": digest([[name, LAYOUTS[layout].mark(paths)] for name, paths in batches.items()])}}
+    if layout == "stfc":
+        stfc.check_config(config)
     parts = out.with_name(out.name + ".parts")
     if out.exists():
         with StackFile(out) as held:
@@ -71,12 +61,12 @@ def prepare(config: PrepareConfig, *, source: Path, out: Path) -> Path:
             require_same_run(parts, read_json(parts / "manifest.json"), identity)
         else:
             write_json(parts / "manifest.json", identity)
-        _reduce_all(batches, parts, config)
-        _merge(list(batches), parts, out, config, identity)
+        _reduce_all(layout, batches, parts, config, workers)
+        _merge(list(batches), parts, out, config, {**identity, "layout": layout}, LAYOUTS[layout].INTENSITY_UNIT)
     if parts.exists():  # also when the last run was killed between the two
-        records = {name: read_json(_record(parts, name)) for name in batches}
         with StackFile(out) as written:
-            write_json(report_path(out), {**identity, **preparation_report(records, written.table)})
+            write_json(report_path(out), {**identity, **preparation_report(
+                {name: _without_table(read_json(_record(parts, name))) for name in batches}, written.table)})
         shutil.rmtree(parts)
     return out
 
@@ -86,162 +76,132 @@ def report_path(out: Path) -> Path:
     return out.with_name(out.name + ".report.json")
 
 
-def _batches(source: Path) -> dict[str, Path]:
-    """The *.h5 files by "<folder>/<file>", folder by folder, numbers in their names in numeric order."""
-    found = [path for folder in PARTITIONS for path in sorted((source / folder).glob("*.h5"), key=_numeric)]
-    if not found:
-        raise InputError(source=source, rule=f"must have folders {', '.join(PARTITIONS)} with *.h5 files",
-                         value="no such file", remedy="Give the folder into which the data set was unpacked.")
-    return {f"{path.parent.name}/{path.name}": path for path in found}
+def _find(source: Path, layout: Layout | None) -> tuple[str, Batches]:
+    """The batches of files under `source` and the layout that has them."""
+    found = {name: module.find_batches(source) for name, module in LAYOUTS.items() if layout in (None, name)}
+    kinds = [name for name, batches in found.items() if batches]
+    if len(kinds) == 1:
+        return kinds[0], found[kinds[0]]
+    raise InputError(source=source, rule="must have the folders " + ", or ".join(FOLDERS[name] for name in found),
+                     value="both" if kinds else "no such file",
+                     remedy="Choose the layout." if kinds else "Give the folder into which the data set was unpacked.")
 
 
-def _numeric(path: Path) -> list[tuple[int, str]]:
-    return [(int(part or 0), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", path.name)]
-
-
-def _mark(path: Path) -> str:
-    """sha256 of a file's size, head and tail: a whole set of 548 GiB is not read twice to know it again."""
-    size = path.stat().st_size
-    sha = hashlib.sha256(str(size).encode())
-    with path.open("rb") as file:
-        sha.update(file.read(MARK))
-        file.seek(max(size - MARK, 0))
-        sha.update(file.read(MARK))
-    return sha.hexdigest()
-
-
-def _reduce_all(batches: dict[str, Path], parts: Path, config: PrepareConfig) -> None:
-    """Write the shard and the record of every batch file that has no record yet."""
+def _reduce_all(layout: str, batches: Batches, parts: Path, config: PrepareConfig, workers: int) -> None:
+    """Write the shard and the record of every batch that has no record yet."""
     missing = [name for name in batches if not _record(parts, name).exists()]
+    jobs = ((layout, name, batches[name], parts, config) for name in _announced(missing, batches))
     with StopRequest() as stop, progress("Reduce files", len(batches), len(batches) - len(missing)) as bar:
-        for name in missing:
-            if stop.requested:
-                raise Interrupted(stop.signal_number)
-            write_json(_record(parts, name), _reduce_file(name, batches[name], _shard(parts, name), config))
+        for _ in (_done_here if workers == 1 else _done_by_workers)(jobs, min(workers, max(len(missing), 1)), stop):
             bar.advance()
+        if stop.requested:
+            raise Interrupted(stop.signal_number)
+
+
+def _announced(names: list[str], batches: Batches) -> Iterator[str]:
+    """The names in turn; the system is asked to read the next batch ahead, so that reading and reducing overlap."""
+    for number, name in enumerate(names):
+        for path in batches[names[number + 1]] if number + 1 < len(names) and hasattr(os, "posix_fadvise") else ():
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_WILLNEED)
+            finally:
+                os.close(descriptor)
+        yield name
+
+
+def _done_here(jobs: Iterator[tuple], _workers: int, stop: StopRequest) -> Iterator[None]:
+    """Reduce the jobs in this process until a stop is requested; one yield for each."""
+    while not stop.requested and (job := next(jobs, None)) is not None:
+        yield _reduce(*job)
+
+
+def _done_by_workers(jobs: Iterator[tuple], workers: int, stop: StopRequest) -> Iterator[None]:
+    """Reduce the jobs in so many processes until a stop is requested; one yield for each."""
+    try:
+        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_prepare_worker) as pool:
+            pending: set[Future] = set()
+            while not stop.requested:
+                # No more than a few wait: what is announced to the system must still be in its cache when it is read.
+                while len(pending) < 2 * workers and (job := next(jobs, None)) is not None:
+                    pending.add(pool.submit(_reduce, *job))
+                if not pending:
+                    return
+                done, pending = wait(pending, timeout=0.5, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield future.result()
+            pool.shutdown(cancel_futures=True)
+    except BrokenProcessPool:
+        raise InputError(source="workers", rule="every worker process must live through its files", value="one died",
+                         remedy="Run the same command again, with fewer workers if memory ran out.") from None
+
+
+def _prepare_worker() -> None:
+    """Make a worker single-threaded, deaf to Ctrl-C (its parent decides) and mortal: it ends when its parent does."""
+    torch.set_num_threads(1)
+    threadpool_limits(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+
+    def follow() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
+
+
+def _reduce(layout: str, name: str, paths: list[Path], parts: Path, config: PrepareConfig) -> None:
+    """Write one batch's shard, and then the record that makes it count."""
+    write_json(_record(parts, name), LAYOUTS[layout].reduce_batch(name, paths, _shard(parts, name), config))
 
 
 def _shard(parts: Path, name: str) -> Path:
-    return parts / name
+    return parts / f"{name}.stacks"
 
 
 def _record(parts: Path, name: str) -> Path:
     return parts / f"{name}.json"
 
 
-def _reduce_file(name: str, path: Path, shard: Path, config: PrepareConfig) -> dict[str, Any]:
-    """Write one batch file's shard; return its record: unreadable, skipped {sample: reason}, doubts, poses, remarks."""
-    record: dict[str, Any] = {"unreadable": "", "samples": 0, "skipped": {}, "doubts": {}, "remarks": {}, "poses": []}
-    poses: Counter[str] = Counter()
-    detector = config.reduction.detector()
-    try:
-        file = h5py.File(path, "r", rdcc_nbytes=0)
-    except READING_FAULTS as error:
-        return {**record, "unreadable": _refused(path, error, config)}
-    with closing(file), StackWriter(shard, detector=detector, pose=config.reduction.pose,
-                                    intensity_unit=INTENSITY_UNIT, provenance={"shard": name}) as writer:
-        for group in _groups(file, record["skipped"]):
-            try:
-                stack, attributes = _read(file, group)
-                reduced = reduce_stack(stack, attributes, config.reduction)
-                row = _row(name, group, attributes, reduced, config)
-            except (SkipSample, InputError) as reason:
-                record["skipped"][group] = str(reason)
-                continue
-            except READING_FAULTS as error:
-                record["skipped"][group] = f"unreadable: {_refused(path, error, config)}"
-                continue
-            writer.append(reduced.stack[None], row)
-            record["samples"] += 1
-            poses.update(reduced.pose_from)
-            for kind, found in (("doubts", attributes.doubts), ("remarks", reduced.remarks)):
-                if found:
-                    record[kind][group] = found
-    return {**record, "poses": dict(poses)}
-
-
-def _refused(path: Path, error: Exception, config: PrepareConfig) -> str:
-    """Say in one line why a file cannot be read, or raise InputError where that is to stop the stage."""
-    reason = " ".join(str(error).split()).encode("utf-8", "backslashreplace").decode()
-    if config.on_unreadable_file == "stop":
-        raise InputError(source=path, rule="every batch file must be readable", value=reason,
-                         remedy='Fetch it again, or set on_unreadable_file = "report".') from error
-    return reason
-
-
-def _groups(file: h5py.File, skipped: dict[str, str]) -> Iterator[str]:
-    """Names of the samples, by material index and then by energy index; any other name is skipped."""
-    try:
-        names = list(file)
-    except READING_FAULTS as error:
-        skipped["/"] = f"unreadable: {error}"
-        return
-    # A damaged name comes as bytes.
-    matches = {name: SAMPLE.fullmatch(name) if isinstance(name, str) else None for name in names}
-    skipped |= {str(name): "not named sample_<i>_<j>" for name, match in matches.items() if match is None}
-    indices = {name: tuple(map(int, match.groups())) for name, match in matches.items() if match}
-    yield from sorted(indices, key=indices.__getitem__)
-
-
-def _read(file: h5py.File, name: str) -> tuple[np.ndarray, SampleAttributes]:
-    """The stack and the attributes of one sample, which must lie in the file itself."""
-    group = file[name] if isinstance(file.get(name, getlink=True), h5py.HardLink) else None
-    stack = group.get("cbed_stack") if isinstance(group, h5py.Group) else None
-    if not isinstance(stack, h5py.Dataset) or stack.file.filename != file.filename:
-        raise SkipSample("no dataset cbed_stack")
-    refuse_bomb(stack)
-    return stack[()], read_attributes(group.attrs)
-
-
-def _row(name: str, group: str, attributes: SampleAttributes, reduced: ReducedStack,
-         config: PrepareConfig) -> SampleTable:
-    folder, file = name.split("/")
-    thickness = np.nan if config.thickness_angstrom == "unknown" else config.thickness_angstrom
-    same = ("space_group", "material", "formula", "structure_type", "beam_energy_kev", "zone_axis_uvw",
-            "convergence_semi_angle_mrad", "cell_lengths_angstrom", "cell_angles_degree")
-    provenance = {"d_hkl_angstrom": [float(d) if np.isfinite(d) else None for d in attributes.d_hkl_angstrom],
-                  "pose_from": reduced.pose_from}
-    return SampleTable.build(
-        1, sample_id=[f"{folder}/{Path(file).stem}/{group}"], partition=[PARTITIONS[folder]], origin=["simulated"],
-        thickness_angstrom=np.full((1, 3), thickness), provenance=[json.dumps(provenance, separators=(",", ":"))],
-        pixel_size_inv_angstrom=reduced.pixel_size_inv_angstrom[None],
-        shortest_g_inv_angstrom=reduced.shortest_g_inv_angstrom[None], azimuth_rad=reduced.azimuth_rad[None],
-        **{column: np.array([getattr(attributes, column)]) for column in same})
-
-
-def _merge(names: list[str], parts: Path, out: Path, config: PrepareConfig, identity: dict[str, Any]) -> None:
-    """Put the shards together in the order of the files; a damaged shard is removed and named."""
-    if not any(read_json(_record(parts, name))["samples"] for name in names):
-        reasons = Counter(reason for name in names for reason in _reasons(read_json(_record(parts, name))))
-        raise InputError(source=out, rule="at least one sample must be usable",
-                         value="; ".join(f"{reason} ({n} times)" for reason, n in reasons.most_common(3)) or "none",
-                         remedy=f"Remove {parts} and choose other policies.")
+def _merge(names: list[str], parts: Path, out: Path, config: PrepareConfig, provenance: dict[str, Any],
+           intensity_unit: str) -> None:
+    """Put the shards together in the order of the batches; a damaged shard is removed and named."""
+    reasons: Counter[str] = Counter()
     # Written among the shards, so that a killed merge leaves nothing beside them.
     merged = parts / "merged.h5"
-    with StackWriter(merged, detector=config.reduction.detector(), pose=config.reduction.pose,
-                     intensity_unit=INTENSITY_UNIT, provenance={**identity, "versions": versions()},
+    detector = config.reduction.detector()
+    with StackWriter(merged, detector=detector, pose=config.reduction.pose, intensity_unit=intensity_unit,
+                     provenance={**provenance, "versions": versions()},
                      mantissa_bits=config.mantissa_bits) as writer, progress("Merge files", len(names)) as bar:
+        samples = 0
         for name in names:
-            if read_json(_record(parts, name))["samples"]:
-                _append(writer, parts, name)
+            record = read_json(_record(parts, name))
+            samples += record["samples"]
+            reasons.update([record["unreadable"]] if record["unreadable"] else record["skipped"].values())
+            if record["samples"]:
+                _append(writer, parts, name, record, detector.size_pixels)
             bar.advance()
+        if not samples:
+            raise InputError(source=out, rule="at least one sample must be usable",
+                             value="; ".join(f"{text} ({n} times)" for text, n in reasons.most_common(3)) or "none",
+                             remedy=f"Remove {parts} and choose other policies.")
     os.replace(merged, out)
 
 
-def _append(writer: StackWriter, parts: Path, name: str) -> None:
+def _append(writer: StackWriter, parts: Path, name: str, record: dict[str, Any], size_pixels: int) -> None:
+    shard = _shard(parts, name)
     try:
-        with StackFile(_shard(parts, name)) as shard:
-            for start in range(0, len(shard), AT_A_TIME):
-                rows = np.arange(start, min(start + AT_A_TIME, len(shard)))
-                writer.append(shard.read(rows), shard.table.take(rows))
-    except InputError as error:
-        if not error.source.startswith(str(_shard(parts, name))):
+        for stacks, table in read_shard(shard, record, size_pixels):
+            writer.append(stacks, table)
+    except (InputError, FileNotFoundError) as error:
+        if isinstance(error, InputError) and error.source != str(shard):
             raise
-        _shard(parts, name).unlink(missing_ok=True)
+        shard.unlink(missing_ok=True)
         _record(parts, name).unlink()
-        raise InputError(source=_shard(parts, name), rule="a shard must be intact", value=error.value,
+        raise InputError(source=shard, rule="a shard must be intact", value=getattr(error, "value", "no file"),
                          remedy="It was removed; run the same command again.") from None
 
 
-def _reasons(record: dict[str, Any]) -> list[str]:
-    return [record["unreadable"]] if record["unreadable"] else list(record["skipped"].values())
+def _without_table(record: dict[str, Any]) -> dict[str, Any]:
+    """What the report reads of a record: the rest of a whole set would not be small."""
+    return {key: value for key, value in record.items() if key not in ("table", "crc32")}

@@ -1,14 +1,17 @@
-"""One published 512-pixel stack to one small stack: faults by policy, crop, then raw pose or canonical pose."""
+"""One published stack to one small stack: faults by policy, crop, then raw pose or canonical pose."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from math import gcd
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from classifier.config import Config
+from classifier.disk_lattice import lit_map
 from classifier.electron import wavelength_angstrom
 from classifier.errors import InputError
 from classifier.geometry import Detector, Pose, ViewConfig, canonical_detector, to_canonical, view
@@ -24,11 +27,15 @@ FRAMES = {"as described": np.eye(2), "mirrored": np.diag([-1.0, 1.0]), "swapped"
 
 
 class ReductionConfig(Config):
-    """How one stack becomes smaller; lengths in 1/angstrom unless they say otherwise."""
+    """How one stack becomes smaller; lengths in 1/angstrom unless they say otherwise.
+
+    With source_pixel_size_inv_angstrom = "unknown" the pose stays raw, the whole pattern is used (half_width "all") and
+    the written patterns are measured in pixels of the source.
+    """
 
     source_size_pixels: Annotated[int, Field(ge=2)]
-    source_pixel_size_inv_angstrom: Annotated[float, Field(gt=0)]
-    half_width_inv_angstrom: Annotated[float, Field(gt=0)]  # centre to edge of the square that is used
+    source_pixel_size_inv_angstrom: Annotated[float, Field(gt=0)] | Literal["unknown"]
+    half_width_inv_angstrom: Annotated[float, Field(gt=0)] | Literal["all"]  # centre to edge of the square that is used
     pose: Literal["raw", "canonical"]
     size_pixels: Annotated[int, Field(ge=1)]  # of the written patterns
     shortest_g_pixels: Annotated[float, Field(gt=0)]  # canonical: length of the shortest visible g
@@ -41,21 +48,56 @@ class ReductionConfig(Config):
     @model_validator(mode="after")
     def _window_comes_out(self) -> ReductionConfig:
         """Refuse a window that does not cut whole pixels before any file is read."""
+        if not self.calibrated and (self.pose != "raw" or self.half_width_inv_angstrom != "all"):
+            raise InputError(source="source_pixel_size_inv_angstrom", value="unknown",
+                             rule='must be known for the canonical pose and for a window in 1/angstrom',
+                             remedy='Give the pixel size, or set pose = "raw" and half_width_inv_angstrom = "all".')
         self.crop(np.zeros((self.source_size_pixels, self.source_size_pixels), np.float32))
         return self
 
+    @property
+    def calibrated(self) -> bool:
+        """Whether the pixel size of the source is known."""
+        return self.source_pixel_size_inv_angstrom != "unknown"
+
+    @property
+    def source(self) -> Detector:
+        """Detector of the published patterns."""
+        if not self.calibrated:
+            return Detector(self.source_size_pixels, 1.0, "pixel")
+        return Detector(self.source_size_pixels, self.source_pixel_size_inv_angstrom, "1/angstrom")
+
+    @property
+    def half_width(self) -> float:
+        """Centre to edge of the square that is used, in the unit of `source`."""
+        if self.half_width_inv_angstrom == "all":
+            return self.source_size_pixels * self.source.pixel_size / 2
+        return self.half_width_inv_angstrom
+
     def crop(self, patterns: np.ndarray) -> tuple[np.ndarray, Detector]:
         """Cut patterns [..., H, W] to the window; in raw pose also sum them over blocks to the written pixels."""
-        source = Detector(self.source_size_pixels, self.source_pixel_size_inv_angstrom, "1/angstrom")
-        window = max(1, round(2 * self.half_width_inv_angstrom / self.source_pixel_size_inv_angstrom))
-        return view(patterns, source, ViewConfig(half_width=self.half_width_inv_angstrom,
-                                                 size_pixels=self.size_pixels if self.pose == "raw" else window))
+        window = max(1, round(2 * self.half_width / self.source.pixel_size))
+        return view(patterns, self.source, ViewConfig(half_width=self.half_width,
+                                                      size_pixels=self.size_pixels if self.pose == "raw" else window))
 
     def detector(self) -> Detector:
         """Detector of the written patterns."""
         if self.pose == "canonical":
             return canonical_detector(self.size_pixels, self.shortest_g_pixels)
-        return Detector(self.size_pixels, 2 * self.half_width_inv_angstrom / self.size_pixels, "1/angstrom")
+        return Detector(self.size_pixels, 2 * self.half_width / self.size_pixels, self.source.unit)
+
+
+class PrepareConfig(Config):
+    """on_unreadable_file: go on without a file, or a sample of it, that cannot be read ("report"), or "stop".
+
+    thickness_angstrom: one value for all (the data set says 100, nominally), or "unknown"; mantissa_bits: of float32,
+    kept in the file; reduction: from published to written patterns.
+    """
+
+    on_unreadable_file: Literal["report", "stop"]
+    thickness_angstrom: Annotated[float, Field(gt=0)] | Literal["unknown"]
+    mantissa_bits: Annotated[int, Field(ge=1, le=23)]
+    reduction: ReductionConfig
 
 
 class SkipSample(Exception):
@@ -79,11 +121,12 @@ def reduce_stack(stack: np.ndarray, sample: SampleAttributes, config: ReductionC
     stack, remarks = _mend(stack, config)
     stack, field = config.crop(stack)
     if config.pose == "raw":
-        return ReducedStack(_filled(stack), np.full(3, field.pixel_size), np.full(3, np.nan), np.zeros(3), [], remarks)
+        pixel_size = field.pixel_size if config.calibrated else np.nan
+        return ReducedStack(_filled(stack), np.full(3, pixel_size), np.full(3, np.nan), np.zeros(3), [], remarks)
     poses, ways = zip(*(_pose(stack[k], field, sample, k, config) for k in range(3)), strict=True)
     pose = Pose.stack(list(poses))
     half_diagonal = config.size_pixels / np.sqrt(2) / config.shortest_g_pixels * pose.length
-    if (half_diagonal > config.half_width_inv_angstrom).any():
+    if (half_diagonal > config.half_width).any():
         remarks.append("the canonical frame reaches beyond the field")
     stack = to_canonical(stack, field, pose, size_pixels=config.size_pixels,
                          shortest_g_pixels=config.shortest_g_pixels)
@@ -91,12 +134,30 @@ def reduce_stack(stack: np.ndarray, sample: SampleAttributes, config: ReductionC
                         list(ways), remarks)
 
 
+def require_stack(array: Any, size: int, name: str) -> None:
+    """Skip (SkipSample) what is no float [3, size, size]; `array` need only have shape and dtype, and may be unread."""
+    if array.shape != (3, size, size) or array.dtype.kind != "f":
+        raise SkipSample(f"{name} is {array.dtype} {list(array.shape)}, not float [3, {size}, {size}]")
+
+
+def fingerprint(stack: np.ndarray) -> str:
+    """Hexadecimal text by which equal published stacks [3, H, W] are found: sha256 over sums of every 16th row's bits.
+
+    The sums read a stack at the speed of memory, and neither a mirror image nor another order of patterns keeps them.
+    """
+    kept = gcd(stack.shape[1], 16)
+    bits = np.ascontiguousarray(stack, dtype="<f4").view("<u4").reshape(3, -1, kept, stack.shape[2])
+    return hashlib.sha256(np.add.reduce(bits, axis=1, dtype="<u4").tobytes()).hexdigest()[:32]
+
+
 def _mend(stack: np.ndarray, config: ReductionConfig) -> tuple[np.ndarray, list[str]]:
     """Apply the policies to what is no intensity; float32 [3, H, W], finite and >= 0."""
-    size = config.source_size_pixels
-    if stack.shape != (3, size, size) or stack.dtype.kind != "f":
-        raise SkipSample(f"cbed_stack is {stack.dtype} {list(stack.shape)}, not float [3, {size}, {size}]")
+    require_stack(stack, config.source_size_pixels, "the stack")
     stack, remarks = np.asarray(stack, dtype=np.float32), []
+    least, greatest = stack.min(axis=(1, 2)), stack.max(axis=(1, 2))
+    # Almost every stack is sound, and two passes say so; a NaN comes out of min and max and is below nothing.
+    if (least >= 0).all() and (greatest > 0).all() and (greatest <= GREATEST).all():
+        return stack, remarks
     finite = np.isfinite(stack)
     if not finite.any(axis=(1, 2)).all():
         raise SkipSample("a pattern is all NaN")
@@ -132,7 +193,8 @@ def _pose(pattern: np.ndarray, field: Detector, sample: SampleAttributes, orient
         known_radius = float(semi_angle_mrad * 1e-3 / wavelength_angstrom(sample.beam_energy_kev))
     net = _predicted_net(sample, orientation)
     if net is not None and known_radius is not None:
-        shares = {name: round(_explained(pattern, field, net @ turn.T, known_radius), 6)
+        lit = lit_map(pattern)
+        shares = {name: round(_explained(pattern, lit, field, net @ turn.T, known_radius), 6)
                   for name, turn in FRAMES.items()}
         frame = max(shares, key=shares.__getitem__)  # of equal ones the first
         if shares[frame] >= config.least_explained_share:
@@ -155,9 +217,9 @@ def _predicted_net(sample: SampleAttributes, orientation: int) -> np.ndarray | N
         return None
 
 
-def _explained(pattern: np.ndarray, field: Detector, net: np.ndarray, disk_radius: float) -> float:
+def _explained(pattern: np.ndarray, lit: np.ndarray, field: Detector, net: np.ndarray, disk_radius: float) -> float:
     try:
         g, _ = lit_disks(pattern, field, net=net, disk_radius=disk_radius)
     except InputError:
         return 0.0
-    return explained_share(pattern, field, g=g, disk_radius=disk_radius)
+    return explained_share(lit, field, g=g, disk_radius=disk_radius)

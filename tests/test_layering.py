@@ -17,21 +17,24 @@ PACKAGES = ("classifier", "cbedgan")
 CLASSIFIER_LAYERS = (
     "errors atomic electron config run spacegroup intensity geometry reciprocal disk_lattice pose olcf reduction "
     "augment sampling model losses metrics holdout sampletable",
-    "checkpoint stacklayout stackfile",
-    "preparation_report prepare",
+    "checkpoint stacklayout stackfile cache prefetch viewed",
+    "shard preparation_report olcf_files stfc prepare",
     "split",
-    "dataset predict leaks survey catalog inspection_page",
+    "dataset predict leaks survey catalog inspection_page pattern_units pattern_source pattern_hdf5 "
+    "pattern_files pattern_frame pattern_pose import_patterns",
     "scores step train",
 )
 CBEDGAN_LAYERS = ("pattern simulate", "gan", "boundary", "synthesis", "comparison demo", "cli __main__")
 
 # Library: the modules that may import it.
 OWNERS = {
-    "h5py": {"classifier.stackfile", "classifier.stacklayout", "classifier.prepare", "cbedgan.boundary.probefile"},
+    "h5py": {"classifier.stackfile", "classifier.stacklayout", "classifier.olcf_files", "classifier.pattern_hdf5",
+             "cbedgan.boundary.probefile"},
     "hdf5plugin": {"classifier.stacklayout"},
     "pymatgen": {"cbedgan.simulate"},
     "moyopy": {"cbedgan.simulate"},
     "jinja2": {"cbedgan.comparison.report", "classifier.inspection_page"},
+    "submitit": {"cbedgan.simulate.slurm"},
     "typer": {"cbedgan.cli"},
 }
 # Modules that draw; no other touches matplotlib.

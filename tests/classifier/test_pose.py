@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from classifier.disk_lattice import find_disk_lattice
+from classifier.disk_lattice import find_disk_lattice, lit_map
 from classifier.errors import InputError
 from classifier.geometry import Detector
 from classifier.pose import explained_share, lit_disks, pose_from_image, pose_from_lattice
@@ -128,7 +128,7 @@ def test_only_the_right_net_explains_the_pattern(disk_pattern):
             g, _ = lit_disks(pattern, PIXELS, net=net, disk_radius=8.0)
         except InputError:  # not one place of the net is lit all over
             return 0.0
-        return explained_share(pattern, PIXELS, g=g, disk_radius=8.0)
+        return explained_share(lit_map(pattern), PIXELS, g=g, disk_radius=8.0)
 
     assert share(net) > 0.5
     assert max(map(share, (oblique(24, 1.2, 75, 50), net[:, ::-1], 1.1 * net, 1.3 * net))) < 0.3

@@ -155,8 +155,8 @@ def test_every_trap_is_reported_and_the_rest_is_kept(trapped_source, tmp_path):
     assert {name: list(found["first"]) for name, found in report["doubts"].items()} == {
         "abc_angstrom": ["train/batch_train_2/sample_0_0"], "d_hkls_angstrom": ["train/batch_train_2/sample_0_1"],
         "semi_angles_rad": ["train/batch_train_2/sample_0_2"]}
-    assert report["materials_in_several_partitions"] == {"mp-763064": ["train", "validation"]}
-    (formula,) = report["formulas_in_several_partitions"].values()
+    assert report["leaks"]["materials"] == {"mp-763064": ["train", "validation"]}
+    (formula,) = report["leaks"]["compounds"].values()
     assert formula == ["test", "train", "validation"]
     assert not out.with_name("out.h5.parts").exists()
 
@@ -273,14 +273,15 @@ from classifier import prepare as stage
 from classifier.config import load_config
 config = load_config(Path(sys.argv[1]), stage.PrepareConfig)
 name, calls = sys.argv[4], int(sys.argv[5])
-function = getattr(stage, name)
+module = stage.olcf_files if name == "reduce_stack" else stage
+function = getattr(module, name)
 def killing(*arguments, **named):
     global calls
     calls -= 1
     if calls == 0:
         os.kill(os.getpid(), signal.SIGKILL)
     return function(*arguments, **named)
-setattr(stage, name, killing)
+setattr(module, name, killing)
 stage.prepare(config, source=Path(sys.argv[2]), out=Path(sys.argv[3]))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
@@ -318,7 +319,7 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_digest(small_source, tmp_pa
 def test_a_damaged_shard_is_named_and_made_again(small_source, tmp_path):
     out = tmp_path / "out.h5"
     run_apart(small_source, out, "_append", 1)
-    shard = tmp_path / "out.h5.parts/dev/batch_dev_0.h5"
+    shard = tmp_path / "out.h5.parts/dev/batch_dev_0.h5.stacks"
     shard.write_bytes(shard.read_bytes()[:-1000])
     with pytest.raises(InputError, match="a shard must be intact"):
         prepare(config(), source=small_source, out=out)
