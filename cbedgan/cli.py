@@ -6,7 +6,7 @@ import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -28,8 +28,10 @@ Generator = Annotated[Path, typer.Option(help="generator.safetensors of this spl
 Classifier = Annotated[Path, typer.Option(help="classifier.safetensors of this split.")]
 Folder = Annotated[Path, typer.Option(help="Run folder; the same command resumes in it.")]
 File = Annotated[Path, typer.Option(help="File to write.")]
+Cache = Annotated[Path | None, typer.Option(help="Folder for stacks that do not fit in memory: mapped, not loaded.")]
 Workers = Annotated[int, typer.Option(min=1, help="Processes at a time.")]
 CORES = os.cpu_count() or 1
+Layout = Literal["olcf", "stfc"]
 
 
 def _wrote(path: Path) -> None:
@@ -50,30 +52,63 @@ def options(version: Annotated[bool, typer.Option("--version", callback=_print_v
 
 @app.command()
 def simulate(config: Config, out: File, workers: Workers = CORES,
-             cif: Annotated[Path | None, typer.Option(help="CIF file or folder, in place of the plan.")] = None,
-             ) -> None:
+             crystals: Annotated[Path | None, typer.Option(
+                 help="Structure file, or folder of them, in place of the plan.")] = None,
+             shard: Annotated[str | None, typer.Option(
+                 metavar="i/n", help="Work on that share only, beside others; then merge: the same without this.")] = None,
+             merge: Annotated[bool, typer.Option(help="With --shard: make a stack file of that share alone.")] = False,
+             slurm: Annotated[int | None, typer.Option(
+                 min=1, metavar="n", help="Submit n shares as a SLURM array (needs the extra \"slurm\").")] = None,
+             partition: Annotated[str | None, typer.Option(help="Of SLURM.")] = None,
+             minutes: Annotated[int, typer.Option(min=1, help="Of one SLURM job; then it is queued again.")] = 240,
+             at_once: Annotated[int, typer.Option(min=1, help="SLURM jobs at a time.")] = 64) -> None:
     """Simulate CBED stacks of crystals into a stack file (needs the extra "simulate")."""
     missing = [name for name in SIMULATION_PACKAGES if find_spec(name) is None]
     if missing:
         raise InputError(source="cbedgan simulate", rule="needs the extra 'simulate'", value=f"no {', '.join(missing)}",
                          remedy="Install it: pip install 'cbedgan[simulate]'.")
-    from cbedgan.simulate.simulate import SimulateConfig
+    from cbedgan.simulate.manifest import Share
     from cbedgan.simulate.simulate import simulate as stage
+    from cbedgan.simulate.stack import SimulateConfig
     from classifier.config import load_config
 
-    _wrote(stage(load_config(config, SimulateConfig), out=out, workers=workers, cif=cif))
+    settings = load_config(config, SimulateConfig)
+    if slurm is None:
+        share = None if shard is None else Share.parse(shard)
+        _wrote(stage(settings, out=out, workers=workers, crystals=crystals, share=share, alone=merge))
+        return
+    from cbedgan.simulate.slurm import Cluster, submit
+
+    jobs = submit(settings, Cluster(slurm, minutes, at_once, partition), out=out, workers=workers, crystals=crystals)
+    print(f"Submitted {len(jobs)} jobs, from {jobs[0].job_id} on. Merge when they have ended: the same without --slurm.")
 
 
 @app.command()
 def prepare(config: Config, out: File,
-            source: Annotated[Path, typer.Option(help="Folder with the folders train, dev and test of the data set.")],
-            ) -> None:
-    """Reduce the published OLCF data set (10.13139/OLCF/1510313) to a stack file."""
+            source: Annotated[Path, typer.Option(help="Folder into which the data set was unpacked.")],
+            workers: Workers = CORES,
+            layout: Annotated[Layout | None, typer.Option(help="Of the source; by its folders when left out.")]
+            = None) -> None:
+    """Reduce the published OLCF data set (10.13139/OLCF/1510313), or its STFC copy, to a stack file."""
     from classifier.config import load_config
     from classifier.prepare import PrepareConfig
     from classifier.prepare import prepare as stage
 
-    _wrote(stage(load_config(config, PrepareConfig), source=source, out=out))
+    _wrote(stage(load_config(config, PrepareConfig), source=source, out=out, workers=workers, layout=layout))
+
+
+@app.command("import")
+def import_(config: Config, out: File,
+            files: Annotated[list[Path], typer.Argument(help="HyperSpy, NeXus, EMD, .npy or TIFF files.")],
+            like: Annotated[Path | None, typer.Option(
+                help="Classifier (.safetensors) whose detector, pose and unit the patterns shall have.")] = None,
+            dark: Annotated[Path | None, typer.Option(help="File of one pattern without the beam, subtracted.")] = None,
+            ) -> None:
+    """Bring your own patterns into a stack file that predict accepts."""
+    from classifier.config import load_config
+    from classifier.import_patterns import ImportConfig, import_patterns
+
+    _wrote(import_patterns(load_config(config, ImportConfig), files=files, out=out, like=like, dark=dark))
 
 
 @app.command()
@@ -111,24 +146,27 @@ def split(config: Config, stacks: Stacks, out: File) -> None:
 
 @app.command("train-clf")
 def train_clf(config: Config, stacks: Stacks, split: Split, out: Folder,
-              synthetic: Annotated[Path | None, typer.Option(help="Stack file to train on as well.")] = None) -> None:
+              synthetic: Annotated[Path | None, typer.Option(help="Stack file to train on as well.")] = None,
+              cache: Cache = None) -> None:
     """Train the classifier on the train part."""
     from classifier.config import load_config
     from classifier.train import TrainClassifierConfig, train_classifier
 
     _wrote(train_classifier(load_config(config, TrainClassifierConfig), stacks=stacks, split=split, out=out,
-                            synthetic=synthetic))
+                            synthetic=synthetic, cache=cache))
 
 
 @app.command("train-gan")
 def train_gan(config: Config, stacks: Stacks, split: Split, out: Folder,
-              classifier: Annotated[Path | None, typer.Option(help="Its features judge the fidelity.")] = None) -> None:
+              classifier: Annotated[Path | None, typer.Option(help="Its features judge the fidelity.")] = None,
+              cache: Cache = None) -> None:
     """Train the generator on the train part."""
     from cbedgan.gan.train import TrainGanConfig
     from cbedgan.gan.train import train_gan as stage
     from classifier.config import load_config
 
-    _wrote(stage(load_config(config, TrainGanConfig), stacks=stacks, split=split, out=out, classifier=classifier))
+    _wrote(stage(load_config(config, TrainGanConfig), stacks=stacks, split=split, out=out, classifier=classifier,
+                 cache=cache))
 
 
 @app.command()

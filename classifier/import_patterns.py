@@ -1,0 +1,232 @@
+"""The import stage: a user's own patterns, from files of other programs, to one stack file that predict accepts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import Field
+from rich.console import Console
+from rich.text import Text
+
+from classifier.config import Config, digest
+from classifier.electron import wavelength_angstrom
+from classifier.errors import InputError
+from classifier.geometry import Detector, canonical_detector
+from classifier.pattern_files import OpenFiles, Place, SampleConfig, only_pattern, stacks_in
+from classifier.pattern_frame import (
+    FRACTION,
+    GeometryConfig,
+    IntensityConfig,
+    Positive,
+    mended,
+    oriented,
+    pixel_size_inv_angstrom,
+    placed,
+    squared,
+)
+from classifier.pattern_pose import brightest_disk, measured_pose
+from classifier.pattern_units import to_inverse_angstrom
+from classifier.predict import load_classifier
+from classifier.reciprocal import zero_layer_net
+from classifier.run import Interrupted, StopRequest, progress, require_same_run, versions
+from classifier.sampletable import SampleTable
+from classifier.stackfile import StackFile, StackWriter
+
+
+class PoseConfig(Config):
+    """How the canonical pose is found; see geometry.shortest_visible_g and pattern_pose.measured_pose."""
+
+    visible: Annotated[float, Field(gt=0, lt=1)]
+    tie: Annotated[float, Field(ge=0)]
+    least_explained_share: Annotated[float, Field(ge=0, le=1)]
+
+
+@dataclass(frozen=True)
+class Target:
+    """Detector and pose of the written patterns."""
+
+    detector: Detector
+    pose: str
+
+
+class CanonicalFrame(Config):
+    """Canonical pose: size of the written patterns and length of the shortest visible g in pixels."""
+
+    pose: Literal["canonical"]
+    size_pixels: Annotated[int, Field(ge=1)]
+    shortest_g_pixels: Positive
+
+    def target(self) -> Target:
+        """Detector and pose that this frame describes."""
+        return Target(canonical_detector(self.size_pixels, self.shortest_g_pixels), "canonical")
+
+
+class RawFrame(Config):
+    """Raw pose: size of the written patterns and of their pixels."""
+
+    pose: Literal["raw"]
+    size_pixels: Annotated[int, Field(ge=1)]
+    pixel_size_inv_angstrom: Positive
+
+    def target(self) -> Target:
+        """Detector and pose that this frame describes."""
+        return Target(Detector(self.size_pixels, self.pixel_size_inv_angstrom, "1/angstrom"), "raw")
+
+
+class ImportConfig(Config):
+    """layout: "stacks" (files of [3, H, W] or [N, 3, H, W]), "patterns" (one a file, three files a stack) or "listed".
+
+    listed: each sample names its three patterns; dataset: where in an HDF5 file, or "auto"; frame: "classifier" takes
+    that of --like; on_fault: a stack that cannot be used stops the import or is left out.
+    """
+
+    layout: Literal["stacks", "patterns", "listed"]
+    dataset: str
+    beam_energy_kev: Positive
+    convergence_semi_angle_mrad: Positive | Literal["unknown"]
+    on_fault: Literal["stop", "leave out"]
+    frame: Literal["classifier"] | Annotated[CanonicalFrame | RawFrame, Field(discriminator="pose")]
+    geometry: GeometryConfig
+    intensity: IntensityConfig
+    pose: PoseConfig
+    samples: tuple[SampleConfig, ...] = ()
+
+
+def import_patterns(config: ImportConfig, *, files: Sequence[Path], out: Path, like: Path | None = None,
+                    dark: Path | None = None) -> Path:
+    """Bring patterns of HyperSpy, NeXus, EMD, .npy and TIFF files into the stack file `out`, origin "experimental".
+
+    like: a trained classifier whose detector, pose and unit the patterns take; dark: a file of one pattern that is
+    subtracted. What was left out, and why, is in the provenance of `out`.
+    """
+    target = _target(config, like)
+    inputs = {str(path): _sha256(path) for path in (*files, *(path for path in (like, dark) if path is not None))}
+    identity = {"stage": "import", "config": config.model_dump(mode="json"), "config_digest": digest(config),
+                "inputs": inputs}
+    if Path(out).exists():
+        with StackFile(out) as held:
+            require_same_run(out, held.provenance, identity)
+        return out
+    with ExitStack() as exits:
+        opened = exits.enter_context(OpenFiles(config.dataset))
+        background = None if dark is None else only_pattern(opened[dark])
+        stacks = stacks_in([Path(file) for file in files], config.layout, config.samples, opened)
+        stop, bar = exits.enter_context(StopRequest()), exits.enter_context(progress("Import stacks", len(stacks)))
+        left_out: dict[str, str] = {}
+        provenance = {**identity, "versions": versions(), "left_out": left_out}
+        writer = exits.enter_context(StackWriter(out, detector=target.detector, pose=target.pose,
+                                                 intensity_unit=config.intensity.written_unit(),
+                                                 provenance=provenance))
+        for sample, places in stacks:
+            if stop.requested:
+                raise Interrupted(stop.signal_number)
+            try:
+                writer.append(*_stack(config, sample, places, opened, background, target))
+            except InputError as error:
+                if config.on_fault == "stop" or error.source.startswith(str(out)):
+                    raise
+                left_out[sample.sample_id] = str(error)
+            bar.advance()
+        if len(left_out) == len(stacks):
+            raise InputError(source=", ".join(map(str, files)), rule="at least one stack must be usable",
+                             value=f"none of {len(stacks)}", remedy=f"The first fault: {next(iter(left_out.values()))}")
+    for name, reason in left_out.items():
+        Console(stderr=True, soft_wrap=True).print(Text(f"left out {name}: {reason}", style="yellow"))
+    return out
+
+
+def _target(config: ImportConfig, like: Path | None) -> Target:
+    if (config.frame == "classifier") != (like is not None):
+        raise InputError(source="import configuration, frame",
+                         rule='must be "classifier" with --like CLASSIFIER, or a table without it',
+                         value="--like" if like else "no --like", remedy="Give the one or the other.")
+    if like is None:
+        return config.frame.target()
+    frame = load_classifier(like).frame
+    written = config.intensity.written_unit()
+    if frame.intensity_unit != written:
+        how = 'set intensity.incident to "total" or to the electrons of the incident beam'
+        if frame.intensity_unit != FRACTION:
+            how = f'bring the patterns to it, and set intensity.incident = "unknown", unit = "{frame.intensity_unit}"'
+        raise InputError(source="import configuration, intensity", value=repr(written), remedy=f"To use it, {how}.",
+                         rule=f"the classifier {like} judges intensities in {frame.intensity_unit!r}")
+    return Target(frame.detector, frame.pose)
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(source=path, rule="the file must exist and be readable", value=error.strerror,
+                         remedy="Correct the path.") from None
+
+
+def _stack(config: ImportConfig, sample: SampleConfig, places: list[Place], opened: OpenFiles,
+           background: np.ndarray | None, target: Target) -> tuple[np.ndarray, SampleTable]:
+    """One stack float32 [1, 3, S, S] in the target's frame, and its row."""
+    patterns, pixel, length, azimuth, ways, remarks = [], [], [], [], [], []
+    for k, (file, at) in enumerate(places):
+        array = opened[file]
+        source = f"{array.source}, pattern {list(at)}"
+        pattern, said = mended(array.read(at), background, config.intensity, source)
+        size = pixel_size_inv_angstrom(array, config.geometry, config.beam_energy_kev)
+        radius = _disk_radius(config, sample, k)
+        pattern, centre = oriented(pattern, array, config.geometry, lambda pattern, radius=radius, size=size:
+                                   brightest_disk(pattern, None if radius is None else radius / size))
+        square, off = squared(pattern, centre, config.geometry.square)
+        field, pose = Detector(len(square), size, "1/angstrom"), None
+        if target.pose == "canonical":
+            try:
+                pose, way = measured_pose(square, field, centre=off * size, disk_radius=radius,
+                                          net=_net(sample, k), **config.pose.model_dump())
+            except InputError as error:
+                raise InputError(source=f"{source}, {error.source}", rule=error.rule, value=error.value,
+                                 remedy=error.remedy) from error
+            target_pixel = float(pose.length * target.detector.pixel_size)
+            off = pose.centre / size
+        else:
+            way = "raw"
+            target_pixel = to_inverse_angstrom(target.detector.pixel_size, target.detector.unit,
+                                               beam_energy_kev=config.beam_energy_kev, source="classifier's detector")
+        if target_pixel * target.detector.size_pixels > size * (len(square) - 2 * np.abs(off).max()) * (1 + 1e-6):
+            said.append("the frame reaches beyond the field, where it is zero")
+        patterns.append(placed(square, off, field, target.detector, target_pixel, pose))
+        pixel.append(target_pixel)
+        length.append(np.nan if pose is None else float(pose.length))
+        azimuth.append(0.0 if pose is None else float(pose.azimuth_rad))
+        ways.append(way)
+        remarks += [f"pattern {k}: {remark}" for remark in said]
+    provenance = json.dumps({"patterns": [[file.name, list(at)] for file, at in places], "pose_from": ways,
+                             "remarks": remarks})
+    return np.stack(patterns)[None], _row(config, sample, provenance, pixel_size_inv_angstrom=[pixel],
+                                          shortest_g_inv_angstrom=[length], azimuth_rad=[azimuth])
+
+
+def _disk_radius(config: ImportConfig, sample: SampleConfig, k: int) -> float | None:
+    """Radius of the disks of pattern k in 1/angstrom, where the convergence angle is known."""
+    mrad = sample.convergence_semi_angle_mrad[k] if sample.convergence_semi_angle_mrad else (
+        config.convergence_semi_angle_mrad)
+    return None if mrad == "unknown" else mrad * 1e-3 / wavelength_angstrom(config.beam_energy_kev)
+
+
+def _net(sample: SampleConfig, k: int) -> np.ndarray | None:
+    if None in (sample.cell_lengths_angstrom, sample.cell_angles_degree, sample.zone_axis_uvw):
+        return None
+    return zero_layer_net(sample.cell_lengths_angstrom, sample.cell_angles_degree, sample.zone_axis_uvw[k])
+
+
+def _row(config: ImportConfig, sample: SampleConfig, provenance: str, **measured: Any) -> SampleTable:
+    mrad = config.convergence_semi_angle_mrad
+    known = {**sample.model_dump(exclude={"patterns"}, exclude_none=True)}
+    if mrad != "unknown":
+        known.setdefault("convergence_semi_angle_mrad", (mrad,) * 3)
+    return SampleTable.build(1, origin="experimental", beam_energy_kev=config.beam_energy_kev, provenance=[provenance],
+                             **{name: [value] for name, value in known.items()}, **measured)
