@@ -55,7 +55,7 @@ def simulate(config: Config, out: File, workers: Workers = CORES,
              crystals: Annotated[Path | None, typer.Option(
                  help="Structure file, or folder of them, in place of the plan.")] = None,
              shard: Annotated[str | None, typer.Option(
-                 metavar="i/n", help="Work on that share only, beside others; then merge: the same without this.")] = None,
+                 metavar="i/n", help="Work on that share only; the same without this merges.")] = None,
              merge: Annotated[bool, typer.Option(help="With --shard: make a stack file of that share alone.")] = False,
              slurm: Annotated[int | None, typer.Option(
                  min=1, metavar="n", help="Submit n shares as a SLURM array (needs the extra \"slurm\").")] = None,
@@ -80,7 +80,7 @@ def simulate(config: Config, out: File, workers: Workers = CORES,
     from cbedgan.simulate.slurm import Cluster, submit
 
     jobs = submit(settings, Cluster(slurm, minutes, at_once, partition), out=out, workers=workers, crystals=crystals)
-    print(f"Submitted {len(jobs)} jobs, from {jobs[0].job_id} on. Merge when they have ended: the same without --slurm.")
+    print(f"Submitted {len(jobs)} jobs from {jobs[0].job_id} on. The same without --slurm merges at the end.")
 
 
 @app.command()

@@ -17,6 +17,7 @@ from cbedgan.simulate.parts import Parts
 from cbedgan.simulate.stack import SimulateConfig
 from cbedgan.simulate.units import run_units
 from classifier.config import digest
+from classifier.errors import InputError
 from classifier.run import require_same_run
 from classifier.stackfile import StackFile
 
@@ -32,6 +33,9 @@ def simulate(config: SimulateConfig, *, out: Path, workers: int, crystals: Path 
     Returns `out`, or the folder of shards. Beside `out` lie its report and, if one is planned, the reserve.
     Raises InputError when `out` holds another set or a quota cannot be met, Interrupted after SIGINT or SIGTERM.
     """
+    if alone and share is None:
+        raise InputError(source="--merge", rule="goes with --shard", value="no share",
+                         remedy="Leave it out: the whole set is merged in any case.")
     out, parts = Path(out), Parts(Path(out))
     given = None if crystals is None else crystals_from_cif(crystals)
     identity = _identity(config, given, share if alone else None)
@@ -40,7 +44,7 @@ def simulate(config: SimulateConfig, *, out: Path, workers: int, crystals: Path 
         return out
     merges = share is None or alone
     with parts.at_work(alone=merges):
-        manifest = parts.manifest(identity, lambda: plan(config, given, identity))
+        manifest = parts.manifest(identity, lambda: plan(config, given, identity, workers))
         while True:
             run_units(parts.missing(manifest, share), config, parts, workers=workers)
             if not merges:
@@ -48,19 +52,19 @@ def simulate(config: SimulateConfig, *, out: Path, workers: int, crystals: Path 
             failed = parts.failed(manifest, share)
             if not failed:
                 break
-            manifest = replan(manifest, failed, config, given)
+            manifest = replan(manifest, failed, config, given, workers)
             parts.save(manifest)
         merge(out, manifest, config, parts, share)
     shutil.rmtree(parts.folder)
     return out
 
 
-def prepare_manifest(config: SimulateConfig, *, out: Path, crystals: Path | None = None) -> Manifest:
+def prepare_manifest(config: SimulateConfig, *, out: Path, workers: int, crystals: Path | None = None) -> Manifest:
     """Plan the set of `simulate` with the same arguments into `<out>.parts` and return its manifest."""
     given = None if crystals is None else crystals_from_cif(crystals)
     identity, parts = _identity(config, given, None), Parts(Path(out))
     with parts.at_work(alone=False):
-        return parts.manifest(identity, lambda: plan(config, given, identity))
+        return parts.manifest(identity, lambda: plan(config, given, identity, workers))
 
 
 def _identity(config: SimulateConfig, given: list[Crystal] | None, share: Share | None) -> dict[str, Any]:

@@ -14,9 +14,11 @@ import numpy as np
 import pytest
 
 from cbedgan.simulate import simulate as stage
+from cbedgan.simulate import units
 from cbedgan.simulate.crystals import Crystal, standard_crystal
 from cbedgan.simulate.simulate import simulate
 from cbedgan.simulate.stack import SimulateConfig, refusal, resimulate, simulate_stacks
+from classifier.atomic import read_json
 from classifier.config import load_config
 from classifier.errors import InputError
 from classifier.stackfile import StackFile, round_mantissa
@@ -61,13 +63,12 @@ def salts(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run the jobs in this process: the pool has a test of its own."""
-    def run(jobs, config, parts, workers):
-        reasons = {job["crystal"]["material"]: stage._work(config, job, stage._shard(parts, job)) for job in jobs
-                   if not stage._shard(parts, job).exists()}
-        return {material: reason for material, reason in reasons.items() if reason is not None}
+    """Run the units in this process: the pool has a test of its own."""
+    def run(pending, config, parts, *, workers):
+        for unit, jobs in pending.items():
+            units.work(unit, jobs, config, parts)
 
-    monkeypatch.setattr(stage, "_run", run)
+    monkeypatch.setattr(stage, "run_units", run)
 
 
 def wurtzite() -> Crystal:
@@ -125,44 +126,51 @@ def test_stage_from_prototypes(tmp_path: Path, in_process: None):
 
 
 def test_a_crystal_that_fails_is_replaced_and_listed(tmp_path: Path, in_process: None, monkeypatch: pytest.MonkeyPatch):
-    work, victims = stage._work, []
+    simulate_job, victims = units.simulate_job, []
 
-    def fragile(config, job, path):
+    def fragile(job, config):
         if not victims:
             victims.append(job["crystal"])
-        return "no disk" if job["crystal"] == victims[0] else work(config, job, path)
+        if job["crystal"] == victims[0]:
+            raise InputError(source="disk", rule="must be visible", value="none", remedy="Thicken it.")
+        return simulate_job(job, config)
 
-    monkeypatch.setattr(stage, "_work", fragile)
+    monkeypatch.setattr(units, "simulate_job", fragile)
     with StackFile(simulate(CONFIG, out=tmp_path / "stacks.h5", workers=1)) as file:
         assert len(file) == 6
         assert victims[0]["material"] not in file.table.material
-        assert victims[0]["structure_type"] == file.table.structure_type[0]
-        assert [victims[0]["material"], "no disk"] in file.provenance["passed_over"]
+        tested = (file.table.space_group == victims[0]["space_group"]) & (file.table.partition == "test")
+        assert file.table.structure_type[tested].tolist() == [victims[0]["structure_type"]]
+        assert victims[0]["material"] in [material for material, _ in file.provenance["passed_over"]]
+    report = read_json(tmp_path / "stacks.h5.report.json")
+    assert report["failed"] == {victims[0]["material"]: "disk: must be visible; found none. Thicken it."}
+    assert report["jobs"] == 6 and set(report["groups"]) == {"216", "225"}
+    assert report["core_seconds"] > 0 and report["wall_seconds"] > 0
 
 
 def test_a_damaged_shard_is_named_and_made_again(tmp_path: Path, in_process: None, salts: Path):
-    out, merge = tmp_path / "stacks.h5", stage._merge
+    out, merge = tmp_path / "stacks.h5", stage.merge
 
-    def spoil(target, manifest, config, parts):
-        shard = stage._shard(parts, manifest["jobs"][1])
+    def spoil(target, manifest, config, parts, share):
+        shard = parts.shard("unit-00001-0")
         shard.write_bytes(shard.read_bytes()[:-200])
-        merge(target, manifest, config, parts)
+        merge(target, manifest, config, parts, share)
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(InputError, match="shard must be intact"):
-        patch.setattr(stage, "_merge", spoil)
-        simulate(CONFIG, out=out, workers=1, cif=salts)
+        patch.setattr(stage, "merge", spoil)
+        simulate(CONFIG, out=out, workers=1, crystals=salts)
     assert not out.exists()
-    with StackFile(simulate(CONFIG, out=out, workers=1, cif=salts)) as file:
+    with StackFile(simulate(CONFIG, out=out, workers=1, crystals=salts)) as file:
         assert sorted(file.table.formula) == ["ClK", "ClNa", "FNa", "MgO"]
 
 
 def test_doubled_cif_materials_are_listed_and_not_repeated(tmp_path: Path, in_process: None, salts: Path):
     (salts / "again.cif").write_text((salts / "NaCl.cif").read_text().replace("5.64", "5.70"))
-    with StackFile(simulate(CONFIG, out=tmp_path / "stacks.h5", workers=1, cif=salts)) as file:
+    with StackFile(simulate(CONFIG, out=tmp_path / "stacks.h5", workers=1, crystals=salts)) as file:
         assert len(file) == 4 and "same formula" in file.provenance["passed_over"][0][1]
     (salts / "KCl.cif").unlink()
     with pytest.raises(InputError, match="inputs may not change"):
-        simulate(CONFIG, out=tmp_path / "stacks.h5", workers=1, cif=salts)
+        simulate(CONFIG, out=tmp_path / "stacks.h5", workers=1, crystals=salts)
 
 
 def test_killed_and_resumed_gives_the_same_file(tmp_path: Path, salts: Path):
@@ -172,7 +180,7 @@ def test_killed_and_resumed_gives_the_same_file(tmp_path: Path, salts: Path):
         "from cbedgan.simulate.stack import SimulateConfig\n"
         "if __name__ == '__main__':\n"
         "    config = SimulateConfig.model_validate_json(Path(sys.argv[1]).read_text())\n"
-        "    simulate(config, out=Path(sys.argv[2]), workers=1, cif=Path(sys.argv[3]))\n")
+        "    simulate(config, out=Path(sys.argv[2]), workers=1, crystals=Path(sys.argv[3]))\n")
     settings = tmp_path / "config.json"
     settings.write_text(CONFIG.model_dump_json())
     out, parts = tmp_path / "killed.h5", tmp_path / "killed.h5.parts"
@@ -180,14 +188,14 @@ def test_killed_and_resumed_gives_the_same_file(tmp_path: Path, salts: Path):
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
-    while not list(parts.glob("*kev.h5")) and process.poll() is None and time.monotonic() < deadline:
+    while not list(parts.glob("unit-*.json")) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    kept = {path: path.stat().st_mtime_ns for path in parts.glob("*kev.h5")}
+    kept = {path: path.stat().st_mtime_ns for path in parts.glob("unit-*.json")}
     assert kept and not out.exists()
 
-    finished = simulate(CONFIG, out=tmp_path / "whole.h5", workers=2, cif=salts)
+    finished = simulate(CONFIG, out=tmp_path / "whole.h5", workers=2, crystals=salts)
     subprocess.run(command, env=environment, check=True, stderr=subprocess.DEVNULL)
     with StackFile(finished) as whole, StackFile(out) as resumed:
         assert whole.digest == resumed.digest and len(whole) == len(SALTS)

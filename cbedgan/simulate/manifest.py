@@ -1,0 +1,163 @@
+"""What a set consists of, decided once: the plan as a manifest of jobs, dealt to work units, and units to shares.
+
+A job is one crystal at one beam energy; a unit is a handful of jobs that leave one shard file.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from cbedgan.simulate.crystals import Crystal
+from cbedgan.simulate.plan import Plan, PlannedCrystal, plan_group
+from cbedgan.simulate.stack import SimulateConfig, refusal
+from cbedgan.simulate.workers import in_pool
+from classifier.errors import InputError
+
+JOBS_PER_UNIT = 20  # so that 100,000 jobs leave 5,000 files
+LEAST_UNITS = 64  # as far as there are jobs: enough to keep many processes busy to the end
+Job = dict[str, Any]
+Manifest = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Share:
+    """Share `number` (from 1 on) of `of`: every unit whose index leaves the remainder number - 1."""
+
+    number: int
+    of: int
+
+    @classmethod
+    def parse(cls, text: str) -> Share:
+        """Read "i/n"."""
+        found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
+        if found is None or not 1 <= int(found[1]) <= int(found[2]):
+            raise InputError(source="--shard", rule="must be i/n with 1 <= i <= n", value=text,
+                             remedy="For instance --shard 3/10.")
+        return cls(int(found[1]), int(found[2]))
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.of}"
+
+
+def plan(config: SimulateConfig, given: list[Crystal] | None, identity: dict[str, Any], workers: int) -> Manifest:
+    """Plan the jobs of the configuration, or of the crystals `given`, and deal them to units.
+
+    Sorted by group and part, the jobs go round the units as cards do, so that every unit, and every share of units, is
+    a small sample of all groups. identity: what the set is, see `simulate`; it is kept in the manifest.
+    """
+    manifest = {**identity, "round": 0, "failed": {}, "jobs": [], "passed_over": [], "planning_seconds": 0.0}
+    _plan(manifest, config, given, [quota.space_group for quota in config.crystals.groups], workers)
+    jobs = manifest["jobs"]
+    manifest["units"] = min(len(jobs), max(LEAST_UNITS, -(-len(jobs) // JOBS_PER_UNIT)))
+    for position, job in enumerate(sorted(jobs, key=_kind)):
+        job |= {"unit": position % manifest["units"], "round": 0}
+    return manifest
+
+
+def replan(manifest: Manifest, failed: dict[str, str], config: SimulateConfig, given: list[Crystal] | None,
+           workers: int) -> Manifest:
+    """Plan the groups of the materials in `failed` {material: reason} again without them.
+
+    A job that stays keeps its unit; a new one takes the index of the unit that a job of its group and part has left,
+    in a round of its own: it makes a shard of its own, but belongs to the same share.
+    """
+    held = {job["name"]: job for job in manifest["jobs"]}
+    groups = {job["crystal"]["space_group"] for job in held.values() if job["crystal"]["material"] in failed}
+    manifest = {**manifest, "round": manifest["round"] + 1, "failed": {**manifest["failed"], **failed}}
+    _plan(manifest, config, given, [quota.space_group for quota in config.crystals.groups
+                                    if quota.space_group in groups], workers)
+    staying = {job["name"] for job in manifest["jobs"] if _stays(job, held)}
+    vacant: dict[tuple[int, str], list[int]] = {}
+    for job in held.values():
+        if job["name"] not in staying:
+            vacant.setdefault(_kind(job), []).append(job["unit"])
+    for job in manifest["jobs"]:
+        if job["name"] in staying:
+            job |= {key: held[job["name"]][key] for key in ("unit", "round")}
+        else:
+            job |= {"unit": vacant[_kind(job)].pop(0), "round": manifest["round"]}
+    return manifest
+
+
+def units_of(manifest: Manifest, share: Share | None) -> dict[str, list[Job]]:
+    """The units of the share (None: of all), {name: jobs}, in the order in which they are to be worked on."""
+    units: dict[str, list[Job]] = {}
+    for job in sorted(manifest["jobs"], key=lambda job: (job["round"], job["unit"])):
+        if share is None or job["unit"] % share.of == share.number - 1:
+            units.setdefault(f"unit-{job['unit']:05d}-{job['round']}", []).append(job)
+    return units
+
+
+@dataclass(frozen=True)
+class _Refuse:
+    """Says why a crystal cannot be simulated; it goes to the processes that plan."""
+
+    config: SimulateConfig
+    failed: dict[str, str]
+
+    def __call__(self, crystal: Crystal) -> str | None:
+        return self.failed.get(crystal.material) or refusal(crystal, self.config)
+
+
+def _plan(manifest: Manifest, config: SimulateConfig, given: list[Crystal] | None, groups: list[int],
+          workers: int) -> None:
+    """Put freshly planned jobs and passed-over materials of `groups` (of files: all) in place of the manifest's.
+
+    passed_over holds [space group, material, reason], with 0 for the group of what came from files.
+    """
+    refuse = _Refuse(config, manifest["failed"])
+    if given is not None:
+        manifest |= {"jobs": [], "passed_over": []}
+        planned = {0: _timed(_chosen, given, refuse)}
+    else:
+        quotas = {quota.space_group: (plan_group, quota, config.crystals, config.seed, refuse)
+                  for quota in config.crystals.groups if quota.space_group in groups}
+        planned = {group: _timed(*arguments) for group, arguments in quotas.items()} if workers == 1 else in_pool(
+            _timed, quotas, workers=workers, description="planning groups", sizes=dict.fromkeys(quotas, 1))
+    jobs, passed_over = list(manifest["jobs"]), list(manifest["passed_over"])
+    jobs = [job for job in jobs if job["crystal"]["space_group"] not in planned]
+    passed_over = [entry for entry in passed_over if entry[0] not in planned]
+    for group, ((chosen, passed), seconds) in planned.items():
+        jobs += [{"name": f"{entry.crystal.material}-{energy:g}kev", "beam_energy_kev": energy,
+                  "partition": entry.partition, "crystal": entry.crystal.record()}
+                 for entry in chosen for energy in config.beam_energies_kev]
+        passed_over += [[group, *entry] for entry in passed]
+        manifest["planning_seconds"] = round(manifest["planning_seconds"] + seconds, 3)
+    order = {quota.space_group: place for place, quota in enumerate(config.crystals.groups)} if given is None else {}
+    manifest["jobs"] = sorted(jobs, key=lambda job: order.get(job["crystal"]["space_group"], 0))
+    manifest["passed_over"] = sorted(passed_over, key=lambda entry: order.get(entry[0], 0))
+
+
+def _timed(function: Callable[..., Plan], *arguments: Any) -> tuple[Plan, float]:
+    """The function's result and the processor seconds it took."""
+    began = time.process_time()
+    return function(*arguments), time.process_time() - began
+
+
+def _chosen(given: list[Crystal], refuse: _Refuse) -> Plan:
+    """What of the crystals from files can be simulated, each material once, and what is passed over."""
+    chosen, passed_over, seen = [], [], set()
+    for crystal in given:
+        name = (crystal.formula, crystal.space_group)
+        reason = "same formula and space group as another file" if name in seen else refuse(crystal)
+        if reason is None:
+            seen.add(name)
+            chosen.append(PlannedCrystal(crystal, ""))
+        else:
+            passed_over.append((f"{crystal.material} ({crystal.source})", reason))
+    if not chosen:
+        raise InputError(source="crystals", rule="at least one crystal must be within the limits",
+                         value=passed_over, remedy="Raise maximum_steps, or give other files.")
+    return chosen, passed_over
+
+
+def _kind(job: Job) -> tuple[int, str]:
+    return job["crystal"]["space_group"], job["partition"]
+
+
+def _stays(job: Job, held: dict[str, Job]) -> bool:
+    return job["name"] in held and all(held[job["name"]][key] == value for key, value in job.items())

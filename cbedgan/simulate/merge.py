@@ -1,0 +1,94 @@
+"""The shards of finished units to the stack file, the reserve beside it, and the report on what they cost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cbedgan.simulate.manifest import Job, Manifest, Share, units_of
+from cbedgan.simulate.parts import Parts
+from cbedgan.simulate.stack import SimulateConfig
+from cbedgan.simulate.units import INTENSITY_UNIT, frame
+from classifier.atomic import read_json, write_json
+from classifier.errors import InputError
+from classifier.run import versions
+from classifier.stackfile import StackFile, StackWriter
+
+NOTES = {
+    "plan": "Hypothetical materials; the source of each crystal, in its row's provenance, says how it was made.",
+    "crystals": "Structures from files.",
+}
+
+
+def reserve_of(out: Path) -> Path:
+    """Where the reserve of the set in `out` lies."""
+    return out.with_name(f"{out.stem}.reserve{out.suffix}")
+
+
+def report_of(out: Path) -> Path:
+    """Where the report on the set in `out` lies."""
+    return out.with_name(f"{out.name}.report.json")
+
+
+def merge(out: Path, manifest: Manifest, config: SimulateConfig, parts: Parts, share: Share | None) -> None:
+    """Write report, reserve (if the plan has one) and at last `out`, in the order of the manifest.
+
+    A damaged shard is removed and named in an InputError.
+    """
+    units = units_of(manifest, share)
+    place = {job["name"]: unit for unit, jobs in units.items() for job in jobs}
+    jobs = [job for job in manifest["jobs"] if job["name"] in place]
+    provenance = {key: manifest[key] for key in ("stage", "config", "config_digest", "inputs")}
+    provenance |= {"passed_over": [entry[1:] for entry in manifest["passed_over"]], "versions": versions(),
+                   "note": NOTES["crystals" if "crystals" in manifest["inputs"] else "plan"]}
+    reserve = [job for job in jobs if job["partition"] == "reserve"]
+    if len(reserve) == len(jobs):
+        raise InputError(source="--shard", rule="the share must hold jobs of the set", value=f"none in {share}",
+                         remedy="Ask for fewer shares.")
+    write_json(report_of(out), report(manifest, units, parts))
+    if reserve:
+        _write(reserve_of(out), reserve, place, {**provenance, "reserve": True}, config, parts)
+    _write(out, [job for job in jobs if job["partition"] != "reserve"], place, provenance, config, parts)
+
+
+def report(manifest: Manifest, units: dict[str, list[Job]], parts: Parts) -> dict[str, Any]:
+    """Count jobs and processor seconds, all and by group; wall_seconds: while at least one unit was being worked on."""
+    records = {unit: read_json(parts.record(unit)) for unit in units}
+    groups: dict[int, dict[str, float]] = {}
+    for unit, jobs in units.items():
+        for job in jobs:
+            entry = groups.setdefault(job["crystal"]["space_group"], {"jobs": 0, "core_seconds": 0.0})
+            entry["jobs"] += 1
+            entry["core_seconds"] = round(entry["core_seconds"] + records[unit]["seconds"][job["name"]], 3)
+    wall, until = 0.0, 0.0
+    for began, ended in sorted((record["began"], record["ended"]) for record in records.values()):
+        wall += max(0.0, ended - max(began, until))
+        until = max(until, ended)
+    return {"jobs": sum(entry["jobs"] for entry in groups.values()),
+            "core_seconds": round(sum(sum(record["seconds"].values()) for record in records.values()), 3),
+            "planning_core_seconds": manifest["planning_seconds"], "wall_seconds": round(wall, 3),
+            "failed": manifest["failed"], "passed_over": len(manifest["passed_over"]),
+            "groups": {str(group): groups[group] for group in sorted(groups)}}
+
+
+def _write(path: Path, jobs: list[Job], place: dict[str, str], provenance: dict[str, Any], config: SimulateConfig,
+           parts: Parts) -> None:
+    held: dict[str, tuple[StackFile, dict[str, Any]]] = {}
+    with StackWriter(path, detector=frame(config), pose=config.detector.pose, intensity_unit=INTENSITY_UNIT,
+                     provenance=provenance, mantissa_bits=config.mantissa_bits) as writer:
+        for job in jobs:
+            unit = place[job["name"]]
+            try:
+                if unit not in held:
+                    held[unit] = StackFile(parts.shard(unit)), read_json(parts.record(unit))["rows"]
+                shard, rows = held[unit]
+                index = np.arange(*rows[job["name"]])
+                with shard:  # jobs come from all shards in turn: no more than one is kept open
+                    stacks, table = shard.read(index), shard.table.take(index)
+            except InputError as error:
+                parts.forget(unit)
+                raise InputError(source=parts.shard(unit), rule="a shard must be intact", value=error.value,
+                                 remedy="It was removed; run the same command again.") from None
+            writer.append(stacks, table)

@@ -1,0 +1,93 @@
+"""The folder `<out>.parts` of an unfinished set: its manifest, who is at work in it, and what its units have left.
+
+A unit leaves `<unit>.h5`, the stacks that could be made, and then `<unit>.json`, which says that it is finished.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cbedgan.simulate.manifest import Job, Manifest, Share, units_of
+from classifier.atomic import read_json, write_json
+from classifier.errors import InputError
+from classifier.run import require_same_run
+
+
+class Parts:
+    """The parts folder of the output `out`; `at_work` before anything is written into it."""
+
+    def __init__(self, out: Path) -> None:
+        self.folder = out.with_name(out.name + ".parts")
+
+    def shard(self, unit: str) -> Path:
+        """Stack file of the unit."""
+        return self.folder / f"{unit}.h5"
+
+    def record(self, unit: str) -> Path:
+        """JSON file that says that the unit is finished: see `simulate.units.work`."""
+        return self.folder / f"{unit}.json"
+
+    def forget(self, unit: str) -> None:
+        """Remove what the unit has left, so that it is worked on again."""
+        self.record(unit).unlink(missing_ok=True)
+        self.shard(unit).unlink(missing_ok=True)
+
+    @contextmanager
+    def at_work(self, *, alone: bool) -> Iterator[None]:
+        """Be at work in the folder; alone, or beside other processes that are not alone either (else InputError)."""
+        with _lock(self.folder / "work.lock", fcntl.LOCK_NB | (fcntl.LOCK_EX if alone else fcntl.LOCK_SH)):
+            yield
+
+    def manifest(self, identity: dict[str, Any], plan: Callable[[], Manifest]) -> Manifest:
+        """Read the manifest, or plan and write it while others wait; InputError when it is another set's."""
+        path = self.folder / "manifest.json"
+        if not path.exists():
+            with _lock(self.folder / "plan.lock", fcntl.LOCK_EX):
+                if not path.exists():
+                    write_json(path, plan())
+        manifest = read_json(path)
+        require_same_run(self.folder, manifest, identity)
+        return manifest
+
+    def save(self, manifest: Manifest) -> None:
+        """Put another manifest in place of the first."""
+        write_json(self.folder / "manifest.json", manifest)
+
+    def missing(self, manifest: Manifest, share: Share | None) -> dict[str, list[Job]]:
+        """The units of the share that are not finished, {name: jobs}."""
+        return {unit: jobs for unit, jobs in units_of(manifest, share).items() if not self.record(unit).exists()}
+
+    def failed(self, manifest: Manifest, share: Share | None) -> dict[str, str]:
+        """Which materials of the share's finished units could not be simulated, {material: reason}."""
+        failed = {}
+        for unit, jobs in units_of(manifest, share).items():
+            reasons = read_json(self.record(unit))["failed"]
+            failed |= {job["crystal"]["material"]: reasons[job["name"]] for job in jobs if job["name"] in reasons}
+        return failed
+
+
+@contextmanager
+def _lock(path: Path, how: int) -> Iterator[None]:
+    """Hold a lock of the system, which ends with its process however that dies.
+
+    On a file system without locks there is none: the plan is then made more than once, each time the same.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, how)
+        except BlockingIOError:
+            raise InputError(source=path.parent, rule="shards may run beside each other, nothing beside a merge",
+                             value="another command at work",
+                             remedy="Run this again when that one has ended.") from None
+        except OSError:
+            pass
+        yield
+    finally:
+        os.close(descriptor)

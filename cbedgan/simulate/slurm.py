@@ -1,0 +1,81 @@
+"""Shares of a set as an array of SLURM jobs, through submitit; a job that runs out of time is queued again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cbedgan.simulate.manifest import Share
+from cbedgan.simulate.simulate import prepare_manifest, simulate
+from cbedgan.simulate.stack import SimulateConfig
+from classifier.errors import InputError
+
+if TYPE_CHECKING:
+    import submitit
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What is asked of the cluster.
+
+    name: "slurm", or "local" for processes of this machine; at_once: array jobs at a time; minutes: of one job, after
+    which it is queued again and goes on.
+    """
+
+    shares: int
+    minutes: int
+    at_once: int
+    partition: str | None = None
+    name: str = "slurm"
+
+
+@dataclass(frozen=True)
+class ShareTask:
+    """One share, in the form in which it goes to a node."""
+
+    config: SimulateConfig
+    settings: dict[str, Any]
+    share: Share
+
+    def __call__(self) -> str:
+        """Work on the share; returns its folder."""
+        return str(simulate(self.config, share=self.share, **self.settings))
+
+    def checkpoint(self) -> submitit.helpers.DelayedSubmission:
+        """What is to be queued when time runs out: the same, for finished units are kept."""
+        from submitit.helpers import DelayedSubmission
+
+        return DelayedSubmission(self)
+
+
+def submit(config: SimulateConfig, cluster: Cluster, *, out: Path, workers: int,
+           crystals: Path | None = None) -> list[submitit.Job]:
+    """Plan here, then submit every share as a job of `workers` processors; `simulate` without a share merges later.
+
+    Paths must mean the same on the nodes. Logs lie in `<out>.slurm`. Raises InputError without submitit or SLURM.
+    """
+    try:
+        import submitit
+    except ImportError:
+        raise InputError(source="--slurm", rule="needs the extra 'slurm'", value="no submitit",
+                         remedy="Install it: pip install 'cbedgan[slurm]'.") from None
+    out = Path(out).resolve()
+    settings = {"out": out, "workers": workers, "crystals": None if crystals is None else Path(crystals).resolve()}
+    if out.exists():
+        raise InputError(source=out, rule="shares are submitted while there is work", value="the file is there",
+                         remedy="Run the same command without --slurm to see whether it is this set.")
+    prepare_manifest(config, **settings)
+    try:
+        executor = submitit.AutoExecutor(folder=out.with_name(f"{out.name}.slurm"), cluster=cluster.name)
+    except RuntimeError as error:
+        raise InputError(source="--slurm", rule="SLURM must be reached from here", value=error,
+                         remedy="Submit on a login node, or run shards by hand with --shard i/n.") from None
+    executor.update_parameters(timeout_min=cluster.minutes, cpus_per_task=workers, name="cbedgan-simulate")
+    if cluster.name == "slurm":
+        executor.update_parameters(slurm_array_parallelism=cluster.at_once)
+        if cluster.partition is not None:
+            executor.update_parameters(slurm_partition=cluster.partition)
+    with executor.batch():  # an array
+        return [executor.submit(ShareTask(config, settings, Share(number, cluster.shares)))
+                for number in range(1, cluster.shares + 1)]
