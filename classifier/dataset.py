@@ -1,9 +1,9 @@
-"""Stacks in memory as networks want them, and the check that an added source shares nothing with the held-out parts."""
+"""Stacks in memory or mapped, as networks want them; an added source is checked against the held-out parts."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,32 +11,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from classifier.cache import open_or_build, open_or_fit
 from classifier.errors import InputError
-from classifier.geometry import Detector, ViewConfig, view
-from classifier.intensity import IntensityTransform
+from classifier.geometry import ViewConfig
+from classifier.intensity import IntensityConfig, IntensityTransform
+from classifier.prefetch import Prefetch
 from classifier.spacegroup import ClassMap
 from classifier.split import Split
 from classifier.stackfile import SampleTable, StackFile
+from classifier.viewed import Frame, Viewed, load_physical, rows_of
 
-READ_AT_ONCE = 512  # stacks held at full size while they are reduced to the view
-
-
-@dataclass(frozen=True)
-class Frame:
-    """What the pixels of a set of stacks mean: the detector (after the view), the pose and the unit of intensity."""
-
-    detector: Detector
-    pose: str
-    intensity_unit: str
-
-    def require(self, found: Frame, source: object) -> None:
-        """Refuse stacks `found` in another frame than this one; pixel sizes may differ by rounding."""
-        mine, other = self.detector, found.detector
-        alike = (found.pose, found.intensity_unit, other.unit, other.size_pixels) == (
-            self.pose, self.intensity_unit, mine.unit, mine.size_pixels)
-        if not alike or abs(other.pixel_size / mine.pixel_size - 1) > 1e-6:
-            raise InputError(source=source, rule=f"detector, pose and intensity unit must be those of training, {self}",
-                             value=found, remedy="Bring the patterns to these, or train on patterns like these.")
+__all__ = ["Frame", "StackSet", "check_added_source", "load_physical", "load_stack_set", "load_training_set",
+           "soft_labels", "stack_set"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +30,7 @@ class StackSet:
     """Samples for a network: x float32 [N, 3, H, W] normalised, class_idx int64 [N] and label arrays str [N].
 
     soft_label: float32 [N, K] class probabilities; rows of one-hot where the file states none.
+    reader: reads batches where x is a cache's map, which stays on the disk; None where x is in memory.
     """
 
     x: Tensor
@@ -53,48 +40,88 @@ class StackSet:
     material: np.ndarray
     structure_type: np.ndarray
     origin: np.ndarray
+    reader: Prefetch | None = None
 
     def __len__(self) -> int:
         return len(self.sample_id)
 
+    @property
+    def device(self) -> torch.device:
+        """Where labels are and batches come."""
+        return self.class_idx.device
+
     def to(self, device: torch.device) -> StackSet:
-        """The same set with its tensors on `device`."""
-        return replace(self, x=self.x.to(device), class_idx=self.class_idx.to(device),
-                       soft_label=self.soft_label.to(device))
+        """The same set with its labels, and x where it is in memory, on `device`."""
+        moved = replace(self, class_idx=self.class_idx.to(device), soft_label=self.soft_label.to(device))
+        if self.reader is None:
+            return replace(moved, x=self.x.to(device))
+        return replace(moved, reader=Prefetch(self.reader.cache, device=device))
 
+    def gather(self, rows: Callable[[int], np.ndarray]) -> Tensor:
+        """The batch x [B, 3, H, W] at rows(0) on the device; from a cache it lasts until the next call.
 
-def load_physical(stacks: Path, config: ViewConfig, sample_ids: Sequence[str] | None = None
-                  ) -> tuple[np.ndarray, SampleTable, Frame]:
-    """Read intensities float32 [N, 3, H, W] in the given view, their table and frame; all samples, or sample_ids."""
-    with StackFile(stacks) as file:
-        rows = np.arange(len(file)) if sample_ids is None else _rows(file, sample_ids)
-        size = file.detector.size_pixels
-        empty, detector = view(np.zeros((0, 3, size, size), np.float32), file.detector, config)
-        intensity = np.empty((len(rows), *empty.shape[1:]), dtype=np.float32)
-        for start in range(0, len(rows), READ_AT_ONCE):
-            part = slice(start, start + READ_AT_ONCE)
-            intensity[part] = view(file.read(rows[part]), file.detector, config)[0]
-        return intensity, file.table.take(rows), Frame(detector, file.pose, file.intensity_unit)
+        rows(k): samples int64 [B] of the k-th batch from now on, so that a cache is read ahead.
+        """
+        if self.reader is None:
+            return self.x[torch.from_numpy(rows(0)).to(self.x.device)]
+        return self.reader.gather(rows)
 
 
 def stack_set(intensity: np.ndarray, table: SampleTable, *, class_map: ClassMap, transform: IntensityTransform,
               source: object) -> StackSet:
     """Normalise intensities [N, 3, H, W] and bring them together with the labels of their table."""
+    return _labelled(torch.from_numpy(transform.normalise(intensity)), table, class_map, source)
+
+
+def load_stack_set(stacks: Path, *, class_map: ClassMap, view: ViewConfig, intensity: IntensityTransform,
+                   sample_ids: Sequence[str] | None = None, cache: Path | None = None,
+                   frame: Frame | None = None) -> StackSet:
+    """Read samples (all, or those of sample_ids in their order), view, normalise and label them.
+
+    cache: folder that keeps them on the disk, where they would not fit in memory; the values are the same.
+    frame: refuse stacks in another one.
+    """
+    with StackFile(stacks) as file:
+        viewed = Viewed.of(file, view, sample_ids)
+        if frame is not None:
+            frame.require(viewed.frame, stacks)
+        return _normalised(viewed, class_map, intensity, cache)
+
+
+def load_training_set(stacks: Path, *, class_map: ClassMap, view: ViewConfig, intensity: IntensityConfig,
+                      sample_ids: Sequence[str], cache: Path | None
+                      ) -> tuple[StackSet, IntensityTransform, Frame]:
+    """Read the train part and fit the intensity scale on it; cache as in load_stack_set."""
+    with StackFile(stacks) as file:
+        viewed = Viewed.of(file, view, sample_ids)
+        if cache is None:
+            physical = viewed.read()
+            transform = IntensityTransform.fit(physical, intensity)
+            return (stack_set(physical, viewed.table(), class_map=class_map, transform=transform, source=stacks),
+                    transform, viewed.frame)
+        transform = open_or_fit(cache, name=Path(stacks).stem, key=viewed.key(), blocks=viewed.blocks, config=intensity)
+        return _normalised(viewed, class_map, transform, cache), transform, viewed.frame
+
+
+def _normalised(viewed: Viewed, class_map: ClassMap, transform: IntensityTransform, cache: Path | None) -> StackSet:
+    table, source = viewed.table(), viewed.file.path
+    if cache is None:
+        return stack_set(viewed.read(), table, class_map=class_map, transform=transform, source=source)
+    labels = _labelled(torch.empty(0), table, class_map, source)
+    held = open_or_build(cache, name=source.stem, key={**viewed.key(), "transform": transform.plain()},
+                         shape=viewed.shape, blocks=(transform.normalise(block) for block in viewed.blocks()))
+    return replace(labels, x=held.x, reader=Prefetch(held))
+
+
+def _labelled(x: Tensor, table: SampleTable, class_map: ClassMap, source: object) -> StackSet:
     missing = np.setdiff1d(table.space_group, class_map.space_groups)
     if len(missing):
         raise InputError(source=source, rule="every space group must be in the class map", value=missing.tolist(),
                          remedy="Leave these samples out, or split and train again with them.")
     class_idx = torch.from_numpy(class_map.indices(table.space_group))
-    return StackSet(x=torch.from_numpy(transform.normalise(intensity)), class_idx=class_idx,
-                    soft_label=soft_labels(table, class_map, source), sample_id=table.sample_id,
-                    material=table.material, structure_type=table.structure_type, origin=table.origin)
-
-
-def load_stack_set(stacks: Path, *, class_map: ClassMap, view: ViewConfig, intensity: IntensityTransform,
-                   sample_ids: Sequence[str] | None = None) -> StackSet:
-    """Read samples (all, or those of sample_ids in their order), view, normalise and label them."""
-    physical, table, _ = load_physical(stacks, view, sample_ids)
-    return stack_set(physical, table, class_map=class_map, transform=intensity, source=stacks)
+    return StackSet(x=x, class_idx=class_idx, soft_label=soft_labels(table, class_map, source),
+                    sample_id=table.sample_id, material=table.material, structure_type=table.structure_type,
+                    origin=table.origin)
 
 
 def soft_labels(table: SampleTable, class_map: ClassMap, source: object) -> Tensor:
@@ -124,7 +151,7 @@ def check_added_source(source: Path, held: Split, *, stacks: Path) -> str:
             raise InputError(source=source, rule="synthetic stacks must come from the split they are used with",
                              value=f"split_digest {str(file.provenance.get('split_digest'))[:12]}, not "
                              f"{held.digest[:12]}", remedy="Synthesize again from a generator trained on this split.")
-        held_out = base.table.take(_rows(base, held.parts["validation"] + held.parts["test"]))
+        held_out = base.table.take(rows_of(base, held.parts["validation"] + held.parts["test"]))
         _check_apart(file.table.take(~synthetic), held_out, held, source)
         return file.digest
 
@@ -152,17 +179,3 @@ def _keys(*parts: object) -> np.ndarray:
     for column in columns[1:]:
         joined = np.char.add(joined, column)
     return joined
-
-
-def _rows(file: StackFile, sample_ids: Sequence[str]) -> np.ndarray:
-    """Row int64 [n] of each sample id in the file; an unknown one is an InputError."""
-    order = np.argsort(file.table.sample_id)
-    wanted = np.asarray(sample_ids, dtype=str)
-    place = np.searchsorted(file.table.sample_id, wanted, sorter=order).clip(max=len(order) - 1)
-    rows = order[place]
-    unknown = file.table.sample_id[rows] != wanted
-    if unknown.any():
-        raise InputError(source=file.path, rule="must hold the samples of the split",
-                         value=f"{int(unknown.sum())} unknown, first {wanted[unknown][0]}",
-                         remedy="Give the stack file that was split.")
-    return rows

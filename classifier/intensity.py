@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -13,6 +15,8 @@ from classifier.config import Config
 from classifier.errors import InputError
 
 Stacks = TypeVar("Stacks", np.ndarray, Tensor)
+
+BLOCK_BYTES = 1 << 26  # of the stacks that are worked on at a time
 
 # A ring's spread is never taken below this share of the widest ring's, so that empty rings stay quiet.
 RING_STD_SHARE = 0.05
@@ -28,6 +32,11 @@ class IntensityConfig(Config):
     transform: Literal["log", "fourth_root"]
     floor: float
     per_radius: bool
+
+
+def stacks_at_once(shape: Sequence[int]) -> int:
+    """How many float32 stacks of `shape` [3, H, W] make a block that memory always has room for."""
+    return max(1, BLOCK_BYTES // (4 * math.prod(shape)))
 
 
 @dataclass(frozen=True)
@@ -46,23 +55,27 @@ class IntensityTransform:
     @classmethod
     def fit(cls, intensity: np.ndarray | Tensor, config: IntensityConfig) -> IntensityTransform:
         """Fit the scale on training stacks [N, 3, H, W] of physical intensity; nothing else may be shown to it."""
+        stacks = torch.as_tensor(intensity)
+        return cls.fit_blocks(lambda: stacks.split(stacks_at_once(stacks.shape[1:])), config)
+
+    @classmethod
+    def fit_blocks(cls, blocks: Callable[[], Iterable[np.ndarray | Tensor]], config: IntensityConfig
+                   ) -> IntensityTransform:
+        """Fit the scale on training stacks that blocks() gives anew each time, as [n, 3, H, W] in turn."""
         if config.floor <= 0:
             raise InputError(source="intensity.floor", rule="must be positive", value=config.floor,
                              remedy="Give an intensity a little above the weakest that should count.")
-        stacks = torch.as_tensor(intensity)
-        peak = stacks.max()
+        peaks = [torch.as_tensor(block).max() for block in blocks() if len(block)]
+        peak = torch.stack(peaks).max() if peaks else torch.tensor(0.0)
         if not torch.isfinite(peak) or peak <= 0:
             raise InputError(source="training stacks", rule="must be finite with some intensity above zero",
                              value=f"a maximum of {float(peak)}", remedy="Look for damaged or empty stacks.")
         plain = cls(config, float(_compress(peak.double(), config)))
         if not config.per_radius:
             return plain
-        x = plain.normalise(stacks)
-        ring = _rings(x.shape[-2], x.shape[-1])
-        pixels = torch.bincount(ring.flatten()).double() * x.shape[0] * x.shape[1]
-        mean = _ring_sums(x.sum((0, 1), dtype=torch.float64), ring) / pixels
-        variance = _ring_sums((x - mean[ring].float()).square().sum((0, 1), dtype=torch.float64), ring) / pixels
-        std = variance.sqrt()
+        mean = _ring_mean(plain.normalise(torch.as_tensor(block)) for block in blocks())
+        std = _ring_mean((x - mean[_rings(*x.shape[-2:])].float()).square()
+                         for x in (plain.normalise(torch.as_tensor(block)) for block in blocks())).sqrt()
         return cls(config, plain.high, mean.float(), std.clamp(min=float(std.max()) * RING_STD_SHARE).float())
 
     def normalise(self, intensity: Stacks) -> Stacks:
@@ -97,6 +110,16 @@ class IntensityTransform:
         config = IntensityConfig(transform=state["transform"], floor=state["floor"], per_radius=state["per_radius"])
         return cls(config, state["high"], state["mean"], state["std"])
 
+    def plain(self) -> dict[str, Any]:
+        """The state as JSON content, exact to the bit; `from_plain` restores the transform."""
+        return {name: value.tolist() if isinstance(value, Tensor) else value for name, value in self.state().items()}
+
+    @classmethod
+    def from_plain(cls, content: dict[str, Any]) -> IntensityTransform:
+        """Rebuild the transform from `plain()`."""
+        return cls.from_state({name: torch.tensor(value, dtype=torch.float32) if isinstance(value, list) else value
+                               for name, value in content.items()})
+
     def _maps(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Ring mean and spread spread out to pixels, two tensors [H, W] on the device of x."""
         ring = _rings(x.shape[-2], x.shape[-1])
@@ -127,5 +150,11 @@ def _rings(height: int, width: int) -> Tensor:
     return torch.hypot(rows[:, None], columns[None, :]).long()
 
 
-def _ring_sums(values: Tensor, ring: Tensor) -> Tensor:
-    return torch.zeros(int(ring.max()) + 1, dtype=values.dtype).index_add_(0, ring.flatten(), values.flatten())
+def _ring_mean(blocks: Iterable[Tensor]) -> Tensor:
+    """Mean of blocks [n, 3, H, W] over samples, patterns and each ring's pixels, float64 [R]."""
+    total, count = 0, 0
+    for block in blocks:
+        total, count = total + block.sum((0, 1), dtype=torch.float64), count + block.shape[0] * block.shape[1]
+    ring = _rings(*total.shape)
+    sums = torch.zeros(int(ring.max()) + 1, dtype=torch.float64).index_add_(0, ring.flatten(), total.flatten())
+    return sums / (torch.bincount(ring.flatten()).double() * count)

@@ -84,10 +84,10 @@ def load_classifier(path: Path, *, split_digest: str | None = None) -> TrainedCl
 
 def predict_logits(model: StackClassifier, x: Tensor) -> np.ndarray:
     """Logits float32 [N, K] of normalised stacks x [N, 3, H, W], batch by batch, in evaluation mode, as numpy."""
-    training = model.training
+    training, device = model.training, next(model.parameters()).device
     model.eval()
     with torch.inference_mode():
-        logits = [model(part).cpu() for part in x.split(PREDICT_AT_ONCE)]
+        logits = [model(part.to(device)).cpu() for part in x.split(PREDICT_AT_ONCE)]
     model.train(training)
     return torch.cat(logits).numpy() if logits else np.zeros((0, model.head.out_features), np.float32)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -143,17 +144,24 @@ def step(state: State, config: TrainClassifierConfig, sources: list[Source], pri
 
 def draw_batch(config: TrainClassifierConfig, sources: list[Source], images_seen: int) -> tuple[Tensor, Tensor, Tensor]:
     """Draw x [B, 3, H, W], soft labels [B, K] and weights [B]; an added source gives its exact share over time."""
-    added = 0
+    x, target, weight = [], [], []
+    for number, source in enumerate(sources):
+        rows = partial(_rows, config, sources, number, images_seen)
+        drawn = torch.from_numpy(rows(0)).to(source.samples.device)
+        x.append(source.samples.gather(rows))
+        target.append(source.samples.soft_label[drawn])
+        weight.append(torch.full((len(drawn),), source.weight, device=drawn.device))
+    return torch.cat(x), torch.cat(target), torch.cat(weight)
+
+
+def _rows(config: TrainClassifierConfig, sources: list[Source], number: int, images_seen: int, later: int
+          ) -> np.ndarray:
+    """Samples int64 [n] of the numbered source, `later` steps after images_seen."""
+    images_seen, added = images_seen + later * config.batch, 0
     if len(sources) > 1:
         added = int((images_seen + config.batch) * config.synthetic_share) - int(images_seen * config.synthetic_share)
-    x, target, weight = [], [], []
-    for number, (source, count) in enumerate(zip(sources, (config.batch - added, added), strict=False)):
-        rows = torch.from_numpy(source.strata.draw(batch=count, seed=2 * config.seed + number, images_seen=images_seen,
-                                                   power=source.power)).to(source.samples.x.device)
-        x.append(source.samples.x[rows])
-        target.append(source.samples.soft_label[rows])
-        weight.append(torch.full((count,), source.weight, device=rows.device))
-    return torch.cat(x), torch.cat(target), torch.cat(weight)
+    return sources[number].strata.draw(batch=added if number else config.batch - added, seed=2 * config.seed + number,
+                                       images_seen=images_seen, power=sources[number].power)
 
 
 def learning_rate(config: TrainClassifierConfig, images_seen: int) -> float:

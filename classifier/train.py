@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,8 @@ import torch
 from torch import Tensor
 
 from classifier import metrics
-from classifier.dataset import StackSet, check_added_source, load_physical, load_stack_set, stack_set
+from classifier.dataset import StackSet, check_added_source, load_stack_set, load_training_set
 from classifier.errors import InputError
-from classifier.intensity import IntensityTransform
 from classifier.predict import Predictions, TrainedClassifier, load_classifier, predict_logits
 from classifier.run import Interrupted, Run, StopRequest, progress
 from classifier.scores import score
@@ -30,11 +30,13 @@ TOLERATED_SKIPS = 3  # skipped steps that never stop a training, however short
 
 
 def train_classifier(config: TrainClassifierConfig, *, stacks: Path, split: Path, out: Path,
-                     synthetic: Path | None = None) -> Path:
+                     synthetic: Path | None = None, cache: Path | None = None) -> Path:
     """Train and write classifier.safetensors, predictions.npz (validation and test) and result.json; resumes.
 
     synthetic: a stack file to train on in addition (synthetic, or any other that shares nothing with the held-out
-    parts). The weights that leave are the last ones, or their average: nothing is selected on any held-out part.
+    parts). cache: folder to keep the normalised stacks in, mapped instead of loaded, where they would not fit in
+    memory; the result is the same to the bit. The weights that leave are the last ones, or their average: nothing is
+    selected on any held-out part.
     """
     out = Path(out)
     with StackFile(stacks) as file:
@@ -45,7 +47,7 @@ def train_classifier(config: TrainClassifierConfig, *, stacks: Path, split: Path
     run = Run.open(out, stage="train-clf", config=config, inputs=inputs)
     if run.result is None:
         with reproducible(config.threads):
-            _run(config, run, held, stacks, synthetic)
+            _run(config, run, held, stacks, synthetic, cache)
     return out / "classifier.safetensors"
 
 
@@ -68,21 +70,20 @@ def choose_device(name: str) -> torch.device:
     return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
 
 
-def _run(config: TrainClassifierConfig, run: Run, held: Split, stacks: Path, synthetic: Path | None) -> None:
+def _run(config: TrainClassifierConfig, run: Run, held: Split, stacks: Path, synthetic: Path | None,
+         cache: Path | None) -> None:
     """Load, train, and write everything the stage leaves."""
     device = choose_device(config.device)
-    physical, table, frame = load_physical(stacks, config.view, held.parts["train"])
-    transform, class_map = IntensityTransform.fit(physical, config.intensity), ClassMap(held.space_groups)
-    real = stack_set(physical, table, class_map=class_map, transform=transform, source=stacks)
+    class_map = ClassMap(held.space_groups)
+    real, transform, frame = load_training_set(stacks, class_map=class_map, view=config.view, cache=cache,
+                                               intensity=config.intensity, sample_ids=held.parts["train"])
+    load = partial(load_stack_set, class_map=class_map, view=config.view, intensity=transform, cache=cache)
     sources = [Source.build(real, power=config.sampling_power, weight=1.0, device=device)]
     if synthetic is not None:
-        physical, table, found = load_physical(synthetic, config.view)
-        frame.require(found, synthetic)
-        added = stack_set(physical, table, class_map=class_map, transform=transform, source=synthetic)
         # Its quota was decided where it was made: power 1 draws every added material equally often.
-        sources.append(Source.build(added, power=1.0, weight=config.synthetic_weight, device=device))
-    judged = {part: load_stack_set(stacks, class_map=class_map, view=config.view, intensity=transform,
-                                   sample_ids=held.parts[part]) for part in ("validation", "test")}
+        sources.append(Source.build(load(synthetic, frame=frame), power=1.0, weight=config.synthetic_weight,
+                                    device=device))
+    judged = {part: load(stacks, sample_ids=held.parts[part]) for part in ("validation", "test")}
     state = State(config, len(class_map), device)
     if run.checkpoint_path.exists():
         state.load(run.checkpoint_path)

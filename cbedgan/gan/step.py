@@ -32,6 +32,7 @@ from classifier.intensity import IntensityConfig
 from classifier.sampling import Strata
 from classifier.spacegroup import ClassMap
 
+PCA_VALUES = 1 << 28  # of the samples that templates are drawn from: 1 GiB
 SHOTS = ("few", "medium", "many")
 TERMS = ("loss_d", "loss_g", "twins", "r1", "r2", *(f"real_wins_{shots}" for shots in SHOTS), "skipped")
 
@@ -105,13 +106,15 @@ class State:
 
     def __init__(self, config: TrainGanConfig, data: Data) -> None:
         torch.manual_seed(config.seed)
-        shape, device = tuple(data.samples.x.shape[1:]), data.samples.x.device
+        # On the CPU, so that a mapped set and one in a GPU's memory begin alike.
+        x, device = data.samples.x.cpu(), data.samples.device
+        shape = tuple(x.shape[1:])
         self.generator = Generator(shape, config.network, data.class_map)
         self.discriminator = Discriminator(shape, config.network, data.class_map)
         for network in (self.generator, self.discriminator):
-            network.mean_sample.copy_(data.samples.x.mean(0))
+            network.mean_sample.copy_(x.mean(0))
             if isinstance(network, Generator) and config.network.templates:
-                network.templates.copy_(principal_components(data.samples.x, config.network.templates))
+                network.templates.copy_(principal_components(x, config.network.templates))
             network.to(device, memory_format=torch.channels_last if len(shape) == 3 else torch.preserve_format)
         self.generator_ema = copy.deepcopy(self.generator).requires_grad_(False)
         self.optimisers = {name: torch.optim.Adam(getattr(self, name).parameters(), lr=0.0, betas=(0.0, 0.9), eps=1e-8,
@@ -201,6 +204,7 @@ def take_step(state: State, config: TrainGanConfig, data: Data) -> None:
 
 def principal_components(x: Tensor, count: int) -> Tensor:
     """Principal components [count, *spatial] of the single patterns in x [N, C, *spatial], each times its spread."""
+    x = x[:: max(1, -(-x.numel() // PCA_VALUES))]  # a set beyond memory is thinned out evenly
     patterns = (x - x.mean(0)).flatten(2).flatten(0, 1)
     _, spread, components = torch.pca_lowrank(patterns, q=count, center=False)
     return (components * spread / len(patterns) ** 0.5).T.reshape(count, *x.shape[2:])
@@ -208,9 +212,12 @@ def principal_components(x: Tensor, count: int) -> Tensor:
 
 def draw_real(config: TrainGanConfig, data: Data, images_seen: int) -> tuple[Tensor, Tensor]:
     """Draw real x [B, C, *spatial] and class_idx [B]: a class by (its materials)^power, a material, a sample."""
-    rows = data.strata.draw(batch=config.batch, seed=config.seed, images_seen=images_seen, power=config.sampling_power)
-    rows = torch.from_numpy(rows).to(data.samples.x.device)
-    return data.samples.x[rows], data.samples.class_idx[rows]
+    def rows(later: int) -> np.ndarray:
+        return data.strata.draw(batch=config.batch, seed=config.seed, images_seen=images_seen + later * config.batch,
+                                power=config.sampling_power)
+
+    drawn = torch.from_numpy(rows(0)).to(data.samples.device)
+    return data.samples.gather(rows), data.samples.class_idx[drawn]
 
 
 def draw_latent(config: TrainGanConfig, data: Data, class_idx: Tensor, draws: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -14,7 +14,7 @@ from cbedgan.gan.contact_sheet import write_contact_sheet
 from cbedgan.gan.fidelity import assess, random_features
 from cbedgan.gan.generator import TrainedGenerator, load_generator
 from cbedgan.gan.step import Data, State, TrainGanConfig, take_step
-from classifier.dataset import Frame, load_physical, stack_set
+from classifier.dataset import Frame, load_training_set
 from classifier.errors import InputError
 from classifier.intensity import IntensityTransform
 from classifier.predict import load_classifier
@@ -29,11 +29,13 @@ __all__ = ["TrainGanConfig", "TrainedGenerator", "load_generator", "train_gan"]
 TOLERATED_SKIPS = 3  # skipped steps that never stop a training, however short
 
 
-def train_gan(config: TrainGanConfig, *, stacks: Path, split: Path, out: Path, classifier: Path | None = None) -> Path:
+def train_gan(config: TrainGanConfig, *, stacks: Path, split: Path, out: Path, classifier: Path | None = None,
+              cache: Path | None = None) -> Path:
     """Train and write generator.safetensors, samples.png and result.json with the fidelity; resumes.
 
     classifier: a classifier of the same split whose features measure the fidelity; without one a network with random
-    weights does. It has no influence on the training.
+    weights does. It has no influence on the training. cache: folder to keep the normalised stacks in, mapped instead
+    of loaded, where they would not fit in memory; the result is the same to the bit.
     """
     out = Path(out)
     with StackFile(stacks) as file:
@@ -44,16 +46,17 @@ def train_gan(config: TrainGanConfig, *, stacks: Path, split: Path, out: Path, c
     run = Run.open(out, stage="train-gan", config=config, inputs=inputs)
     if run.result is None:
         with reproducible(config.threads):
-            _run(config, run, held, stacks, classifier)
+            _run(config, run, held, stacks, classifier, cache)
     return out / "generator.safetensors"
 
 
-def _run(config: TrainGanConfig, run: Run, held: Split, stacks: Path, classifier: Path | None) -> None:
+def _run(config: TrainGanConfig, run: Run, held: Split, stacks: Path, classifier: Path | None,
+         cache: Path | None) -> None:
     """Load, train, and write everything the stage leaves."""
     device = choose_device(config.device)
-    physical, table, frame = load_physical(stacks, config.view, held.parts["train"])
-    transform, class_map = IntensityTransform.fit(physical, config.intensity), ClassMap(held.space_groups)
-    samples = stack_set(physical, table, class_map=class_map, transform=transform, source=stacks)
+    class_map = ClassMap(held.space_groups)
+    samples, transform, frame = load_training_set(stacks, class_map=class_map, view=config.view, cache=cache,
+                                                  intensity=config.intensity, sample_ids=held.parts["train"])
     data = Data.build(samples, class_map, config, device)
     state = State(config, data)
     if run.checkpoint_path.exists():

@@ -22,6 +22,7 @@ from classifier.errors import InputError
 from classifier.run import Interrupted
 from classifier.split import SplitConfig, load_split, split
 from classifier.stackfile import StackFile
+from classifier.viewed import Viewed
 
 PROGRAM = """
 import json, sys
@@ -49,6 +50,15 @@ def rows(out: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
 
 
+def test_a_training_from_a_cache_ends_at_the_same_bits(inputs, tmp_path, tiny_config):
+    config = tiny_config(images=96)
+    train_gan(config, **inputs, out=tmp_path / "memory")
+    train_gan(config, **inputs, out=tmp_path / "mapped", cache=tmp_path / "cache")
+    assert sha256(tmp_path / "memory") == sha256(tmp_path / "mapped")
+    first, second = (json.loads((tmp_path / name / "result.json").read_text()) for name in ("memory", "mapped"))
+    assert first == second and len(list((tmp_path / "cache").glob("*.npy"))) == 1
+
+
 def test_the_stage_leaves_generator_sheet_metrics_and_fidelity(inputs, tmp_path, tiny_config):
     out = tmp_path / "gan"
     path = train_gan(tiny_config(images=320), **inputs, out=out)
@@ -70,13 +80,13 @@ def test_the_stage_leaves_generator_sheet_metrics_and_fidelity(inputs, tmp_path,
 
 def test_only_the_train_part_is_seen(inputs, tmp_path, monkeypatch, tiny_config):
     asked = []
-    genuine = train_module.load_physical
+    genuine = Viewed.of
 
-    def spy(stacks, view, sample_ids=None):
+    def spy(file, view, sample_ids):
         asked.extend(sample_ids)
-        return genuine(stacks, view, sample_ids)
+        return genuine(file, view, sample_ids)
 
-    monkeypatch.setattr(train_module, "load_physical", spy)
+    monkeypatch.setattr(Viewed, "of", spy)
     train_gan(tiny_config(images=16), **inputs, out=tmp_path / "gan")
     with StackFile(inputs["stacks"]) as file:
         held = load_split(inputs["split"], stack_digest=file.digest)
