@@ -1,18 +1,85 @@
-"""Crystals that look like one of higher symmetry: an atom is too near a special place."""
+"""Crystals whose diffraction looks like that of a higher group: an atom near a special place, or too faint to tell.
+
+A candidate operation is one that nearly maps the atoms on themselves, or exactly those of all elements but one. It
+hides when the structure factors, moduli and phases (all that an elastic pattern is made of), hardly change under it.
+"""
 
 from __future__ import annotations
 
-import moyopy
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from cbedgan.simulate.crystals import Crystal
+import gemmi
+import numpy as np
+from numpy.typing import NDArray
+
+from cbedgan.simulate.crystals import SYMMETRY_PRECISION_ANGSTROM, Crystal, measure_symmetry
+
+if TYPE_CHECKING:
+    import moyopy
+
+HIDDEN_BELOW = 0.1  # relative change of the structure factors, sum |F - F'| / sum |F|
+LARGEST_G = 1.0  # of the reflections compared, in 1/angstrom: they carry nearly all scattering of a pattern
+DEBYE_WALLER_SQ_ANGSTROM = 0.5
 
 
 def hidden_supergroup(crystal: Crystal, tolerance_angstrom: float) -> int | None:
-    """Return the higher group that moyopy finds when atoms may be this far off (angstrom), None when there is none."""
+    """Return a higher group that the diffraction of the crystal cannot tell from its own, None when there is none.
+
+    tolerance_angstrom: how far atoms may be from the places that the higher group would give them.
+    """
     lattice, positions, numbers = crystal.primitive()
-    cell = moyopy.Cell(lattice.tolist(), positions.tolist(), numbers.tolist())
+    own = measure_symmetry(lattice, positions, numbers)
+    views = [(np.ones(len(numbers), dtype=bool), tolerance_angstrom)]
+    if len(elements := np.unique(numbers)) > 1:
+        views += [(numbers != element, SYMMETRY_PRECISION_ANGSTROM) for element in elements]
+    reflections, factors = structure_factors(lattice, positions, numbers)
+    for kept, precision in views:
+        with _quiet_moyo():
+            try:
+                found = measure_symmetry(lattice, positions[kept], numbers[kept], precision_angstrom=precision)
+            except ValueError:
+                continue
+        for rotation, shift in _additional(own, found, lattice, 2 * precision):
+            _, moved = structure_factors(lattice, positions @ rotation.T + shift, numbers)
+            if np.abs(moved - factors).sum() < HIDDEN_BELOW * np.abs(factors).sum():
+                return int(found.number)
+    return None
+
+
+def structure_factors(lattice: NDArray[np.float64], positions: NDArray[np.float64],
+                      numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.complex128]]:
+    """Return the reflections hkl [m, 3] up to `LARGEST_G`, without 000, and their structure factors [m] in angstrom."""
+    limit = np.floor(LARGEST_G * np.linalg.norm(lattice, axis=1)).astype(int)
+    hkl = np.stack(np.meshgrid(*[np.arange(-n, n + 1) for n in limit], indexing="ij"), -1).reshape(-1, 3)
+    length = np.linalg.norm(hkl @ np.linalg.inv(lattice).T, axis=1)
+    within = (length > 0) & (length <= LARGEST_G)
+    hkl, s_squared = hkl[within], length[within] ** 2 / 4
+    amplitude = {number: np.array([gemmi.Element(number).c4322.calculate_sf(float(s)) for s in s_squared])
+                 * np.exp(-DEBYE_WALLER_SQ_ANGSTROM * s_squared) for number in np.unique(numbers).tolist()}
+    waves = np.exp(-2j * np.pi * hkl @ positions.T)
+    return hkl, (waves * np.stack([amplitude[number] for number in numbers.tolist()], axis=1)).sum(axis=1)
+
+
+def _additional(own: moyopy.MoyoDataset, found: moyopy.MoyoDataset, lattice: NDArray[np.float64],
+                tolerance_angstrom: float) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Yield the operations of `found` (rotation [3, 3], translation [3], fractional) that `own` has not."""
+    rotations, shifts = np.array(own.operations.rotations), np.array(own.operations.translations)
+    for rotation, shift in zip(found.operations.rotations, found.operations.translations, strict=True):
+        apart = shifts[(rotations == np.array(rotation)).all(axis=(1, 2))] - np.array(shift)
+        if (np.linalg.norm((apart - np.round(apart)) @ lattice, axis=1) > tolerance_angstrom).all():
+            yield np.array(rotation, dtype=np.float64), np.array(shift)
+
+
+@contextmanager
+def _quiet_moyo() -> Iterator[None]:
+    """Keep moyopy from logging that a looser look finds a smaller cell."""
+    logger = logging.getLogger("moyo")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
     try:
-        found = moyopy.MoyoDataset(cell, symprec=tolerance_angstrom, setting=moyopy.Setting.standard())
-    except ValueError:
-        return None
-    return int(found.number) if found.number != crystal.space_group else None
+        yield
+    finally:
+        logger.setLevel(level)
