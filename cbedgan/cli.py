@@ -111,6 +111,18 @@ def import_(config: Config, out: File,
     _wrote(import_patterns(load_config(config, ImportConfig), files=files, out=out, like=like, dark=dark))
 
 
+@app.command("export-olcf")
+def export_olcf(stacks: Annotated[Path, typer.Argument(help="Stack file of simulate: raw pose, 512 pixels.")],
+                out: Annotated[Path, typer.Option(help="Folder for train/, dev/ and test/; the same command resumes.")],
+                samples_per_file: Annotated[int, typer.Option(min=1, help="Samples in a batch file.")] = 20,
+                partition: Annotated[str | None, typer.Option(help="Part of stacks that have none: train, validation "
+                                                              "or test.")] = None) -> None:
+    """Write simulated stacks in the layout of the published OLCF data set (see configs/olcf/simulate.toml)."""
+    from cbedgan.simulate.olcf_layout import export_olcf as write
+
+    _wrote(write(stacks, out=out, samples_per_file=samples_per_file, partition=partition))
+
+
 @app.command()
 def inspect(paths: Annotated[list[Path], typer.Argument(help="Stack files, or folders of them.")],
             verify: Annotated[bool, typer.Option(help="Read every stack and check it.")] = False,

@@ -29,7 +29,7 @@ CBEDGAN_LAYERS = ("pattern simulate", "gan", "boundary", "synthesis", "compariso
 # Library: the modules that may import it.
 OWNERS = {
     "h5py": {"classifier.stackfile", "classifier.stacklayout", "classifier.olcf_files", "classifier.pattern_hdf5",
-             "cbedgan.boundary.probefile"},
+             "cbedgan.boundary.probefile", "cbedgan.simulate.olcf_layout"},
     "hdf5plugin": {"classifier.stacklayout"},
     "pymatgen": {"cbedgan.simulate"},
     "moyopy": {"cbedgan.simulate"},
