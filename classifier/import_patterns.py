@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
@@ -18,7 +18,7 @@ from rich.text import Text
 from classifier.config import Config, digest
 from classifier.electron import wavelength_angstrom
 from classifier.errors import InputError
-from classifier.geometry import Detector, canonical_detector
+from classifier.geometry import Detector, Pose, canonical_detector
 from classifier.pattern_files import OpenFiles, Place, SampleConfig, only_pattern, stacks_in
 from classifier.pattern_frame import (
     FRACTION,
@@ -27,9 +27,11 @@ from classifier.pattern_frame import (
     Positive,
     mended,
     oriented,
+    oriented_place,
     pixel_size_inv_angstrom,
     placed,
     squared,
+    stored_centre,
 )
 from classifier.pattern_pose import brightest_disk, measured_pose
 from classifier.pattern_units import to_inverse_angstrom
@@ -172,42 +174,68 @@ def _sha256(path: Path) -> str:
 def _stack(config: ImportConfig, sample: SampleConfig, places: list[Place], opened: OpenFiles,
            background: np.ndarray | None, target: Target) -> tuple[np.ndarray, SampleTable]:
     """One stack float32 [1, 3, S, S] in the target's frame, and its row."""
-    patterns, pixel, length, azimuth, ways, remarks = [], [], [], [], [], []
-    for k, (file, at) in enumerate(places):
-        array = opened[file]
-        source = f"{array.source}, pattern {list(at)}"
-        pattern, said = mended(array.read(at), background, config.intensity, source)
-        size = pixel_size_inv_angstrom(array, config.geometry, config.beam_energy_kev)
-        radius = _disk_radius(config, sample, k)
-        pattern, centre = oriented(pattern, array, config.geometry, lambda pattern, radius=radius, size=size:
-                                   brightest_disk(pattern, None if radius is None else radius / size))
-        square, off = squared(pattern, centre, config.geometry.square)
-        field, pose = Detector(len(square), size, "1/angstrom"), None
-        if target.pose == "canonical":
-            try:
-                pose, way = measured_pose(square, field, centre=off * size, disk_radius=radius,
-                                          net=_net(sample, k), **config.pose.model_dump())
-            except InputError as error:
-                raise InputError(source=f"{source}, {error.source}", rule=error.rule, value=error.value,
-                                 remedy=error.remedy) from error
-            target_pixel = float(pose.length * target.detector.pixel_size)
-            off = pose.centre / size
-        else:
-            way = "raw"
-            target_pixel = to_inverse_angstrom(target.detector.pixel_size, target.detector.unit,
-                                               beam_energy_kev=config.beam_energy_kev, source="classifier's detector")
-        if target_pixel * target.detector.size_pixels > size * (len(square) - 2 * np.abs(off).max()) * (1 + 1e-6):
-            said.append("the frame reaches beyond the field, where it is zero")
-        patterns.append(placed(square, off, field, target.detector, target_pixel, pose))
-        pixel.append(target_pixel)
-        length.append(np.nan if pose is None else float(pose.length))
-        azimuth.append(0.0 if pose is None else float(pose.azimuth_rad))
-        ways.append(way)
-        remarks += [f"pattern {k}: {remark}" for remark in said]
-    provenance = json.dumps({"patterns": [[file.name, list(at)] for file, at in places], "pose_from": ways,
-                             "remarks": remarks})
-    return np.stack(patterns)[None], _row(config, sample, provenance, pixel_size_inv_angstrom=[pixel],
-                                          shortest_g_inv_angstrom=[length], azimuth_rad=[azimuth])
+    patterns, poses = zip(*(_pattern(config, sample, k, place, opened, background, target)
+                            for k, place in enumerate(places)), strict=True)
+    provenance = json.dumps({"patterns": [[file.name, list(at)] for file, at in places],
+                             "pose_from": [pose.way for pose in poses],
+                             "remarks": [f"pattern {k}: {said}" for k, pose in enumerate(poses) for said in pose.said]})
+    mrad = config.convergence_semi_angle_mrad
+    known = sample.model_dump(exclude={"patterns", "shortest_g_disk"}, exclude_none=True)
+    if mrad != "unknown":
+        known.setdefault("convergence_semi_angle_mrad", (mrad,) * 3)
+    return np.stack(patterns)[None], SampleTable.build(
+        1, origin="experimental", beam_energy_kev=config.beam_energy_kev, provenance=[provenance],
+        **{name: [value] for name, value in known.items()},
+        pixel_size_inv_angstrom=[[pose.pixel_size for pose in poses]],
+        shortest_g_inv_angstrom=[[pose.length for pose in poses]], azimuth_rad=[[pose.azimuth for pose in poses]])
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """How one pattern was placed: written pixel size and |g| in 1/angstrom (NaN in raw pose), azimuth in radian."""
+
+    pixel_size: float
+    length: float
+    azimuth: float
+    way: str
+    said: list[str]
+
+
+def _pattern(config: ImportConfig, sample: SampleConfig, k: int, place: Place, opened: OpenFiles,
+             background: np.ndarray | None, target: Target) -> tuple[np.ndarray, _Placed]:
+    """Pattern k of a stack, float32 [S, S] in the target's frame."""
+    array, geometry = opened[place[0]], config.geometry
+    source = f"{array.source}, pattern {list(place[1])}"
+    stored, said = mended(array.read(place[1]), background, config.intensity, source)
+    size = pixel_size_inv_angstrom(array, geometry, config.beam_energy_kev)
+    radius = _disk_radius(config, sample, k)
+    centre = stored_centre(stored, array, geometry,
+                           lambda pattern: brightest_disk(pattern, None if radius is None else radius / size))
+    middle = oriented_place(centre, stored.shape, geometry)
+    square, off = squared(oriented(stored, geometry), middle, geometry.square)
+    field, pose, way, target_pixel = Detector(len(square), size, "1/angstrom"), None, "raw", 0.0
+    if target.pose == "canonical" and sample.shortest_g_disk:
+        disk = oriented_place(sample.shortest_g_disk[k], stored.shape, geometry)
+        pose, way = Pose((np.array(disk) - middle) * size, off * size), "declared"
+    elif target.pose == "canonical":
+        try:
+            pose, way = measured_pose(square, field, centre=off * size, disk_radius=radius, net=_net(sample, k),
+                                      **config.pose.model_dump())
+        except InputError as error:
+            raise InputError(source=f"{source}, {error.source}", rule=error.rule, value=error.value,
+                             remedy=error.remedy) from error
+    if pose is None:
+        target_pixel = to_inverse_angstrom(target.detector.pixel_size, target.detector.unit,
+                                           beam_energy_kev=config.beam_energy_kev, source="the classifier's detector")
+    else:
+        off, target_pixel = pose.centre / size, float(pose.length * target.detector.pixel_size)
+    if target_pixel * target.detector.size_pixels > size * (len(square) - 2 * np.abs(off).max()) * (1 + 1e-6):
+        said.append("the frame reaches beyond the field, where it is zero")
+    pattern = placed(square, off, field, target.detector, target_pixel, pose)
+    if not pattern.any():
+        raise InputError(source=source, rule="the frame must hold light", value="none", remedy="Check the centre.")
+    length, azimuth = (np.nan, 0.0) if pose is None else (float(pose.length), float(pose.azimuth_rad))
+    return pattern, _Placed(target_pixel, length, azimuth, way, said)
 
 
 def _disk_radius(config: ImportConfig, sample: SampleConfig, k: int) -> float | None:
@@ -221,12 +249,3 @@ def _net(sample: SampleConfig, k: int) -> np.ndarray | None:
     if None in (sample.cell_lengths_angstrom, sample.cell_angles_degree, sample.zone_axis_uvw):
         return None
     return zero_layer_net(sample.cell_lengths_angstrom, sample.cell_angles_degree, sample.zone_axis_uvw[k])
-
-
-def _row(config: ImportConfig, sample: SampleConfig, provenance: str, **measured: Any) -> SampleTable:
-    mrad = config.convergence_semi_angle_mrad
-    known = {**sample.model_dump(exclude={"patterns"}, exclude_none=True)}
-    if mrad != "unknown":
-        known.setdefault("convergence_semi_angle_mrad", (mrad,) * 3)
-    return SampleTable.build(1, origin="experimental", beam_energy_kev=config.beam_energy_kev, provenance=[provenance],
-                             **{name: [value] for name, value in known.items()}, **measured)

@@ -19,6 +19,7 @@ OPEN_AT_ONCE = 16  # files
 
 Positive = Annotated[float, Field(gt=0)]
 Triple = tuple[Positive, Positive, Positive]
+Pixel = tuple[float, float]
 Indices = tuple[int, int, int]
 Place = tuple[Path, tuple[int, ...]]  # a file and the indices of one pattern in it
 
@@ -31,7 +32,10 @@ class PatternReference(Config):
 
 
 class SampleConfig(Config):
-    """What is known of one stack; whatever is left out is unknown. Cell and zone axes help to find the pose."""
+    """What is known of one stack; whatever is left out is unknown. Cell and zone axes help to find the pose.
+
+    shortest_g_disk: [column, row] in stored pixels, in each pattern, of the disk that shall come to lie on +x.
+    """
 
     sample_id: str
     patterns: tuple[PatternReference, PatternReference, PatternReference] | None = None
@@ -43,6 +47,7 @@ class SampleConfig(Config):
     cell_angles_degree: Triple | None = None
     zone_axis_uvw: tuple[Indices, Indices, Indices] | None = None
     convergence_semi_angle_mrad: Triple | None = None
+    shortest_g_disk: tuple[Pixel, Pixel, Pixel] | None = None
     thickness_angstrom: Triple | None = None
 
 

@@ -115,33 +115,42 @@ def _calibrated(array: PatternArray) -> tuple[Axis, Axis]:
     return array.rows, array.columns
 
 
-def oriented(pattern: np.ndarray, array: PatternArray, config: GeometryConfig,
-             find: Callable[[np.ndarray], tuple[float, float]]) -> tuple[np.ndarray, tuple[float, float]]:
-    """The pattern as [k_y, k_x] and its centre (column, row) in pixels; find: pattern -> (column, row)."""
+def stored_centre(pattern: np.ndarray, array: PatternArray, config: GeometryConfig,
+                  find: Callable[[np.ndarray], tuple[float, float]]) -> tuple[float, float]:
+    """Column and row of the direct beam in the stored pattern [H, W], in pixels; find does what "find" asks for."""
     height, width = pattern.shape
     if config.centre == "middle":
-        column, row = (width - 1) / 2, (height - 1) / 2
-    elif config.centre == "find":
-        column, row = find(pattern)
-    elif config.centre == "from file":
-        axes = _calibrated(array)
-        if not any(axis.offset for axis in axes):  # py4DSTEM and others count from the first pixel
-            raise InputError(source=array.source, rule='centre "from file" needs axes with their zero at the centre',
-                             value="axes that start with 0", remedy='Take geometry.centre = "middle" or "find".')
-        column, row = (-axis.offset / axis.scale for axis in reversed(axes))
-    else:
-        column, row = config.centre
+        return (width - 1) / 2, (height - 1) / 2
+    if config.centre == "find":
+        return find(pattern)
+    column, row = _zero_of_axes(array) if config.centre == "from file" else config.centre
     if not (0 <= column <= width - 1 and 0 <= row <= height - 1):
         raise InputError(source=array.source, rule="the centre must lie in the pattern",
                          value=f"column {column:g} of {width}, row {row:g} of {height}",
                          remedy="Correct geometry.centre.")
+    return column, row
+
+
+def _zero_of_axes(array: PatternArray) -> tuple[float, float]:
+    rows, columns = _calibrated(array)
+    if rows.offset == columns.offset == 0:  # py4DSTEM and others count from the first pixel
+        raise InputError(source=array.source, rule='centre "from file" needs axes with their zero at the centre',
+                         value="axes that start with 0", remedy='Take geometry.centre = "middle" or "find".')
+    return -columns.offset / columns.scale, -rows.offset / rows.scale
+
+
+def oriented(pattern: np.ndarray, config: GeometryConfig) -> np.ndarray:
+    """A stored pattern [H, W] as [k_y, k_x]."""
+    pattern = pattern.T if config.transpose else pattern
+    return pattern[::-1 if config.flip_rows else 1, ::-1 if config.flip_columns else 1]
+
+
+def oriented_place(place: tuple[float, float], shape: tuple[int, ...], config: GeometryConfig) -> tuple[float, float]:
+    """Where a stored (column, row) of a pattern of that stored shape lies once the pattern is oriented."""
+    (column, row), (height, width) = place, shape
     if config.transpose:
-        pattern, column, row = pattern.T, row, column
-    if config.flip_rows:
-        pattern, row = pattern[::-1], pattern.shape[0] - 1 - row
-    if config.flip_columns:
-        pattern, column = pattern[:, ::-1], pattern.shape[1] - 1 - column
-    return pattern, (column, row)
+        column, row, height, width = row, column, width, height
+    return width - 1 - column if config.flip_columns else column, height - 1 - row if config.flip_rows else row
 
 
 def squared(pattern: np.ndarray, centre: tuple[float, float], how: str) -> tuple[np.ndarray, np.ndarray]:

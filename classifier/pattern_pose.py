@@ -1,17 +1,18 @@
-"""Where the direct beam of a user's own pattern lies, and its pose by a net of unknown azimuth or by the image."""
+"""Where the direct beam of a user's own pattern lies, and its pose by the image or a net of unknown azimuth."""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy import ndimage, signal
 
-from classifier.disk_lattice import find_disk_lattice, lit_map, nearest_net_point, pixel_vectors
+from classifier.disk_lattice import find_disk_lattice, lit_map
 from classifier.errors import InputError
 from classifier.geometry import Detector, Pose
 from classifier.pose import explained_share, lit_disks, pose_from_lattice
 
-JUDGED_PIXELS = 96  # along a side: larger patterns are judged on every second, third, ... pixel for their azimuth
-HANDS = {"net": np.eye(2), "net (mirrored)": np.diag([-1.0, 1.0])}  # the beam runs along the axis, or against it
+HANDS = {"net": np.eye(2), "net (mirrored)": np.diag([-1.0, 1.0])}
+FINEST_TURN = 2e-3  # radian
+LENGTH_TOLERANCE = 0.03
 
 
 def brightest_disk(pattern: np.ndarray, radius_pixels: float | None) -> tuple[float, float]:
@@ -35,65 +36,59 @@ def brightest_disk(pattern: np.ndarray, radius_pixels: float | None) -> tuple[fl
 def measured_pose(pattern: np.ndarray, detector: Detector, *, centre: np.ndarray, disk_radius: float | None,
                   net: np.ndarray | None, visible: float, tie: float,
                   least_explained_share: float) -> tuple[Pose, str]:
-    """Pose of a pattern [H, W], and whether the net [2, 2] gave it ("net", "net (mirrored)") or the "image" did.
+    """Pose of a pattern [H, W], and what gave it: "image", or where that shows no lattice like the net, "net".
 
-    The net's azimuth on the detector is unknown and searched for. A net that explains less of the light than
-    least_explained_share is not believed. Lengths in detector units; InputError when neither way leads to a pose.
+    net: of cell and zone axis, float64 [2, 2]. Its azimuth on the detector is unknown and searched for, and its hand ("net (mirrored)"): the beam may run
+    against the axis. It needs disk_radius, and is not believed when it explains less of the light than
+    least_explained_share. All lengths in detector units. InputError when neither way leads to a pose.
     """
     try:
-        found = find_disk_lattice(pattern, detector, disk_radius=disk_radius, centre=centre)
+        seen, middle, radius = find_disk_lattice(pattern, detector, disk_radius=disk_radius, centre=centre)
+        pose = pose_from_lattice(pattern, detector, net=seen, disk_radius=radius, centre=middle, visible=visible,
+                                 tie=tie)
+        if np.hypot(*(middle - centre)) < radius and (net is None or not unlike_net(pose, net)):
+            return pose, "image"
     except InputError:
-        found = None
-    if found is not None:
-        seen, middle, radius = found
-        if np.hypot(*(middle - centre)) < radius:
-            centre, disk_radius = middle, radius
-        else:
-            found = None
-    rule = {"disk_radius": disk_radius, "centre": centre}
+        pass
     if net is not None and disk_radius is not None:
-        turned, way = _turned(pattern, detector, net, **rule)
-        if _explained(pattern, detector, turned, **rule) >= least_explained_share:
-            return pose_from_lattice(pattern, detector, net=turned, visible=visible, tie=tie, **rule), way
-    if found is None:
-        raise InputError(source="canonical pose", value="neither in the image nor by cell and zone axis",
-                         rule="a lattice of at least four whole disks must show around the centre",
-                         remedy="Check centre, pixel size and convergence_semi_angle_mrad, or give cell and zone axes.")
-    return pose_from_lattice(pattern, detector, net=seen, visible=visible, tie=tie, **rule), "image"
+        share, turned, way = _turned(pattern, detector, net, disk_radius=disk_radius, centre=centre)
+        if share >= least_explained_share:
+            return pose_from_lattice(pattern, detector, net=turned, disk_radius=disk_radius, centre=centre,
+                                     visible=visible, tie=tie), way
+    raise InputError(source="canonical pose", value="neither in the image nor by cell and zone axis",
+                     rule="a lattice of at least four whole disks must show around the centre",
+                     remedy="Check centre, pixel size and convergence_semi_angle_mrad, give cell and zone axes, or say "
+                            "where the disk of the shortest visible reflection lies: shortest_g_disk.")
+
+
+def unlike_net(pose: Pose, net: np.ndarray) -> bool:
+    """Whether no vector of the net [2, 2] is as long as the shortest g of a single pose, to 3 %."""
+    reach = np.arange(-12, 13)
+    index = np.stack(np.meshgrid(reach, reach), -1).reshape(-1, 2)
+    return bool((np.abs(np.hypot(*(index @ net).T) / pose.length - 1) > LENGTH_TOLERANCE).all())
 
 
 def _turned(pattern: np.ndarray, detector: Detector, net: np.ndarray, *, disk_radius: float,
-            centre: np.ndarray) -> tuple[np.ndarray, str]:
-    """The net, float64 [2, 2], turned and if need be mirrored so that its disks hold most of what is lit, and how."""
-    stride = -(-detector.size_pixels // JUDGED_PIXELS)
-    vectors = (pixel_vectors(detector.size_pixels) * detector.pixel_size - centre)[::stride, ::stride].reshape(-1, 2)
-    lit = lit_map(pattern)[::stride, ::stride].ravel()
-    outside = np.hypot(*vectors.T) > disk_radius + detector.pixel_size
-    vectors, lit = vectors[outside], lit[outside]
+            centre: np.ndarray) -> tuple[float, np.ndarray, str]:
+    """The share of the light that the net [2, 2] explains best, the net so turned or mirrored, and its hand."""
+    lit = lit_map(pattern)
 
-    def gain(hand: np.ndarray, azimuth: float) -> float:
-        """Share of the light less share of the area within the disks of the net so turned."""
-        inside = nearest_net_point(vectors, net @ hand @ _turn(azimuth))[1] <= disk_radius
-        return float(lit[inside].sum() / max(lit.sum(), np.finfo(float).tiny) - inside.mean())
+    def share(hand: str, azimuth: float) -> float:
+        turned = net @ HANDS[hand] @ _turn(azimuth)
+        try:
+            g, _ = lit_disks(pattern, detector, net=turned, disk_radius=disk_radius, centre=centre)
+        except InputError:
+            return 0.0
+        return explained_share(lit, detector, g=g, disk_radius=disk_radius, centre=centre)
 
     step = disk_radius / (detector.size_pixels * detector.pixel_size)  # half a radius at the edge of the field
-    best = max(((gain(hand, azimuth), way, azimuth) for way, hand in HANDS.items()
-                for azimuth in np.arange(0, np.pi, step)), key=lambda one: one[0])
-    _, way, azimuth = best
-    while step > 1e-3:
+    tried = [(round(share(hand, azimuth), 6), hand, azimuth) for hand in HANDS for azimuth in np.arange(0, np.pi, step)]
+    best, hand, azimuth = max(tried, key=lambda one: one[0])  # of equal ones the first
+    while step > FINEST_TURN:
         step /= 2
-        azimuth = max((azimuth, azimuth - step, azimuth + step), key=lambda one: gain(HANDS[way], one))
-    return net @ HANDS[way] @ _turn(azimuth), way
+        best, azimuth = max((best, azimuth), *((share(hand, azimuth + turn), azimuth + turn) for turn in (-step, step)))
+    return best, net @ HANDS[hand] @ _turn(azimuth), hand
 
 
 def _turn(azimuth: float) -> np.ndarray:
     return np.array([[np.cos(azimuth), np.sin(azimuth)], [-np.sin(azimuth), np.cos(azimuth)]])
-
-
-def _explained(pattern: np.ndarray, detector: Detector, net: np.ndarray, *, disk_radius: float,
-               centre: np.ndarray) -> float:
-    try:
-        g, _ = lit_disks(pattern, detector, net=net, disk_radius=disk_radius, centre=centre)
-    except InputError:
-        return 0.0
-    return explained_share(lit_map(pattern), detector, g=g, disk_radius=disk_radius, centre=centre)
