@@ -24,6 +24,16 @@ from classifier.geometry import Detector, Pose, shortest_visible_g
 # rotation axis of the crystal is favoured, and coarse layers.
 SURVEY_RINGS = ((6, 0.4), (12, 0.82))  # directions, radius in units of the aperture's
 SURVEY_MERGE_ANGSTROM = 0.8
+LEAST_ACROSS = 4  # incident directions along the aperture's diameter
+
+
+class Drift(Config):
+    """As many incident directions as it takes: neighbours drift apart by at most this on their way through the slab.
+
+    The wider the aperture and the thicker the slab, the faster intensities change from one direction to the next.
+    """
+
+    drift_angstrom: Annotated[float, Field(gt=0)]
 
 
 class DetectorConfig(Config):
@@ -39,7 +49,7 @@ class DetectorConfig(Config):
     half_width: Annotated[float, Field(gt=0)]  # centre to edge: 1/angstrom (raw), |g1| (canonical)
     aperture_unit: Literal["shortest_g", "mrad", "spacing_at_100_kev"]
     aperture_radius: Annotated[float, Field(gt=0)]  # convergence semi-angle in aperture_unit; below 0.5 |g1| no overlap
-    directions_across: Annotated[int, Field(ge=4)]  # incident directions along the aperture's diameter
+    directions_across: Annotated[int, Field(ge=LEAST_ACROSS)] | Drift  # incident directions along the diameter
     samples_per_pixel: Annotated[int, Field(ge=1)]  # interpolated samples along one side of a pixel
     visible: Annotated[float, Field(gt=0, lt=1)]  # see classifier.geometry.shortest_visible_g
     tie: Annotated[float, Field(ge=0)]
@@ -81,7 +91,7 @@ class Disks:
 
 
 def simulate_pattern(slab: Slab, *, beam_energy_kev: float, thickness_angstrom: ArrayLike, multislice: MultisliceConfig,
-                     detector: DetectorConfig, azimuth_rad: float = 0.0) -> PatternResult:
+                     detector: DetectorConfig, azimuth_rad: float = 0.0, device: str = "cpu") -> PatternResult:
     """Simulate the CBED patterns of one slab at thicknesses [T] (angstrom, rounded to whole periods).
 
     A survey guesses g1; where the disks taken through the guess's aperture say that g1 has another length, they are
@@ -89,7 +99,7 @@ def simulate_pattern(slab: Slab, *, beam_energy_kev: float, thickness_angstrom: 
     azimuth_rad turns the pattern counter-clockwise from the slab's frame in raw pose; canonical pose sets its own turn.
     Raises InputError for a faulty energy, thickness or aperture and when no diffracted disk is visible.
     """
-    propagation = Multislice(slab, beam_energy_kev=beam_energy_kev, config=multislice)
+    propagation = Multislice(slab, beam_energy_kev=beam_energy_kev, config=multislice, device=device)
     canonical = detector.pose == "canonical"
     frame = Detector(detector.size_pixels, 2 * detector.half_width / detector.size_pixels,
                      "shortest_g" if canonical else "1/angstrom")
@@ -100,8 +110,9 @@ def simulate_pattern(slab: Slab, *, beam_energy_kev: float, thickness_angstrom: 
 
     def through_aperture(g1: NDArray[np.float64]) -> Disks:
         unit = float(np.hypot(*g1)) if follows else propagation.wavenumber * 1e-3
-        return illuminate(propagation, thickness_angstrom, radius=detector.aperture_radius * unit,
-                          across=detector.directions_across,
+        radius = detector.aperture_radius * unit
+        across = directions_across(detector.directions_across, radius / propagation.wavenumber, thickness_angstrom)
+        return illuminate(propagation, thickness_angstrom, radius=radius, across=across,
                           azimuth_rad=float(Pose(g1).azimuth_rad) if canonical else azimuth_rad)
 
     guess = survey(propagation, beam_energy_kev, thickness_angstrom, detector)
@@ -126,14 +137,21 @@ def survey(propagation: Multislice, beam_energy_kev: float, thickness_angstrom: 
     Where the aperture itself waits for the answer, the shortest vector of the zero-layer net stands in for it.
     """
     slab, settings = propagation.slab, propagation.config
-    coarse = Multislice(slab, beam_energy_kev=beam_energy_kev, config=settings.model_copy(
-        update={"merge_angstrom": max(settings.merge_angstrom, SURVEY_MERGE_ANGSTROM)}))
+    merged = settings.model_copy(update={"merge_angstrom": max(settings.merge_angstrom, SURVEY_MERGE_ANGSTROM)})
+    coarse = Multislice(slab, beam_energy_kev=beam_energy_kev, config=merged, device=str(propagation.device))
     net_length = np.linalg.norm(np.linalg.inv(slab.projected_net), axis=0).min()
     radius = config.aperture_radius * (net_length if config.aperture_unit == "shortest_g" else coarse.wavenumber * 1e-3)
     angle = np.concatenate([2 * np.pi * np.arange(count) / count for count, _ in SURVEY_RINGS])
     share = np.concatenate([np.full(count, share) for count, share in SURVEY_RINGS])
     nodes = radius * share[:, None] * np.stack([np.cos(angle), np.sin(angle)], -1)
     return _shortest(_disks(coarse, nodes, radius, thickness_angstrom), coarse, visible=config.visible, tie=config.tie)
+
+
+def directions_across(wanted: int | Drift, semi_angle_rad: float, thickness_angstrom: ArrayLike) -> int:
+    """Return how many incident directions lie along the aperture's diameter, for thicknesses [T] in angstrom."""
+    if isinstance(wanted, int):
+        return wanted
+    return max(LEAST_ACROSS, int(np.ceil(2 * semi_angle_rad * np.max(thickness_angstrom) / wanted.drift_angstrom)))
 
 
 def illuminate(propagation: Multislice, thickness_angstrom: ArrayLike, *, radius: float, across: int,

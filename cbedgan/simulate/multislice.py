@@ -21,7 +21,8 @@ from classifier.errors import InputError
 
 DISPERSION_ROUNDS = 4
 ENTRY_TOLERANCE_ANGSTROM = 1e-2  # an atom this far before the entry plane still counts as lying on it
-DIRECTIONS_AT_ONCE = 8  # their waves and propagators stay in the processor's cache
+DIRECTIONS_AT_ONCE = 8  # on a processor: their waves and propagators stay in its cache
+DEVICE_MEMORY_SHARE = 0.5  # of an accelerator's free memory, for the waves and propagators of directions at once
 
 
 class MultisliceConfig(Config):
@@ -51,14 +52,15 @@ class Multislice:
     """A slab made ready for electrons of one energy; `intensities` sends waves through it."""
 
     def __init__(self, slab: Slab, *, beam_energy_kev: float, config: MultisliceConfig,
-                 scattering_scale: float = 1.0, double: bool = False) -> None:
-        """Compute the layers' transmission.
+                 scattering_scale: float = 1.0, double: bool = False, device: str = "cpu") -> None:
+        """Compute the layers' transmission; the waves will live on `device`, "cpu" or "cuda".
 
         For tests: scattering_scale multiplies every scattering factor (kinematic limit); double calculates waves in
         complex128, which takes twice the time and the rounding, 1e-5 of the intensity after some 700 layers, away.
         """
         self.slab, self.config = slab, config
         self.dtype = torch.complex128 if double else torch.complex64
+        self.device = torch.device(device)
         self.wavenumber = wavenumber_inv_angstrom(beam_energy_kev)
         lengths = np.linalg.norm(slab.cell[:2, :2], axis=1)
         self.shape = tuple(_smooth(3 * config.g_max_inv_angstrom * length) for length in lengths)
@@ -86,7 +88,7 @@ class Multislice:
         potential *= np.exp(-self.config.debye_waller_angstrom2 * g**2 / 4)
         phase = np.fft.ifft2(potential, norm="forward").real
         spectrum = np.fft.fft2(np.exp((1j - self.config.absorption) * phase)) * self.inside
-        return torch.from_numpy(np.fft.ifft2(spectrum) / spectrum.size).to(self.dtype)
+        return torch.from_numpy(np.fft.ifft2(spectrum) / spectrum.size).to(self.device, self.dtype)
 
     def dispersion(self, directions: NDArray[np.float64], g: NDArray[np.float64]) -> tuple[NDArray, NDArray]:
         """Return transverse wave vectors, float64 [D, ..., 2], and kappa, float64 [D, ...], both 1/angstrom.
@@ -115,18 +117,28 @@ class Multislice:
         periods = whole_periods(thickness_angstrom, self.slab.period_angstrom)
         beam = self.index[self.inside].astype(np.int64) if beam is None else np.asarray(beam)
         directions = np.asarray(directions, dtype=np.float64)
-        chosen = torch.from_numpy(np.ravel_multi_index(tuple((beam % self.shape).T), self.shape))
+        chosen = torch.from_numpy(np.ravel_multi_index(tuple((beam % self.shape).T), self.shape)).to(self.device)
         intensity = np.empty((len(periods), len(directions), len(beam)), dtype=np.float32)
-        for first in range(0, len(directions), DIRECTIONS_AT_ONCE):
-            some = slice(first, first + DIRECTIONS_AT_ONCE)
-            self._propagate(directions[some], periods, chosen, intensity[:, some])
+        at_once = self._directions_at_once()
+        for first in range(0, len(directions), at_once):
+            some = slice(first, first + at_once)
+            intensity[:, some] = self._propagate(directions[some], periods, chosen).cpu().numpy()
         return BeamIntensities(intensity, beam, periods * self.slab.period_angstrom)
 
-    def _propagate(self, directions: NDArray[np.float64], periods: NDArray[np.int64], chosen: torch.Tensor,
-                   intensity: NDArray[np.float32]) -> None:
-        """Fill intensity [T, D, B] for a few directions; one pass to the greatest thickness."""
+    def _directions_at_once(self) -> int:
+        """How many directions go through together: what the cache holds, or what an accelerator's memory does."""
+        if self.device.type == "cpu":
+            return DIRECTIONS_AT_ONCE
+        free, _ = torch.cuda.mem_get_info(self.device)
+        arrays = 4 + len(set(self.gaps))  # the wave, the transforms' own, and one propagator for each gap
+        return max(1, int(DEVICE_MEMORY_SHARE * free / (arrays * np.prod(self.shape) * self.dtype.itemsize)))
+
+    def _propagate(self, directions: NDArray[np.float64], periods: NDArray[np.int64],
+                   chosen: torch.Tensor) -> torch.Tensor:
+        """Intensities [T, D, B] of the chosen beams, on the device; one pass to the greatest thickness, no waiting."""
         propagators = self._propagators(directions)
-        wave = torch.zeros((len(directions), *self.shape), dtype=self.dtype)
+        intensity = torch.empty((len(periods), len(directions), len(chosen)), device=self.device)
+        wave = torch.zeros((len(directions), *self.shape), dtype=self.dtype, device=self.device)
         wave[:, 0, 0] = 1
         for period in range(1, int(periods.max()) + 1):
             for transmission, propagator in zip(self.transmission, propagators, strict=True):
@@ -134,21 +146,21 @@ class Multislice:
                 wave *= transmission
                 torch.fft.fft2(wave, out=wave)
                 wave *= propagator
-            if (reached := periods == period).any():
-                leaving = wave.flatten(1)[:, chosen]
-                intensity[reached] = torch.view_as_real(leaving).square().sum(-1).numpy()
+            for reached in np.flatnonzero(periods == period).tolist():
+                intensity[reached] = torch.view_as_real(wave.flatten(1)[:, chosen]).square().sum(-1)
+        return intensity
 
     def _propagators(self, directions: NDArray[np.float64]) -> list[torch.Tensor]:
         """Free propagation over the gap behind each layer, complex [D, n1, n2] each; equal gaps share memory."""
         _, kappa = self.dispersion(directions, self.g[self.inside])
-        kappa = torch.from_numpy(kappa)
-        inside = torch.from_numpy(self.inside)
+        kappa = torch.from_numpy(kappa).to(self.device)
+        inside = torch.from_numpy(np.flatnonzero(self.inside)).to(self.device)
         made: dict[float, torch.Tensor] = {}
         for gap in self.gaps:
             if gap not in made:
                 turn = 2 * torch.pi * torch.remainder(gap * kappa, 1)
-                made[gap] = torch.zeros((len(directions), *self.shape), dtype=self.dtype)
-                made[gap][:, inside] = torch.polar(torch.ones_like(turn), turn).to(self.dtype)
+                made[gap] = torch.zeros((len(directions), *self.shape), dtype=self.dtype, device=self.device)
+                made[gap].flatten(1)[:, inside] = torch.polar(torch.ones_like(turn), turn).to(self.dtype)
         return [made[gap] for gap in self.gaps]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cbedgan.simulate.aperture import aperture_samples, incident_directions, interpolation
-from cbedgan.simulate.detector import DetectorConfig, simulate_pattern, splat
+from cbedgan.simulate.detector import DetectorConfig, Drift, directions_across, simulate_pattern, splat
 from cbedgan.simulate.multislice import MultisliceConfig
 from cbedgan.simulate.zone_axis import slab
 from classifier.errors import InputError
@@ -131,3 +131,12 @@ def test_an_aperture_beyond_the_band_limit_is_refused(nacl):
 def test_a_negative_thickness_is_refused(nacl):
     with pytest.raises(InputError, match="thickness_angstrom"):
         pattern_of(nacl, [0, 0, 1], thickness=(-5.0,))
+
+
+def test_directions_follow_the_aperture_and_the_thickness(silicon, difference):
+    assert directions_across(7, 0.01, [300.0]) == 7
+    drift = Drift(drift_angstrom=0.5)
+    assert [directions_across(drift, angle, [100.0, 300.0]) for angle in (0.001, 0.01)] == [4, 12]
+    wanted = DetectorConfig.model_validate(CANONICAL.model_dump() | {"directions_across": {"drift_angstrom": 0.5}})
+    fine = pattern_of(silicon, [1, 1, 0], CANONICAL.model_copy(update={"directions_across": 16})).image
+    assert difference(fine, pattern_of(silicon, [1, 1, 0], wanted).image) < 0.02

@@ -108,10 +108,19 @@ def test_single_precision_keeps_four_digits(gaas):
 def test_thickness_series_and_chunks_of_directions_change_nothing(silicon):
     propagation = Multislice(slab(*silicon, [1, 1, 0]), beam_energy_kev=100.0, config=CONFIG)
     directions = np.random.default_rng(1).uniform(-0.1, 0.1, (11, 2))
-    series = propagation.intensities(directions, [600.0, 100.0, 300.0])
+    series = propagation.intensities(directions, [600.0, 100.0, 300.0, 299.0])
     alone = propagation.intensities(directions[9:10], [300.0])
     assert np.allclose(series.intensity[2, 9], alone.intensity[0, 0], rtol=1e-4, atol=1e-9)
-    assert np.allclose(series.thickness_angstrom, [599.1, 99.85, 299.5], atol=0.1)
+    assert np.allclose(series.thickness_angstrom, [599.1, 99.85, 299.5, 299.5], atol=0.1)
+    assert (series.intensity[3] == series.intensity[2]).all()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_an_accelerator_gives_the_same_intensities(quartz):
+    directions = np.random.default_rng(1).uniform(-0.1, 0.1, (11, 2))
+    one, other = (Multislice(slab(*quartz, [1, 0, 0]), beam_energy_kev=100.0, config=CONFIG, device=device).intensities(
+        directions, [100.0, 300.0]).intensity for device in ("cpu", "cuda"))
+    assert np.abs(one - other).sum() < 1e-4 * one.sum()
 
 
 def test_entry_plane_matters_only_modulo_the_period(quartz, difference):
