@@ -17,7 +17,6 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from threadpoolctl import threadpool_limits
 
 from classifier import olcf_files, stfc
@@ -138,7 +137,7 @@ def _done_by_workers(jobs: Iterator[tuple], workers: int, stop: StopRequest) -> 
 
 def _prepare_worker() -> None:
     """Make a worker single-threaded, deaf to Ctrl-C (its parent decides) and mortal: it ends when its parent does."""
-    torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"  # for what is not loaded yet
     threadpool_limits(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from classifier.electron import wavelength_angstrom
 from classifier.errors import InputError
 from classifier.prepare import PrepareConfig, prepare, report_path
 from classifier.reciprocal import zero_layer_net
+from classifier.run import Interrupted, StopRequest
 from classifier.stackfile import StackFile
 
 ROOT = Path(__file__).parents[2]
@@ -314,6 +316,69 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_digest(small_source, tmp_pa
         assert resumed.digest == straight.digest
     assert read_json(report_path(out)) == read_json(report_path(whole))
     assert not [path for path in tmp_path.rglob("*") if path.name.endswith((".parts", ".partial"))]
+
+
+def test_two_workers_killed_go_on_to_the_digest_of_one(tmp_path):
+    source, out = tmp_path / "source", tmp_path / "out.h5"
+    for number in range(8):
+        write_batch(source / f"train/batch_train_{number}.h5", {f"sample_0_{j}": (noise(10 * number + j), {})
+                                                               for j in range(3)})
+    (tmp_path / "prepare.toml").write_text(RAW)
+    running = subprocess.Popen([sys.executable, "-m", "cbedgan", "prepare", "--config", tmp_path / "prepare.toml",
+                                "--source", source, "--out", out, "--workers", "2"], cwd=ROOT,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    parts = tmp_path / "out.h5.parts/train"
+    until = time.monotonic() + 60
+    while not list(parts.glob("*.json")) and time.monotonic() < until and running.poll() is None:
+        time.sleep(0.001)
+    running.kill()
+    running.wait()
+    assert out.exists() or list(parts.glob("*.json"))
+    prepare(config(), source=source, out=out, workers=2)
+    prepare(config(), source=source, out=tmp_path / "one.h5")
+    with StackFile(out) as two, StackFile(tmp_path / "one.h5") as one:
+        assert len(two) == 24 and two.digest == one.digest
+    assert read_json(report_path(out)) == read_json(report_path(tmp_path / "one.h5"))
+
+
+def test_an_error_and_a_stop_come_out_of_the_workers(small_source, tmp_path, monkeypatch):
+    (small_source / "dev/batch_dev_1.h5").write_bytes(b"no HDF5")
+    with pytest.raises(InputError, match="batch_dev_1.h5: every batch file must be readable"):
+        prepare(config(policies={"on_unreadable_file": "stop"}), source=small_source, out=tmp_path / "a.h5", workers=2)
+    monkeypatch.setattr(StopRequest, "__enter__", lambda stop: setattr(stop, "requested", True) or stop)
+    with pytest.raises(Interrupted):
+        prepare(config(), source=small_source, out=tmp_path / "b.h5", workers=2)
+
+
+def test_what_is_found_twice_is_reported(tmp_path):
+    source, same = tmp_path / "source", noise(1)
+    write_batch(source / "train/batch_train_0.h5", {
+        "sample_0_0": (same, {}), "sample_1_0": (noise(2), {"material": np.bytes_("mp-2"), "formula": "Fe4 O7 F1"}),
+        "sample_2_0": (noise(3), {"material": np.bytes_("mp-2"), "space_group": np.bytes_("3"), "y_dirs": None}),
+        "sample_3_0": (same[::-1], {"material": np.bytes_("mp-3"), "formula": "O2 Fe"})})
+    write_batch(source / "test/batch_train_0.h5", {"sample_0_0": (same, {"material": np.bytes_("mp-4")})})
+    report = read_json(report_path(prepare(config(), source=source, out=tmp_path / "out.h5")))
+    compound = {"FFe4O7 in space group 2": ["mp-2", "mp-4", "mp-763064"]}
+    assert report["compounds_of_several_materials"] == compound
+    assert report["materials_of_several_groups"] == {"mp-2": ["2", "3"]}
+    assert report["equal_file_names"] == {"batch_train_0.h5": ["test", "train"]}
+    assert report["missing_attributes"] == {"y_dirs": 1}
+    twins = [{"samples": 2, "first": ["train/batch_train_0/sample_0_0", "test/batch_train_0/sample_0_0"],
+              "materials": ["mp-4", "mp-763064"], "partitions": ["test", "train"]}]
+    assert report["equal_stacks"] == twins
+    assert report["leaks"] == {"materials": {}, "compounds": {"FFe4O7 in space group 2": ["test", "train"]},
+                               "stacks": twins}
+
+
+def test_without_a_pixel_size_the_patterns_are_measured_in_pixels(small_source, tmp_path):
+    unknown = config(source_pixel_size_inv_angstrom="unknown", half_width_inv_angstrom="all")
+    with StackFile(prepare(unknown, source=small_source, out=tmp_path / "out.h5")) as file:
+        assert (file.detector.unit, file.detector.pixel_size) == ("pixel", 16)
+        assert np.isnan(file.table.pixel_size_inv_angstrom).all()
+        np.testing.assert_allclose(file.read([0])[0], noise(0).reshape(3, 32, 16, 32, 16).sum((2, 4)), rtol=1e-5)
+    for wrong in ({"half_width_inv_angstrom": 1.28}, {"half_width_inv_angstrom": "all", "pose": "canonical"}):
+        with pytest.raises(InputError, match="must be known"):
+            config(source_pixel_size_inv_angstrom="unknown", **wrong)
 
 
 def test_a_damaged_shard_is_named_and_made_again(small_source, tmp_path):
