@@ -70,7 +70,8 @@ def test_no_material_type_or_duplicate_is_on_both_sides(stacks, split_file) -> N
 
 
 def test_held_out_parts_have_no_parameter_but_the_split() -> None:
-    assert set(inspect.signature(train_classifier).parameters) == {"config", "stacks", "split", "out", "synthetic"}
+    assert set(inspect.signature(train_classifier).parameters) == {"config", "stacks", "split", "out", "synthetic",
+                                                              "cache"}  # holds copies of these stacks alone
 
 
 def test_synthetic_samples_reach_training_but_never_the_judged_parts(stacks, split_file, tmp_path) -> None:
