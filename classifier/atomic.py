@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from classifier.errors import InputError
+from classifier.errors import InputError, reported
 
 
 @contextmanager
@@ -36,14 +36,12 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object; a missing file or broken text is an InputError."""
     path = Path(path)
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not path.exists():
         raise InputError(source=path, rule="the file must exist", value="no file",
-                         remedy="Run the stage that writes it, or correct the path.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(source=path, rule="the file must hold JSON", value=str(error),
-                         remedy="It was damaged or edited; write it again with its stage.") from None
+                         remedy="Run the stage that writes it, or correct the path.")
+    with reported(path, rule="the file must hold JSON",
+                  remedy="It was damaged or edited; write it again with its stage."):
+        content = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(content, dict):
         raise InputError(source=path, rule="the file must hold a JSON object", value=type(content).__name__,
                          remedy="Write it again with its stage.")

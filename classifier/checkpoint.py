@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from classifier.atomic import atomic_path, write_json
-from classifier.errors import InputError
+from classifier.errors import InputError, reported
 
 FORMAT = "cbedgan-checkpoint-1"
 
@@ -54,11 +54,14 @@ def load_checkpoint(path: Path, *, kind: str) -> Checkpoint:
         raise InputError(source=path, rule="the checkpoint must exist", value="no file",
                          remedy="Run the stage that writes it, or correct the path.")
     damaged = "The file is damaged, cut short or of another program; take a copy or train again."
-    try:
-        with safe_open(path, framework="pt") as stored:
-            metadata = stored.metadata() or {}
-            # A safetensors file is mapped, not read: copies let the file be replaced while the tensors live on.
-            tensors = {key: stored.get_tensor(key).clone() for key in stored.keys()}
+    with reported(path, rule="the file must be a whole safetensors checkpoint", remedy=damaged):
+        try:
+            with safe_open(path, framework="pt") as stored:
+                metadata = stored.metadata() or {}
+                # A safetensors file is mapped, not read: copies let the file be replaced while the tensors live on.
+                tensors = {key: stored.get_tensor(key).clone() for key in stored.keys()}
+        except SafetensorError as error:
+            raise ValueError(error) from None
         if "checkpoint" not in metadata:
             raise InputError(source=path, rule="the file must be a checkpoint of cbedgan", remedy=damaged,
                              value=f"safetensors with metadata keys {sorted(metadata)}")
@@ -67,16 +70,14 @@ def load_checkpoint(path: Path, *, kind: str) -> Checkpoint:
             raise InputError(source=path, rule="the content must match its stored sha256", remedy=damaged,
                              value="another digest")
         description = json.loads(text)
-    except (SafetensorError, OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(source=path, rule="the file must be a whole safetensors checkpoint", value=error,
-                         remedy=damaged) from None
-    if description["format"] != FORMAT or description["kind"] != kind:
-        raise InputError(source=path, rule=f"a checkpoint of kind '{kind}' in format {FORMAT} is needed",
-                         value=f"kind '{description['kind']}' in format {description['format']}",
-                         remedy="Give the checkpoint that the right stage has written.")
-    return Checkpoint(_attach_tensors(description["tree"], tensors), description["header"], found)
+        if description["format"] != FORMAT or description["kind"] != kind:
+            raise InputError(source=path, rule=f"a checkpoint of kind '{kind}' in format {FORMAT} is needed",
+                             value=f"kind '{description['kind']}' in format {description['format']}",
+                             remedy="Give the checkpoint that the right stage has written.")
+        parts, header = _attach_tensors(description["tree"], tensors), description["header"]
+        if not isinstance(parts, dict) or not isinstance(header, dict):
+            raise TypeError(f"parts are {type(parts).__name__}, the header is {type(header).__name__}")
+    return Checkpoint(parts, header, found)
 
 
 def _digest(description: str, tensors: dict[str, torch.Tensor]) -> str:

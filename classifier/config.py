@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from classifier.errors import InputError
+from classifier.errors import InputError, reported
 
 
 class Config(BaseModel):
@@ -25,14 +25,11 @@ AnyConfig = TypeVar("AnyConfig", bound=Config)
 def load_config(path: Path, model: type[AnyConfig]) -> AnyConfig:
     """Read the TOML file at `path` into `model`, or raise one InputError that lists every faulty key."""
     path = Path(path)
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not path.exists():
         raise InputError(source=path, rule="the configuration file must exist", value="no file",
-                         remedy="Give the path of a TOML file, for instance one of configs/demo/.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(source=path, rule="the configuration must be TOML", value=str(error),
-                         remedy="Correct that line.") from None
+                         remedy="Give the path of a TOML file, for instance one of configs/demo/.")
+    with reported(path, rule="the configuration must be TOML", remedy="Correct that line."):
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
     return parse_config(content, model, source=path)
 
 

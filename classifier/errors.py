@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+LONGEST_VALUE = 2000  # characters of a value in a message
+# What Python, HDF5, zip, safetensors and the decoders answer to content that is not what it should be.
+FAULTS_OF_CONTENT = (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError,
+                     EOFError, MemoryError, AssertionError, zipfile.BadZipFile, zlib.error, struct.error)
+
 
 class InputError(ValueError):
     """Bad input that its user can mend.
 
     source: file, configuration key or argument at fault; rule: what must hold; value: what was found;
-    remedy: what to do about it.
+    remedy: what to do about it. The message is one line that every terminal can print, whatever the value holds.
     """
 
     def __init__(self, *, source: object, rule: str, value: object, remedy: str) -> None:
         self.source, self.rule, self.value, self.remedy = str(source), rule, value, remedy
-        super().__init__(f"{source}: {rule}; found {value}. {remedy}")
+        found = str(value)
+        if len(found) > LONGEST_VALUE:
+            found = found[:LONGEST_VALUE] + " ..."
+        super().__init__(_one_line(f"{source}: {rule}; found {found}. {remedy}"))
 
     def __reduce__(self) -> tuple:
         # Worker processes hand their errors to the parent; keyword-only arguments need to be rebuilt by name.
@@ -21,3 +35,22 @@ class InputError(ValueError):
 
 def _rebuild(source: str, rule: str, value: str, remedy: str) -> InputError:
     return InputError(source=source, rule=rule, value=value, remedy=remedy)
+
+
+def _one_line(text: str) -> str:
+    """Line ends become spaces; control signs and the lone surrogates of damaged names are written out."""
+    return "".join(sign if sign.isprintable() else " " if sign.isspace() else sign.encode("unicode_escape").decode()
+                   for sign in text)
+
+
+@contextmanager
+def reported(source: object, *, rule: str, remedy: str) -> Iterator[None]:
+    """Turn whatever reading foreign content raises into one InputError naming its source."""
+    try:
+        yield
+    except InputError:
+        raise
+    except FAULTS_OF_CONTENT as error:
+        kind = type(error).__name__
+        value = f"no entry {error}" if isinstance(error, KeyError) else str(error) or kind
+        raise InputError(source=source, rule=rule, value=value, remedy=remedy) from error

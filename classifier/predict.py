@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import zipfile
 from dataclasses import asdict, dataclass, field, replace
@@ -15,7 +16,7 @@ from torch import Tensor
 from classifier.atomic import atomic_path
 from classifier.checkpoint import load_checkpoint, save_checkpoint
 from classifier.dataset import Frame, StackSet, load_physical
-from classifier.errors import InputError
+from classifier.errors import InputError, reported
 from classifier.geometry import Detector, ViewConfig
 from classifier.intensity import IntensityTransform
 from classifier.model import ModelConfig, StackClassifier
@@ -66,20 +67,21 @@ def load_classifier(path: Path, *, split_digest: str | None = None) -> TrainedCl
     """Read a classifier in evaluation mode, on the CPU; one of another split than split_digest is an InputError."""
     held = load_checkpoint(path, kind="classifier")
     parts, header = held.parts, held.header
-    if split_digest is not None and header["split_digest"] != split_digest:
+    if split_digest is not None and header.get("split_digest") != split_digest:
         raise InputError(source=path, rule="the classifier must be trained on the split it is used with",
-                         value=f"split {header['split_digest'][:12]}, not {split_digest[:12]}",
+                         value=f"split {str(header.get('split_digest'))[:12]}, not {split_digest[:12]}",
                          remedy="Train it on this split, or give the split it was trained on.")
-    config = ModelConfig(**{**parts["model_config"], "widths": tuple(parts["model_config"]["widths"])})
-    class_map = ClassMap(tuple(parts["space_groups"]))
-    frame = Frame(Detector(**parts["detector"]), header["pose"], header["intensity_unit"])
-    model = StackClassifier(config, classes=len(class_map), size_pixels=frame.detector.size_pixels)
-    model.load_state_dict(parts["model"])
-    return TrainedClassifier(
-        model.to(memory_format=torch.channels_last).eval().requires_grad_(False), config, class_map,
-        ViewConfig(**parts["view"]), frame,
-        IntensityTransform.from_state(parts["intensity"]), parts["prior"], parts["training_materials"],
-        header["split_digest"], header["stack_digest"], header["provenance"], held.digest)
+    with reported(path, rule="the checkpoint must hold a complete classifier", remedy="Train it again."):
+        config = ModelConfig(**{**parts["model_config"], "widths": tuple(parts["model_config"]["widths"])})
+        class_map = ClassMap(tuple(parts["space_groups"]))
+        frame = Frame(Detector(**parts["detector"]), header["pose"], header["intensity_unit"])
+        model = StackClassifier(config, classes=len(class_map), size_pixels=frame.detector.size_pixels)
+        model.load_state_dict(parts["model"])
+        return TrainedClassifier(
+            model.to(memory_format=torch.channels_last).eval().requires_grad_(False), config, class_map,
+            ViewConfig(**parts["view"]), frame,
+            IntensityTransform.from_state(parts["intensity"]), parts["prior"], parts["training_materials"],
+            header["split_digest"], header["stack_digest"], header["provenance"], held.digest)
 
 
 def predict_logits(model: StackClassifier, x: Tensor) -> np.ndarray:
@@ -144,14 +146,33 @@ class Predictions:
     @classmethod
     def load(cls, path: Path) -> Predictions:
         """Read predictions; a missing, foreign or damaged file is an InputError."""
-        try:
-            with np.load(path, allow_pickle=False) as held:
-                metadata = json.loads(str(held["metadata"]))
-                return cls(*(held[name] for name in COLUMNS), ClassMap(tuple(held["class_space_groups"].tolist())),
-                           metadata["split_digest"], metadata["provenance"])
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise InputError(source=path, rule="must be a file of predictions", value=error,
-                             remedy="Give a predictions.npz that training or predict wrote.") from None
+        with reported(path, rule="must be a file of predictions",
+                      remedy="Give a predictions.npz that training or predict wrote."):
+            held = _read_arrays(path)
+            metadata = json.loads(str(held["metadata"]))
+            class_map = ClassMap(tuple(held["class_space_groups"].tolist()))
+            found = cls(*(held[name] for name in COLUMNS), class_map, metadata["split_digest"], metadata["provenance"])
+            lengths = {name: len(getattr(found, name)) for name in COLUMNS}
+            if len(set(lengths.values())) > 1 or found.logits.shape[1:] != (len(class_map),):
+                raise ValueError(f"rows {lengths}, {found.logits.shape[1:]} logits for {len(class_map)} classes")
+            return found
+
+
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of an npz file of unpacked members; each is read to its end, so that its crc32 is checked."""
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            if member.compress_type != zipfile.ZIP_STORED or member.file_size > path.stat().st_size:
+                raise ValueError(f"{member.filename} is packed, or declares {member.file_size} bytes")
+        return {name.removesuffix(".npy"): _array(archive.read(name)) for name in archive.namelist()}
+
+
+def _array(content: bytes) -> np.ndarray:
+    stream = io.BytesIO(content)
+    array = np.lib.format.read_array(stream, allow_pickle=False)
+    if stream.read(1):
+        raise ValueError("an array is shorter than its member of the archive")
+    return array
 
 
 def predict(classifier: TrainedClassifier, stacks: Path) -> Predictions:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import Field, model_validator
 
 from classifier.atomic import read_json, write_json
-from classifier.config import Config, digest
+from classifier.config import Config, digest, parse_config
 from classifier.errors import InputError
 from classifier.holdout import bundle, hold_out
 from classifier.stackfile import SampleTable, StackFile
@@ -37,6 +38,29 @@ class SplitConfig(Config):
     adopt_partition: bool
     near_duplicates: Literal["refuse", "drop"]
     seed: int
+
+
+class _WrittenPart(Config):
+    sample_ids: tuple[str, ...]
+    materials: tuple[str, ...]
+
+
+class _Written(Config):
+    """What split.json holds beside its digest."""
+
+    config: dict[str, Any]
+    stack_digest: str
+    listed: dict[str, tuple[str, ...]]
+    space_groups: tuple[Annotated[int, Field(ge=1, le=230)], ...]
+    parts: dict[Literal["train", "validation", "test"], _WrittenPart]
+    counts: dict[str, Any]
+
+    @model_validator(mode="after")
+    def _parts_are_apart(self) -> _Written:
+        names = [name for part in self.parts.values() for name in part.sample_ids]
+        if set(self.parts) != set(PARTS) or len(set(names)) < len(names):
+            raise ValueError("there must be train, validation and test, and no sample in two of them")
+        return self
 
 
 @dataclass(frozen=True)
@@ -79,7 +103,7 @@ def load_split(path: Path, *, stack_digest: str) -> Split:
     content = _verified(path)
     if content["stack_digest"] != stack_digest:
         raise InputError(source=path, rule="the split must belong to the stack file it is used with",
-                         value=f"stacks {content['stack_digest'][:12]}, given {stack_digest[:12]}",
+                         value=f"stacks {str(content['stack_digest'])[:12]}, given {stack_digest[:12]}",
                          remedy="Give the stack file that was split, or split this one.")
     return Split(parts={name: tuple(content["parts"][name]["sample_ids"]) for name in PARTS},
                  materials={name: tuple(content["parts"][name]["materials"]) for name in PARTS},
@@ -94,9 +118,10 @@ def assign_parts(table: SampleTable, config: SplitConfig, *, source: object) -> 
     types are cut: for test where one type remains, else the group has no test; for validation where two remain, else it
     is cut by material and listed as sharing structure types. With fewer than minimum_materials nothing is cut.
     """
+    listed: dict[str, list[str]] = {}
+    table = _materials_known(table, config, listed, source)
     _check_table(table, source)
     materials = _Materials.of(table, config)
-    listed: dict[str, list[str]] = {}
     part = np.full(len(materials.names), "train", dtype="<U10")
     if config.adopt_partition:
         part = _published(table, materials, source)
@@ -137,11 +162,26 @@ class _Materials:
                    within_group(table.formula), of_sample)
 
 
+def _materials_known(table: SampleTable, config: SplitConfig, listed: dict[str, list[str]],
+                     source: object) -> SampleTable:
+    """Refuse to cut stacks that name no material; where nothing is cut, each becomes a material of its own."""
+    unknown = table.material == ""
+    if not unknown.any():
+        return table
+    cut = not config.adopt_partition or config.validation_fraction > 0 and not (table.partition == "validation").any()
+    _refuse(source, "stacks with no material may not be split anew: those of one material are near-copies and would "
+                    "fall on both sides, so that the published partition is the only honest one",
+            table.sample_id[unknown & cut],
+            "Set adopt_partition = true, and validation_fraction = 0 where no validation part is published.")
+    _list(listed, "no material: the published partition is taken on trust", f"{int(unknown.sum())} samples")
+    return replace(table, material=np.where(unknown, np.char.add("unknown, of ", table.sample_id), table.material))
+
+
 def _check_table(table: SampleTable, source: object) -> None:
     _refuse(source, "only measured or simulated stacks may be split", table.sample_id[table.origin == "synthetic"],
             "Give synthetic stacks to training as an added source; they never enter validation or test.")
-    _refuse(source, "every sample to split needs its space group and its material",
-            table.sample_id[(table.space_group == 0) | (table.material == "")], "Complete the table.")
+    _refuse(source, "every sample to split needs its space group", table.sample_id[table.space_group == 0],
+            "Complete the table.")
     names, first, code = np.unique(table.material, return_index=True, return_inverse=True)
     for column in ("space_group", "structure_type", "formula"):
         values = getattr(table, column)
@@ -213,6 +253,7 @@ def _verified(path: Path) -> dict[str, Any]:
     if stored != digest(content):
         raise InputError(source=path, rule="the split must be as the split stage wrote it", value="another sha256",
                          remedy="It was edited or damaged; run the split stage again, and everything after it.")
+    parse_config(content, _Written, source=path)
     return {**content, "digest": stored}
 
 

@@ -6,8 +6,7 @@ import json
 import os
 import shutil
 import zlib
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import numpy as np
 
 from classifier import stacklayout
 from classifier.atomic import atomic_path
-from classifier.errors import InputError
+from classifier.errors import InputError, reported
 from classifier.geometry import Detector
 from classifier.sampletable import SampleTable
 
@@ -68,7 +67,7 @@ class StackWriter:
         self._crc32: list[int] = []
 
     def __enter__(self) -> StackWriter:
-        with _reported(self.path, **WRITABLE), ExitStack() as exits:
+        with reported(self.path, **WRITABLE), ExitStack() as exits:
             temporary = exits.enter_context(atomic_path(self.path))
             self._file = exits.enter_context(h5py.File(temporary, "w", libver=stacklayout.LIBVER))
             self._stacks = stacklayout.create_stacks(self._file, self._detector.size_pixels)
@@ -77,7 +76,7 @@ class StackWriter:
         return self
 
     def __exit__(self, *error: Any) -> bool | None:
-        with _reported(self.path, **WRITABLE):
+        with reported(self.path, **WRITABLE):
             return self._exits.__exit__(*error)
 
     def append(self, stacks: np.ndarray, table: SampleTable) -> None:
@@ -89,7 +88,7 @@ class StackWriter:
         if free < stacks.nbytes + SPARE_BYTES:
             raise InputError(source=self.path, value=f"{free} free bytes for {stacks.nbytes} more", **WRITABLE)
         done = len(self._stacks)
-        with _reported(self.path, **WRITABLE):
+        with reported(self.path, **WRITABLE):
             self._stacks.resize(done + len(stacks), axis=0)
             if len(stacks):
                 self._stacks[done:] = stacks
@@ -147,7 +146,7 @@ class StackFile:
         if not h5py.is_hdf5(self.path):
             raise InputError(source=self.path, rule="a stack file must be HDF5", value="no HDF5 head",
                              remedy="Give a file that a stage wrote; if it is one, it is damaged.")
-        with _reported(self.path, **READABLE), h5py.File(self.path, "r") as file:
+        with reported(self.path, **READABLE), h5py.File(self.path, "r") as file:
             self._load(file)
 
     def _load(self, file: h5py.File) -> None:
@@ -155,7 +154,7 @@ class StackFile:
         if file_format != stacklayout.FORMAT:
             found = f"format {file_format or 'unknown'}, keys {', '.join(sorted(file)) or 'none'}"
             raise InputError(source=self.path, rule=f"the file must be a {stacklayout.FORMAT}",
-                             value=_printable(found),
+                             value=found,
                              remedy="Convert other layouts with the stage prepare; if a stage wrote it, it is damaged.")
         entries = stacklayout.read_description(file)
         self.digest: str = stacklayout.content_digest(entries)
@@ -220,7 +219,7 @@ class StackFile:
     def _read_run(self, start: int, out: np.ndarray) -> None:
         """Fill `out` float32 [n, 3, H, W] with the stacks from `start` on; a damaged one is an InputError naming it."""
         try:
-            with _reported(self.path, **READABLE):
+            with reported(self.path, **READABLE):
                 self._open().read_direct(out, np.s_[start:start + len(out)])
         except InputError:
             if len(out) == 1:
@@ -247,19 +246,3 @@ class StackFile:
 
 def _crc32(stacks: np.ndarray) -> list[int]:
     return [zlib.crc32(stack) for stack in stacks]
-
-
-@contextmanager
-def _reported(path: Path, *, rule: str, remedy: str) -> Iterator[None]:
-    """Turn what HDF5, the decoders and the disk complain of into one InputError naming the file."""
-    try:
-        yield
-    except InputError:
-        raise
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError) as error:
-        raise InputError(source=path, rule=rule, value=_printable(str(error)), remedy=remedy) from error
-
-
-def _printable(text: str) -> str:
-    """One line that every terminal takes: damaged names come from HDF5 with lone surrogates."""
-    return " ".join(text.split()).encode("utf-8", "backslashreplace").decode()

@@ -152,7 +152,8 @@ def refuse_bomb(dataset: h5py.Dataset) -> None:
         raise ValueError(f"{dataset.name} has values of variable length")
     if dataset.is_virtual or dataset.external:
         _refuse_outside(dataset.file, dataset.name)
-    stored = dataset.id.get_storage_size()
+    # A damaged or forged head may claim storage that the file does not have.
+    stored = min(dataset.id.get_storage_size(), dataset.file.id.get_filesize())
     if dataset.nbytes > HIGHEST_PACKING * stored:
         raise InputError(source=dataset.file.filename,
                          rule=f"{dataset.name} must hold the values that it declares ({dataset.nbytes} bytes)",

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 from classifier.atomic import atomic_path
-from classifier.errors import InputError
+from classifier.errors import InputError, reported
 from classifier.stacklayout import LIBVER, content_digest, fixed_text, read_description, read_text
 
 FORMAT = "cbedgan-probe 1"
@@ -104,21 +104,21 @@ def read_probe(path: Path) -> ProbeFile:
     path = Path(path)
     if not path.is_file():
         raise InputError(source=path, rule="the probe file must exist", value="no file", remedy=REMEDY)
-    try:
-        with h5py.File(path, "r") as file:
-            held = {key: read_text(file, key) for key in ("format", "digest", "summary")}
-            content = read_description(file)
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(source=path, rule="the probe file must be whole HDF5", value=error, remedy=REMEDY) from None
-    if held["format"] != FORMAT:
-        raise InputError(source=path, rule=f"must be of format {FORMAT}", value=held["format"] or "none", remedy=REMEDY)
-    content.pop("/@summary", None)  # it holds the time taken
-    if content_digest(content) != held["digest"]:
-        raise InputError(source=path, rule="the content must match its stored sha256", value="another content",
-                         remedy=REMEDY)
-    columns = {column.name: content[f"/{PATHS}/{column.name}"] for column in fields(ProbedPaths)}
-    columns["kind"] = columns["kind"].astype(str)
-    return ProbeFile(ProbedPaths(**columns), json.loads(content["/provenance"].item()), json.loads(held["summary"]),
-                     held["digest"])
+    with reported(path, rule="the probe file must be whole HDF5", remedy=REMEDY), h5py.File(path, "r") as file:
+        held = {key: read_text(file, key) for key in ("format", "digest", "summary")}
+        if held["format"] != FORMAT:
+            raise InputError(source=path, rule=f"must be of format {FORMAT}", value=held["format"] or "none",
+                             remedy=REMEDY)
+        content = read_description(file)
+        content.pop("/@summary", None)  # it holds the time taken
+        if content_digest(content) != held["digest"]:
+            raise InputError(source=path, rule="the content must match its stored sha256", value="another content",
+                             remedy=REMEDY)
+        columns = {column.name: content[f"/{PATHS}/{column.name}"] for column in fields(ProbedPaths)}
+        for column in fields(ProbedPaths):
+            values, wanted = columns[column.name], np.dtype(column.metadata["dtype"])
+            if values.dtype != wanted or not values.ndim or len(values) != len(columns["kind"]):
+                raise ValueError(f"column {column.name} is {values.dtype} {list(values.shape)}")
+        columns["kind"] = columns["kind"].astype(str)
+        return ProbeFile(ProbedPaths(**columns), json.loads(content["/provenance"].item()),
+                         json.loads(held["summary"]), held["digest"])

@@ -12,7 +12,7 @@ from torch import Tensor
 from cbedgan.gan.networks import Discriminator, Generator, NetworkConfig
 from classifier.checkpoint import load_checkpoint, save_checkpoint
 from classifier.dataset import Frame
-from classifier.errors import InputError
+from classifier.errors import InputError, reported
 from classifier.geometry import Detector, ViewConfig
 from classifier.intensity import IntensityTransform
 from classifier.spacegroup import ClassMap
@@ -90,21 +90,22 @@ def load_generator(path: Path, *, split_digest: str | None = None) -> TrainedGen
     """Read a generator in evaluation mode, on the CPU; one of another split than split_digest is an InputError."""
     held = load_checkpoint(path, kind="generator")
     parts, header = held.parts, held.header
-    if split_digest is not None and header["split_digest"] != split_digest:
+    if split_digest is not None and header.get("split_digest") != split_digest:
         raise InputError(source=path, rule="the generator must be trained on the split it is used with",
-                         value=f"split {header['split_digest'][:12]}, not {split_digest[:12]}",
+                         value=f"split {str(header.get('split_digest'))[:12]}, not {split_digest[:12]}",
                          remedy="Train it on this split, or give the split it was trained on.")
-    widths = {name: tuple(parts["network"][name]) for name in ("generator_widths", "discriminator_widths")}
-    network = NetworkConfig(**{**parts["network"], **widths, "precision": "float32"})
-    class_map = ClassMap(tuple(parts["space_groups"]))
-    shape = tuple(parts["generator"]["mean_sample"].shape)
-    networks = []
-    for name, kind in (("generator", Generator), ("discriminator", Discriminator)):
-        built = kind(shape, network, class_map)
-        built.load_state_dict(parts[name])
-        layout = torch.channels_last if len(shape) == 3 else torch.preserve_format
-        networks.append(built.to(memory_format=layout).eval().requires_grad_(False))
-    return TrainedGenerator(*networks, network, class_map, ViewConfig(**parts["view"]),
-                            Frame(Detector(**parts["detector"]), header["pose"], header["intensity_unit"]),
-                            IntensityTransform.from_state(parts["intensity"]), header["split_digest"],
-                            header["stack_digest"], header["provenance"], held.digest)
+    with reported(path, rule="the checkpoint must hold a complete generator", remedy="Train it again."):
+        widths = {name: tuple(parts["network"][name]) for name in ("generator_widths", "discriminator_widths")}
+        network = NetworkConfig(**{**parts["network"], **widths, "precision": "float32"})
+        class_map = ClassMap(tuple(parts["space_groups"]))
+        shape = tuple(parts["generator"]["mean_sample"].shape)
+        networks = []
+        for name, kind in (("generator", Generator), ("discriminator", Discriminator)):
+            built = kind(shape, network, class_map)
+            built.load_state_dict(parts[name])
+            layout = torch.channels_last if len(shape) == 3 else torch.preserve_format
+            networks.append(built.to(memory_format=layout).eval().requires_grad_(False))
+        return TrainedGenerator(*networks, network, class_map, ViewConfig(**parts["view"]),
+                                Frame(Detector(**parts["detector"]), header["pose"], header["intensity_unit"]),
+                                IntensityTransform.from_state(parts["intensity"]), header["split_digest"],
+                                header["stack_digest"], header["provenance"], held.digest)

@@ -8,7 +8,7 @@ import gemmi
 import numpy as np
 
 from cbedgan.simulate.crystals import Crystal, shortest_distance_ratio, standard_crystal
-from classifier.errors import InputError
+from classifier.errors import InputError, reported
 
 OCCUPANCY_TOLERANCE = 1e-3
 OVERLAP_RATIO = 0.3  # of the summed covalent radii: closer atoms are two descriptions of one place
@@ -31,13 +31,11 @@ def crystals_from_cif(path: Path) -> list[Crystal]:
         raise InputError(source=path, rule="structures are read from CIF files", value=path.suffix or path.name,
                          remedy="Convert it to CIF; mind that a POSCAR in the format of VASP 4 names no elements, and "
                                 "that converters then quietly take H, He, Li, ...")
-    try:
+    # Names and symbols that are no UTF-8 come to light only where they are looked at.
+    with reported(path, rule="the file must be readable CIF", remedy="Correct the path or that line of the file."):
         document = gemmi.cif.read(str(path))
-    except (OSError, ValueError, RuntimeError, UnicodeDecodeError) as error:
-        raise InputError(source=path, rule="the file must be readable CIF", value=error,
-                         remedy="Correct the path or that line of the file.") from None
-    structures = [(block.name, gemmi.make_small_structure_from_block(block)) for block in document]
-    crystals = [_crystal(path, name, structure) for name, structure in structures if len(structure.sites)]
+        structures = [(block.name, gemmi.make_small_structure_from_block(block)) for block in document]
+        crystals = [_crystal(path, name, structure) for name, structure in structures if len(structure.sites)]
     if not crystals:
         raise InputError(source=path, rule="a CIF file must list atom sites", value=f"{len(structures)} blocks without",
                          remedy="It may hold reflections or powder data only; export the structure.")
