@@ -38,9 +38,9 @@ def measured_pose(pattern: np.ndarray, detector: Detector, *, centre: np.ndarray
                   least_explained_share: float) -> tuple[Pose, str]:
     """Pose of a pattern [H, W], and what gave it: "image", or where that shows no lattice like the net, "net".
 
-    net: of cell and zone axis, float64 [2, 2]. Its azimuth on the detector is unknown and searched for, and its hand ("net (mirrored)"): the beam may run
-    against the axis. It needs disk_radius, and is not believed when it explains less of the light than
-    least_explained_share. All lengths in detector units. InputError when neither way leads to a pose.
+    net: of cell and zone axis, float64 [2, 2]. Its azimuth is unknown and searched for, and its hand: the beam may run
+    against the axis ("net (mirrored)"). It needs disk_radius, and is not believed when it explains less of the light
+    than least_explained_share. All lengths in detector units. InputError when neither way leads to a pose.
     """
     try:
         seen, middle, radius = find_disk_lattice(pattern, detector, disk_radius=disk_radius, centre=centre)

@@ -1,4 +1,6 @@
-"""HyperSpy, py4DSTEM and emdfile open a stack file unconverted; each runs in an environment of its own.
+"""HyperSpy, py4DSTEM and emdfile open a stack file unconverted, and what they write is imported.
+
+Each runs in an environment of its own.
 
 CBEDGAN_HYPERSPY_PYTHON and CBEDGAN_PY4DSTEM_PYTHON name the Python interpreters of these environments, e.g. with
 `hyperspy zarr<3 hdf5plugin` and with `py4DSTEM numpy<2 scikit-learn==1.4.* hdf5plugin` installed.
@@ -12,6 +14,8 @@ import subprocess
 import numpy as np
 import pytest
 
+from classifier.config import parse_config
+from classifier.import_patterns import ImportConfig, import_patterns
 from classifier.stackfile import StackFile
 
 HYPERSPY = """
@@ -36,6 +40,38 @@ assert (p.data == e.data).all()
 print(json.dumps({"cube": list(cube.data.shape), "names": list(p.dim_names), "units": list(p.dim_units),
                   "k_x": [float(p.dims[3][0]), float(p.dims[3][1])]}))
 """
+
+HYPERSPY_WRITES = """
+import json, sys, numpy as np, hyperspy.api as hs
+source, *targets = sys.argv[1:]
+s = hs.signals.Signal2D(np.load(source))
+for axis, name in zip(s.axes_manager.signal_axes, ("kx", "ky")):
+    axis.name, axis.scale, axis.offset, axis.units = name, 0.2, -1.5, "$nm^{-1}$"
+for axis, name in zip(s.axes_manager.navigation_axes, ("direction", "stack")):
+    axis.name = name
+for target in targets:
+    s.save(target)
+print(json.dumps({}))
+"""
+PY4DSTEM_WRITES = """
+import json, sys, numpy as np, emdfile, py4DSTEM
+source, cube_file, array_file = sys.argv[1:]
+data = np.load(source)
+cube = py4DSTEM.DataCube(data=data, name="scan")
+cube.calibration.set_Q_pixel_size(0.02)
+cube.calibration.set_Q_pixel_units("A^-1")
+py4DSTEM.save(cube_file, cube, mode="o")
+emdfile.save(array_file, emdfile.Array(data, name="mine", dims=[1, 1, 0.02, 0.02],
+                                       dim_units=["", "", "A^-1", "A^-1"]), mode="o")
+print(json.dumps({}))
+"""
+IMPORT = {"layout": "stacks", "dataset": "auto", "beam_energy_kev": 100.0, "convergence_semi_angle_mrad": "unknown",
+          "on_fault": "stop", "frame": {"pose": "raw", "size_pixels": 16, "pixel_size_inv_angstrom": 0.02},
+          "geometry": {"transpose": False, "flip_rows": False, "flip_columns": False, "pixel_size": "from file",
+                       "centre": "middle", "square": "crop"},
+          "intensity": {"offset": 0.0, "on_nan": "refuse", "on_negative": "refuse", "saturation": "none",
+                        "on_saturated": "refuse", "incident": "unknown", "detected_share": 1.0, "unit": "counts"},
+          "pose": {"visible": 0.02, "tie": 0.02, "least_explained_share": 0.2}}
 
 
 def run_in(variable: str, script: str, *arguments: object) -> dict:
@@ -66,3 +102,31 @@ def test_py4dstem_and_emdfile_open_it(tiny_stack_file, tmp_path, materials):
     assert found["cube"] == [materials, 3, 16, 16] and found["names"] == ["sample", "direction", "k_y", "k_x"]
     assert found["units"][2:] == ["shortest_g"] * 2 and found["k_x"] == [-1.875, -1.625]
     assert np.array_equal(np.load(tmp_path / "data.npy"), StackFile(path).read(range(materials)))
+
+
+@pytest.fixture
+def counts(tmp_path):
+    """Two stacks of 16 x 16 counts, also in the file counts.npy."""
+    data = np.random.default_rng(0).integers(1, 1000, (2, 3, 16, 16)).astype(np.float32)
+    np.save(tmp_path / "counts.npy", data)
+    return data
+
+
+def imported(path, target):
+    """Stacks of a file, cut to 16 pixels of 0.02 1/angstrom, which is what its own calibration must say."""
+    config = parse_config(IMPORT, ImportConfig, source="test")
+    return StackFile(import_patterns(config, files=[path], out=target)).read([0, 1])
+
+
+@pytest.mark.parametrize("suffix", ["hspy", "nxs"])
+def test_what_hyperspy_writes_is_imported(counts, tmp_path, suffix):
+    path = tmp_path / f"scan.{suffix}"
+    run_in("CBEDGAN_HYPERSPY_PYTHON", HYPERSPY_WRITES, tmp_path / "counts.npy", path)
+    assert np.array_equal(imported(path, tmp_path / "out.h5"), counts)
+
+
+def test_what_py4dstem_and_emdfile_write_is_imported(counts, tmp_path):
+    files = [tmp_path / "cube.h5", tmp_path / "array.emd"]
+    run_in("CBEDGAN_PY4DSTEM_PYTHON", PY4DSTEM_WRITES, tmp_path / "counts.npy", *files)
+    for number, path in enumerate(files):
+        assert np.array_equal(imported(path, tmp_path / f"out{number}.h5"), counts)
