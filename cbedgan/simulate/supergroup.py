@@ -1,7 +1,8 @@
 """Crystals whose diffraction looks like that of a higher group: an atom near a special place, or too faint to tell.
 
-A candidate operation is one that nearly maps the atoms on themselves, or exactly those of all elements but one. It
-hides when the structure factors, moduli and phases (all that an elastic pattern is made of), hardly change under it.
+A candidate operation nearly maps the atoms on themselves, or exactly those of all elements but one, or exactly all
+atoms with no regard to their elements. It hides when the structure factors, moduli and phases (all that an elastic
+pattern is made of), hardly change under it.
 """
 
 from __future__ import annotations
@@ -32,26 +33,28 @@ def hidden_supergroup(crystal: Crystal, tolerance_angstrom: float) -> int | None
     """
     lattice, positions, numbers = crystal.primitive()
     own = measure_symmetry(lattice, positions, numbers)
-    views = [(np.ones(len(numbers), dtype=bool), tolerance_angstrom)]
+    every = np.ones(len(numbers), dtype=bool)
+    views = [(every, numbers, tolerance_angstrom)]
     if len(elements := np.unique(numbers)) > 1:
-        views += [(numbers != element, SYMMETRY_PRECISION_ANGSTROM) for element in elements]
-    reflections, factors = structure_factors(lattice, positions, numbers)
-    for kept, precision in views:
+        views += [(numbers != element, numbers, SYMMETRY_PRECISION_ANGSTROM) for element in elements]
+        views += [(every, np.ones_like(numbers), SYMMETRY_PRECISION_ANGSTROM)]
+    factors = structure_factors(lattice, positions, numbers)
+    for kept, labels, precision in views:
         with _quiet_moyo():
             try:
-                found = measure_symmetry(lattice, positions[kept], numbers[kept], precision_angstrom=precision)
+                found = measure_symmetry(lattice, positions[kept], labels[kept], precision_angstrom=precision)
             except ValueError:
                 continue
         for rotation, shift in _additional(own, found, lattice, 2 * precision):
-            _, moved = structure_factors(lattice, positions @ rotation.T + shift, numbers)
+            moved = structure_factors(lattice, positions @ rotation.T + shift, numbers)
             if np.abs(moved - factors).sum() < HIDDEN_BELOW * np.abs(factors).sum():
                 return int(found.number)
     return None
 
 
 def structure_factors(lattice: NDArray[np.float64], positions: NDArray[np.float64],
-                      numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.complex128]]:
-    """Return the reflections hkl [m, 3] up to `LARGEST_G`, without 000, and their structure factors [m] in angstrom."""
+                      numbers: NDArray[np.int64]) -> NDArray[np.complex128]:
+    """Return the structure factors [m] in angstrom of all reflections up to `LARGEST_G`, without 000."""
     limit = np.floor(LARGEST_G * np.linalg.norm(lattice, axis=1)).astype(int)
     hkl = np.stack(np.meshgrid(*[np.arange(-n, n + 1) for n in limit], indexing="ij"), -1).reshape(-1, 3)
     length = np.linalg.norm(hkl @ np.linalg.inv(lattice).T, axis=1)
@@ -60,7 +63,7 @@ def structure_factors(lattice: NDArray[np.float64], positions: NDArray[np.float6
     amplitude = {number: np.array([gemmi.Element(number).c4322.calculate_sf(float(s)) for s in s_squared])
                  * np.exp(-DEBYE_WALLER_SQ_ANGSTROM * s_squared) for number in np.unique(numbers).tolist()}
     waves = np.exp(-2j * np.pi * hkl @ positions.T)
-    return hkl, (waves * np.stack([amplitude[number] for number in numbers.tolist()], axis=1)).sum(axis=1)
+    return (waves * np.stack([amplitude[number] for number in numbers.tolist()], axis=1)).sum(axis=1)
 
 
 def _additional(own: moyopy.MoyoDataset, found: moyopy.MoyoDataset, lattice: NDArray[np.float64],
