@@ -57,6 +57,7 @@ def simulate(config: Config, out: File, workers: Workers = CORES,
              shard: Annotated[str | None, typer.Option(
                  metavar="i/n", help="Work on that share only; the same without this merges.")] = None,
              merge: Annotated[bool, typer.Option(help="With --shard: make a stack file of that share alone.")] = False,
+             device: Annotated[str, typer.Option(help="cpu, or cuda, which all processes share.")] = "cpu",
              slurm: Annotated[int | None, typer.Option(
                  min=1, metavar="n", help="Submit n shares as a SLURM array (needs the extra \"slurm\").")] = None,
              partition: Annotated[str | None, typer.Option(help="Of SLURM.")] = None,
@@ -75,11 +76,13 @@ def simulate(config: Config, out: File, workers: Workers = CORES,
     settings = load_config(config, SimulateConfig)
     if slurm is None:
         share = None if shard is None else Share.parse(shard)
-        _wrote(stage(settings, out=out, workers=workers, crystals=crystals, share=share, alone=merge))
+        _wrote(stage(settings, out=out, workers=workers, crystals=crystals, share=share, alone=merge,
+                     device=device))
         return
     from cbedgan.simulate.slurm import Cluster, submit
 
-    jobs = submit(settings, Cluster(slurm, minutes, at_once, partition), out=out, workers=workers, crystals=crystals)
+    jobs = submit(settings, Cluster(slurm, minutes, at_once, partition), out=out, workers=workers, crystals=crystals,
+                  device=device)
     print(f"Submitted {len(jobs)} jobs from {jobs[0].job_id} on. The same without --slurm merges at the end.")
 
 

@@ -9,12 +9,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from cbedgan.simulate.cif import crystals_from_cif
+import torch
+
 from cbedgan.simulate.crystals import Crystal
 from cbedgan.simulate.manifest import Manifest, Share, plan, replan
 from cbedgan.simulate.merge import merge, reserve_of
 from cbedgan.simulate.parts import Parts
 from cbedgan.simulate.stack import SimulateConfig
+from cbedgan.simulate.structure_files import crystals_from_files
 from cbedgan.simulate.units import run_units
 from classifier.config import digest
 from classifier.errors import InputError
@@ -23,11 +25,12 @@ from classifier.stackfile import StackFile
 
 
 def simulate(config: SimulateConfig, *, out: Path, workers: int, crystals: Path | None = None,
-             share: Share | None = None, alone: bool = False) -> Path:
+             share: Share | None = None, alone: bool = False, device: str = "cpu") -> Path:
     """Simulate the stacks of all planned crystals, or of the structure files `crystals`, into the stack file `out`.
 
-    workers: processes, each with one thread. Shards lie in `<out>.parts` until the file is complete. Crystals that
-    cannot be simulated are replaced by the next of their type (files: left out) and listed in the file's provenance.
+    workers: processes, each with one thread; device: "cpu", or "cuda", which they then share. Shards lie in
+    `<out>.parts` until the file is complete. Crystals that cannot be simulated are replaced by the next of their type
+    (files: left out) and listed in the file's provenance.
     share: work on that share only and leave its shards; any number of shares may be worked on at the same time, and
     the call without one does what is missing and merges. alone: make of the share a stack file by itself.
     Returns `out`, or the folder of shards. Beside `out` lie its report and, if one is planned, the reserve.
@@ -36,9 +39,12 @@ def simulate(config: SimulateConfig, *, out: Path, workers: int, crystals: Path 
     if alone and share is None:
         raise InputError(source="--merge", rule="goes with --shard", value="no share",
                          remedy="Leave it out: the whole set is merged in any case.")
+    if device not in ("cpu", "cuda") or (device == "cuda" and not torch.cuda.is_available()):
+        raise InputError(source="--device", rule="must be cpu, or cuda where there is a GPU", value=device,
+                         remedy="Take cpu, or a machine with a GPU and a PyTorch that was built for it.")
     out, parts = Path(out), Parts(Path(out))
-    given = None if crystals is None else crystals_from_cif(crystals)
-    identity = _identity(config, given, share if alone else None)
+    given = None if crystals is None else crystals_from_files(crystals)
+    identity = _identity(config, given, share if alone else None, device)
     if _finished(out, identity):
         shutil.rmtree(parts.folder, ignore_errors=True)
         return out
@@ -46,7 +52,7 @@ def simulate(config: SimulateConfig, *, out: Path, workers: int, crystals: Path 
     with parts.at_work(alone=merges):
         manifest = parts.manifest(identity, lambda: plan(config, given, identity, workers))
         while True:
-            run_units(parts.missing(manifest, share), config, parts, workers=workers)
+            run_units(parts.missing(manifest, share), config, parts, workers=workers, device=device)
             if not merges:
                 return parts.folder
             failed = parts.failed(manifest, share)
@@ -59,19 +65,23 @@ def simulate(config: SimulateConfig, *, out: Path, workers: int, crystals: Path 
     return out
 
 
-def prepare_manifest(config: SimulateConfig, *, out: Path, workers: int, crystals: Path | None = None) -> Manifest:
+def prepare_manifest(config: SimulateConfig, *, out: Path, workers: int, crystals: Path | None = None,
+                     device: str = "cpu") -> Manifest:
     """Plan the set of `simulate` with the same arguments into `<out>.parts` and return its manifest."""
-    given = None if crystals is None else crystals_from_cif(crystals)
-    identity, parts = _identity(config, given, None), Parts(Path(out))
+    given = None if crystals is None else crystals_from_files(crystals)
+    identity, parts = _identity(config, given, None, device), Parts(Path(out))
     with parts.at_work(alone=False):
         return parts.manifest(identity, lambda: plan(config, given, identity, workers))
 
 
-def _identity(config: SimulateConfig, given: list[Crystal] | None, share: Share | None) -> dict[str, Any]:
+def _identity(config: SimulateConfig, given: list[Crystal] | None, share: Share | None,
+              device: str) -> dict[str, Any]:
     """What the set is: another one may not go on in its folder or its file."""
     inputs = {} if given is None else {"crystals": digest([crystal.record() for crystal in given])}
     if share is not None:
         inputs["share"] = str(share)
+    if device != "cpu":  # whose rounding differs: the stacks of a set are made on one kind of device
+        inputs["device"] = device
     return {"stage": "simulate", "config": config.model_dump(mode="json"), "config_digest": digest(config),
             "inputs": inputs}
 

@@ -50,7 +50,7 @@ class ShareTask:
 
 
 def submit(config: SimulateConfig, cluster: Cluster, *, out: Path, workers: int,
-           crystals: Path | None = None) -> list[submitit.Job]:
+           crystals: Path | None = None, device: str = "cpu") -> list[submitit.Job]:
     """Plan here, then submit every share as a job of `workers` processors; `simulate` without a share merges later.
 
     Paths must mean the same on the nodes. Logs lie in `<out>.slurm`. Raises InputError without submitit or SLURM.
@@ -61,7 +61,8 @@ def submit(config: SimulateConfig, cluster: Cluster, *, out: Path, workers: int,
         raise InputError(source="--slurm", rule="needs the extra 'slurm'", value="no submitit",
                          remedy="Install it: pip install 'cbedgan[slurm]'.") from None
     out = Path(out).resolve()
-    settings = {"out": out, "workers": workers, "crystals": None if crystals is None else Path(crystals).resolve()}
+    settings = {"out": out, "workers": workers, "device": device,
+                "crystals": None if crystals is None else Path(crystals).resolve()}
     if out.exists():
         raise InputError(source=out, rule="shares are submitted while there is work", value="the file is there",
                          remedy="Run the same command without --slurm to see whether it is this set.")
@@ -74,6 +75,8 @@ def submit(config: SimulateConfig, cluster: Cluster, *, out: Path, workers: int,
     executor.update_parameters(timeout_min=cluster.minutes, cpus_per_task=workers, name="cbedgan-simulate")
     if cluster.name == "slurm":
         executor.update_parameters(slurm_array_parallelism=cluster.at_once)
+        if device == "cuda":
+            executor.update_parameters(slurm_gpus_per_node=1)
         if cluster.partition is not None:
             executor.update_parameters(slurm_partition=cluster.partition)
     with executor.batch():  # an array

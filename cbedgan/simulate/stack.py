@@ -19,6 +19,7 @@ from cbedgan.simulate.zone_axis import Slab, slab, zone_axes
 from classifier.config import Config, digest
 from classifier.electron import wavelength_angstrom
 from classifier.errors import InputError
+from classifier.reciprocal import reduced_net
 from classifier.run import versions
 from classifier.sampletable import SampleTable
 
@@ -40,6 +41,8 @@ class SimulateConfig(Config):
     thickness_angstrom: float | tuple[float, ...] | ThicknessRange  # one; a series, a stack for each; or drawn
     randomised: tuple[Literal["entry_plane", "azimuth"], ...] = Field((), exclude_if=lambda names: not names)
     zone_axis_rule: Literal["metric", "conventional", "strongest_xray"]
+    # Disks in mrad may be wider than their net; "refused": crystals are passed over where they are, at any energy.
+    overlapping_disks: Literal["kept", "refused"] = Field("kept", exclude_if=lambda choice: choice == "kept")
     maximum_steps: float  # of one pattern, see `steps`; larger crystals are passed over
     mantissa_bits: Annotated[int, Field(ge=1, le=23)]  # of the intensities in the file
     crystals: CrystalConfig
@@ -100,6 +103,19 @@ def detectors(crystal: Crystal, config: SimulateConfig) -> list[DetectorConfig]:
             for radius in (config.detector.aperture_radius * unit).tolist()]
 
 
+def widest_disk(crystal: Crystal, config: SimulateConfig, pieces: list[Slab]) -> float:
+    """Return the greatest diameter of a disk over the shortest vector of its zero-layer net, at the highest energy.
+
+    Glide planes and screw axes may leave net points dark: the disks that are seen lie no closer than this says.
+    """
+    if config.detector.aperture_unit == "shortest_g":
+        return 2 * config.detector.aperture_radius
+    wavenumber = 1e-3 / wavelength_angstrom(max(config.beam_energies_kev))
+    nets = [np.linalg.inv(piece.projected_net).T for piece in pieces]
+    return max(2 * detector.aperture_radius * wavenumber / np.linalg.norm(reduced_net(net), axis=1).min()
+               for detector, net in zip(detectors(crystal, config), nets, strict=True))
+
+
 def steps(piece: Slab, config: SimulateConfig) -> float:
     """Return the cost of a pattern for one incident direction: grid points times layers times repeat periods."""
     points = np.prod(3 * config.multislice.g_max_inv_angstrom * np.linalg.norm(piece.cell[:2, :2], axis=1))
@@ -116,14 +132,17 @@ def refusal(crystal: Crystal, config: SimulateConfig) -> str | None:
     if config.zone_axis_rule == "strongest_xray" and longest >= TOO_LONG_ANGSTROM:
         return f"a lattice constant of {longest:.4g} angstrom, not less than {TOO_LONG_ANGSTROM:g}"
     try:
-        most = max(steps(piece, config) for piece in slabs(crystal, config))
+        pieces = slabs(crystal, config)
+        if config.overlapping_disks == "refused" and (wide := widest_disk(crystal, config, pieces)) >= 1:
+            return f"disks {wide:.2f} times as wide as they are apart"
+        most = max(steps(piece, config) for piece in pieces)
     except InputError as error:
         return str(error)
     return f"{most:.2g} steps, more than {config.maximum_steps:.2g}" if most > config.maximum_steps else None
 
 
 def simulate_stacks(crystal: Crystal, config: SimulateConfig, *, beam_energy_kev: float,
-                    partition: str = "") -> tuple[NDArray[np.float32], SampleTable]:
+                    partition: str = "", device: str = "cpu") -> tuple[NDArray[np.float32], SampleTable]:
     """Simulate a crystal's stacks, float32 [T, 3, H, W] in fractions of the incident beam per pixel, and their table.
 
     T is 1, or the length of the thickness series, which one propagation yields. A row's provenance holds the crystal
@@ -135,7 +154,7 @@ def simulate_stacks(crystal: Crystal, config: SimulateConfig, *, beam_energy_kev
     results = [simulate_pattern(
         piece, beam_energy_kev=beam_energy_kev, thickness_angstrom=drawn.thickness_angstrom, detector=detector,
         multislice=config.multislice.model_copy(update={"entry_plane": float(entry_plane)}),
-        azimuth_rad=0.0 if config.detector.pose == "canonical" else float(azimuth))
+        azimuth_rad=0.0 if config.detector.pose == "canonical" else float(azimuth), device=device)
         for piece, detector, entry_plane, azimuth in zip(pieces, detectors(crystal, config), drawn.entry_plane,
                                                          drawn.azimuth_rad, strict=True)]
     # Canonical pose undoes the turn of the raw pattern: it cannot be seen, but it is part of the recorded azimuth.

@@ -22,13 +22,14 @@ from classifier.stackfile import write_stack_file
 INTENSITY_UNIT = "fraction of the incident beam per pixel"
 
 
-def run_units(units: dict[str, list[Job]], config: SimulateConfig, parts: Parts, *, workers: int) -> None:
+def run_units(units: dict[str, list[Job]], config: SimulateConfig, parts: Parts, *, workers: int,
+              device: str) -> None:
     """Work on all units {name: jobs}; raises Interrupted after SIGINT or SIGTERM, the units at work are then lost."""
-    in_pool(work, {unit: (unit, jobs, config, parts) for unit, jobs in units.items()}, workers=workers,
+    in_pool(work, {unit: (unit, jobs, config, parts, device) for unit, jobs in units.items()}, workers=workers,
             description="simulating stacks", sizes={unit: len(jobs) for unit, jobs in units.items()})
 
 
-def work(unit: str, jobs: list[Job], config: SimulateConfig, parts: Parts) -> None:
+def work(unit: str, jobs: list[Job], config: SimulateConfig, parts: Parts, device: str) -> None:
     """Simulate the jobs of a unit into its shard and write its record.
 
     The record holds, by name of the job, its rows [first, end) in the shard or why it failed, and the processor
@@ -40,7 +41,7 @@ def work(unit: str, jobs: list[Job], config: SimulateConfig, parts: Parts) -> No
     for job in jobs:
         began = time.process_time()
         try:
-            made, rows = simulate_job(job, config)
+            made, rows = simulate_job(job, config, device)
         except InputError as error:
             record["failed"][job["name"]] = str(error)
         else:
@@ -56,10 +57,10 @@ def work(unit: str, jobs: list[Job], config: SimulateConfig, parts: Parts) -> No
     write_json(parts.record(unit), {**record, "ended": time.time()})
 
 
-def simulate_job(job: Job, config: SimulateConfig) -> tuple[np.ndarray, SampleTable]:
+def simulate_job(job: Job, config: SimulateConfig, device: str) -> tuple[np.ndarray, SampleTable]:
     """The job's stacks, float32 [T, 3, H, W], and rows; the reserve is a file of its own and needs no mark of it."""
     return simulate_stacks(Crystal.from_record(job["crystal"]), config, beam_energy_kev=job["beam_energy_kev"],
-                           partition="" if job["partition"] == "reserve" else job["partition"])
+                           partition="" if job["partition"] == "reserve" else job["partition"], device=device)
 
 
 def frame(config: SimulateConfig) -> Detector:

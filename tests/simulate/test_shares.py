@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from cbedgan.simulate import manifest as planning
 from cbedgan.simulate import simulate as stage
@@ -37,9 +38,9 @@ CONFIG = DEMO.model_copy(update={
 IDENTITY = {"stage": "simulate", "config_digest": "0", "inputs": {}}
 
 
-def run_here(pending, config, parts, *, workers):
+def run_here(pending, config, parts, *, workers, device):
     for unit, jobs in pending.items():
-        units.work(unit, jobs, config, parts)
+        units.work(unit, jobs, config, parts, device)
 
 
 @pytest.fixture
@@ -130,12 +131,12 @@ def test_failures_of_a_share_are_replaced_when_merged(tmp_path: Path, in_process
                                                       monkeypatch: pytest.MonkeyPatch):
     simulate_job, victims = units.simulate_job, []
 
-    def fragile(job, config):
+    def fragile(job, config, device):
         if not victims:
             victims.append(job["name"])
         if job["name"] == victims[0]:
             raise InputError(source="disk", rule="must be visible", value="none", remedy="Thicken it.")
-        return simulate_job(job, config)
+        return simulate_job(job, config, device)
 
     monkeypatch.setattr(units, "simulate_job", fragile)
     out = tmp_path / "set.h5"
@@ -146,6 +147,22 @@ def test_failures_of_a_share_are_replaced_when_merged(tmp_path: Path, in_process
     with StackFile(simulate(CONFIG, out=out, workers=1)) as file:
         assert len(file) == 8 and victims[0] not in file.table.sample_id
         assert victims[0].startswith(file.provenance["passed_over"][0][0])
+
+
+def test_a_device_must_be_there(tmp_path: Path):
+    for device in ("tpu",) if torch.cuda.is_available() else ("tpu", "cuda"):
+        with pytest.raises(InputError, match="--device: must be cpu"):
+            simulate(CONFIG, out=tmp_path / "set.h5", workers=1, device=device)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_makes_nearly_the_same_set(tmp_path: Path, in_process: None, whole: Path):
+    out = simulate(CONFIG, out=tmp_path / "set.h5", workers=1, device="cuda")
+    with StackFile(out) as file, StackFile(whole) as other:
+        rows = np.arange(len(file))
+        difference = np.abs(file.read(rows) - other.read(rows)).sum((1, 2, 3))
+        assert (difference < 5e-3 * other.read(rows).sum((1, 2, 3))).all() and file.provenance["inputs"] == {
+            "device": "cuda"}
 
 
 def test_nothing_works_beside_a_merge(tmp_path: Path):

@@ -64,9 +64,9 @@ def salts(tmp_path: Path) -> Path:
 @pytest.fixture
 def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Run the units in this process: the pool has a test of its own."""
-    def run(pending, config, parts, *, workers):
+    def run(pending, config, parts, *, workers, device):
         for unit, jobs in pending.items():
-            units.work(unit, jobs, config, parts)
+            units.work(unit, jobs, config, parts, device)
 
     monkeypatch.setattr(stage, "run_units", run)
 
@@ -128,12 +128,12 @@ def test_stage_from_prototypes(tmp_path: Path, in_process: None):
 def test_a_crystal_that_fails_is_replaced_and_listed(tmp_path: Path, in_process: None, monkeypatch: pytest.MonkeyPatch):
     simulate_job, victims = units.simulate_job, []
 
-    def fragile(job, config):
+    def fragile(job, config, device):
         if not victims:
             victims.append(job["crystal"])
         if job["crystal"] == victims[0]:
             raise InputError(source="disk", rule="must be visible", value="none", remedy="Thicken it.")
-        return simulate_job(job, config)
+        return simulate_job(job, config, device)
 
     monkeypatch.setattr(units, "simulate_job", fragile)
     with StackFile(simulate(CONFIG, out=tmp_path / "stacks.h5", workers=1)) as file:
