@@ -14,7 +14,8 @@ from classifier.geometry import ViewConfig, view
 from classifier.split import Split
 from classifier.stackfile import SampleTable, StackFile, StackWriter
 
-Source = Literal["duplicated", "interior", "boundary"]
+Source = Literal["duplicated", "reserve", "interior", "boundary"]
+SYNTHETIC = {"interior", "boundary"}
 BATCH = 64
 """Stacks copied at a time."""
 
@@ -33,10 +34,13 @@ ARMS = {
     "real": Arm("real", "cross_entropy", None, None),
     "real_logit_adjusted": Arm("real (LA)", "logit_adjusted", None, "real"),
     "duplicated_reals": Arm("duplicated reals", "cross_entropy", "duplicated", "real"),
+    "reserve_reals": Arm("equal number of real stacks", "cross_entropy", "reserve", "real"),
     "interior_synthetic": Arm("interior synthetic", "cross_entropy", "interior", "real"),
     "boundary_synthetic": Arm("boundary synthetic", "cross_entropy", "boundary", "real"),
     "duplicated_reals_logit_adjusted": Arm(
         "duplicated reals (LA)", "logit_adjusted", "duplicated", "real_logit_adjusted"),
+    "reserve_reals_logit_adjusted": Arm(
+        "equal number of real stacks (LA)", "logit_adjusted", "reserve", "real_logit_adjusted"),
     "interior_synthetic_logit_adjusted": Arm(
         "interior synthetic (LA)", "logit_adjusted", "interior", "real_logit_adjusted"),
     "boundary_synthetic_logit_adjusted": Arm(
@@ -50,30 +54,36 @@ def kinds(table: SampleTable) -> np.ndarray:
     return np.array([json.loads(text or "{}").get("kind", "") for text in table.provenance], dtype=str)
 
 
-def equal_numbers(table: SampleTable, sources: set[Source], trained: np.ndarray) -> dict[int, int]:
-    """Number of stacks to add to each space group: the fewest that any of the synthetic sources holds of it.
+def equal_numbers(table: SampleTable, sources: set[Source], trained: np.ndarray,
+                  reserve: SampleTable | None = None) -> dict[int, int]:
+    """Number of stacks to add to each space group: the fewest that any of the sources holds of it.
 
-    trained: space groups that have real training stacks; no other group is added to.
+    trained: space groups that have real training stacks; no other group is added to. reserve: real stacks kept for the
+    source of that name; the groups of which it has none get none from any source.
     """
-    kind, asked = kinds(table), sources - {"duplicated"}
+    kind, asked, used = kinds(table), sources & SYNTHETIC, sources - {"duplicated"}
     held = np.isin(kind, list(asked)) if asked else kind != ""
     numbers = {}
     for group in np.intersect1d(table.space_group[held], trained).tolist():
         of_group = kind[held & (table.space_group == group)]
         numbers[group] = min(((of_group == source).sum() for source in asked), default=len(of_group))
+    if reserve is not None:
+        numbers = {group: min(number, (reserve.space_group == group).sum()) for group, number in numbers.items()}
     numbers = {group: int(number) for group, number in numbers.items() if number}
     if not numbers:
-        raise InputError(source="synthetic file", rule=f"some group must hold stacks of every kind of {sorted(asked)}",
+        raise InputError(source="synthetic file", rule=f"some group must hold stacks of every kind of {sorted(used)}",
                          value=dict(zip(*np.unique(kind, return_counts=True), strict=True)) or "an empty file",
                          remedy="Synthesize more, or leave out the arms whose kind is missing.")
     return numbers
 
 
 def write_sources(sources: set[Source], *, synthetic: StackFile, real: StackFile, split: Split, view_config: ViewConfig,
-                  seed: int, provenance: dict[str, Any], out: Path) -> tuple[dict[Source, Path], dict[int, int]]:
+                  seed: int, provenance: dict[str, Any], out: Path,
+                  reserve: StackFile | None = None) -> tuple[dict[Source, Path], dict[int, int]]:
     """Write out/<source>.h5 for each source; return the paths and {space_group: number of stacks added}.
 
-    Interior and boundary stacks are drawn without replacement from the synthetic file. Duplicated ones are drawn from
+    Interior and boundary stacks are drawn without replacement from the synthetic file, those of the reserve from the
+    real stacks kept for it. Duplicated ones are drawn from
     the train part of the same groups, each stack as often as any other, and cut to the view in which synthetic stacks
     are made, so that all sources differ from the real stacks in nothing but what they show.
     """
@@ -81,10 +91,12 @@ def write_sources(sources: set[Source], *, synthetic: StackFile, real: StackFile
         return {}, {}
     train = np.isin(real.table.sample_id, split.parts["train"])
     kind = kinds(synthetic.table)
-    numbers = equal_numbers(synthetic.table, sources, np.unique(real.table.space_group[train]))
+    numbers = equal_numbers(synthetic.table, sources, np.unique(real.table.space_group[train]),
+                            reserve.table if "reserve" in sources else None)
     paths = {source: out / f"{source}.h5" for source in sorted(sources)}
     for source, path in paths.items():
-        file, eligible = (real, train) if source == "duplicated" else (synthetic, kind == source)
+        file = {"duplicated": real, "reserve": reserve}.get(source, synthetic)
+        eligible = {"duplicated": train, "reserve": True}.get(source, kind == source)
         if not path.exists():
             group_of = np.where(eligible, file.table.space_group, 0)
             rows = np.concatenate([_draw(np.flatnonzero(group_of == group), number, [seed, group])

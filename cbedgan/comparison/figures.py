@@ -20,8 +20,8 @@ from classifier.spacegroup import symbol
 
 INK, MUTED, LINE, SHADE = "#1f2933", "#66727f", "#d5dbe1", "#f3f5f7"
 VERDICT_COLOURS = {"helped": "#1b7f5c", "hurt": "#b3261e", "no difference": "#51606f", "cannot tell": "#a8adb3"}
-ARM_COLOURS = {"real": "#66727f", "duplicated_reals": "#c98a1b", "interior_synthetic": "#3b82c4",
-               "boundary_synthetic": "#c2410c"}
+ARM_COLOURS = {"real": "#66727f", "duplicated_reals": "#c98a1b", "reserve_reals": "#1b7f5c",
+               "interior_synthetic": "#3b82c4", "boundary_synthetic": "#c2410c"}
 STYLE = {"font.family": "DejaVu Sans", "font.size": 8.5, "axes.edgecolor": LINE, "axes.labelcolor": INK,
          "text.color": INK, "xtick.color": MUTED, "ytick.color": INK, "axes.linewidth": 0.8, "ytick.major.width": 0,
          "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 9.5, "axes.titlelocation": "left",

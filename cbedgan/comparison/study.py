@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -34,27 +35,34 @@ class CompareConfig(Config):
 
 
 def compare(config: CompareConfig, *, stacks: Path, split: Path, synthetic: Path, out: Path, workers: int,
-            probe: Path | None = None, generator: Path | None = None, classifier: Path | None = None) -> Path:
+            probe: Path | None = None, generator: Path | None = None, classifier: Path | None = None,
+            reserve: Path | None = None) -> Path:
     """Train arms x seeds in `workers` processes of one thread each and write out/report.html and out/report.json.
 
     Rerunning resumes: finished trainings are not repeated, only the report is written again. probe, generator and
-    classifier, all three or none, add a picture of one path across a boundary and nothing else. Bad arms, seeds or
-    files, or another split, are InputErrors.
+    classifier, all three or none, add a picture of one path across a boundary and nothing else. reserve: stack file of
+    the arms that add an equal number of real stacks. Bad arms, seeds or files, or another split, are InputErrors.
     """
     _check(config)
     out = Path(out)
     if len({path is None for path in (probe, generator, classifier)}) > 1:
         raise InputError(source="compare", rule="probe, generator and classifier must be given together or not at all",
                          value="some of them", remedy="Give the networks that were probed with the probe file.")
-    with StackFile(stacks) as real, StackFile(synthetic) as added:
+    wanted = {ARMS[arm].source for arm in config.arms} - {None}
+    if ("reserve" in wanted) != (reserve is not None):
+        raise InputError(source="compare", rule="a reserve must be given with the arms that use it, and only with them",
+                         value=reserve or "none", remedy="Give --reserve, or change the arms of the configuration.")
+    with (StackFile(stacks) as real, StackFile(synthetic) as added,
+          nullcontext() if reserve is None else StackFile(reserve) as kept):
         held = load_split(split, stack_digest=real.digest)
         _check_data(config, held, real.table, added)
         shown = None if probe is None else walk(probe=probe, generator=generator, classifier=classifier,
                                                 split_digest=held.digest)
         run = Run.open(out, stage="compare", config=config,
-                       inputs={"stacks": real.digest, "split": held.digest, "synthetic": added.digest})
+                       inputs={"stacks": real.digest, "split": held.digest, "synthetic": added.digest,
+                               **({} if kept is None else {"reserve": kept.digest})})
         sources, numbers = write_sources(
-            {ARMS[arm].source for arm in config.arms} - {None}, synthetic=added, real=real, split=held,
+            wanted, synthetic=added, reserve=kept, real=real, split=held,
             view_config=config.classifier.view, seed=config.source_seed,
             provenance={**run.provenance(), "split_digest": held.digest}, out=out / "sources")
         jobs = [Job(arm, seed, config.classifier.model_copy(update={"loss": ARMS[arm].loss, "seed": seed}), stacks,

@@ -7,6 +7,7 @@ from typing import Any
 from cbedgan.comparison.arms import ARMS
 
 SUBJECTS = {None: ("the logit-adjusted loss", "helps"), "duplicated": ("duplicated real stacks", "help"),
+            "reserve": ("an equal number of new real stacks", "helps"),
             "interior": ("interior synthetic stacks", "help"), "boundary": ("boundary synthetic stacks", "help")}
 SHOT_RULES = {"few": "at most 20", "medium": "21 to 99", "many": "at least 100"}
 

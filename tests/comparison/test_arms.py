@@ -10,7 +10,7 @@ from classifier.dataset import check_added_source
 from classifier.errors import InputError
 from classifier.geometry import ViewConfig
 from classifier.split import load_split
-from classifier.stackfile import StackFile
+from classifier.stackfile import SampleTable, StackFile, write_stack_file
 
 VIEW = ViewConfig(half_width=1.5, size_pixels=12)
 ALL = {"duplicated", "interior", "boundary"}
@@ -75,6 +75,25 @@ def test_duplicates_are_training_stacks_of_the_same_group_each_as_often_as_any(w
     np.testing.assert_array_equal(files["duplicated"].read(np.arange(7)), real.read(rows)[..., 2:14, 2:14])
     assert len(set(of[table.space_group == 194])) == 4  # four train stacks: no repetition before all have come
     assert len(np.unique(table.material)) == 7  # each is drawn as often as a synthetic stack
+
+
+def test_the_reserve_gives_an_equal_number_of_new_real_stacks(written, synthetic_file, tmp_path):
+    _, real, held, _ = written
+    rows = np.flatnonzero(np.isin(real.table.space_group, [194, 225]))[:9]
+    columns = real.table.take(rows).columns()
+    columns["sample_id"] = columns["material"] = np.array([f"kept-{row}" for row in rows])
+    columns["partition"] = np.full(len(rows), "")
+    write_stack_file(tmp_path / "reserve.h5", real.read(rows), SampleTable.build(len(rows), **columns),
+                     detector=real.detector, pose=real.pose, intensity_unit=real.intensity_unit, provenance={})
+    kept = {int(group): int((real.table.space_group[rows] == group).sum()) for group in (194, 225)}
+    paths, numbers = write_sources({"reserve", "interior"}, synthetic=StackFile(synthetic_file), real=real, split=held,
+                                   view_config=VIEW, seed=0, provenance={}, out=tmp_path / "sources",
+                                   reserve=StackFile(tmp_path / "reserve.h5"))
+    assert numbers == {group: min(kept[group], limit) for group, limit in ((225, 3), (194, 6)) if kept[group]}
+    table = StackFile(paths["reserve"]).table
+    assert len(set(table.material.tolist())) == len(table) == sum(numbers.values())
+    assert set(table.origin.tolist()) == set(real.table.origin.tolist())
+    assert StackFile(paths["reserve"]).detector == StackFile(paths["interior"]).detector
 
 
 def test_another_seed_draws_others(written):

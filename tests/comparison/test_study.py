@@ -81,6 +81,13 @@ def test_a_path_needs_the_networks_that_were_probed(call, compare_config):
         compare(compare_config(), **call, probe=call["stacks"])
 
 
+def test_a_reserve_and_the_arms_that_use_it_come_together(call, compare_config, split_stacks):
+    with pytest.raises(InputError, match="reserve"):
+        compare(compare_config(), reserve=split_stacks[0], **call)
+    with pytest.raises(InputError, match="--reserve"):
+        compare(compare_config(arms=("real", "reserve_reals", "boundary_synthetic")), **call)
+
+
 def test_training_materials_are_counted_by_class(call):
     with StackFile(call["stacks"]) as file:
         held = load_split(call["split"], stack_digest=file.digest)
