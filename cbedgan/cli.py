@@ -216,14 +216,16 @@ def compare(config: Config, stacks: Stacks, split: Split,
             workers: Workers = CORES,
             probe: Annotated[Path | None, typer.Option(help="probe.h5, to picture a path (with both nets).")] = None,
             generator: Annotated[Path | None, typer.Option(help="The generator that was probed.")] = None,
-            classifier: Annotated[Path | None, typer.Option(help="The classifier that was probed.")] = None) -> None:
+            classifier: Annotated[Path | None, typer.Option(help="The classifier that was probed.")] = None,
+            reserve: Annotated[Path | None, typer.Option(help="Real stacks for the arm that adds as many.")] = None,
+            ) -> None:
     """Train every arm with every seed and report whether the synthetic stacks helped."""
     from cbedgan.comparison.study import CompareConfig
     from cbedgan.comparison.study import compare as stage
     from classifier.config import load_config
 
     _wrote(stage(load_config(config, CompareConfig), stacks=stacks, split=split, synthetic=synthetic, out=out,
-                 workers=workers, probe=probe, generator=generator, classifier=classifier))
+                 workers=workers, probe=probe, generator=generator, classifier=classifier, reserve=reserve))
 
 
 @app.command()
