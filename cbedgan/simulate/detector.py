@@ -15,6 +15,7 @@ from pydantic import Field
 
 from cbedgan.simulate.aperture import aperture_samples, incident_directions, interpolation
 from cbedgan.simulate.multislice import Multislice, MultisliceConfig
+from cbedgan.simulate.slab_symmetry import intensities_by_symmetry
 from cbedgan.simulate.zone_axis import Slab
 from classifier.config import Config
 from classifier.errors import InputError
@@ -202,7 +203,7 @@ def _disks(propagation: Multislice, nodes: NDArray[np.float64], radius: float, t
     if radius >= g_max / 2:
         raise InputError(source="aperture_radius", rule=f"must stay below half of g_max_inv_angstrom = {g_max:g}",
                          value=f"{radius:.3g} 1/angstrom", remedy="Take a smaller aperture or a larger g_max.")
-    leaving = propagation.intensities(nodes, thickness_angstrom)
+    leaving = intensities_by_symmetry(propagation, nodes, thickness_angstrom)
     return Disks(leaving.intensity, nodes, radius, leaving.beam, leaving.thickness_angstrom)
 
 
