@@ -130,3 +130,17 @@ def test_what_py4dstem_and_emdfile_write_is_imported(counts, tmp_path):
     run_in("CBEDGAN_PY4DSTEM_PYTHON", PY4DSTEM_WRITES, tmp_path / "counts.npy", *files)
     for number, path in enumerate(files):
         assert np.array_equal(imported(path, tmp_path / f"out{number}.h5"), counts)
+
+
+def test_raw_patterns_in_1_angstrom_go_out_again_calibrated(counts, tmp_path):
+    config = parse_config(IMPORT | {"geometry": IMPORT["geometry"] | {"pixel_size": {"value": 0.2, "unit": "1/nm"}}},
+                          ImportConfig, source="test")
+    path = import_patterns(config, files=[tmp_path / "counts.npy"], out=tmp_path / "out.h5")
+    copies = [shutil.copy(path, tmp_path / f"copy.{suffix}") for suffix in ("hspy", "nxs")]
+    found = run_in("CBEDGAN_HYPERSPY_PYTHON", HYPERSPY, *copies, tmp_path / "data.npy")
+    assert [axis[:2] for axis in found["signal"]] == [["k_x", "1/angstrom"], ["k_y", "1/angstrom"]]
+    assert [axis[2:] for axis in found["nexus"]] == [pytest.approx([0.02, -0.15])] * 2
+    found = run_in("CBEDGAN_PY4DSTEM_PYTHON", PY4DSTEM, path, tmp_path / "again.npy")
+    assert found["units"][2:] == ["1/angstrom"] * 2 and found["k_x"] == pytest.approx([-0.15, -0.13])
+    for name in ("data.npy", "again.npy"):
+        assert np.array_equal(np.load(tmp_path / name), counts)
