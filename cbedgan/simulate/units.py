@@ -24,7 +24,7 @@ INTENSITY_UNIT = "fraction of the incident beam per pixel"
 
 def run_units(units: dict[str, list[Job]], config: SimulateConfig, parts: Parts, *, workers: int,
               device: str) -> None:
-    """Work on all units {name: jobs}; raises Interrupted after SIGINT or SIGTERM, the units at work are then lost."""
+    """Work on all units {name: jobs}; after SIGINT or SIGTERM those at work are finished, then Interrupted."""
     in_pool(work, {unit: (unit, jobs, config, parts, device) for unit, jobs in units.items()}, workers=workers,
             description="simulating stacks", sizes={unit: len(jobs) for unit, jobs in units.items()})
 
