@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor, nn
 
 from classifier.config import Config
@@ -14,10 +17,11 @@ class ModelConfig(Config):
     """widths: channels of each stage, every stage at half the side of the one before (the first at half the input's);
     blocks: residual blocks a stage; groups: groups of the normalisation; dropout: share of features dropped."""
 
-    widths: tuple[int, ...]
-    blocks: int
-    groups: int
-    dropout: float
+    # Bounds, so that a forged checkpoint cannot ask for a network without end.
+    widths: Annotated[tuple[Annotated[int, Field(ge=1, le=4096)], ...], Field(max_length=16)]
+    blocks: Annotated[int, Field(ge=0, le=64)]
+    groups: Annotated[int, Field(ge=1)]
+    dropout: Annotated[float, Field(ge=0, lt=1)]
 
 
 class StackClassifier(nn.Module):

@@ -167,16 +167,21 @@ class StackFile:
         self.intensity_unit = stacklayout.read_text(group, "intensity_unit")
         self.mantissa_bits = int(group.attrs["mantissa_bits"])
         self.provenance: dict[str, Any] = json.loads(entries[f"/{stacklayout.PROVENANCE}"][()])
+        if self.pose not in POSES or not isinstance(self.provenance, dict):
+            raise ValueError(f"the pose is {self.pose!r}, the provenance {type(self.provenance).__name__}")
         columns = {name: entries[f"/{stacklayout.SAMPLES}/{name}"] for name in SampleTable.__dataclass_fields__}
-        self.table = SampleTable.build(len(columns["sample_id"]), **{
+        self.crc32 = entries[f"/{stacklayout.SAMPLES}/crc32"]
+        rows = {str(values.shape[:1]) for values in (*columns.values(), self.crc32)}
+        if self.crc32.dtype != np.uint32 or self.crc32.ndim != 1 or len(rows) > 1:
+            raise ValueError(f"the columns have {', '.join(sorted(rows))} rows, crc32 is {self.crc32.dtype}")
+        self.table = SampleTable.build(len(self.crc32), **{
             name: np.char.decode(values, "utf-8") if values.dtype.kind == "S" else values
             for name, values in columns.items()})
         self.table.check(self.path)
-        self.crc32 = entries[f"/{stacklayout.SAMPLES}/crc32"]
         stacks, sample = file[stacklayout.STACKS], (3, self.detector.size_pixels, self.detector.size_pixels)
         if stacks.dtype != np.float32 or stacks.shape != (len(self.crc32), *sample) or stacks.chunks != (1, *sample):
             raise ValueError(f"the stacks are {stacks.dtype} {stacks.shape} in chunks {stacks.chunks}")
-        if len(self.crc32) != len(self) or stacks.id.get_num_chunks() != len(self):
+        if stacks.id.get_num_chunks() != len(self):
             raise ValueError("stacks are missing")
 
     def _open(self) -> h5py.Dataset:

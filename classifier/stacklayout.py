@@ -119,11 +119,16 @@ def read_description(file: h5py.File) -> dict[str, np.ndarray]:
     """Read every link, dataset and attribute of fixed length, but for the stacks: {path: array}, text as UTF-8 bytes.
 
     Each dataset is weighed before it is read; one that lies outside the file, or declares far more than the file can
-    hold, is an InputError.
+    hold, is an InputError. So is an object with two names: a few dozen groups could have more paths than can be walked.
     """
     found: dict[str, np.ndarray] = {}
+    seen: set[int] = set()
 
     def visit(name: str, item: h5py.Group | h5py.Dataset) -> None:
+        address = h5py.h5o.get_info(item.id).addr
+        if address in seen:
+            raise ValueError(f"{name} is a second name of another object")
+        seen.add(address)
         for key in item.attrs:
             if not item.attrs.get_id(key).dtype.hasobject:
                 found[f"{name}@{key}"] = np.asarray(item.attrs[key])

@@ -116,10 +116,14 @@ def read_batch(path: Path) -> Any:
         return [file.table, file.read(range(len(file)))]
 
 
-def read_structure(path: Path) -> Any:
-    from cbedgan.simulate.cif import crystals_from_cif
+def read_cif(path: Path) -> Any:
+    from cbedgan.simulate.structure_files import crystals_from_files
 
-    return crystals_from_cif(path)
+    return crystals_from_files(path)
+
+
+def read_poscar(path: Path) -> Any:
+    return read_cif(path)
 
 
 READERS: dict[str, Callable[[Path], Any]] = {

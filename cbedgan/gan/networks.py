@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
+from pydantic import Field
 from torch import nn
 from torch.nn import functional
 
@@ -24,6 +25,11 @@ AVERAGE_POOL = {1: functional.avg_pool1d, 2: functional.avg_pool2d}
 INTERPOLATION = {1: "linear", 2: "bilinear"}
 
 
+# Bounds, so that a forged checkpoint cannot ask for networks without end.
+Width = Annotated[int, Field(ge=1, le=4096)]
+Depth = Annotated[int, Field(ge=0, le=64)]
+
+
 class NetworkConfig(Config):
     """Sizes of both networks; widths run from the 4-pixel stage upwards, so that [96, 64, 32] ends at 16 pixels.
 
@@ -37,17 +43,17 @@ class NetworkConfig(Config):
     precision: bfloat16 runs the stages of at least 32 pixels under autocast, everything else stays float32.
     """
 
-    latent_dim: int
-    mapping_dim: int
-    mapping_layers: int
-    embedding_dim: int
-    generator_widths: tuple[int, ...]
-    discriminator_widths: tuple[int, ...]
-    blocks: int
+    latent_dim: Width
+    mapping_dim: Width
+    mapping_layers: Depth
+    embedding_dim: Width
+    generator_widths: Annotated[tuple[Width, ...], Field(max_length=16)]
+    discriminator_widths: Annotated[tuple[Width, ...], Field(max_length=16)]
+    blocks: Depth
     basis_pixels: int
-    templates: int
-    generator_patch: int
-    discriminator_patch: int
+    templates: Annotated[int, Field(ge=0, le=4096)]
+    generator_patch: Annotated[int, Field(ge=1, le=64)]
+    discriminator_patch: Annotated[int, Field(ge=1, le=64)]
     symmetric_output: bool
     symmetric_input: bool
     quarter_turns: bool
