@@ -31,6 +31,7 @@ File = Annotated[Path, typer.Option(help="File to write.")]
 Cache = Annotated[Path | None, typer.Option(help="Folder for stacks that do not fit in memory: mapped, not loaded.")]
 Workers = Annotated[int, typer.Option(min=1, help="Processes at a time.")]
 CORES = os.cpu_count() or 1
+SIZES, READERS = [64, 128, 256, 512], [1, 2]  # of bench data
 Layout = Literal["olcf", "stfc"]
 
 
@@ -84,6 +85,19 @@ def simulate(config: Config, out: File, workers: Workers = CORES,
     jobs = submit(settings, Cluster(slurm, minutes, at_once, partition), out=out, workers=workers, crystals=crystals,
                   device=device)
     print(f"Submitted {len(jobs)} jobs from {jobs[0].job_id} on. The same without --slurm merges at the end.")
+
+
+@app.command()
+def crystals(config: Config,
+             files: Annotated[Path | None, typer.Option(help="Structure file or folder, to be counted too.")] = None,
+             tries: Annotated[int, typer.Option(min=1, help="Random crystals drawn of each group.")] = 4) -> None:
+    """Count the crystals, space groups and structure types of each source (config: of simulate)."""
+    from cbedgan.simulate.sources import count_sources, source_table
+    from cbedgan.simulate.stack import SimulateConfig
+    from classifier.config import load_config
+
+    settings = load_config(config, SimulateConfig)
+    Console().print(source_table(count_sources(settings.crystals.random, seed=settings.seed, tries=tries, files=files)))
 
 
 @app.command()
@@ -254,6 +268,41 @@ def pretrain(out: Folder) -> None:
     from cbedgan.demo import pretrain as train
 
     _wrote(train(out))
+
+
+benchmarks = typer.Typer(no_args_is_help=True, help="Measure speed, as ratios taken in one run on one machine.")
+app.add_typer(benchmarks, name="bench")
+
+
+@benchmarks.command("simulate")
+def bench_simulate(abtem: Annotated[bool, typer.Option("--abtem", help='Beside abTEM (extra "abtem").')] = False,
+                   ) -> None:
+    """Time simulated stacks on one thread, and patterns beside abTEM's at equal sampling."""
+    from cbedgan.bench.simulate import bench_abtem, bench_stacks
+
+    Console().print(bench_stacks())
+    if abtem:
+        Console().print(bench_abtem())
+
+
+@benchmarks.command("data")
+def bench_data(folder: Annotated[Path, typer.Option(help="Where the made-up sets may lie for a while.")],
+               size: Annotated[list[int], typer.Option(min=1, help="Pixels; may be repeated.")] = SIZES,
+               workers: Annotated[list[int], typer.Option(min=1, help="Threads that read; may be repeated.")] = READERS,
+               batch: Annotated[int, typer.Option(min=1, help="Stacks a batch.")] = 64,
+               megabytes: Annotated[int, typer.Option(min=1, help="Of each set, which lies there twice.")] = 256,
+               repeats: Annotated[int, typer.Option(min=1, help="Turns of each way to read.")] = 7,
+               json: Annotated[Path | None, typer.Option(help="Write the same as JSON.")] = None) -> None:
+    """Time shuffled reads from a training cache beside a plain memory map and the stack file."""
+    from cbedgan.bench.data import bench_data as measure
+    from cbedgan.bench.data import report, to_json
+    from classifier.atomic import write_json
+
+    found = measure(folder, sizes=size, workers=workers, batch=batch, megabytes=megabytes, repeats=repeats)
+    Console().print(report(found))
+    if json is not None:
+        write_json(json, to_json(found))
+        _wrote(json)
 
 
 def main(arguments: list[str] | None = None) -> None:

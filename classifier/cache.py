@@ -25,8 +25,6 @@ from classifier.run import Interrupted, StopRequest, progress, versions
 
 FORMAT = "cbed-cache 1"
 SPARE_BYTES = 1 << 22  # kept free for the header and for other writers
-# From this size on, asking the kernel for a sample ahead costs nothing beside copying it; smaller sets fit in memory.
-ADVISED_BYTES = 1 << 18
 WRITABLE = {"rule": "there must be room and permission to write the cache", "remedy": "Free space (a killed run may "
             "have left a hidden .partial file there), or name another folder, and run the same command again."}
 REBUILD = "Delete this file and the one of the same name beside it: the same command makes both again."
@@ -57,6 +55,7 @@ class Cache:
         crc32 = header.get("crc32")
         if not isinstance(crc32, list) or len(crc32) != len(self):
             raise self._damaged("a header without one crc32 a sample")
+        self.sample_bytes = 4 * int(np.prod(self.map.shape[1:]))
         self._crc32, self._file = crc32, self.path.open("rb")
 
     def __len__(self) -> int:
@@ -81,14 +80,14 @@ class Cache:
 
     def advise(self, rows: np.ndarray) -> None:
         """Ask the kernel to bring the samples at rows int64 [n] into memory, all at once and without waiting."""
-        size = self.map[:1].nbytes
-        if size >= ADVISED_BYTES and hasattr(os, "posix_fadvise"):
+        if hasattr(os, "posix_fadvise"):
             for row in rows.tolist():
-                os.posix_fadvise(self._file.fileno(), self._offset + row * size, size, os.POSIX_FADV_WILLNEED)
+                os.posix_fadvise(self._file.fileno(), self._offset + row * self.sample_bytes, self.sample_bytes,
+                                 os.POSIX_FADV_WILLNEED)
 
     def read_into(self, out: np.ndarray, rows: np.ndarray) -> None:
         """Copy the samples at rows int64 [n] into out float32 [n, C, H, W]; other threads run meanwhile."""
-        if len(rows) and not 0 <= rows.min() <= rows.max() < len(self):
+        if len(rows) and rows.view(np.uint64).max() >= len(self):  # a negative row is a huge one there
             raise IndexError(f"rows {rows.min()}..{rows.max()} of {len(self)}")
         np.take(self.map, rows, axis=0, out=out, mode="clip")  # "raise" would copy twice
 

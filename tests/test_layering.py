@@ -24,7 +24,7 @@ CLASSIFIER_LAYERS = (
     "pattern_files pattern_frame pattern_pose import_patterns",
     "scores step train",
 )
-CBEDGAN_LAYERS = ("pattern simulate", "gan", "boundary", "synthesis", "comparison demo", "cli __main__")
+CBEDGAN_LAYERS = ("pattern simulate", "gan", "boundary", "synthesis", "comparison demo bench", "cli __main__")
 
 # Library: the modules that may import it.
 OWNERS = {
@@ -36,6 +36,7 @@ OWNERS = {
     "jinja2": {"cbedgan.comparison.report", "classifier.inspection_page"},
     "submitit": {"cbedgan.simulate.slurm"},
     "typer": {"cbedgan.cli"},
+    "abtem": {"cbedgan.bench.simulate"},
 }
 # Modules that draw; no other touches matplotlib.
 DRAWING = {"cbedgan.comparison.figures", "cbedgan.gan.contact_sheet", "classifier.inspection_page"}

@@ -1,0 +1,1 @@
+"""Benchmarks: one module each; figures are ratios, taken in turns in one run on one machine."""
