@@ -1,0 +1,247 @@
+"""Benchmark of the simulator on one thread, and beside it abTEM on the same crystals at equal sampling.
+
+abTEM is a package of its own licence and weight: it is imported by this module alone, and only when asked for.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import product
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.table import Table
+
+from cbedgan.simulate.aperture import incident_directions
+from cbedgan.simulate.detector import DetectorConfig, Drift, draw, illuminate, simulate_pattern
+from cbedgan.simulate.multislice import BeamIntensities, Multislice, MultisliceConfig
+from cbedgan.simulate.slab_symmetry import intensities_by_symmetry
+from cbedgan.simulate.zone_axis import Cell, Slab, slab, zone_axes
+from classifier.errors import InputError
+
+BEAM_ENERGY_KEV = 100.0
+THICKNESS_ANGSTROM = 300.0
+REPEATS = 3  # of every timed piece, of which the fastest counts
+STACK = MultisliceConfig(g_max_inv_angstrom=3.25, merge_angstrom=0.4, debye_waller_angstrom2=0.5, absorption=0.03)
+CANONICAL = DetectorConfig(pose="canonical", size_pixels=64, half_width=2.5, aperture_unit="shortest_g",
+                           aperture_radius=0.475, directions_across=Drift(drift_angstrom=0.6), samples_per_pixel=2,
+                           visible=0.02, tie=0.02)
+# What abTEM does too: no absorption, no Debye-Waller factor.
+BARE = STACK.model_copy(update={"debye_waller_angstrom2": 0.0, "absorption": 0.0})
+DISK_RADIUS = 0.45  # of the aperture, in units of the reflection named in `Case`: no overlap
+FIELD = 2.5  # half width of the compared pattern, in the same unit
+LOG_FLOOR = 1e-3  # of the brightest pixel; what is darker counts as this in the correlation of logarithms
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A crystal with square periods a along the beam [001].
+
+    sites: (atomic number, fractional position) in the cubic cell of edge a angstrom; centred: face-centred or not;
+    layers: equal distances into which atoms part the period; reflection: |g| of the nearest disk in 1/a;
+    repeats: cells along one side of abTEM's probe box.
+    """
+
+    name: str
+    a: float
+    sites: tuple[tuple[int, tuple[float, float, float]], ...]
+    centred: bool
+    layers: int
+    reflection: float
+    repeats: int
+
+    def primitive(self) -> Cell:
+        """Lattice [3, 3] (rows, angstrom), fractional positions [n, 3] and atomic numbers [n] of the primitive cell."""
+        lattice = self.a * (np.array([[0, 1, 1], [1, 0, 1], [1, 1, 0]]) / 2 if self.centred else np.eye(3))
+        numbers, places = zip(*self.sites, strict=True)
+        return lattice, np.array(places) * self.a @ np.linalg.inv(lattice) % 1.0, np.array(numbers)
+
+    def cubic(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Atomic numbers [n] and fractional positions [n, 3] of the whole cubic cell."""
+        centring = [(0, 0, 0), *([(0, 0.5, 0.5), (0.5, 0, 0.5), (0.5, 0.5, 0)] if self.centred else [])]
+        atoms = [(number, (np.array(place) + shift) % 1.0) for (number, place), shift in product(self.sites, centring)]
+        return np.array([number for number, _ in atoms]), np.array([place for _, place in atoms])
+
+    def slab(self) -> Slab:
+        """The slab along [001]."""
+        return slab(self.a * np.eye(3), self.primitive(), [0, 0, 1])
+
+
+CASES = (
+    Case("NaCl [001]", 5.64, ((11, (0, 0, 0)), (17, (0.5, 0.5, 0.5))), True, 2, 2.0, 8),
+    Case("Si [001]", 5.431, ((14, (0, 0, 0)), (14, (0.25, 0.25, 0.25))), True, 4, np.sqrt(8), 6),
+    Case("SrTiO3 [001]", 3.905, ((38, (0, 0, 0)), (22, (0.5, 0.5, 0.5)), (8, (0.5, 0.5, 0)), (8, (0.5, 0, 0.5)),
+                                 (8, (0, 0.5, 0.5))), False, 2, 1.0, 16),
+)
+
+
+def bench_stacks() -> Table:
+    """Time stacks of three metric zone axes, 64 pixels, canonical pose, of every case; CPU seconds on one thread."""
+    table = Table(title=f"Stacks of three patterns, {BEAM_ENERGY_KEV:g} keV, {THICKNESS_ANGSTROM:g} angstrom, "
+                        "64 pixels, one thread", caption="CPU seconds, fastest of three")
+    for heading in ("crystal", "s/stack", "stacks/s"):
+        table.add_column(heading, justify="left" if heading == "crystal" else "right")
+    total = 0.0
+    for case in CASES:
+        conventional, cell = case.a * np.eye(3), case.primitive()
+        pieces = [slab(conventional, cell, axis) for axis in zone_axes(conventional, cell[0], "metric")]
+
+        def stack(pieces: list[Slab] = pieces) -> None:
+            for piece in pieces:
+                simulate_pattern(piece, beam_energy_kev=BEAM_ENERGY_KEV, thickness_angstrom=[THICKNESS_ANGSTROM],
+                                 multislice=STACK, detector=CANONICAL)
+
+        seconds, _ = _timed(stack)
+        total += seconds
+        table.add_row(case.name.split()[0], f"{seconds:.2f}", f"{1 / seconds:.2f}")
+    table.add_row("all", f"{total / len(CASES):.2f}", f"{len(CASES) / total:.2f}")
+    return table
+
+
+def bench_abtem() -> Table:
+    """Time patterns of every case with both simulators and compare them."""
+    table = Table(title="One pattern at equal sampling, seconds of multislice and detection (with preparation)",
+                  caption="CPU seconds of one thread, fastest of three; agreement after the best flip")
+    for heading in ("case", "pixels a disk", "cbedgan", "without symmetry", "abTEM", "ratio", "without symmetry",
+                    "correlation", "of logarithms", "bright field (abTEM)"):
+        table.add_column(heading, justify="left" if heading == "case" else "right")
+    for case in CASES:
+        ours, theirs = _ours(case), _abtem(case)
+        flips = [np.flip(theirs.image, axes) for axes in ((), (0,), (1,), (0, 1))]
+        best = max((_correlation(ours.image, image), k) for k, image in enumerate(flips))[1]
+        floor = LOG_FLOOR * ours.image.max()
+        logs = [np.log(np.maximum(image, floor)) for image in (ours.image, flips[best])]
+        table.add_row(case.name, f"{2 * _radius(case) * case.repeats * case.a:.1f}",
+                      f"{ours.seconds:.3f} ({ours.total:.3f})", f"{ours.without_symmetry:.3f}",
+                      f"{theirs.seconds:.3f} ({theirs.total:.3f})",
+                      f"{theirs.seconds / ours.seconds:.1f} ({theirs.total / ours.total:.1f})",
+                      f"{theirs.seconds / ours.without_symmetry:.1f}",
+                      f"{_correlation(ours.image, flips[best]):.4f}", f"{_correlation(*logs):.4f}",
+                      f"{ours.bright_field:.4f} ({theirs.bright_field:.4f})")
+    return table
+
+
+@dataclass(frozen=True, eq=False)
+class Timed:
+    """One simulator's pattern [H, W], fraction of the incident beam per pixel, and its seconds without and with
+    preparation, and without preparation or symmetry; bright_field: share of the incident beam in the direct disk."""
+
+    image: NDArray[np.float64]
+    seconds: float
+    total: float
+    without_symmetry: float
+    bright_field: float
+
+
+def _radius(case: Case) -> float:
+    """Aperture radius in 1/angstrom."""
+    return DISK_RADIUS * case.reflection / case.a
+
+
+def _size(case: Case) -> int:
+    """Pixels of the compared pattern along one side, odd: abTEM's pixels lie at whole multiples of 1 / box."""
+    return 2 * int(FIELD * case.reflection * case.repeats) + 1
+
+
+def _ours(case: Case) -> Timed:
+    """Our pattern on abTEM's pixels, with one incident direction or more to a pixel."""
+    pixel = 1 / (case.repeats * case.a)
+    across = int(np.ceil(2 * _radius(case) / pixel))
+
+    def prepare() -> Multislice:
+        return Multislice(case.slab(), beam_energy_kev=BEAM_ENERGY_KEV, config=BARE)
+
+    preparing, propagation = _timed(prepare)
+
+    def pattern() -> NDArray[np.float32]:
+        disks = illuminate(propagation, [THICKNESS_ANGSTROM], radius=_radius(case), across=across, azimuth_rad=0.0)
+        return draw(propagation, disks, pixel=pixel, azimuth_rad=0.0, size=_size(case), samples_per_pixel=2)[0]
+
+    def every_direction() -> BeamIntensities:
+        return propagation.intensities(_radius(case) * incident_directions(across), [THICKNESS_ANGSTROM])
+
+    def saved_directions() -> BeamIntensities:
+        return intensities_by_symmetry(propagation, _radius(case) * incident_directions(across), [THICKNESS_ANGSTROM])
+
+    seconds, image = _timed(pattern)
+    lost = _timed(every_direction)[0] - _timed(saved_directions)[0]
+    return Timed(image.astype(np.float64), seconds, seconds + preparing, seconds + lost, _bright_field(image, case))
+
+
+def _abtem(case: Case) -> Timed:
+    """abTEM's pattern: a probe in a box of `repeats` cells, band limit and layers as ours."""
+    try:
+        import abtem
+        import ase
+        import numba
+    except ImportError as error:
+        raise InputError(source="cbedgan bench simulate --abtem", rule="needs the extra 'abtem'", value=error,
+                         remedy="Install it: pip install 'cbedgan[abtem]'.") from None
+    numba.set_num_threads(1)
+    abtem.config.set({"diagnostics.progress_bar": False, "dask.lazy": False, "fftw.threads": 1})
+    numbers, positions = case.cubic()
+    middle = np.array([0, 0, 0.5 / case.layers])  # atoms in the middle of their slices
+    atoms = ase.Atoms(numbers, scaled_positions=(positions + middle) % 1.0, cell=case.a * np.eye(3), pbc=True)
+    points = int(np.ceil(3 * BARE.g_max_inv_angstrom * case.a / 2)) * 2
+    periods = round(THICKNESS_ANGSTROM / case.a)
+    semi_angle_mrad = 1e3 * _radius(case) / Multislice(case.slab(), beam_energy_kev=BEAM_ENERGY_KEV,
+                                                       config=BARE).wavenumber
+
+    def prepare() -> tuple:
+        unit = abtem.Potential(atoms, gpts=(points, points), slice_thickness=case.a / case.layers,
+                               parametrization="peng", projection="infinite").build(lazy=False)
+        potential = abtem.CrystalPotential(unit, (case.repeats, case.repeats, periods))
+        probe = abtem.Probe(energy=1e3 * BEAM_ENERGY_KEV, semiangle_cutoff=semi_angle_mrad, soft=True)
+        probe.grid.match(potential)
+        return potential, probe
+
+    preparing, (potential, probe) = _timed(prepare)
+
+    def pattern() -> NDArray[np.float32]:
+        measured = probe.multislice(potential, scan=abtem.CustomScan([(0.0, 0.0)]),
+                                    detectors=abtem.PixelatedDetector(max_angle=None), lazy=False)
+        return np.asarray(measured.array)[0]
+
+    seconds, whole = _timed(pattern)
+    row, column = np.unravel_index(_middle(whole.shape), whole.shape)
+    half = _size(case) // 2
+    image = whole[row - half:row + half + 1, column - half:column + half + 1].T.astype(np.float64)
+    return Timed(image, seconds, seconds + preparing, seconds, _bright_field(image, case))
+
+
+def _middle(shape: tuple[int, ...]) -> int:
+    """Flat index of zero frequency in a pattern whose frequencies ascend."""
+    return int(np.ravel_multi_index(tuple(n // 2 for n in shape), shape))
+
+
+def _bright_field(image: NDArray, case: Case) -> float:
+    """Intensity within the middle between the direct disk and the nearest other one."""
+    place = np.arange(_size(case)) - _size(case) // 2
+    within = np.hypot(*np.meshgrid(place, place)) < case.reflection * case.repeats / 2
+    return float(image[within].sum())
+
+
+def _correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    return float(np.corrcoef(one.ravel(), other.ravel())[0, 1])
+
+
+def _timed(work: Callable[[], Result]) -> tuple[float, Result]:
+    """CPU seconds of the fastest of some runs on one thread, after one that does not count, and the last result."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        work()
+        seconds = []
+        for _ in range(REPEATS):
+            start = time.process_time()
+            result = work()
+            seconds.append(time.process_time() - start)
+    finally:
+        torch.set_num_threads(threads)
+    return min(seconds), result
