@@ -6,15 +6,14 @@ Beside a stack file it has no fixed cost: a set of thousands of source files pas
 from __future__ import annotations
 
 import json
+import os
 import zlib
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from classifier.atomic import atomic_path
 from classifier.errors import InputError
 from classifier.sampletable import SampleTable
 from classifier.stackfile import WRITABLE
@@ -27,24 +26,28 @@ class ShardWriter:
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
+        self._temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.partial")
         self._crc32: list[int] = []
         self._columns: dict[str, list[Any]] = {}
 
     def __enter__(self) -> ShardWriter:
         try:
-            with ExitStack() as exits:
-                temporary = exits.enter_context(atomic_path(self.path))
-                self._file = exits.enter_context(temporary.open("wb"))
-                self._exits = exits.pop_all()
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._temporary.open("wb")
         except OSError as error:
             raise self._unwritable(error) from error
         return self
 
-    def __exit__(self, *error: Any) -> bool | None:
+    def __exit__(self, error_type: type[BaseException] | None, *_: Any) -> None:
         try:
-            return self._exits.__exit__(*error)
-        except OSError as fault:
-            raise self._unwritable(fault) from fault
+            self._file.close()
+            if error_type is None:
+                # Not flushed to the disk, which takes its time: the checksums would find what is lost.
+                os.replace(self._temporary, self.path)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        finally:
+            self._temporary.unlink(missing_ok=True)
 
     def append(self, stack: np.ndarray, row: dict[str, Any]) -> None:
         """Add a stack float32 [3, S, S] and its row {column of SampleTable: value}, the same columns every time."""

@@ -324,9 +324,9 @@ def test_two_workers_killed_go_on_to_the_digest_of_one(tmp_path):
         write_batch(source / f"train/batch_train_{number}.h5", {f"sample_0_{j}": (noise(10 * number + j), {})
                                                                for j in range(3)})
     (tmp_path / "prepare.toml").write_text(RAW)
-    running = subprocess.Popen([sys.executable, "-m", "cbedgan", "prepare", "--config", tmp_path / "prepare.toml",
-                                "--source", source, "--out", out, "--workers", "2"], cwd=ROOT,
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    by_two = RUN.replace("out=Path(sys.argv[3])", "out=Path(sys.argv[3]), workers=2")
+    running = subprocess.Popen([sys.executable, "-c", by_two, tmp_path / "prepare.toml", source, out, "reduce_stack",
+                                "-1"], cwd=ROOT)
     parts = tmp_path / "out.h5.parts/train"
     until = time.monotonic() + 60
     while not list(parts.glob("*.json")) and time.monotonic() < until and running.poll() is None:

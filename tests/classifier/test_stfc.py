@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 from classifier.atomic import read_json
-from classifier.config import parse_config
+from classifier.config import load_config, parse_config
 from classifier.errors import InputError
 from classifier.prepare import PrepareConfig, prepare, report_path
 from classifier.split import SplitConfig, load_split, split
 from classifier.stackfile import StackFile
 
+ROOT = Path(__file__).parents[2]
 SIZE = 16
 SPLIT = {"group_by": "material", "validation_fraction": 0.0, "test_fraction": 0.0, "minimum_materials": 1,
          "adopt_partition": True, "near_duplicates": "refuse", "seed": 0}
@@ -126,3 +127,8 @@ def test_what_these_files_cannot_give_is_refused(source, tmp_path):
     (source / "train/batch_train_0.h5").write_bytes(b"")
     with pytest.raises(InputError, match="both"):
         prepare(config(), source=source, out=tmp_path / "out.h5")
+
+
+def test_the_shipped_configurations_are_complete():
+    assert load_config(ROOT / "configs/stfc/prepare.toml", PrepareConfig).reduction.detector().unit == "pixel"
+    assert load_config(ROOT / "configs/stfc/split.toml", SplitConfig).adopt_partition
