@@ -10,8 +10,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from classifier.errors import InputError
-from classifier.pattern_source import Axis, PatternArray, reported
+from classifier.errors import InputError, reported
+from classifier.pattern_source import READABLE, Axis, PatternArray
 from classifier.stacklayout import refuse_bomb
 
 LINKS_DEEP = 16
@@ -23,10 +23,10 @@ AxesOf = Callable[[int], Axes]  # given the number of dimensions of the data
 @contextmanager
 def open_hdf5(path: Path, dataset: str) -> Iterator[PatternArray]:
     """Open the patterns of an HDF5 file: those at the path `dataset`, or the file's only (or default) ones, "auto"."""
-    with reported(path):
+    with reported(path, **READABLE):
         file = h5py.File(path, "r")
     with file:
-        with reported(path):
+        with reported(path, **READABLE):
             place, axes_of = _choose(file, dataset)
             values = _resolve(file, place)
             if not isinstance(values, h5py.Dataset):

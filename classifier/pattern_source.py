@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import tokenize
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from classifier.errors import InputError
+from classifier.errors import InputError, reported
 from classifier.stacklayout import HIGHEST_PACKING
 
-READING_FAULTS = (OSError, RuntimeError, KeyError, ValueError, TypeError, IndexError, EOFError, MemoryError)
+READABLE = {"rule": "the file must be whole and of a known layout",
+            "remedy": "Write it again with the program that made it."}
 
 
 @dataclass(frozen=True)
@@ -50,29 +53,18 @@ class PatternArray:
         if len(at) != len(self.lead) or not all(0 <= k < n for k, n in zip(at, self.lead, strict=True)):
             raise InputError(source=self.source, rule=f"a place must lie within the leading axes {list(self.lead)}",
                              value=list(at), remedy="Count from 0, one number an axis.")
-        with reported(self.source):
+        with reported(self.source, **READABLE):
             return np.asarray(self.values[tuple(at)], dtype=np.float64)
-
-
-@contextmanager
-def reported(source: object) -> Iterator[None]:
-    """Turn what libraries complain of into one InputError naming the file."""
-    try:
-        yield
-    except InputError:
-        raise
-    except READING_FAULTS as error:
-        text = " ".join(str(error).split()).encode("utf-8", "backslashreplace").decode()
-        raise InputError(source=source, rule="the file must be whole and of a known layout",
-                         value=text[:300] or type(error).__name__,
-                         remedy="Write it again with the program that made it.") from error
 
 
 @contextmanager
 def open_npy(path: Path) -> Iterator[PatternArray]:
     """Open a .npy array [..., H, W]; it stays on disk. Pickled objects are refused."""
-    with reported(path):
-        values = np.load(path, mmap_mode="r", allow_pickle=False)
+    with reported(path, **READABLE):
+        try:
+            values = np.load(path, mmap_mode="r", allow_pickle=False)
+        except tokenize.TokenError as error:  # of a damaged head, which numpy parses
+            raise ValueError(error) from error
     yield PatternArray(str(path), values)
 
 
@@ -84,7 +76,8 @@ def open_tiff(path: Path) -> Iterator[PatternArray]:
     except ImportError:
         raise InputError(source=path, rule="TIFF files need the extra 'import'", value="no tifffile",
                          remedy="Install it: pip install 'cbedgan[import]'.") from None
-    with reported(path), tifffile.TiffFile(path) as file:
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # of damage it logs much and reports some: one line is due
+    with reported(path, **READABLE), tifffile.TiffFile(path) as file:
         series = file.series[0]
         declared, stored = int(np.prod(series.shape, dtype=float)) * series.dtype.itemsize, path.stat().st_size
         if declared > HIGHEST_PACKING * stored:
