@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import gemmi
 import numpy as np
 from numpy.typing import NDArray
 
 from cbedgan.simulate.crystals import SYMMETRY_PRECISION_ANGSTROM, Crystal, measure_symmetry
+from cbedgan.simulate.electron import scattering_factor
 
 if TYPE_CHECKING:
     import moyopy
@@ -38,7 +38,7 @@ def hidden_supergroup(crystal: Crystal, tolerance_angstrom: float) -> int | None
     if len(elements := np.unique(numbers)) > 1:
         views += [(numbers != element, numbers, SYMMETRY_PRECISION_ANGSTROM) for element in elements]
         views += [(every, np.ones_like(numbers), SYMMETRY_PRECISION_ANGSTROM)]
-    factors = structure_factors(lattice, positions, numbers)
+    hkl, factors = structure_factors(lattice, positions, numbers)
     for kept, labels, precision in views:
         with _quiet_moyo():
             try:
@@ -46,34 +46,47 @@ def hidden_supergroup(crystal: Crystal, tolerance_angstrom: float) -> int | None
             except ValueError:
                 continue
         for rotation, shift in _additional(own, found, lattice, 2 * precision):
-            moved = structure_factors(lattice, positions @ rotation.T + shift, numbers)
-            if np.abs(moved - factors).sum() < HIDDEN_BELOW * np.abs(factors).sum():
+            if _change(hkl, factors, rotation, shift) < HIDDEN_BELOW:
                 return int(found.number)
     return None
 
 
 def structure_factors(lattice: NDArray[np.float64], positions: NDArray[np.float64],
-                      numbers: NDArray[np.int64]) -> NDArray[np.complex128]:
-    """Return the structure factors [m] in angstrom of all reflections up to `LARGEST_G`, without 000."""
+                      numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.complex128]]:
+    """Return all reflections hkl [m, 3] up to `LARGEST_G`, without 000, and their structure factors [m] in angstrom."""
     limit = np.floor(LARGEST_G * np.linalg.norm(lattice, axis=1)).astype(int)
     hkl = np.stack(np.meshgrid(*[np.arange(-n, n + 1) for n in limit], indexing="ij"), -1).reshape(-1, 3)
     length = np.linalg.norm(hkl @ np.linalg.inv(lattice).T, axis=1)
     within = (length > 0) & (length <= LARGEST_G)
-    hkl, s_squared = hkl[within], length[within] ** 2 / 4
-    amplitude = {number: np.array([gemmi.Element(number).c4322.calculate_sf(float(s)) for s in s_squared])
-                 * np.exp(-DEBYE_WALLER_SQ_ANGSTROM * s_squared) for number in np.unique(numbers).tolist()}
+    hkl = hkl[within]
+    damping = np.exp(-DEBYE_WALLER_SQ_ANGSTROM * length[within] ** 2 / 4)
+    amplitude = {number: scattering_factor(number, length[within]) * damping for number in np.unique(numbers).tolist()}
     waves = np.exp(-2j * np.pi * hkl @ positions.T)
-    return (waves * np.stack([amplitude[number] for number in numbers.tolist()], axis=1)).sum(axis=1)
+    return hkl, (waves * np.stack([amplitude[number] for number in numbers.tolist()], axis=1)).sum(axis=1)
+
+
+def _change(hkl: NDArray[np.int64], factors: NDArray[np.complex128], rotation: NDArray[np.int64],
+            shift: NDArray[np.float64]) -> float:
+    """Return sum |F - F'| / sum |F|; F'(h) = F(h R) exp(-2 pi i h t) is of the crystal that the operation has moved."""
+    limit = np.abs(hkl).max(axis=0)
+    known = np.full(2 * limit + 1, np.nan, dtype=np.complex128)
+    known[tuple((hkl + limit).T)] = factors
+    turned = hkl @ rotation + limit
+    inside = ((turned >= 0) & (turned <= 2 * limit)).all(axis=1)
+    moved = np.full(len(hkl), np.nan, dtype=np.complex128)
+    moved[inside] = known[tuple(turned[inside].T)] * np.exp(-2j * np.pi * hkl[inside] @ shift)
+    both = ~np.isnan(moved)  # the cell has the higher symmetry but nearly, so that some reflections leave the sphere
+    return float(np.abs(moved - factors)[both].sum() / np.abs(factors[both]).sum())
 
 
 def _additional(own: moyopy.MoyoDataset, found: moyopy.MoyoDataset, lattice: NDArray[np.float64],
-                tolerance_angstrom: float) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+                tolerance_angstrom: float) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
     """Yield the operations of `found` (rotation [3, 3], translation [3], fractional) that `own` has not."""
     rotations, shifts = np.array(own.operations.rotations), np.array(own.operations.translations)
     for rotation, shift in zip(found.operations.rotations, found.operations.translations, strict=True):
         apart = shifts[(rotations == np.array(rotation)).all(axis=(1, 2))] - np.array(shift)
         if (np.linalg.norm((apart - np.round(apart)) @ lattice, axis=1) > tolerance_angstrom).all():
-            yield np.array(rotation, dtype=np.float64), np.array(shift)
+            yield np.array(rotation), np.array(shift)
 
 
 @contextmanager
