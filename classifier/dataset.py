@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from classifier.cache import open_or_build, open_or_fit
-from classifier.errors import InputError
+from classifier.errors import InputError, reported
 from classifier.geometry import ViewConfig
 from classifier.intensity import IntensityConfig, IntensityTransform
 from classifier.prefetch import Prefetch
@@ -129,11 +129,14 @@ def soft_labels(table: SampleTable, class_map: ClassMap, source: object) -> Tens
     target = torch.zeros(len(table), len(class_map))
     target[torch.arange(len(table)), torch.from_numpy(class_map.indices(table.space_group))] = 1
     for row in np.flatnonzero(np.char.find(table.provenance, '"soft_label"') >= 0):
-        shares = json.loads(table.provenance[row])["soft_label"]
-        groups, values = [int(group) for group in shares], np.array(list(shares.values()), dtype=np.float64)
-        if not set(groups) <= set(class_map.space_groups) or (values < 0).any() or abs(values.sum() - 1) > 1e-3:
-            raise InputError(source=f"{source}, sample {table.sample_id[row]}", value=shares, remedy="Write it again.",
-                             rule="a soft label must be shares >= 0 of known space groups that sum to 1")
+        with reported(f"{source}, sample {table.sample_id[row]}", remedy="Write it again.",
+                      rule="a soft label must be shares >= 0 of known space groups that sum to 1"):
+            shares = json.loads(table.provenance[row])["soft_label"]
+            groups, values = [int(group) for group in shares], np.array(list(shares.values()), dtype=np.float64)
+            # So written that NaN fails too.
+            if not (set(groups) <= set(class_map.space_groups) and (values >= 0).all()
+                    and abs(values.sum() - 1) <= 1e-3):
+                raise ValueError(shares)
         target[row] = 0
         target[row, [class_map.index(group) for group in groups]] = torch.from_numpy(values / values.sum()).float()
     return target

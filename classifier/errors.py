@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -11,7 +12,8 @@ from contextlib import contextmanager
 LONGEST_VALUE = 2000  # characters of a value in a message
 # What Python, HDF5, zip, safetensors and the decoders answer to content that is not what it should be.
 FAULTS_OF_CONTENT = (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError, ArithmeticError,
-                     EOFError, MemoryError, AssertionError, zipfile.BadZipFile, zlib.error, struct.error)
+                     EOFError, MemoryError, AssertionError, SyntaxError, tokenize.TokenError, zipfile.BadZipFile,
+                     zlib.error, struct.error)
 
 
 class InputError(ValueError):

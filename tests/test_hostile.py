@@ -27,13 +27,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cbedgan.boundary.probefile import ProbedPaths, write_probe
-from cbedgan.cli import main
 from cbedgan.gan.generator import TrainedGenerator
 from cbedgan.gan.networks import Discriminator, Generator, NetworkConfig
 from classifier import stacklayout
 from classifier.checkpoint import load_checkpoint, save_checkpoint
 from classifier.config import digest, parse_config
-from classifier.dataset import Frame
+from classifier.dataset import Frame, soft_labels
+from classifier.errors import InputError
 from classifier.geometry import Detector, ViewConfig
 from classifier.intensity import IntensityConfig, IntensityTransform
 from classifier.model import ModelConfig, StackClassifier
@@ -596,9 +596,20 @@ def test_hostile_predictions(reader, case, tmp_path):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("logits.npy", head.getvalue())
     refused(reader, "predictions", path)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("logits.npy", b"\x93NUMPY\x01\x00\x10\x00{'descr': (((((\n")
+    refused(reader, "predictions", path)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("logits.npy", bytes(200_000_000))
     refused(reader, "predictions", path)
+
+
+@pytest.mark.parametrize("label", ["1", "[]", "null", '{"225": "x"}', '{"225": NaN}', '{"225": -1, "2": 2}', '{"9": 1}',
+                                   '{"x": 1}', "{}", '{"225": 1e400}', "[[[["])
+def test_odd_soft_labels(label):
+    table = SampleTable.build(1, sample_id="s", space_group=225, provenance='{"soft_label": ' + label + "}")
+    with pytest.raises(InputError, match="added.h5, sample s: a soft label must be shares"):
+        soft_labels(table, ClassMap((2, 225)), "added.h5")
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, '{"a": ' + "9" * 5000 + "}", '"text"', "NaN",
@@ -638,6 +649,8 @@ def test_odd_structures(kind, before, after, reader, case):
                                      "cut"])
 def test_verbs_end_with_one_line_and_leave_outputs_alone(content, sound, tmp_path, capsys):
     """Every verb that reads a stack file, a split, a network or a configuration, each of them spoilt in turn."""
+    from cbedgan.cli import main
+
     bad = tmp_path / "bad"
     bad.write_bytes((sound / "stacks.h5").read_bytes()[:5000] if content == "cut" else content)
     out = tmp_path / "out"
