@@ -194,8 +194,11 @@ def _pose(pattern: np.ndarray, field: Detector, sample: SampleAttributes, orient
     net = _predicted_net(sample, orientation)
     if net is not None and known_radius is not None:
         lit = lit_map(pattern)
-        shares = {name: round(_explained(pattern, lit, field, net @ turn.T, known_radius), 6)
-                  for name, turn in FRAMES.items()}
+        shares: dict[str, float] = {}
+        for name, turn in FRAMES.items():
+            # A rectangular net is its own mirror image: what explains as much as an earlier frame is not judged again.
+            if not any(_same_net(net @ turn.T, net @ FRAMES[earlier].T) for earlier in shares):
+                shares[name] = round(_explained(pattern, lit, field, net @ turn.T, known_radius), 6)
         frame = max(shares, key=shares.__getitem__)  # of equal ones the first
         if shares[frame] >= config.least_explained_share:
             return pose_from_lattice(pattern, field, net=net @ FRAMES[frame].T, disk_radius=known_radius,
@@ -215,6 +218,12 @@ def _predicted_net(sample: SampleAttributes, orientation: int) -> np.ndarray | N
                               y_direction if np.isfinite(y_direction).all() else None)
     except InputError:  # an in-plane direction along the beam
         return None
+
+
+def _same_net(net: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two bases [2, 2] of meshes of one area span the same net."""
+    index = net @ np.linalg.inv(other)
+    return bool(np.allclose(index, np.round(index), rtol=0, atol=1e-9))
 
 
 def _explained(pattern: np.ndarray, lit: np.ndarray, field: Detector, net: np.ndarray, disk_radius: float) -> float:
