@@ -18,13 +18,16 @@ from rich.text import Text
 from classifier.config import Config, digest
 from classifier.electron import wavelength_angstrom
 from classifier.errors import InputError
-from classifier.geometry import Detector, Pose, canonical_detector
+from classifier.geometry import Detector, Pose
 from classifier.pattern_files import OpenFiles, Place, SampleConfig, only_pattern, stacks_in
 from classifier.pattern_frame import (
     FRACTION,
+    CanonicalFrame,
     GeometryConfig,
     IntensityConfig,
     Positive,
+    RawFrame,
+    Target,
     mended,
     oriented,
     oriented_place,
@@ -48,38 +51,6 @@ class PoseConfig(Config):
     visible: Annotated[float, Field(gt=0, lt=1)]
     tie: Annotated[float, Field(ge=0)]
     least_explained_share: Annotated[float, Field(ge=0, le=1)]
-
-
-@dataclass(frozen=True)
-class Target:
-    """Detector and pose of the written patterns."""
-
-    detector: Detector
-    pose: str
-
-
-class CanonicalFrame(Config):
-    """Canonical pose: size of the written patterns and length of the shortest visible g in pixels."""
-
-    pose: Literal["canonical"]
-    size_pixels: Annotated[int, Field(ge=1)]
-    shortest_g_pixels: Positive
-
-    def target(self) -> Target:
-        """Detector and pose that this frame describes."""
-        return Target(canonical_detector(self.size_pixels, self.shortest_g_pixels), "canonical")
-
-
-class RawFrame(Config):
-    """Raw pose: size of the written patterns and of their pixels."""
-
-    pose: Literal["raw"]
-    size_pixels: Annotated[int, Field(ge=1)]
-    pixel_size_inv_angstrom: Positive
-
-    def target(self) -> Target:
-        """Detector and pose that this frame describes."""
-        return Target(Detector(self.size_pixels, self.pixel_size_inv_angstrom, "1/angstrom"), "raw")
 
 
 class ImportConfig(Config):
@@ -109,7 +80,12 @@ def import_patterns(config: ImportConfig, *, files: Sequence[Path], out: Path, l
     subtracted. What was left out, and why, is in the provenance of `out`.
     """
     target = _target(config, like)
-    inputs = {str(path): _sha256(path) for path in (*files, *(path for path in (like, dark) if path is not None))}
+    files = [Path(file) for file in files]
+    inputs = {path.name: _sha256(path) for path in files}
+    if len(inputs) < len(files):
+        raise InputError(source="files", rule="no two may have the same name", value=f"{len(files) - len(inputs)} have",
+                         remedy="Rename them, or import them one after the other.")
+    inputs |= {role: _sha256(path) for role, path in (("like", like), ("dark", dark)) if path is not None}
     identity = {"stage": "import", "config": config.model_dump(mode="json"), "config_digest": digest(config),
                 "inputs": inputs}
     if Path(out).exists():
@@ -119,7 +95,7 @@ def import_patterns(config: ImportConfig, *, files: Sequence[Path], out: Path, l
     with ExitStack() as exits:
         opened = exits.enter_context(OpenFiles(config.dataset))
         background = None if dark is None else only_pattern(opened[dark])
-        stacks = stacks_in([Path(file) for file in files], config.layout, config.samples, opened)
+        stacks = stacks_in(files, config.layout, config.samples, opened)
         stop, bar = exits.enter_context(StopRequest()), exits.enter_context(progress("Import stacks", len(stacks)))
         left_out: dict[str, str] = {}
         provenance = {**identity, "versions": versions(), "left_out": left_out}
@@ -138,7 +114,8 @@ def import_patterns(config: ImportConfig, *, files: Sequence[Path], out: Path, l
             bar.advance()
         if len(left_out) == len(stacks):
             raise InputError(source=", ".join(map(str, files)), rule="at least one stack must be usable",
-                             value=f"none of {len(stacks)}", remedy=f"The first fault: {next(iter(left_out.values()))}")
+                             value=f"none of {len(stacks)}",
+                             remedy=f"The first fault: {next(iter(left_out.values()), 'no samples are listed')}")
     for name, reason in left_out.items():
         Console(stderr=True, soft_wrap=True).print(Text(f"left out {name}: {reason}", style="yellow"))
     return out

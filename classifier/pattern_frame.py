@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
@@ -10,7 +11,7 @@ from pydantic import Field
 
 from classifier.config import Config
 from classifier.errors import InputError
-from classifier.geometry import Detector, Pose, to_canonical
+from classifier.geometry import Detector, Pose, canonical_detector, to_canonical
 from classifier.pattern_source import Axis, PatternArray
 from classifier.pattern_units import is_unit, to_inverse_angstrom
 
@@ -60,6 +61,38 @@ class IntensityConfig(Config):
     def written_unit(self) -> str:
         """Unit of the written intensities."""
         return self.unit if self.incident == "unknown" else FRACTION
+
+
+@dataclass(frozen=True)
+class Target:
+    """Detector and pose of the written patterns."""
+
+    detector: Detector
+    pose: str
+
+
+class CanonicalFrame(Config):
+    """Canonical pose: size of the written patterns and length of the shortest visible g in pixels."""
+
+    pose: Literal["canonical"]
+    size_pixels: Annotated[int, Field(ge=1)]
+    shortest_g_pixels: Positive
+
+    def target(self) -> Target:
+        """Detector and pose that this frame describes."""
+        return Target(canonical_detector(self.size_pixels, self.shortest_g_pixels), "canonical")
+
+
+class RawFrame(Config):
+    """Raw pose: size of the written patterns and of their pixels."""
+
+    pose: Literal["raw"]
+    size_pixels: Annotated[int, Field(ge=1)]
+    pixel_size_inv_angstrom: Positive
+
+    def target(self) -> Target:
+        """Detector and pose that this frame describes."""
+        return Target(Detector(self.size_pixels, self.pixel_size_inv_angstrom, "1/angstrom"), "raw")
 
 
 def mended(pattern: np.ndarray, dark: np.ndarray | None, config: IntensityConfig,

@@ -12,16 +12,19 @@ import numpy as np
 import pytest
 
 import cbedgan
+from cbedgan.cli import main
 from classifier.config import parse_config
 from classifier.errors import InputError
 from classifier.geometry import Detector, Pose, to_raw
 from classifier.import_patterns import ImportConfig, import_patterns
-from classifier.predict import load_classifier, predict
+from classifier.pattern_files import OpenFiles
+from classifier.predict import Predictions, load_classifier, predict
 from classifier.stackfile import StackFile
 
 DATA = Path(cbedgan.__file__).parent / "data"
 CLASSIFIER = DATA / "classifier.safetensors"
-TEMPLATE = tomllib.loads((Path(__file__).parents[2] / "configs/import/import.toml").read_text(encoding="utf-8"))
+ROOT = Path(__file__).parents[2]
+TEMPLATE = tomllib.loads((ROOT / "configs/import/import.toml").read_text(encoding="utf-8"))
 ROWS, SIZE, KEV = [0, 300], 128, 100.0
 
 
@@ -290,6 +293,41 @@ def test_hostile_and_foreign_files_are_refused(raw, tmp_path):
     refused("absent.npy", "must exist")
 
 
+@pytest.mark.parametrize("suffix", WRITERS)
+def test_damage_is_one_clear_error_or_none(tmp_path, suffix):
+    path, random = tmp_path / f"a.{suffix}", np.random.default_rng(0)
+    WRITERS[suffix](path, random.random((2, 3, 8, 8)).astype(np.float32), 0.1, "1/nm")
+    whole, refused = path.read_bytes(), 0
+    for number in range(60):
+        damaged = bytearray(whole)
+        for place in random.integers(0, min(len(whole), (300, 6000)[number % 2]), 1 + number % 7):
+            damaged[place] = random.integers(256)
+        path.write_bytes(damaged[:random.integers(1, len(whole))] if number % 4 == 0 else damaged)
+        try:
+            with OpenFiles("auto") as files:
+                files[path].read((0,) * len(files[path].lead))
+        except InputError as error:
+            refused += 1
+            assert "\n" not in str(error) and path.name in str(error)
+    assert refused > 10
+
+
+def test_the_verbs_import_and_predict(raw, tmp_path, monkeypatch):
+    write_hspy(tmp_path / "scan.hspy", raw.patterns, raw.pixel, "1/Å")
+    text = (ROOT / "configs/import/import.toml").read_text(encoding="utf-8").replace('"total"', "1.0").replace(
+        'centre = "find"', 'centre = "from file"')
+    for sample in raw.samples:
+        text += f'\n[[samples]]\nsample_id = "{sample["sample_id"]}"\nshortest_g_disk = {sample["shortest_g_disk"]}\n'
+    (tmp_path / "import.toml").write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    for arguments in (["import", "scan.hspy", "--config", "import.toml", "--like", CLASSIFIER, "--out", "mine.h5"],
+                      ["predict", "--classifier", CLASSIFIER, "--stacks", "mine.h5", "--out", "p.npz"]):
+        with pytest.raises(SystemExit) as left:
+            main(list(map(str, arguments)))
+        assert left.value.code == 0
+    assert (Predictions.load(tmp_path / "p.npz").logits.argmax(1) == raw.logits.argmax(1)).all()
+
+
 def test_what_does_not_fit_together_is_said(raw, tmp_path):
     np.save(tmp_path / "a.npy", raw.patterns)
     path = tmp_path / "a.npy"
@@ -300,6 +338,7 @@ def test_what_does_not_fit_together_is_said(raw, tmp_path):
         "needs its three patterns": {"layout": "listed", "samples": raw.samples},
         "three files a stack; found 1": {"layout": "patterns"},
         "the centre must lie in the pattern": {"geometry_centre": [200.0, 5.0]},
+        "no samples are listed": {"layout": "listed"},
     }.items():
         with pytest.raises(InputError, match=match):
             bring(raw, path, tmp_path, **changes)
