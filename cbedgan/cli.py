@@ -282,7 +282,7 @@ def bench_simulate(abtem: Annotated[bool, typer.Option("--abtem", help='Beside a
 
     Console().print(bench_stacks())
     if abtem:
-        Console().print(bench_abtem())
+        Console().print(*bench_abtem())
 
 
 @benchmarks.command("data")
