@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from classifier.errors import InputError
-from classifier.olcf import anonymous_formula, read_attributes
+from classifier.olcf import anonymous_formula, read_attributes, reduced_formula
 
 # The one complete example that the data set's documentation prints.
 EXAMPLE = {
@@ -95,3 +95,10 @@ def test_nonsense_becomes_unknown_and_is_named(name, value):
     ("Ti2 Ba2 O6", "ABC3"), ("", ""), ("Fe(2)", ""), ("Fe0", ""), ("8", ""), ("Fe-2", ""), ("Fe2.5", "")])
 def test_anonymous_formulas(formula, anonymous):
     assert anonymous_formula(formula) == anonymous
+
+
+@pytest.mark.parametrize("formula, reduced", [
+    ("Fe8 O14 F2", "FFe4O7"), ("Fe4 O7 F1", "FFe4O7"), ("F O7 Fe4", "FFe4O7"), ("Si2", "Si"), ("O2 Fe O2", "FeO4"),
+    ("", ""), ("Fe0 O", "Fe0 O"), ("fe O", "fe O"), ("Fe\u0662 O", "Fe\u0662 O")])
+def test_reduced_formula_names_a_compound_once(formula, reduced):
+    assert reduced_formula(formula) == reduced

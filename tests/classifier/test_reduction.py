@@ -8,7 +8,7 @@ from classifier.electron import wavelength_angstrom
 from classifier.errors import InputError
 from classifier.olcf import SampleAttributes
 from classifier.reciprocal import zero_layer_net
-from classifier.reduction import ReductionConfig, SkipSample, reduce_stack
+from classifier.reduction import ReductionConfig, SkipSample, fingerprint, reduce_stack
 
 SETTINGS = {"source_size_pixels": 128, "source_pixel_size_inv_angstrom": 0.02, "half_width_inv_angstrom": 1.28,
             "pose": "raw", "size_pixels": 32, "shortest_g_pixels": 8.0, "visible": 0.02, "tie": 0.02,
@@ -141,3 +141,13 @@ def test_policies_mend_and_remark(value, changes, remark):
 def test_a_window_that_does_not_come_out_is_refused_at_once(changes):
     with pytest.raises(InputError, match="window"):
         config(**changes)
+
+
+def test_a_fingerprint_tells_stacks_with_the_same_pixels_apart():
+    stack = np.random.default_rng(0).random((3, 128, 128), np.float32)
+    changed = stack.copy()
+    changed[2, 100, 3] = np.nextafter(changed[2, 100, 3], np.float32(1))
+    others = (changed, stack[::-1], stack[:, ::-1], stack[:, :, ::-1], stack.transpose(0, 2, 1),
+              np.rot90(stack, 2, (1, 2)))
+    assert len({fingerprint(np.ascontiguousarray(other)) for other in (stack, *others)}) == 7
+    assert fingerprint(stack.copy()) == fingerprint(stack)
