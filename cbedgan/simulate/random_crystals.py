@@ -31,6 +31,7 @@ ELEMENTS = tuple(gemmi.Element(name).atomic_number for name in (
 ELEMENT_WEIGHT = 1 / (np.arange(len(ELEMENTS)) + 8)
 NUMBER_RATIO = 1.3  # between the atomic numbers of two elements: closer ones look the same to the beam
 FILL = 0.35  # at least this share of maximum_primitive_atoms is asked for
+CROWDED = 0.8  # of maximum_primitive_atoms: a larger general position is occupied in every other draw
 AXIS_RATIO, ANGLE_SPAN_DEG = 1.7, 20.0  # widest ratio of a free axis to a; free angles lie this far round 90 degrees
 CELLS = 8  # draws of the cell, until one is filled well enough
 CANDIDATES = 8  # random points for each orbit, of which the roomiest is taken
@@ -60,7 +61,8 @@ class WyckoffPosition(NamedTuple):
 def random_crystal(space_group: int, config: RandomCrystalConfig, generator: np.random.Generator) -> Crystal | None:
     """Draw one crystal of the group 1..230; None when the draw has another group, or breaks a rule of `config`.
 
-    The general position is occupied whenever `maximum_primitive_atoms` allows, the others at random.
+    The general position is occupied whenever `maximum_primitive_atoms` allows (every other time where it leaves little
+    room), the others at random.
     """
     positions = draw_positions(space_group, config.maximum_primitive_atoms, generator)
     numbers = draw_numbers(len(positions), config.maximum_elements, generator)
@@ -109,7 +111,9 @@ def draw_positions(space_group: int, maximum_primitive_atoms: int,
     wyckoff = wyckoff_positions(space_group)
     atoms = np.array([len(position.rotations) // n_centring for position in wyckoff])
     weight = np.array([position.freedom + 0.3 for position in wyckoff]) ** 2  # the freer, the less like a supergroup
-    chosen = [0] if atoms[0] <= maximum_primitive_atoms else []
+    crowded = atoms[0] > CROWDED * maximum_primitive_atoms  # little room beside it: always, it would be one type only
+    general = atoms[0] <= maximum_primitive_atoms and not (crowded and generator.random() < 0.5)
+    chosen = [0] if general else []
     least = max(1, round(FILL * maximum_primitive_atoms))
     wanted = generator.integers(least, maximum_primitive_atoms, endpoint=True)
     while (free := wanted - atoms[chosen].sum()) > 0:

@@ -50,10 +50,18 @@ def test_the_group_is_measured_by_both_programs(space_group):
 def test_general_position_is_occupied_where_it_fits():
     for space_group, atoms in [(14, 4), (62, 8), (227, 48), (225, 48)]:
         general = wyckoff_positions(space_group)[0]
-        for maximum in (24, 48):
+        for maximum in (24, 60):
             for seed in range(5):
                 drawn = draw_positions(space_group, maximum, np.random.default_rng(seed))
                 assert (general.letter in [position.letter for position in drawn]) == (atoms <= maximum)
+
+
+def test_a_general_position_that_fills_the_cell_leaves_other_types_a_chance():
+    drawn = [draw_positions(215, 24, np.random.default_rng(seed)) for seed in range(40)]
+    n_general = sum(len(positions[0].rotations) == 24 for positions in drawn)
+    assert 10 < n_general < 38  # the coin, and then the chance to be drawn among the others
+    types = {crystal.structure_type for seed in range(6) if (crystal := first_crystal(215, seed=seed)) is not None}
+    assert len(types) >= 3
 
 
 def test_positions_keep_to_the_size_and_use_a_fixed_point_once():
