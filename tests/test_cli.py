@@ -12,7 +12,7 @@ from cbedgan.cli import app, main
 from classifier.stackfile import StackFile
 
 VERBS = {"simulate", "prepare", "inspect", "split", "train-clf", "train-gan", "probe", "synthesize", "compare",
-         "predict", "demo", "pretrain"}
+         "crystals", "export-olcf", "import", "predict", "demo", "pretrain"}
 SPLIT = """
 group_by = "structure_type"
 validation_fraction = 0.2
