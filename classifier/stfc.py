@@ -8,13 +8,12 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from classifier.errors import InputError
+from classifier.errors import FAULTS_OF_CONTENT, InputError
 from classifier.reduction import PrepareConfig, SkipSample, fingerprint, reduce_stack, require_stack
 from classifier.shard import ShardWriter
 
@@ -22,8 +21,7 @@ INTENSITY_UNIT = "as published (log scale presumed)"
 PARTITIONS = {"training": "train", "validation": "validation", "testing": "test", "inference": "test"}
 FILES_A_BATCH = 256
 HEADER_BYTES = 1 << 16  # more than the head of any .npy and the directory of any such archive take
-READING_FAULTS = (OSError, RuntimeError, KeyError, ValueError, TypeError, EOFError, MemoryError, zipfile.BadZipFile,
-                  zlib.error)  # what zip and numpy answer to damage
+
 
 
 def find_batches(source: Path) -> dict[str, list[Path]]:
@@ -64,7 +62,7 @@ def reduce_batch(name: str, paths: list[Path], shard: Path, config: PrepareConfi
             except SkipSample as reason:
                 record["skipped"][path.stem] = str(reason)
                 continue
-            except READING_FAULTS as error:
+            except FAULTS_OF_CONTENT as error:
                 record["skipped"][path.stem] = f"unreadable: {_refused(path, error, config)}"
                 continue
             fingerprints.append(fingerprint(stack))

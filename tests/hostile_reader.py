@@ -126,6 +126,43 @@ def read_poscar(path: Path) -> Any:
     return read_cif(path)
 
 
+def read_stfc(path: Path) -> Any:
+    """Prepare a set of this one npz file of the STFC copy."""
+    from classifier.config import parse_config
+    from classifier.prepare import PrepareConfig, prepare
+    from classifier.stackfile import StackFile
+
+    folder = path.with_suffix("")
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "training").mkdir(parents=True)
+    os.link(path, folder / "training" / "0.npz")
+    out = prepare(parse_config(json.loads((path.parent / "stfc.json").read_text()), PrepareConfig, source="test"),
+                  source=folder, out=folder / "out.h5", layout="stfc")
+    with StackFile(out) as file:
+        return [file.table, file.read(range(len(file)))]
+
+
+def read_patterns(path: Path) -> Any:
+    from classifier.pattern_hdf5 import open_hdf5
+    from classifier.pattern_source import open_npy, open_tiff
+
+    opened = {".hspy": lambda: open_hdf5(path, "auto"), ".npy": lambda: open_npy(path), ".tif": lambda: open_tiff(path)}
+    with opened[path.suffix]() as array:
+        return [array.lead, array.rows, array.columns, *(array.read(place) for place in np.ndindex(array.lead))]
+
+
+def read_hspy(path: Path) -> Any:
+    return read_patterns(path)
+
+
+def read_npy(path: Path) -> Any:
+    return read_patterns(path)
+
+
+def read_tiff(path: Path) -> Any:
+    return read_patterns(path)
+
+
 READERS: dict[str, Callable[[Path], Any]] = {
     name.removeprefix("read_"): read for name, read in globals().items() if name.startswith("read_")}
 

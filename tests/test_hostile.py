@@ -17,6 +17,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import fields
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -94,9 +95,16 @@ on_negative = "skip"
 """
 NAMES = {"stacks": "stacks.h5", "probe": "probe.h5", "split": "split.json", "run": "run.json",
          "config": "split.toml", "classifier": "classifier.safetensors", "generator": "generator.safetensors",
-         "predictions": "predictions.npz", "batch": "batch_train_0.h5", "cif": "salt.cif", "poscar": "POSCAR"}
+         "predictions": "predictions.npz", "batch": "batch_train_0.h5", "cif": "salt.cif", "poscar": "POSCAR",
+         "stfc": "0.npz", "hspy": "scan.hspy", "npy": "scan.npy", "tiff": "scan.tif"}
 # Formats of other programs carry no checksum: a flipped digit is another crystal. The rest must tell every change.
-UNSIGNED = {"config", "run", "batch", "cif", "poscar"}
+UNSIGNED = {"config", "run", "batch", "cif", "poscar", "hspy", "npy", "tiff"}
+SLOW = {"batch", "stfc"}  # a whole set is prepared for each case
+EXTRA = {"cif": "moyopy", "poscar": "moyopy", "tiff": "tifffile"}  # what a kind needs beside the core
+STFC = {"on_unreadable_file": "report", "thickness_angstrom": "unknown", "mantissa_bits": 23, "reduction": {
+    "source_size_pixels": SIZE, "source_pixel_size_inv_angstrom": "unknown", "half_width_inv_angstrom": "all",
+    "pose": "raw", "size_pixels": SIZE, "shortest_g_pixels": 4.0, "visible": 0.02, "tie": 0.02,
+    "least_explained_share": 0.5, "on_partial_nan": "skip", "on_negative": "skip"}}
 
 
 class Reader:
@@ -164,6 +172,9 @@ def sound(tmp_path_factory) -> Path:
     (folder / "prepare.toml").write_text(PREPARE)
     (folder / "salt.cif").write_text(CIF)
     (folder / "POSCAR").write_text(POSCAR)
+    (folder / "stfc.json").write_text(json.dumps(STFC))
+    np.savez(folder / "0.npz", data=random.random((3, SIZE, SIZE), dtype=np.float32), label=np.int64(2))
+    write_scans(folder, random.random((3, SIZE, SIZE), dtype=np.float32))
     return folder
 
 
@@ -198,6 +209,21 @@ def write_networks(folder: Path) -> None:
                      class_map, view, frame, scale, "split", "stacks").save(folder / "generator.safetensors")
 
 
+def write_scans(folder: Path, patterns: np.ndarray) -> None:
+    np.save(folder / "scan.npy", patterns)
+    with h5py.File(folder / "scan.hspy", "w") as file:
+        file.attrs.update(file_format="HyperSpy", file_format_version="3.3")
+        group = file.create_group("Experiments/scan")
+        group["data"] = patterns
+        for k, n in enumerate(patterns.shape):
+            group.create_group(f"axis-{k}").attrs.update(size=n, navigate=k == 0, name=f"a{k}", scale=0.1, offset=0.0,
+                                                         units="1/angstrom")
+    if find_spec("tifffile"):
+        from tifffile import imwrite
+
+        imwrite(folder / "scan.tif", patterns)
+
+
 def write_batch(path: Path, libver: Any = None) -> None:
     with h5py.File(path, "w", libver=libver) as file:
         for number in range(2):
@@ -220,7 +246,7 @@ def case(sound, tmp_path) -> Callable[[str], Path]:
 
 
 def copied(sound: Path, folder: Path, kind: str) -> Path:
-    for name in ("stack_digest", "run_config", "prepare.toml", NAMES[kind]):
+    for name in ("stack_digest", "run_config", "prepare.toml", "stfc.json", NAMES[kind]):
         shutil.copyfile(sound / name, folder / name)
     return folder / NAMES[kind]
 
@@ -235,8 +261,7 @@ def judge(kind: str, found: list[str], original: list[str]) -> str:
 @pytest.mark.parametrize("kind", NAMES)
 def test_cut_and_flipped(kind, reader, case, record_property):
     """Cut at every 5 %, then random single bits flipped."""
-    if kind in ("cif", "poscar"):
-        pytest.importorskip("moyopy")
+    pytest.importorskip(EXTRA.get(kind, "numpy"))
     path = case(kind)
     original, content = reader.read(kind, path), path.read_bytes()
     assert original[0] == "read", original[1]
@@ -245,7 +270,7 @@ def test_cut_and_flipped(kind, reader, case, record_property):
         path.write_bytes(content[:len(content) * percent // 100])
         counts["cut: " + judge(kind, reader.read(kind, path), original)] += 1
     random = np.random.default_rng(7)
-    for place in random.integers(8 * len(content), size=FLIPS):
+    for place in random.integers(8 * len(content), size=FLIPS // (4 if kind in SLOW else 1)):
         damaged = bytearray(content)
         damaged[place // 8] ^= 1 << place % 8
         path.write_bytes(damaged)
@@ -287,7 +312,7 @@ def edited(content: bytes, edits: list[tuple[str, float, Any]]) -> bytes:
     return content
 
 
-@pytest.mark.parametrize("kind", [kind for kind in NAMES if kind not in ("cif", "poscar")])
+@pytest.mark.parametrize("kind", [kind for kind in NAMES if kind not in EXTRA])
 def test_any_edit_is_seen(kind, reader, sound, tmp_path_factory):
     """Property: after any few edits of its bytes a file reads as it was, or is refused."""
     path = copied(sound, tmp_path_factory.mktemp(kind), kind)
