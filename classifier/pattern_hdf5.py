@@ -12,7 +12,7 @@ import numpy as np
 
 from classifier.errors import InputError, reported
 from classifier.pattern_source import READABLE, Axis, PatternArray
-from classifier.stacklayout import refuse_bomb
+from classifier.stacklayout import refuse_bomb, refuse_endless_heap
 
 LINKS_DEEP = 16
 UNEVEN = 1e-3  # of a step: coordinates that differ more are no even axis
@@ -24,6 +24,7 @@ AxesOf = Callable[[int], Axes]  # given the number of dimensions of the data
 def open_hdf5(path: Path, dataset: str) -> Iterator[PatternArray]:
     """Open the patterns of an HDF5 file: those at the path `dataset`, or the file's only (or default) ones, "auto"."""
     with reported(path, **READABLE):
+        refuse_endless_heap(path)
         file = h5py.File(path, "r")
     with file:
         with reported(path, **READABLE):

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import mmap
+from pathlib import Path
 from typing import Any
 
 import h5py
@@ -32,6 +34,7 @@ ROOT = {
 LIBVER = ("v110", "v110")
 # No filter in use packs better: deflate reaches 1032, LZ4 255. More is a file made to exhaust memory.
 HIGHEST_PACKING = 1100
+HEAP = b"GCOL\1\0\0\0"  # head of a global heap
 
 
 def create_stacks(file: h5py.File, size_pixels: int) -> h5py.Dataset:
@@ -163,6 +166,26 @@ def refuse_bomb(dataset: h5py.Dataset) -> None:
         raise InputError(source=dataset.file.filename,
                          rule=f"{dataset.name} must hold the values that it declares ({dataset.nbytes} bytes)",
                          value=f"{stored} stored bytes", remedy="The file is damaged, unfinished or hostile.")
+
+
+def refuse_endless_heap(path: Path) -> None:
+    """Refuse (ValueError) a file whose variable-length text HDF5 would search for ever.
+
+    A global heap is a row of objects, each with its size, and free space (index 0) at its end; HDF5 takes the sizes on
+    trust, and one of zero stops it from getting on.
+    """
+    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        start = content.find(HEAP)
+        while start >= 0:
+            size = int.from_bytes(content[start + 8:start + 16], "little")
+            place, end = start + 16, start + size
+            while place + 16 <= min(end, len(content)):
+                index = int.from_bytes(content[place:place + 2], "little")
+                length = int.from_bytes(content[place + 8:place + 16], "little")
+                if length > end - place or (index == 0 and length < 16):
+                    raise ValueError(f"the heap of text at byte {start} is damaged")
+                place += length if index == 0 else 16 + -(-length // 8) * 8
+            start = content.find(HEAP, start + 8)
 
 
 def _refuse_outside(file: h5py.File, name: str) -> None:
