@@ -34,6 +34,8 @@ class GroupQuota(Config):
     test: int
     validation: int = Field(0, exclude_if=lambda n: n == 0)
     reserve: int = Field(0, exclude_if=lambda n: n == 0)
+    # Of random crystals, where the general position of the group needs more than the set allows elsewhere.
+    maximum_random_atoms: int = Field(0, exclude_if=lambda n: n == 0)
 
     def sides(self) -> dict[str, int]:
         """Materials by side: {"test": n, "validation": n, "train": n with the reserve}."""
@@ -151,14 +153,16 @@ def _add_random(crystals: dict[str, list[Crystal]], quota: GroupQuota, config: C
     A new structure type belongs to the side that lacks the greatest part of its quota; later draws of the type go
     there or nowhere.
     """
-    total = quota.sides()
+    total, rules = quota.sides(), config.random
+    if quota.maximum_random_atoms:
+        rules = rules.model_copy(update={"maximum_primitive_atoms": quota.maximum_random_atoms})
     owner = {crystal.structure_type: side for side in SIDES for crystal in crystals[side]}
-    attempts = config.random.attempts * sum(total.values())
+    attempts = rules.attempts * sum(total.values())
     for draw in range(attempts):
         lacking = {side: 1 - len(crystals[side]) / n for side, n in total.items() if len(crystals[side]) < n}
         if not lacking:
             return
-        crystal = random_crystal(quota.space_group, config.random, np.random.default_rng(
+        crystal = random_crystal(quota.space_group, rules, np.random.default_rng(
             [seed, quota.space_group, draw]))
         if crystal is None:
             continue
