@@ -5,19 +5,13 @@ Killed at any moment, the same command goes on: each batch becomes one shard, a 
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import shutil
-import signal
-import threading
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from pathlib import Path
 from typing import Any, Literal
-
-from threadpoolctl import threadpool_limits
 
 from classifier import olcf_files, stfc
 from classifier.atomic import read_json, write_json
@@ -28,6 +22,7 @@ from classifier.reduction import PrepareConfig
 from classifier.run import Interrupted, StopRequest, progress, require_same_run, versions
 from classifier.shard import read_shard
 from classifier.stackfile import StackFile, StackWriter
+from classifier.workers import worker_pool
 
 LAYOUTS = {"olcf": olcf_files, "stfc": stfc}
 FOLDERS = {"olcf": "train, dev and test with *.h5 files",
@@ -117,36 +112,18 @@ def _done_here(jobs: Iterator[tuple], _workers: int, stop: StopRequest) -> Itera
 
 def _done_by_workers(jobs: Iterator[tuple], workers: int, stop: StopRequest) -> Iterator[None]:
     """Reduce the jobs in so many processes until a stop is requested; one yield for each."""
-    try:
-        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_prepare_worker) as pool:
-            pending: set[Future] = set()
-            while not stop.requested:
-                # No more than a few wait: what is announced to the system must still be in its cache when it is read.
-                while len(pending) < 2 * workers and (job := next(jobs, None)) is not None:
-                    pending.add(pool.submit(_reduce, *job))
-                if not pending:
-                    return
-                done, pending = wait(pending, timeout=0.5, return_when=FIRST_COMPLETED)
-                for future in done:
-                    yield future.result()
-            pool.shutdown(cancel_futures=True)
-    except BrokenProcessPool:
-        raise InputError(source="workers", rule="every worker process must live through its files", value="one died",
-                         remedy="Run the same command again, with fewer workers if memory ran out.") from None
-
-
-def _prepare_worker() -> None:
-    """Make a worker single-threaded, deaf to Ctrl-C (its parent decides) and mortal: it ends when its parent does."""
-    os.environ["OMP_NUM_THREADS"] = "1"  # for what is not loaded yet
-    threadpool_limits(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-
-    def follow() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()
+    with worker_pool(workers) as pool:
+        pending: set[Future] = set()
+        while not stop.requested:
+            # No more than a few wait: what is announced to the system must still be in its cache when it is read.
+            while len(pending) < 2 * workers and (job := next(jobs, None)) is not None:
+                pending.add(pool.submit(_reduce, *job))
+            if not pending:
+                return
+            done, pending = wait(pending, timeout=0.5, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield future.result()
+        pool.shutdown(cancel_futures=True)
 
 
 def _reduce(layout: str, name: str, paths: list[Path], parts: Path, config: PrepareConfig) -> None:

@@ -15,8 +15,8 @@ PACKAGES = ("classifier", "cbedgan")
 # A module imports from its own layer or from earlier ones. A new module of `classifier` needs its place here;
 # in `cbedgan` the folder gives it.
 CLASSIFIER_LAYERS = (
-    "errors atomic electron config run spacegroup intensity geometry reciprocal disk_lattice pose olcf reduction "
-    "augment sampling model losses metrics holdout sampletable",
+    "errors workers atomic electron config run spacegroup intensity geometry reciprocal disk_lattice pose olcf "
+    "reduction augment sampling model losses metrics holdout sampletable",
     "checkpoint stacklayout stackfile cache prefetch viewed",
     "shard preparation_report olcf_files stfc prepare",
     "split",
