@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+RADIUS_OF_MEAN = 8.0  # samples along the aperture's radius when a mean over it is taken
+
 
 def incident_directions(across: int) -> NDArray[np.float64]:
     """Square grid over the unit disk, `across` to its diameter, with a rim just outside it, float64 [D, 2]."""
@@ -41,3 +43,12 @@ def interpolation(nodes: NDArray[np.float64], points: NDArray[np.float64]) -> ND
     system = np.block([[distance_cubed(nodes), linear(nodes)], [linear(nodes).T, np.zeros((3, 3))]])
     wanted = np.concatenate([distance_cubed(points), linear(points)], axis=1)
     return np.linalg.solve(system, wanted.T)[:len(nodes)].T
+
+
+def weights_of_mean(nodes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weights float64 [D], summing to 1, that turn values at nodes [D, 2] into the mean of their spline over the disk.
+
+    So the mean hardly depends on where the nodes lie, as a plain one does: those near the rim stand for less area.
+    """
+    samples, share = aperture_samples(RADIUS_OF_MEAN)
+    return share @ interpolation(nodes, samples / RADIUS_OF_MEAN)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import Field
 
-from cbedgan.simulate.aperture import aperture_samples, incident_directions, interpolation
+from cbedgan.simulate.aperture import aperture_samples, incident_directions, interpolation, weights_of_mean
 from cbedgan.simulate.multislice import Multislice, MultisliceConfig
 from cbedgan.simulate.slab_symmetry import intensities_by_symmetry
 from cbedgan.simulate.zone_axis import Slab
@@ -81,11 +81,13 @@ class Disks:
     """Beam intensities over the aperture, not yet drawn.
 
     intensity: float32 [T, D, B]; nodes: float64 [D, 2], transverse wave vectors of the incident waves and radius:
-    of the aperture, 1/angstrom, slab frame; beam: int [B, 2]; thickness_angstrom: float64 [T], real.
+    of the aperture, 1/angstrom, slab frame; weights: float64 [D], of the mean over the aperture, summing to 1;
+    beam: int [B, 2]; thickness_angstrom: float64 [T], real.
     """
 
     intensity: NDArray[np.float32]
     nodes: NDArray[np.float64]
+    weights: NDArray[np.float64]
     radius: float
     beam: NDArray[np.int64]
     thickness_angstrom: NDArray[np.float64]
@@ -116,12 +118,13 @@ def simulate_pattern(slab: Slab, *, beam_energy_kev: float, thickness_angstrom: 
         return illuminate(propagation, thickness_angstrom, radius=radius, across=across,
                           azimuth_rad=float(Pose(g1).azimuth_rad) if canonical else azimuth_rad)
 
-    guess = survey(propagation, beam_energy_kev, thickness_angstrom, detector)
+    guess, _ = survey(slab, beam_energy_kev=beam_energy_kev, thickness_angstrom=thickness_angstrom,
+                      multislice=multislice, detector=detector, device=device)
     disks = through_aperture(guess)
-    g1 = _shortest(disks, propagation, visible=detector.visible, tie=tie)
+    g1 = _shortest(disks, slab, visible=detector.visible, tie=tie)
     if follows and abs(np.hypot(*g1) / np.hypot(*guess) - 1) > tie:
         disks = through_aperture(g1)
-        g1 = _shortest(disks, propagation, visible=0.0, tie=2 * tie, least=(1 - tie) * float(np.hypot(*g1)))
+        g1 = _shortest(disks, slab, visible=0.0, tie=2 * tie, least=(1 - tie) * float(np.hypot(*g1)))
     pose = Pose(g1)
     pixel = frame.pixel_size * (float(pose.length) if canonical else 1.0)
     turn = float(pose.azimuth_rad) if canonical else azimuth_rad
@@ -131,21 +134,24 @@ def simulate_pattern(slab: Slab, *, beam_energy_kev: float, thickness_angstrom: 
                           frame, float(np.linalg.norm(slab.slope)))
 
 
-def survey(propagation: Multislice, beam_energy_kev: float, thickness_angstrom: ArrayLike,
-           config: DetectorConfig) -> NDArray[np.float64]:
-    """Return a shortest visible zero-layer reflection, float64 [2] in 1/angstrom, slab frame, from a few directions.
+def survey(slab: Slab, *, beam_energy_kev: float, thickness_angstrom: ArrayLike, multislice: MultisliceConfig,
+           detector: DetectorConfig, device: str = "cpu") -> tuple[NDArray[np.float64], Disks]:
+    """Look at the disks from a few incident directions, through coarse layers.
 
-    Where the aperture itself waits for the answer, the shortest vector of the zero-layer net stands in for it.
+    Returns a shortest visible zero-layer reflection, float64 [2] in 1/angstrom, slab frame, and the disks. Where the
+    aperture itself waits for that g1, the shortest vector of the zero-layer net stands in for it.
     """
-    slab, settings = propagation.slab, propagation.config
-    merged = settings.model_copy(update={"merge_angstrom": max(settings.merge_angstrom, SURVEY_MERGE_ANGSTROM)})
-    coarse = Multislice(slab, beam_energy_kev=beam_energy_kev, config=merged, device=str(propagation.device))
+    merged = max(multislice.merge_angstrom, SURVEY_MERGE_ANGSTROM)
+    propagation = Multislice(slab, beam_energy_kev=beam_energy_kev, device=device,
+                             config=multislice.model_copy(update={"merge_angstrom": merged}))
     net_length = np.linalg.norm(np.linalg.inv(slab.projected_net), axis=0).min()
-    radius = config.aperture_radius * (net_length if config.aperture_unit == "shortest_g" else coarse.wavenumber * 1e-3)
+    follows = detector.aperture_unit == "shortest_g"
+    radius = detector.aperture_radius * (net_length if follows else propagation.wavenumber * 1e-3)
     angle = np.concatenate([2 * np.pi * np.arange(count) / count for count, _ in SURVEY_RINGS])
     share = np.concatenate([np.full(count, share) for count, share in SURVEY_RINGS])
     nodes = radius * share[:, None] * np.stack([np.cos(angle), np.sin(angle)], -1)
-    return _shortest(_disks(coarse, nodes, radius, thickness_angstrom), coarse, visible=config.visible, tie=config.tie)
+    disks = _disks(propagation, nodes, np.full(len(nodes), 1 / len(nodes)), radius, thickness_angstrom)
+    return _shortest(disks, slab, visible=detector.visible, tie=detector.tie), disks
 
 
 def directions_across(wanted: int | Drift, semi_angle_rad: float, thickness_angstrom: ArrayLike) -> int:
@@ -161,7 +167,9 @@ def illuminate(propagation: Multislice, thickness_angstrom: ArrayLike, *, radius
 
     The grid is aligned with a frame turned by azimuth_rad. Raises InputError for an aperture wider than the band limit.
     """
-    return _disks(propagation, incident_directions(across) * radius @ _turn(azimuth_rad).T, radius, thickness_angstrom)
+    nodes = incident_directions(across)
+    return _disks(propagation, nodes * radius @ _turn(azimuth_rad).T, weights_of_mean(nodes), radius,
+                  thickness_angstrom)
 
 
 def draw(propagation: Multislice, disks: Disks, *, pixel: float, azimuth_rad: float, size: int,
@@ -198,24 +206,29 @@ def splat(intensity: NDArray[np.float64], place: NDArray[np.float64], side: floa
     return patterns.reshape(-1, size + 4, size + 4)[:, 2:-2, 2:-2].astype(np.float32)
 
 
-def _disks(propagation: Multislice, nodes: NDArray[np.float64], radius: float, thickness_angstrom: ArrayLike) -> Disks:
+def _disks(propagation: Multislice, nodes: NDArray[np.float64], weights: NDArray[np.float64], radius: float,
+           thickness_angstrom: ArrayLike) -> Disks:
     g_max = propagation.config.g_max_inv_angstrom
     if radius >= g_max / 2:
         raise InputError(source="aperture_radius", rule=f"must stay below half of g_max_inv_angstrom = {g_max:g}",
                          value=f"{radius:.3g} 1/angstrom", remedy="Take a smaller aperture or a larger g_max.")
     leaving = intensities_by_symmetry(propagation, nodes, thickness_angstrom)
-    return Disks(leaving.intensity, nodes, radius, leaving.beam, leaving.thickness_angstrom)
+    return Disks(leaving.intensity, nodes, weights, radius, leaving.beam, leaving.thickness_angstrom)
 
 
-def _shortest(disks: Disks, propagation: Multislice, *, visible: float, tie: float,
+def in_zero_layer(g: NDArray[np.float64], slab: Slab) -> NDArray[np.bool_]:
+    """Which beams g [B, 2], 1/angstrom, slab frame, belong to the zero-order Laue zone, bool [B]."""
+    order = g @ slab.projected_net.T
+    return np.abs(order - np.round(order)).max(-1) < 1e-6
+
+
+def _shortest(disks: Disks, slab: Slab, *, visible: float, tie: float,
               least: float = 0.0) -> NDArray[np.float64]:
     """The shortest visible reflection of the zero-order Laue zone not shorter than `least`, 1/angstrom, slab frame."""
-    slab = propagation.slab
     g = disks.beam @ slab.reciprocal_net
-    order = g @ slab.projected_net.T  # whole numbers in the zero-order Laue zone only
-    rows = (np.abs(order - np.round(order)).max(-1) < 1e-6) & (np.hypot(g[:, 0], g[:, 1]) >= least)
-    inside = np.hypot(*disks.nodes.T) <= disks.radius
-    return shortest_visible_g(g[rows], disks.intensity[:, inside].mean((0, 1))[rows], visible=visible, tie=tie)
+    rows = in_zero_layer(g, slab) & (np.hypot(g[:, 0], g[:, 1]) >= least)
+    mean = disks.weights @ disks.intensity[..., rows].mean(0)
+    return shortest_visible_g(g[rows], mean, visible=visible, tie=tie)
 
 
 def _landing(propagation: Multislice, directions: NDArray[np.float64], beam: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from cbedgan.simulate.crystals import Crystal
 from cbedgan.simulate.detector import DetectorConfig, PatternResult, simulate_pattern
+from cbedgan.simulate.distinct import DistinctConfig, least_difference
 from cbedgan.simulate.multislice import MultisliceConfig, atomic_layers, whole_periods
 from cbedgan.simulate.plan import CrystalConfig
 from cbedgan.simulate.xray import strongest_reflections
@@ -43,6 +44,8 @@ class SimulateConfig(Config):
     zone_axis_rule: Literal["metric", "conventional", "strongest_xray"]
     # Disks in mrad may be wider than their net; "refused": crystals are passed over where they are, at any energy.
     overlapping_disks: Literal["kept", "refused"] = Field("kept", exclude_if=lambda choice: choice == "kept")
+    # A crystal whose patterns hardly differ from those of a higher group is passed over; without this, it is kept.
+    distinct: DistinctConfig | None = Field(None, exclude_if=lambda choice: choice is None)
     maximum_steps: float  # of one pattern, see `steps`; larger crystals are passed over
     mantissa_bits: Annotated[int, Field(ge=1, le=23)]  # of the intensities in the file
     crystals: CrystalConfig
@@ -147,10 +150,13 @@ def simulate_stacks(crystal: Crystal, config: SimulateConfig, *, beam_energy_kev
 
     T is 1, or the length of the thickness series, which one propagation yields. A row's provenance holds the crystal
     itself, so that `resimulate` needs neither its source nor a seed.
-    Raises InputError when a pattern cannot be made (no visible disk, aperture beyond the band limit).
+    Raises InputError when a pattern cannot be made (no visible disk, aperture beyond the band limit) or when the three
+    cannot tell the crystal's group.
     """
     pieces = slabs(crystal, config)
     drawn = conditions(crystal, config, beam_energy_kev)
+    if config.distinct is not None:
+        _require_distinct(crystal, pieces, config, config.distinct, beam_energy_kev, drawn.thickness_angstrom)
     results = [simulate_pattern(
         piece, beam_energy_kev=beam_energy_kev, thickness_angstrom=drawn.thickness_angstrom, detector=detector,
         multislice=config.multislice.model_copy(update={"entry_plane": float(entry_plane)}),
@@ -215,6 +221,18 @@ def resimulate(config: SimulateConfig, provenance: str) -> NDArray[np.float32]:
         raise InputError(source="provenance of the sample", rule="must be what this package's simulation wrote",
                          value=repr(error), remedy="Only simulated samples can be simulated again.") from None
     return simulate_stacks(crystal, config, beam_energy_kev=energy)[0][of_series]
+
+
+def _require_distinct(crystal: Crystal, pieces: list[Slab], config: SimulateConfig, limits: DistinctConfig,
+                      beam_energy_kev: float, thickness_angstrom: NDArray[np.float64]) -> None:
+    difference, group = least_difference(
+        crystal, pieces, detectors(crystal, config), tolerance_angstrom=limits.tolerance_angstrom,
+        beam_energy_kev=beam_energy_kev, thickness_angstrom=thickness_angstrom, multislice=config.multislice)
+    if difference < limits.least_difference:
+        raise InputError(source=crystal.material,
+                         rule=f"its patterns must differ by {limits.least_difference:g} from those of a higher group",
+                         value=f"{difference:.2g} from space group {group}",
+                         remedy="Take other zone axes, or keep it by a configuration without [distinct].")
 
 
 def _orientations(crystal: Crystal, pieces: list[Slab], results: list[PatternResult]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,11 +27,35 @@ LARGEST_G = 1.0  # of the reflections compared, in 1/angstrom: they carry nearly
 DEBYE_WALLER_SQ_ANGSTROM = 0.5
 
 
+@dataclass(frozen=True, eq=False)
+class Image:
+    """What the crystal, in its primitive cell, becomes under an operation of a higher group: x -> rotation x + shift.
+
+    space_group: the higher one; rotation: int64 [3, 3]; shift: float64 [3], fractional. The rotation is the identity
+    where it would be one of the crystal's own: the image is then the crystal itself, shifted.
+    """
+
+    space_group: int
+    rotation: NDArray[np.int64]
+    shift: NDArray[np.float64]
+
+    @property
+    def only_shifted(self) -> bool:
+        return bool((self.rotation == np.eye(3)).all())
+
+
 def hidden_supergroup(crystal: Crystal, tolerance_angstrom: float) -> int | None:
-    """Return a higher group that the diffraction of the crystal cannot tell from its own, None when there is none.
+    """Return a higher group that the structure factors of the crystal hardly tell from its own, None without one.
 
     tolerance_angstrom: how far atoms may be from the places that the higher group would give them.
     """
+    hkl, factors = structure_factors(*crystal.primitive())
+    return next((image.space_group for image in images(crystal, tolerance_angstrom)
+                 if _change(hkl, factors, image.rotation, image.shift) < HIDDEN_BELOW), None)
+
+
+def images(crystal: Crystal, tolerance_angstrom: float) -> Iterator[Image]:
+    """Yield the different images of the crystal under the candidate operations of its higher groups."""
     lattice, positions, numbers = crystal.primitive()
     own = measure_symmetry(lattice, positions, numbers)
     every = np.ones(len(numbers), dtype=bool)
@@ -38,7 +63,6 @@ def hidden_supergroup(crystal: Crystal, tolerance_angstrom: float) -> int | None
     if len(elements := np.unique(numbers)) > 1:
         views += [(numbers != element, numbers, SYMMETRY_PRECISION_ANGSTROM) for element in elements]
         views += [(every, np.ones_like(numbers), SYMMETRY_PRECISION_ANGSTROM)]
-    hkl, factors = structure_factors(lattice, positions, numbers)
     for kept, labels, precision in views:
         with _quiet_moyo():
             try:
@@ -46,9 +70,7 @@ def hidden_supergroup(crystal: Crystal, tolerance_angstrom: float) -> int | None
             except ValueError:
                 continue
         for rotation, shift in _additional(own, found, lattice, 2 * precision):
-            if _change(hkl, factors, rotation, shift) < HIDDEN_BELOW:
-                return int(found.number)
-    return None
+            yield Image(int(found.number), rotation, shift)
 
 
 def structure_factors(lattice: NDArray[np.float64], positions: NDArray[np.float64],
@@ -81,12 +103,20 @@ def _change(hkl: NDArray[np.int64], factors: NDArray[np.complex128], rotation: N
 
 def _additional(own: moyopy.MoyoDataset, found: moyopy.MoyoDataset, lattice: NDArray[np.float64],
                 tolerance_angstrom: float) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
-    """Yield the operations of `found` (rotation [3, 3], translation [3], fractional) that `own` has not."""
+    """Yield operations of `found` (rotation [3, 3], translation [3], fractional) that `own` has not.
+
+    One of each coset: what follows an operation of the crystal's own group makes the same image.
+    """
     rotations, shifts = np.array(own.operations.rotations), np.array(own.operations.translations)
+    known_rotations, known_shifts = rotations, shifts
     for rotation, shift in zip(found.operations.rotations, found.operations.translations, strict=True):
-        apart = shifts[(rotations == np.array(rotation)).all(axis=(1, 2))] - np.array(shift)
+        rotation, shift = np.array(rotation), np.array(shift)
+        apart = known_shifts[(known_rotations == rotation).all(axis=(1, 2))] - shift
         if (np.linalg.norm((apart - np.round(apart)) @ lattice, axis=1) > tolerance_angstrom).all():
-            yield np.array(rotation), np.array(shift)
+            known_rotations = np.concatenate([known_rotations, rotation @ rotations])
+            known_shifts = np.concatenate([known_shifts, shifts @ rotation.T + shift])
+            same = np.flatnonzero((rotations == rotation).all(axis=(1, 2)))
+            yield (np.eye(3, dtype=np.int64), shift - shifts[same[0]]) if len(same) else (rotation, shift)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cbedgan.simulate.aperture import aperture_samples, incident_directions, interpolation
+from cbedgan.simulate.aperture import aperture_samples, incident_directions, interpolation, weights_of_mean
 from cbedgan.simulate.detector import DetectorConfig, Drift, directions_across, simulate_pattern, splat
 from cbedgan.simulate.multislice import MultisliceConfig
 from cbedgan.simulate.zone_axis import slab
@@ -140,3 +140,13 @@ def test_directions_follow_the_aperture_and_the_thickness(silicon, difference):
     wanted = DetectorConfig.model_validate(CANONICAL.model_dump() | {"directions_across": {"drift_angstrom": 0.5}})
     fine = pattern_of(silicon, [1, 1, 0], CANONICAL.model_copy(update={"directions_across": 16})).image
     assert difference(fine, pattern_of(silicon, [1, 1, 0], wanted).image) < 0.02
+
+
+@pytest.mark.parametrize("across", [5, 8, 13])
+def test_means_over_the_aperture_do_not_depend_on_the_directions(across):
+    nodes = incident_directions(across)
+    weights, squared = weights_of_mean(nodes), (nodes**2).sum(-1)
+    assert weights.sum() == pytest.approx(1)
+    assert weights @ nodes == pytest.approx([0, 0], abs=1e-12)
+    assert weights @ squared == pytest.approx(0.5, abs=0.01)
+    assert weights @ squared**2 == pytest.approx(1 / 3, abs=0.015)
