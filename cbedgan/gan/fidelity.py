@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from cbedgan.gan.torchvision_ops import ensure_torchvision
-from cbedgan.pattern import mirror_residual, n_fold_residual
 from classifier.model import ModelConfig, StackClassifier
+from classifier.pattern import mirror_residual, n_fold_residual
 
 NEIGHBOURS = 5
 PROJECTIONS = 256

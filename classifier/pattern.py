@@ -28,9 +28,7 @@ def n_fold_residual(patterns: Patterns, n: int) -> Patterns:
     0 = the pattern is its own image after a turn by 360/n degrees (also when it does not vary at all), 1 = the mean of
     its n turned images is rotationally flat; pure noise gives 1 - 1/n.
     """
-    power = _azimuthal_power(_spectrum(_tensor(patterns)).abs().square())
-    allowed = power[..., ::n].sum(-1)
-    return _like(patterns, _share(power.sum(-1) - allowed, power.sum(-1)))
+    return _like(patterns, n_fold_share(azimuthal_spectrum(_tensor(patterns)), n))
 
 
 def mirror_residual(patterns: Patterns, azimuth_rad: float | None = None) -> Patterns:
@@ -39,7 +37,18 @@ def mirror_residual(patterns: Patterns, azimuth_rad: float | None = None) -> Pat
     azimuth_rad: direction of the line, counter-clockwise from +x (columns) towards +y (rows); None takes the best
     line of each pattern. 0 = symmetric, 1 = antisymmetric, pure noise gives 1/2 for a given line.
     """
-    spectrum = _spectrum(_tensor(patterns))
+    return _like(patterns, mirror_share(azimuthal_spectrum(_tensor(patterns)), azimuth_rad))
+
+
+def n_fold_share(spectrum: Tensor, n: int) -> Tensor:
+    """n_fold_residual float64 [...] of spectra [..., R, M]: of whole patterns, or of some of their rings."""
+    power = _azimuthal_power(spectrum.abs().square())
+    allowed = power[..., ::n].sum(-1)
+    return _share(power.sum(-1) - allowed, power.sum(-1))
+
+
+def mirror_share(spectrum: Tensor, azimuth_rad: float | None = None) -> Tensor:
+    """mirror_residual float64 [...] of spectra [..., R, M]: of whole patterns, or of some of their rings."""
     total = _azimuthal_power(spectrum.abs().square()).sum(-1)
     # The mirrored pattern has the coefficients conj(c_m) exp(-2 i m azimuth), so the overlap is a Fourier sum of c_m^2.
     overlap = _azimuthal_power(spectrum.square())
@@ -48,7 +57,7 @@ def mirror_residual(patterns: Patterns, azimuth_rad: float | None = None) -> Pat
         torch.tensor([azimuth_rad], dtype=torch.float64))
     wave = torch.exp(2j * torch.arange(orders)[:, None] * lines)
     symmetric = (overlap @ wave.to(overlap.device)).real.amax(-1)
-    return _like(patterns, _share(total - symmetric, 2 * total))
+    return _share(total - symmetric, 2 * total)
 
 
 def to_polar(patterns: Tensor) -> Tensor:
@@ -60,21 +69,28 @@ def to_polar(patterns: Tensor) -> Tensor:
     return polar.reshape(*patterns.shape[:-2], *polar.shape[-2:])
 
 
+def azimuthal_spectrum(patterns: Tensor) -> Tensor:
+    """Azimuthal Fourier coefficients, complex128 [..., R, M], weighted so that squares sum over the area.
+
+    Ring r lies r + 0.5 pixels from the centre; m = 0 is the mean over azimuths times their number.
+    """
+    polar = to_polar(patterns)
+    return torch.fft.rfft(polar) * ring_radius(polar.shape[-2]).to(polar.device).sqrt()[:, None]
+
+
+def ring_radius(rings: int) -> Tensor:
+    """Radius float64 [R] of each ring in pixels."""
+    return torch.arange(rings, dtype=torch.float64) + 0.5
+
+
 @functools.lru_cache
 def _polar_grid(height: int, width: int) -> Tensor:
     """Places (x, y) in -1..1, float64 [R, azimuths, 2], of the samples of a pattern of this size."""
     rings = min(height, width) // 2
     azimuths = AZIMUTH_MULTIPLE * math.ceil(2 * math.pi * rings / AZIMUTH_MULTIPLE)
     angle = torch.arange(azimuths, dtype=torch.float64) * (2 * math.pi / azimuths)
-    radius = torch.arange(rings, dtype=torch.float64)[:, None] + 0.5
+    radius = ring_radius(rings)[:, None]
     return torch.stack((radius * angle.cos() * 2 / width, radius * angle.sin() * 2 / height), -1)
-
-
-def _spectrum(patterns: Tensor) -> Tensor:
-    """Azimuthal Fourier coefficients, complex128 [..., R, M], weighted so that squares sum over the area."""
-    polar = to_polar(patterns)
-    radius = torch.arange(polar.shape[-2], dtype=torch.float64, device=polar.device) + 0.5
-    return torch.fft.rfft(polar) * radius.sqrt()[:, None]
 
 
 def _azimuthal_power(squares: Tensor) -> Tensor:

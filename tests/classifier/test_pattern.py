@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from cbedgan.pattern import mirror_residual, n_fold_residual, radial_profile
+from classifier.pattern import mirror_residual, n_fold_residual, radial_profile
 
 SIZE = 48
 SIDE = np.arange(SIZE) - SIZE / 2 + 0.5
