@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -100,6 +101,17 @@ def gain(x: Tensor, amount: Tensor) -> Tensor:
     below the floor, and with the fourth root, it is only near to one.
     """
     return x + amount[:, None, None, None]
+
+
+def mix(x: Tensor, target: Tensor, rng: np.random.Generator, alpha: float) -> tuple[Tensor, Tensor]:
+    """Mix every stack of x [B, 3, H, W], and its target [B, K], with another: share l ~ Beta(alpha, alpha), 1 - l.
+
+    No invariance: mixup (Zhang et al. 2018, arXiv 1710.09412, eq. 1) asks for straight lines between samples.
+    """
+    share = torch.from_numpy(rng.beta(alpha, alpha, len(x))).to(x)
+    other = torch.from_numpy(rng.permutation(len(x))).to(x.device)
+    return (x * share[:, None, None, None] + x[other] * (1 - share)[:, None, None, None],
+            target * share[:, None] + target[other] * (1 - share)[:, None])
 
 
 def _uniform(count: int, generator: torch.Generator, device: torch.device) -> Tensor:

@@ -7,19 +7,20 @@ import math
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor
 
-from classifier.augment import AugmentConfig, augment
+from classifier.augment import AugmentConfig, augment, mix
 from classifier.checkpoint import load_checkpoint, save_checkpoint
 from classifier.config import Config
 from classifier.dataset import StackSet
 from classifier.geometry import ViewConfig
 from classifier.intensity import IntensityConfig
-from classifier.losses import class_prior, cross_entropy, logit_adjusted
+from classifier.losses import ClassSizes, Loss, class_prior
 from classifier.model import ModelConfig, StackClassifier
 from classifier.sampling import Strata
 from classifier.spacegroup import ClassMap
@@ -32,7 +33,8 @@ class TrainClassifierConfig(Config):
 
     images, batch: stacks seen in all and in a step, whatever their origin; learning_rate: its peak, reached after
     warmup_images and falling to zero along a cosine; ema_half_life_images: of the averaged weights that leave training
-    (0: the last weights); sampling_power: p(class) ~ (training materials)^power; tau: strength of the logit adjustment;
+    (0: the last weights); sampling_power: p(class) ~ (training materials)^power; mixup_alpha: of the Beta distribution
+    from which mixup draws its shares (0: no mixup);
     synthetic_share: share of each batch taken from the added source; synthetic_weight: of its samples in the loss;
     max_skipped_share: share of steps that may be skipped because loss or gradient is not finite.
     """
@@ -44,8 +46,8 @@ class TrainClassifierConfig(Config):
     intensity: IntensityConfig
     augment: AugmentConfig
     model: ModelConfig
-    loss: Literal["cross_entropy", "logit_adjusted"]
-    tau: float
+    loss: Loss
+    mixup_alpha: Annotated[float, Field(ge=0)] = Field(0.0, exclude_if=lambda alpha: alpha == 0)
     images: int
     batch: int
     learning_rate: float
@@ -114,19 +116,20 @@ class State:
             setattr(self, name, parts["counters"][name])
 
 
-def step(state: State, config: TrainClassifierConfig, sources: list[Source], prior: Tensor,
+def step(state: State, config: TrainClassifierConfig, sources: list[Source], sizes: ClassSizes,
          class_map: ClassMap) -> float | None:
     """Update the network on one batch drawn for state.images_seen; return its loss, or None if it was not finite."""
     seed = int(np.random.SeedSequence([config.seed, state.images_seen]).generate_state(1, np.uint64)[0] >> 1)
     torch.manual_seed(seed)  # for dropout
     x, target, weight = draw_batch(config, sources, state.images_seen)
     x, target = augment(x, target, torch.Generator().manual_seed(seed), config.augment, class_map)
+    if config.mixup_alpha:
+        x, target = mix(x, target, np.random.default_rng([seed, 1]), config.mixup_alpha)
     with torch.autocast(x.device.type, torch.bfloat16, enabled=x.device.type == "cuda"):
         logits = state.model(x)
-    if config.loss == "logit_adjusted":
-        loss = logit_adjusted(logits, target, prior, config.tau, weight)
-    else:
-        loss = cross_entropy(logits, target, weight)
+    losses, counted = config.loss.terms(logits, target, sizes, state.images_seen / config.images)
+    weight = weight * counted
+    loss = (losses * weight).sum() / weight.sum()
     state.optimiser.zero_grad(set_to_none=True)
     loss.backward()
     norm = torch.nn.utils.clip_grad_norm_(state.model.parameters(), config.gradient_clip)
@@ -172,10 +175,14 @@ def learning_rate(config: TrainClassifierConfig, images_seen: int) -> float:
     return config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
 
 
-def class_frequencies(config: TrainClassifierConfig, sources: list[Source]) -> Tensor:
-    """Class frequencies float32 [K] that the loss sees; a class without samples counts as half of the rarest."""
+def class_sizes(config: TrainClassifierConfig, sources: list[Source]) -> ClassSizes:
+    """Sizes of the classes that the loss sees; a class without samples counts as half of the rarest."""
     probability = sources[0].target_share()
     if len(sources) > 1:
         added = config.synthetic_share * config.synthetic_weight
         probability = (1 - config.synthetic_share) * probability + added * sources[1].target_share()
-    return class_prior(torch.from_numpy(probability).float(), smallest=float(probability[probability > 0].min()) / 2)
+    prior = class_prior(torch.from_numpy(probability).float(), smallest=float(probability[probability > 0].min()) / 2)
+    materials = np.zeros(len(prior), dtype=np.float32)
+    for source in sources:
+        materials[:len(source.strata.class_size)] += source.weight * source.strata.class_size
+    return ClassSizes(prior, torch.from_numpy(np.maximum(materials, 1)))

@@ -11,18 +11,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from classifier import metrics
 from classifier.dataset import StackSet, check_added_source, load_stack_set, load_training_set
 from classifier.errors import InputError
+from classifier.losses import ClassSizes
 from classifier.predict import Predictions, TrainedClassifier, load_classifier, predict_logits
 from classifier.run import Interrupted, Run, StopRequest, progress
 from classifier.scores import score
 from classifier.spacegroup import ClassMap
 from classifier.split import Split, load_split
 from classifier.stackfile import StackFile
-from classifier.step import Source, State, TrainClassifierConfig, class_frequencies, learning_rate, step
+from classifier.step import Source, State, TrainClassifierConfig, class_sizes, learning_rate, step
 
 __all__ = ["TrainClassifierConfig", "TrainedClassifier", "load_classifier", "reproducible", "train_classifier"]
 
@@ -88,13 +88,13 @@ def _run(config: TrainClassifierConfig, run: Run, held: Split, stacks: Path, syn
     if run.checkpoint_path.exists():
         state.load(run.checkpoint_path)
     run.rewind(state.images_seen)
-    prior = class_frequencies(config, sources).to(device)
-    _loop(config, run, state, sources, prior, class_map, judged["validation"].to(device))
+    sizes = class_sizes(config, sources).to(device)
+    _loop(config, run, state, sources, sizes, class_map, judged["validation"].to(device))
 
     network = state.average if config.ema_half_life_images else state.model
     materials = torch.from_numpy(training_materials(real, len(class_map)))
     trained = TrainedClassifier(network.cpu().eval(), config.model, class_map, config.view, frame, transform,
-                                prior.cpu(), materials, held.digest, held.stack_digest, run.provenance())
+                                sizes.prior.cpu(), materials, held.digest, held.stack_digest, run.provenance())
     digest = trained.save(run.folder / "classifier.safetensors")
     predictions = Predictions.concatenate([Predictions.of(
         trained, samples, part=part, provenance={**run.provenance(), "classifier_digest": digest})
@@ -113,7 +113,7 @@ def training_materials(samples: StackSet, classes: int) -> np.ndarray:
     return np.bincount(pairs[0].astype(np.int64), minlength=classes)
 
 
-def _loop(config: TrainClassifierConfig, run: Run, state: State, sources: list[Source], prior: Tensor,
+def _loop(config: TrainClassifierConfig, run: Run, state: State, sources: list[Source], sizes: ClassSizes,
           class_map: ClassMap, validation: StackSet) -> None:
     """Step until config.images are seen, in one order: done? - report - save - stop - step."""
     bar = progress("train-clf", config.images, completed=state.images_seen)
@@ -128,7 +128,7 @@ def _loop(config: TrainClassifierConfig, run: Run, state: State, sources: list[S
                 return
             if stop.requested:
                 raise Interrupted(stop.signal_number)
-            loss = step(state, config, sources, prior, class_map)
+            loss = step(state, config, sources, sizes, class_map)
             state.images_seen += config.batch
             if loss is None:
                 _count_skip(state, config, run)

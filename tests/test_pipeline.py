@@ -22,6 +22,7 @@ from cbedgan.gan.train import TrainGanConfig
 from cbedgan.synthesis.synthesize import SynthesizeConfig, synthesize
 from classifier.config import load_config, parse_config
 from classifier.errors import InputError
+from classifier.losses import CrossEntropy
 from classifier.predict import Predictions, load_classifier, predict
 from classifier.split import SplitConfig, split
 from classifier.stackfile import StackFile
@@ -100,7 +101,7 @@ def test_shipped_configurations_are_complete(name, model):
 def test_arms_are_trained_as_the_classifier_is():
     arms, alone = (load_config(CONFIGS / f"{name}.toml", model) for name, model in
                    (("compare", CompareConfig), ("train_clf", TrainClassifierConfig)))
-    assert arms.classifier == alone.model_copy(update={"loss": "cross_entropy"})
+    assert arms.classifier == alone.model_copy(update={"loss": CrossEntropy(kind="cross_entropy")})
     assert not {alone.seed, alone.seed + 1} & set(arms.seeds)  # those judged where stacks are made
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from classifier.errors import InputError
 from classifier.geometry import ViewConfig, view
+from classifier.losses import CrossEntropy, LogitAdjusted, Loss
 from classifier.split import Split
 from classifier.stackfile import SampleTable, StackFile, StackWriter
 
@@ -25,26 +26,28 @@ class Arm:
     """One training condition; it differs from its reference arm in one argument, the loss or the added source."""
 
     label: str
-    loss: Literal["cross_entropy", "logit_adjusted"]
+    loss: Loss
     source: Source | None
     reference: str | None
 
 
+PLAIN, ADJUSTED = CrossEntropy(kind="cross_entropy"), LogitAdjusted(kind="logit_adjusted", tau=1.0)
+
 ARMS = {
-    "real": Arm("real", "cross_entropy", None, None),
-    "real_logit_adjusted": Arm("real (LA)", "logit_adjusted", None, "real"),
-    "duplicated_reals": Arm("duplicated reals", "cross_entropy", "duplicated", "real"),
-    "reserve_reals": Arm("equal number of real stacks", "cross_entropy", "reserve", "real"),
-    "interior_synthetic": Arm("interior synthetic", "cross_entropy", "interior", "real"),
-    "boundary_synthetic": Arm("boundary synthetic", "cross_entropy", "boundary", "real"),
+    "real": Arm("real", PLAIN, None, None),
+    "real_logit_adjusted": Arm("real (LA)", ADJUSTED, None, "real"),
+    "duplicated_reals": Arm("duplicated reals", PLAIN, "duplicated", "real"),
+    "reserve_reals": Arm("equal number of real stacks", PLAIN, "reserve", "real"),
+    "interior_synthetic": Arm("interior synthetic", PLAIN, "interior", "real"),
+    "boundary_synthetic": Arm("boundary synthetic", PLAIN, "boundary", "real"),
     "duplicated_reals_logit_adjusted": Arm(
-        "duplicated reals (LA)", "logit_adjusted", "duplicated", "real_logit_adjusted"),
+        "duplicated reals (LA)", ADJUSTED, "duplicated", "real_logit_adjusted"),
     "reserve_reals_logit_adjusted": Arm(
-        "equal number of real stacks (LA)", "logit_adjusted", "reserve", "real_logit_adjusted"),
+        "equal number of real stacks (LA)", ADJUSTED, "reserve", "real_logit_adjusted"),
     "interior_synthetic_logit_adjusted": Arm(
-        "interior synthetic (LA)", "logit_adjusted", "interior", "real_logit_adjusted"),
+        "interior synthetic (LA)", ADJUSTED, "interior", "real_logit_adjusted"),
     "boundary_synthetic_logit_adjusted": Arm(
-        "boundary synthetic (LA)", "logit_adjusted", "boundary", "real_logit_adjusted"),
+        "boundary synthetic (LA)", ADJUSTED, "boundary", "real_logit_adjusted"),
 }
 """Every arm by name; (LA) marks the logit-adjusted loss, the cheap remedy that synthetic stacks have to beat."""
 

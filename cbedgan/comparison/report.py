@@ -59,7 +59,7 @@ def content(evidence: Evidence) -> dict[str, Any]:
         "setting": wording.setting(primary, unit=judgement["unit"], seeds=len(evidence.config["seeds"])),
         "primary": primary,
         "contrasts": evaluation.contrasts(),
-        "arms": {name: {"label": ARMS[name].label, "loss": ARMS[name].loss, "source": ARMS[name].source,
+        "arms": {name: {"label": ARMS[name].label, "loss": ARMS[name].loss.kind, "source": ARMS[name].source,
                         "stacks_added": sum(evidence.numbers.values()) if ARMS[name].source else 0, "scores": scores}
                  for name, scores in evaluation.arms().items()},
         "groups": _groups(evidence),

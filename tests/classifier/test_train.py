@@ -18,6 +18,7 @@ import classifier.step
 import classifier.train
 from classifier.checkpoint import load_checkpoint
 from classifier.errors import InputError
+from classifier.losses import LogitAdjusted
 from classifier.predict import Predictions, load_classifier
 from classifier.run import Interrupted
 from classifier.split import load_split, split
@@ -117,20 +118,21 @@ def test_an_interrupt_saves_and_exits_with_130(data, make_train_config, tmp_path
 
 def test_a_step_that_is_not_finite_is_skipped_counted_and_stops_a_sick_run(data, make_train_config, tmp_path,
                                                                            monkeypatch) -> None:
-    plain, calls = classifier.step.logit_adjusted, []
+    plain, calls = LogitAdjusted.terms, []
 
     def sick(at):
-        def loss(*arguments):
+        def terms(*arguments):
             calls.append(1)
-            return plain(*arguments) * (float("nan") if len(calls) in at else 1)
-        return loss
+            losses, weights = plain(*arguments)
+            return losses * (float("nan") if len(calls) in at else 1), weights
+        return terms
 
-    monkeypatch.setattr(classifier.step, "logit_adjusted", sick({3, 7}))
+    monkeypatch.setattr(LogitAdjusted, "terms", sick({3, 7}))
     path = train_classifier(make_train_config(), stacks=data.stacks, split=data.split, out=tmp_path / "once")
     assert json.loads((tmp_path / "once/result.json").read_text())["skipped_steps"] == 2
     assert all(torch.isfinite(tensor).all() for tensor in load_classifier(path).model.state_dict().values())
     calls.clear()
-    monkeypatch.setattr(classifier.step, "logit_adjusted", sick(range(20, 1000)))
+    monkeypatch.setattr(LogitAdjusted, "terms", sick(range(20, 1000)))
     with pytest.raises(InputError, match="at most 10.0% of the steps"):
         train_classifier(make_train_config(), stacks=data.stacks, split=data.split, out=tmp_path / "sick")
     held = load_checkpoint(tmp_path / "sick/checkpoint.safetensors", kind="classifier-training")

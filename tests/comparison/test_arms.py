@@ -9,6 +9,7 @@ from cbedgan.comparison.arms import ARMS, write_sources
 from classifier.dataset import check_added_source
 from classifier.errors import InputError
 from classifier.geometry import ViewConfig
+from classifier.losses import CrossEntropy
 from classifier.split import load_split
 from classifier.stackfile import SampleTable, StackFile, write_stack_file
 
@@ -34,7 +35,7 @@ def written(split_stacks, synthetic_file, tmp_path):
 def test_each_arm_differs_from_its_reference_in_one_argument():
     for arm in ARMS.values():
         if arm.reference is None:
-            assert (arm.loss, arm.source) == ("cross_entropy", None)
+            assert (arm.loss, arm.source) == (CrossEntropy(kind="cross_entropy"), None)
         else:
             reference = ARMS[arm.reference]
             assert (arm.loss != reference.loss) + (arm.source != reference.source) == 1

@@ -45,7 +45,7 @@ def test_arms_differ_in_their_argument_and_nothing_else(call, compare_config):
         real, adjusted, boundary = (runs[f"{arm}-seed{seed}"] for arm in
                                     ("real", "real_logit_adjusted", "boundary_synthetic"))
         assert real["config"]["seed"] == seed
-        assert adjusted["config"] == {**real["config"], "loss": "logit_adjusted"}
+        assert adjusted["config"] == {**real["config"], "loss": {"kind": "logit_adjusted", "tau": 1.0}}
         assert boundary["config"] == real["config"]
         assert adjusted["inputs"] == real["inputs"]
         assert set(boundary["inputs"]) - set(real["inputs"]) == {"synthetic"}
