@@ -1,4 +1,4 @@
-"""The 230 space-group types: symbol, crystal system, point group, Laue class, hand; and the map to class indices."""
+"""The 230 space-group types: symbol, crystal system, lattice, point group, Laue class, hand; and the class map."""
 
 from __future__ import annotations
 
@@ -23,6 +23,15 @@ def _mirror_image(group: gemmi.SpaceGroup) -> int:
     return gemmi.find_spacegroup_by_ops(gemmi.GroupOps(operations)).number
 
 
+def _bravais_lattice(group: gemmi.SpaceGroup) -> str:
+    # The reference setting of the seven rhombohedral groups is hexagonal: its centring is R there too.
+    family, centring = _FAMILIES[group.crystal_system_str()], group.short_name()[0]
+    return family + ("S" if centring in "ABC" else "R" if centring == "H" else centring)
+
+
+_FAMILIES = {"triclinic": "a", "monoclinic": "m", "orthorhombic": "o", "tetragonal": "t", "trigonal": "h",
+             "hexagonal": "h", "cubic": "c"}
+BRAVAIS_LATTICES: tuple[str, ...] = tuple(dict.fromkeys(_bravais_lattice(group) for group in _TYPES.values()))
 CRYSTAL_SYSTEMS: tuple[str, ...] = tuple(dict.fromkeys(group.crystal_system_str() for group in _TYPES.values()))
 POINT_GROUPS: tuple[str, ...] = tuple(dict.fromkeys(group.point_group_hm() for group in _TYPES.values()))
 LAUE_CLASSES: tuple[str, ...] = tuple(dict.fromkeys(group.laue_str() for group in _TYPES.values()))
@@ -51,6 +60,11 @@ def point_group(space_group: int) -> str:
 def laue_class(space_group: int) -> str:
     """One of the 11 LAUE_CLASSES: the point group with an inversion centre added."""
     return _type(space_group).laue_str()
+
+
+def bravais_lattice(space_group: int) -> str:
+    """One of the 14 BRAVAIS_LATTICES: crystal family and centring, S for a base-centred lattice, whichever its face."""
+    return _bravais_lattice(_type(space_group))
 
 
 def is_centrosymmetric(space_group: int) -> bool:

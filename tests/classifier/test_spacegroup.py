@@ -35,6 +35,7 @@ def test_row_agrees_with_independent_sources(number, spglib_types):
     unoriented = {"-4m2": "-42m", "-6m2": "-62m"}
     assert sg.point_group(number) == unoriented.get(other.pointgroup_international, other.pointgroup_international)
     assert sg.crystal_system(number) == third.crystal_system.lower()
+    assert sg.bravais_lattice(number) == str(third.bravais_class).replace("mC", "mS")  # its name for one setting
     assert sg.point_group(number) in LAUE[sg.laue_class(number)].split()
     rotations = np.array(moyopy.operations_from_number(number).rotations)
     assert sg.is_centrosymmetric(number) == (rotations == -np.eye(3, dtype=int)).all(axis=(1, 2)).any()
@@ -46,6 +47,7 @@ def test_orders_and_counts_are_those_of_international_tables():
                                   "cubic")
     assert sg.POINT_GROUPS == tuple(" ".join(LAUE.values()).split())
     assert sg.LAUE_CLASSES == tuple(LAUE)
+    assert sg.BRAVAIS_LATTICES == tuple("aP mP mS oP oS oF oI tP tI hP hR cP cF cI".split())
     assert sum(map(sg.is_centrosymmetric, sg.NUMBERS)) == 92
     assert sum(map(sg.is_sohncke, sg.NUMBERS)) == 65
 
