@@ -1,73 +1,122 @@
-"""The classifier network: a small residual CNN, stack -> features -> logits, in which no layer mixes samples."""
+"""The classifier network: a residual CNN, stack -> features -> logits, in which no layer mixes samples."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
+from classifier.backbone import Block, body
 from classifier.config import Config
+from classifier.eight_views import Views, average_over_views
 from classifier.errors import InputError
+
+# Bounds, so that a forged checkpoint cannot ask for a network without end.
+Width = Annotated[int, Field(ge=1, le=4096)]
+Count = Annotated[int, Field(ge=0, le=64)]
+Patterns = Literal["channels", "in_order", "any_order", "one_random"]
+COSINE_SCALE = 30.0  # of a cosine head's logits; LDAM's published code (arXiv 1906.07413) has 30
 
 
 class ModelConfig(Config):
-    """widths: channels of each stage, every stage at half the side of the one before (the first at half the input's);
-    blocks: residual blocks a stage; groups: groups of the normalisation; dropout: share of features dropped."""
+    """A network for stacks of any size; what is left out is as in the smallest net, one encoder of all patterns.
 
-    # Bounds, so that a forged checkpoint cannot ask for a network without end.
-    widths: Annotated[tuple[Annotated[int, Field(ge=1, le=4096)], ...], Field(max_length=16)]
-    blocks: Annotated[int, Field(ge=0, le=64)]
+    widths: channels of each stage, every stage at half the side of the one before (the first at half the input's);
+    blocks: residual blocks a stage, one number or one for each; groups: groups of the normalisation; dropout: share of
+    features dropped. block, stem_width: see backbone.body.
+    patterns: "channels": the patterns enter together. Otherwise one encoder sees each by itself: its features stand
+    side by side ("in_order"); or each feature's values are sorted first, so that the order of the patterns makes no
+    difference ("any_order"); or training draws one pattern of each stack, and evaluation takes the mean of the features
+    over all, which is that of a linear head's logits ("one_random").
+    head: "linear", or "cosine": COSINE_SCALE times the cosine between features and each class's weights.
+    views: what the logits are averaged over in evaluation, see eight_views ("all" needs the raw pose).
+    """
+
+    widths: Annotated[tuple[Width, ...], Field(max_length=16)]
+    blocks: Count | Annotated[tuple[Count, ...], Field(max_length=16)]
     groups: Annotated[int, Field(ge=1)]
     dropout: Annotated[float, Field(ge=0, lt=1)]
+    block: Block = Field("basic", exclude_if=lambda value: value == "basic")
+    stem_width: Annotated[int, Field(ge=0, le=4096)] = Field(0, exclude_if=lambda value: value == 0)
+    patterns: Patterns = Field("channels", exclude_if=lambda value: value == "channels")
+    head: Literal["linear", "cosine"] = Field("linear", exclude_if=lambda value: value == "linear")
+    views: Views = Field("one", exclude_if=lambda value: value == "one")
 
 
 class StackClassifier(nn.Module):
-    """Stacks x [B, C, H, W] to logits [B, K]; H and W must halve evenly once for every stage."""
+    """Stacks x [B, C, H, W] to logits [B, K].
 
-    def __init__(self, config: ModelConfig, *, classes: int, size_pixels: int, channels: int = 3) -> None:
+    mirror_partner: int [K] of ClassMap, which averages over mirrored views need; it is no part of the state.
+    """
+
+    def __init__(self, config: ModelConfig, *, classes: int, size_pixels: int, channels: int = 3,
+                 mirror_partner: Sequence[int] | None = None) -> None:
         super().__init__()
-        if size_pixels % 2 ** len(config.widths) or any(width % config.groups for width in config.widths):
-            raise InputError(source="model", rule="widths must be multiples of groups, and the side must halve evenly "
-                             "once for each", value=f"widths {config.widths}, groups {config.groups}, "
-                             f"{size_pixels} pixels", remedy="Change widths, groups or view.size_pixels.")
-        stages: list[nn.Module] = []
-        before = channels
-        for width in config.widths:
-            stages.append(nn.Conv2d(before, width, 4, stride=2, padding=1))
-            stages.extend(ResidualBlock(width, config.groups) for _ in range(config.blocks))
-            before = width
-        self.body = nn.Sequential(*stages)
-        self.norm = nn.GroupNorm(config.groups, before)
+        if config.views != "one" and mirror_partner is None:
+            raise InputError(source="model.views", rule="averages over views need a class map", value=config.views,
+                             remedy="Build the network with mirror_partner, or set views = \"one\".")
+        self.patterns, self.views = config.patterns, config.views
+        together = config.patterns == "channels"
+        blocks = (config.blocks,) * len(config.widths) if isinstance(config.blocks, int) else config.blocks
+        self.body = body(block=config.block, channels=channels if together else 1, stem_width=config.stem_width,
+                         widths=config.widths, blocks=blocks, groups=config.groups, size_pixels=size_pixels)
+        width = (channels if together else 1, *config.widths)[-1]
+        self.norm = nn.GroupNorm(config.groups, width)
         self.dropout = nn.Dropout(config.dropout)
-        self.head = nn.Linear(2 * before, classes)
-        nn.init.zeros_(self.head.bias)
+        self.feature_count = 2 * width * (1 if together or config.patterns == "one_random" else channels)
+        self.head = (CosineHead if config.head == "cosine" else _linear)(self.feature_count, classes)
+        partner = torch.arange(classes) if mirror_partner is None else torch.as_tensor(mirror_partner)
+        self.register_buffer("partner", partner, persistent=False)
 
     def features(self, x: Tensor) -> Tensor:
-        """Features float32 [B, F] of stacks x [B, C, H, W]: mean and maximum of the last stage over pixels."""
+        """Features float32 [B, F] of stacks x [B, C, H, W], of one view."""
+        if self.patterns == "channels":
+            return self.encode(x)
+        if self.patterns == "one_random" and self.training:
+            drawn = torch.randint(x.shape[1], (len(x),)).to(x.device)  # on the CPU: the same on every device
+            return self.encode(x[torch.arange(len(x), device=x.device), drawn, None])
+        each = self.encode(x.flatten(0, 1)[:, None]).unflatten(0, x.shape[:2])
+        if self.patterns == "one_random":
+            return each.mean(1)
+        return (each.sort(dim=1).values if self.patterns == "any_order" else each).flatten(1)
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Mean and maximum over pixels, float32 [B, 2 width], of the last stage's maps of x [B, C, H, W]."""
         h = F.relu(self.norm(self.body(x.contiguous(memory_format=torch.channels_last))))
         # A weak reflection that should be absent tells a group from another: a mean alone would drown it.
         return torch.cat([h.mean((2, 3)), h.amax((2, 3))], dim=1).float()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits float32 [B, K] of stacks x [B, C, H, W]; the head is computed in float32 under autocast too."""
+        """Logits float32 [B, K] of stacks x [B, C, H, W]: of x itself in training, over all views in evaluation."""
+        if self.training or self.views == "one":
+            return self.one_view(x)
+        return average_over_views(self.one_view, x, self.views, self.partner)
+
+    def one_view(self, x: Tensor) -> Tensor:
+        """Logits float32 [B, K] of x as it is; the head is computed in float32 under autocast too."""
         features = self.dropout(self.features(x))
         with torch.autocast(features.device.type, enabled=False):
             return self.head(features)
 
 
-class ResidualBlock(nn.Module):
-    """h + f(h) at one width, f = two normalised 3x3 convolutions, the last of them zero at the start."""
+class CosineHead(nn.Module):
+    """Features [B, F] to COSINE_SCALE cos(features, weight_k), [B, K]: no class is preferred by its weights' length."""
 
-    def __init__(self, width: int, groups: int) -> None:
+    def __init__(self, features: int, classes: int) -> None:
         super().__init__()
-        self.norm_1, self.norm_2 = nn.GroupNorm(groups, width), nn.GroupNorm(groups, width)
-        self.conv_1 = nn.Conv2d(width, width, 3, padding=1, bias=False)
-        self.conv_2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
-        nn.init.zeros_(self.conv_2.weight)
+        self.out_features = classes
+        self.weight = nn.Parameter(torch.randn(classes, features))
 
-    def forward(self, h: Tensor) -> Tensor:
-        """h [B, width, H, W] -> the same shape."""
-        return h + self.conv_2(F.relu(self.norm_2(self.conv_1(F.relu(self.norm_1(h))))))
+    def forward(self, features: Tensor) -> Tensor:
+        """Logits, of at most COSINE_SCALE."""
+        return COSINE_SCALE * F.linear(F.normalize(features), F.normalize(self.weight))
+
+
+def _linear(features: int, classes: int) -> nn.Linear:
+    head = nn.Linear(features, classes)
+    nn.init.zeros_(head.bias)
+    return head

@@ -75,7 +75,8 @@ def load_classifier(path: Path, *, split_digest: str | None = None) -> TrainedCl
         config = ModelConfig(**{**parts["model_config"], "widths": tuple(parts["model_config"]["widths"])})
         class_map = ClassMap(tuple(parts["space_groups"]))
         frame = Frame(Detector(**parts["detector"]), header["pose"], header["intensity_unit"])
-        model = StackClassifier(config, classes=len(class_map), size_pixels=frame.detector.size_pixels)
+        model = StackClassifier(config, classes=len(class_map), size_pixels=frame.detector.size_pixels,
+                                mirror_partner=class_map.mirror_partner())
         model.load_state_dict(parts["model"])
         return TrainedClassifier(
             model.to(memory_format=torch.channels_last).eval().requires_grad_(False), config, class_map,

@@ -85,9 +85,10 @@ class Source:
 class State:
     """All that changes in training: network, averaged network, optimiser, counters, and the loss since the report."""
 
-    def __init__(self, config: TrainClassifierConfig, classes: int, device: torch.device) -> None:
+    def __init__(self, config: TrainClassifierConfig, class_map: ClassMap, device: torch.device) -> None:
         torch.manual_seed(config.seed)
-        model = StackClassifier(config.model, classes=classes, size_pixels=config.view.size_pixels)
+        model = StackClassifier(config.model, classes=len(class_map), size_pixels=config.view.size_pixels,
+                                mirror_partner=class_map.mirror_partner())
         self.model = model.to(device, memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.model).requires_grad_(False)
         self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=config.learning_rate,

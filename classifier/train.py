@@ -84,7 +84,7 @@ def _run(config: TrainClassifierConfig, run: Run, held: Split, stacks: Path, syn
         sources.append(Source.build(load(synthetic, frame=frame), power=1.0, weight=config.synthetic_weight,
                                     device=device))
     judged = {part: load(stacks, sample_ids=held.parts[part]) for part in ("validation", "test")}
-    state = State(config, len(class_map), device)
+    state = State(config, class_map, device)
     if run.checkpoint_path.exists():
         state.load(run.checkpoint_path)
     run.rewind(state.images_seen)

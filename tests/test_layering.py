@@ -16,7 +16,7 @@ PACKAGES = ("classifier", "cbedgan")
 # in `cbedgan` the folder gives it.
 CLASSIFIER_LAYERS = (
     "errors workers atomic electron config run spacegroup intensity geometry reciprocal disk_lattice pose olcf "
-    "reduction augment sampling model losses metrics holdout sampletable pattern subgroups levels",
+    "reduction augment sampling backbone eight_views model losses metrics holdout sampletable pattern subgroups levels",
     "checkpoint stacklayout stackfile cache prefetch viewed",
     "shard preparation_report olcf_files stfc prepare",
     "split",

@@ -69,7 +69,7 @@ def test_the_learning_rate_warms_up_and_falls_to_zero(make_train_config) -> None
 def test_a_step_is_a_function_of_state_and_images_seen(make_train_config) -> None:
     config, sources = make_train_config(), [source((5, 3, 2), value=0.3)]
     prior = class_frequencies(config, sources)
-    states = [State(config, 3, CPU) for _ in range(2)]
+    states = [State(config, MAP, CPU) for _ in range(2)]
     assert step(states[0], config, sources, prior, MAP) == step(states[1], config, sources, prior, MAP)
     torch.rand(7)
     step(states[0], config, sources, prior, MAP)
@@ -81,7 +81,7 @@ def test_a_step_is_a_function_of_state_and_images_seen(make_train_config) -> Non
 def test_a_state_survives_its_file_with_moments_laid_out_as_their_parameters(make_train_config, tmp_path) -> None:
     config, sources = make_train_config(), [source((5, 3, 2), value=0.3)]
     prior = class_frequencies(config, sources)
-    state, again = State(config, 3, CPU), State(config, 3, CPU)
+    state, again = State(config, MAP, CPU), State(config, MAP, CPU)
     step(state, config, sources, prior, MAP)
     state.images_seen = 16
     state.save(tmp_path / "c.safetensors", {})

@@ -1,0 +1,28 @@
+"""The views of a stack that its symmetry label cannot tell apart, and the exact average of a prediction over them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Views = Literal["one", "canonical", "all"]
+QUARTERS: dict[Views, tuple[int, ...]] = {"one": (0,), "canonical": (0, 2), "all": (0, 1, 2, 3)}
+
+
+def average_over_views(logits: Callable[[Tensor], Tensor], x: Tensor, views: Views, partner: Tensor) -> Tensor:
+    """Mean of logits(view of x) [B, K] over the views of stacks x [B, C, H, W], classes permuted where mirrored.
+
+    views: "canonical" are the half turn and the mirror in the x axis, which keep the canonical pose; "all" the eight of
+    the square (D4), for the raw pose: these must be square. partner: int64 [K], the class of each class's mirror image;
+    where it lacks one (-1), no view is mirrored: that image would belong to no class. The views are a group, so that
+    the mean of a turned stack is the same and that of a mirrored one is permuted, up to rounding.
+    """
+    hands = (x,) if views == "one" or bool((partner < 0).any()) else (x, x.flip(-2))
+    total = torch.zeros((), device=x.device)
+    for mirrored, stacks in enumerate(hands):
+        seen = sum(logits(torch.rot90(stacks, quarter, (-2, -1))) for quarter in QUARTERS[views])
+        total = total + (seen[:, partner] if mirrored else seen)
+    return total / (len(hands) * len(QUARTERS[views]))
