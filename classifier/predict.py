@@ -22,6 +22,7 @@ from classifier.intensity import IntensityTransform
 from classifier.model import ModelConfig, StackClassifier
 from classifier.spacegroup import ClassMap
 from classifier.stackfile import StackFile
+from classifier.trust import Trust
 
 PREDICT_AT_ONCE = 256  # stacks a forward pass
 COLUMNS = ("sample_id", "material", "structure_type", "space_group", "logits", "part")  # of Predictions
@@ -32,7 +33,8 @@ class TrainedClassifier:
     """A classifier with all it needs to judge a stack: view, intensity scale, class map, and where it came from.
 
     frame: detector (after the view), pose and intensity unit; prior: float32 [K], class frequencies of its training;
-    training_materials: int64 [K], real training materials of each class; digest: of the checkpoint, "" before saving.
+    training_materials: int64 [K], real training materials of each class; digest: of the checkpoint, "" before saving;
+    trust: how far to trust it, None where that was not fitted.
     """
 
     model: StackClassifier
@@ -47,6 +49,7 @@ class TrainedClassifier:
     stack_digest: str
     provenance: dict[str, Any] = field(default_factory=dict)
     digest: str = ""
+    trust: Trust | None = None
 
     def logits(self, x: Tensor) -> Tensor:
         """Logits float32 [B, K] of normalised stacks x [B, 3, H, W]; differentiable, one pass."""
@@ -58,6 +61,8 @@ class TrainedClassifier:
                  "space_groups": list(self.class_map.space_groups), "view": self.view.model_dump(),
                  "detector": asdict(self.frame.detector), "intensity": self.intensity.state(),
                  "prior": self.prior, "training_materials": self.training_materials}
+        if self.trust is not None:
+            parts["trust"] = self.trust.state()
         header = {"split_digest": self.split_digest, "stack_digest": self.stack_digest, "pose": self.frame.pose,
                   "intensity_unit": self.frame.intensity_unit, "provenance": self.provenance}
         return save_checkpoint(path, kind="classifier", parts=parts, header=header)
@@ -78,11 +83,12 @@ def load_classifier(path: Path, *, split_digest: str | None = None) -> TrainedCl
         model = StackClassifier(config, classes=len(class_map), size_pixels=frame.detector.size_pixels,
                                 mirror_partner=class_map.mirror_partner())
         model.load_state_dict(parts["model"])
+        trust = Trust.from_state(parts["trust"]) if "trust" in parts else None  # older ones have none
         return TrainedClassifier(
             model.to(memory_format=torch.channels_last).eval().requires_grad_(False), config, class_map,
             ViewConfig(**parts["view"]), frame,
             IntensityTransform.from_state(parts["intensity"]), parts["prior"], parts["training_materials"],
-            header["split_digest"], header["stack_digest"], header["provenance"], held.digest)
+            header["split_digest"], header["stack_digest"], header["provenance"], held.digest, trust)
 
 
 def predict_logits(model: StackClassifier, x: Tensor) -> np.ndarray:
@@ -93,6 +99,16 @@ def predict_logits(model: StackClassifier, x: Tensor) -> np.ndarray:
         logits = [model(part.to(device)).cpu() for part in x.split(PREDICT_AT_ONCE)]
     model.train(training)
     return torch.cat(logits).numpy() if logits else np.zeros((0, model.head.out_features), np.float32)
+
+
+def predict_features(model: StackClassifier, x: Tensor) -> np.ndarray:
+    """Features float32 [N, F] of normalised stacks x [N, 3, H, W], batch by batch, in evaluation mode, as numpy."""
+    training, device = model.training, next(model.parameters()).device
+    model.eval()
+    with torch.inference_mode():
+        features = [model.features(part.to(device)).cpu() for part in x.split(PREDICT_AT_ONCE)]
+    model.train(training)
+    return torch.cat(features).numpy() if features else np.zeros((0, model.head.weight.shape[1]), np.float32)
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,6 +23,7 @@ from classifier.spacegroup import ClassMap
 from classifier.split import Split, load_split
 from classifier.stackfile import StackFile
 from classifier.step import Source, State, TrainClassifierConfig, class_sizes, learning_rate, step
+from classifier.trust_fitting import with_trust
 
 __all__ = ["TrainClassifierConfig", "TrainedClassifier", "load_classifier", "reproducible", "train_classifier"]
 
@@ -95,6 +96,8 @@ def _run(config: TrainClassifierConfig, run: Run, held: Split, stacks: Path, syn
     materials = torch.from_numpy(training_materials(real, len(class_map)))
     trained = TrainedClassifier(network.cpu().eval(), config.model, class_map, config.view, frame, transform,
                                 sizes.prior.cpu(), materials, held.digest, held.stack_digest, run.provenance())
+    trained = with_trust(trained, training=real, validation=judged["validation"],
+                         shift_pixels=config.augment.shift_pixels)
     digest = trained.save(run.folder / "classifier.safetensors")
     predictions = Predictions.concatenate([Predictions.of(
         trained, samples, part=part, provenance={**run.provenance(), "classifier_digest": digest})
@@ -102,6 +105,7 @@ def _run(config: TrainClassifierConfig, run: Run, held: Split, stacks: Path, syn
     predictions.save(run.folder / "predictions.npz")
     run.finish({"classifier_digest": digest, "split_digest": held.digest, "images_seen": state.images_seen,
                 "skipped_steps": state.skipped,
+                "trust": None if trained.trust is None else trained.trust.summary(),
                 **{part: score(predictions.take(part), materials.numpy()) for part in judged}})
     for path in (run.checkpoint_path, run.checkpoint_path.with_suffix(".json")):
         path.unlink(missing_ok=True)  # only a training that goes on needs it

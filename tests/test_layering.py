@@ -16,15 +16,18 @@ PACKAGES = ("classifier", "cbedgan")
 # in `cbedgan` the folder gives it.
 CLASSIFIER_LAYERS = (
     "errors workers atomic electron config run spacegroup intensity geometry reciprocal disk_lattice pose olcf "
-    "reduction augment sampling backbone eight_views model losses metrics holdout sampletable pattern subgroups levels",
+    "reduction augment sampling backbone eight_views model losses metrics "
+    "feature_bank plausibility trust holdout sampletable pattern subgroups levels "
+    "acquisition bootstrap calibration "
+    "subgroup_errors",
     "checkpoint stacklayout stackfile cache prefetch viewed",
     "shard preparation_report olcf_files stfc prepare",
     "split",
-    "dataset predict leaks survey catalog inspection_page pattern_units pattern_source pattern_hdf5 "
-    "pattern_files pattern_frame pattern_pose import_patterns",
-    "scores step train",
+    "dataset predict narrow acquire leaks survey catalog inspection_page pattern_units pattern_source pattern_hdf5 "
+    "pattern_files pattern_frame pattern_pose import_patterns ensemble",
+    "trust_fitting answers answer_table scores step train head_training post_hoc",
 )
-CBEDGAN_LAYERS = ("simulate", "gan", "boundary", "synthesis", "comparison demo bench", "cli __main__")
+CBEDGAN_LAYERS = ("simulate", "gan", "boundary", "synthesis", "comparison acquisition demo bench", "cli __main__")
 
 # Library: the modules that may import it.
 OWNERS = {
@@ -33,13 +36,14 @@ OWNERS = {
     "hdf5plugin": {"classifier.stacklayout"},
     "pymatgen": {"cbedgan.simulate"},
     "moyopy": {"cbedgan.simulate"},
-    "jinja2": {"cbedgan.comparison.report", "classifier.inspection_page"},
+    "jinja2": {"cbedgan.comparison.report", "cbedgan.acquisition.report", "classifier.inspection_page"},
     "submitit": {"cbedgan.simulate.slurm"},
     "typer": {"cbedgan.cli"},
     "abtem": {"cbedgan.bench.simulate"},
 }
 # Modules that draw; no other touches matplotlib.
-DRAWING = {"cbedgan.comparison.figures", "cbedgan.gan.contact_sheet", "classifier.inspection_page"}
+DRAWING = {"cbedgan.comparison.figures", "cbedgan.comparison.ranking_figures", "cbedgan.acquisition.figures", "cbedgan.gan.contact_sheet",
+           "classifier.inspection_page"}
 # What `comparison` may take from the stages whose files it reads; `walk` also plays one path through the generator.
 COMPARISON_READS = {"cbedgan.comparison", "cbedgan.boundary.probefile"}
 WALK_READS = COMPARISON_READS | {"cbedgan.boundary.margin", "cbedgan.gan.generator"}

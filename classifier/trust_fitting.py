@@ -1,0 +1,43 @@
+"""Fit at the end of a training what tells a user how far to trust the classifier: on validation, never on test."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from classifier.dataset import StackSet
+from classifier.feature_bank import FeatureBank, bank_rows
+from classifier.intensity import stacks_at_once
+from classifier.metrics import material_weights
+from classifier.plausibility import Plausibility, measure
+from classifier.predict import TrainedClassifier, predict_features, predict_logits
+from classifier.trust import USUAL_DISTANCE, Trust, fit_temperature
+
+FEWEST = 10  # validation stacks from which on it is worth fitting
+
+
+def with_trust(classifier: TrainedClassifier, *, training: StackSet, validation: StackSet,
+               shift_pixels: float) -> TrainedClassifier:
+    """The same classifier with its trust fitted on normalised stacks; without any, where validation is too small.
+
+    shift_pixels: the largest shift among the augmentations of training, which it bears.
+    """
+    if len(validation) < FEWEST:
+        return replace(classifier, trust=None)
+    model, transform = classifier.model, classifier.intensity
+    rows = bank_rows(training.material, seed=0)
+    x = training.x[rows].cpu()
+    space_group = np.asarray(classifier.class_map.space_groups)[training.class_idx.cpu().numpy()[rows]]
+    bank = FeatureBank.build(predict_features(model, x), training.material[rows], space_group)
+    measured = np.concatenate([measure(transform.denormalise(part).numpy(), transform, classifier.frame.detector)
+                               for part in x.split(stacks_at_once(x.shape[1:]))])
+
+    kept = bank_rows(validation.material, seed=0)
+    seen, class_idx = validation.x[kept].cpu(), validation.class_idx.cpu().numpy()[kept]
+    logits, weight = predict_logits(model, seen), material_weights(validation.material[kept])
+    distance = np.sort(bank.distance(predict_features(model, seen)))
+    usual = distance[min(len(distance), int(np.ceil((len(distance) + 1) * USUAL_DISTANCE))) - 1]
+    return replace(classifier, trust=Trust(
+        fit_temperature(logits, class_idx, weight), logits, class_idx, weight, float(usual), bank,
+        Plausibility.fit(measured, shift_pixels=shift_pixels)))
