@@ -22,6 +22,11 @@ def material_weights(material: np.ndarray) -> np.ndarray:
     return 1 / count[code]
 
 
+def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """part / whole, of one shape; NaN where the whole is nothing."""
+    return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=np.asarray(whole) > 0)
+
+
 def softmax(logits: np.ndarray) -> np.ndarray:
     """Class probabilities float64 [N, K] of logits [N, K]."""
     shifted = np.asarray(logits, dtype=np.float64)
@@ -37,7 +42,7 @@ def confusion(truth: np.ndarray, predicted: np.ndarray, classes: int, weight: np
 
 def recall_per_class(matrix: np.ndarray) -> np.ndarray:
     """Recall float64 [K] of a confusion matrix [K, K]; NaN for a class that is absent from the truth."""
-    return _ratio(np.diagonal(matrix), matrix.sum(axis=1))
+    return ratio(np.diagonal(matrix), matrix.sum(axis=1))
 
 
 def balanced_accuracy(matrix: np.ndarray) -> float:
@@ -47,17 +52,34 @@ def balanced_accuracy(matrix: np.ndarray) -> float:
 
 def macro_f1(matrix: np.ndarray) -> float:
     """Mean F1 over the classes present in the truth or among the predictions, from a confusion matrix [K, K]."""
-    return _mean(_ratio(2 * np.diagonal(matrix), matrix.sum(axis=0) + matrix.sum(axis=1)))
+    return _mean(ratio(2 * np.diagonal(matrix), matrix.sum(axis=0) + matrix.sum(axis=1)))
+
+
+def batch_averaged_f1(truth: np.ndarray, predicted: np.ndarray, classes: int, *, batch: int, seed: int) -> float:
+    """Mean of the macro-F1 of batches of so many samples, in an order drawn with the seed; the last may be smaller.
+
+    This, over shuffled batches of 32, is what the STEMDL reference (MLCommons Science) reports as its F1. A batch holds
+    few samples of few groups, so that the number differs from `macro_f1` of the set and the two cannot be compared.
+    """
+    order = np.random.default_rng(seed).permutation(len(truth))
+    parts = (order[start:start + batch] for start in range(0, len(order), batch))
+    return _mean(np.array([macro_f1(confusion(truth[part], predicted[part], classes)) for part in parts]))
+
+
+def found_within(truth: np.ndarray, logits: np.ndarray, most: int) -> np.ndarray:
+    """Whether the true class_idx [N] is among the first i = 1..most of logits [N, K], bool [N, most].
+
+    Means over samples are A_i of Liu et al. 2019 (Acta Cryst. A 75, 633); A_i - A_(i-1) says what the i-th answer adds.
+    Ties count against the sample: a class that scores no more than k others has not been found within k.
+    """
+    own = np.take_along_axis(logits, np.asarray(truth)[:, None], axis=1)
+    others = (logits >= own).sum(axis=1) - 1
+    return others[:, None] < np.arange(1, most + 1)
 
 
 def top_k_accuracy(truth: np.ndarray, logits: np.ndarray, k: int, weight: np.ndarray | None = None) -> float:
-    """Weighted share of samples whose true class_idx [N] is among the k largest of logits [N, K].
-
-    Ties count against the sample: a class that scores no more than k others has not been found.
-    """
-    own = np.take_along_axis(logits, np.asarray(truth)[:, None], axis=1)
-    rank = (logits >= own).sum(axis=1) - 1
-    return float(np.average(rank < k, weights=weight)) if len(logits) else float("nan")
+    """Weighted share of samples whose true class_idx [N] is among the k largest of logits [N, K], ties as above."""
+    return float(np.average(found_within(truth, logits, k)[:, -1], weights=weight)) if len(logits) else float("nan")
 
 
 def recall_by_shot(recall: np.ndarray, training_materials: np.ndarray) -> dict[str, float]:
@@ -80,28 +102,10 @@ def calibration_error(truth: np.ndarray, logits: np.ndarray, bins: int = 15, wei
     return float(np.abs(gap).sum() / weight.sum())
 
 
-def bootstrap_recall(truth: np.ndarray, predicted: np.ndarray, unit: np.ndarray, classes: int, *, replicates: int,
-                     seed: int, weight: np.ndarray | None = None) -> np.ndarray:
-    """Recall per class of resampled sets, float64 [replicates, K]; NaN where a replicate holds nothing of a class.
-
-    unit: label [N] of what is independent (material, or structure type); whole units are drawn with replacement, over
-    all classes together, so that a class of one unit does not look certain.
-    """
-    names, code = np.unique(unit, return_inverse=True)
-    weight = np.ones(len(code)) if weight is None else weight
-    hit = np.asarray(predicted) == np.asarray(truth)
-    total = np.zeros((len(names), classes))
-    hits = np.zeros((len(names), classes))
-    np.add.at(total, (code, truth), weight)
-    np.add.at(hits, (code, truth), weight * hit)
-    drawn = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), size=replicates)
-    return _ratio(drawn @ hits, drawn @ total)
-
-
 def mean_present(values: np.ndarray) -> np.ndarray:
     """Mean float64 [R] over the entries of each row of [R, K] that are not NaN; NaN for a row without any."""
     present = ~np.isnan(values)
-    return _ratio(np.where(present, values, 0).sum(axis=1), present.sum(axis=1))
+    return ratio(np.where(present, values, 0).sum(axis=1), present.sum(axis=1))
 
 
 def interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
@@ -110,10 +114,6 @@ def interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float]:
         return float("nan"), float("nan")
     low, high = np.nanquantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
-
-
-def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=np.asarray(whole) > 0)
 
 
 def _mean(values: np.ndarray) -> float:

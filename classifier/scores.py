@@ -3,57 +3,143 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from classifier import metrics
+from classifier.bootstrap import Bootstrap
+from classifier.calibration import Reliability, accuracy_at_coverage, confidence_and_right
+from classifier.levels import LEVELS, level_index, level_probabilities
 from classifier.predict import Predictions
+from classifier.subgroup_errors import direct_edge_shares
+from classifier.subgroups import direct_edges
 
 REPLICATES = 1000  # of the bootstrap
+MOST_ANSWERS = 6  # of A_i
+CONFIDENCE_BINS = 15
+COVERAGE = np.arange(1, 21) / 20  # shares of the samples that are answered
+STEMDL_BATCH = 32  # samples in a batch of the reference's validation
+SHUFFLE_SEED = 0
 
 
-def score(predictions: Predictions, training_materials: np.ndarray) -> dict[str, Any]:
-    """Score predictions whose truth is known; training_materials int [K] by class. Undefined numbers are None.
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """Every quantity of one set of predictions in R replicates; row 0 is the set itself, so that its value comes first.
 
-    Every material counts once, however many samples it has. Intervals (95 %) come from resampling structure types, or
-    materials where types are unknown.
+    values: {name: [R+1] or [R+1, ...]}; unit: what was resampled. Quantities of one set of samples share the draws.
+    """
+
+    values: dict[str, np.ndarray]
+    unit: str
+
+    def estimate(self, name: str) -> float | list[float]:
+        """The value of the set itself."""
+        return self.values[name][0].tolist()
+
+    def interval(self, name: str) -> tuple[float, float]:
+        """95 % interval of a single number, by the percentiles of its replicates.
+
+        Those of the calibration error lie above it, as it lies above the truth, because every resampling adds noise to
+        |accuracy - confidence|: its interval is reflected at the value (basic bootstrap, Davison and Hinkley 1997).
+        """
+        low, high = metrics.interval(self.values[name][1:])
+        if name != "calibration_error":
+            return low, high
+        twice = 2 * float(self.values[name][0])
+        return max(0.0, twice - high), max(0.0, twice - low)
+
+    def intervals(self, name: str) -> list[tuple[float, float]]:
+        """95 % interval of each number of a row."""
+        return [metrics.interval(column) for column in self.values[name][1:].T]
+
+
+def measure(predictions: Predictions, training_materials: np.ndarray | None) -> Measured:
+    """Measure predictions, at least one, whose truth is known; training_materials int [K] by class, None if unknown.
+
+    Every material counts once, however many samples it has. Structure types are resampled, or materials where types
+    are unknown.
     """
     class_map, logits = predictions.class_map, predictions.logits
-    if not len(logits):
-        return {"samples": 0, "materials": 0}
     truth, predicted = class_map.indices(predictions.space_group), logits.argmax(axis=1)
-    weight = metrics.material_weights(predictions.material)
-    matrix = metrics.confusion(truth, predicted, len(class_map), weight)
-    recall = metrics.recall_per_class(matrix)
     known = (predictions.structure_type != "").all()
     unit = np.char.add(predictions.space_group.astype(str), np.char.add(
         " ", predictions.structure_type if known else predictions.material))
-    resampled = metrics.bootstrap_recall(truth, predicted, unit, len(class_map), replicates=REPLICATES, seed=0,
-                                         weight=weight)
-    materials = np.rint(matrix.sum(axis=1)).astype(int)
+    drawn = Bootstrap.draw(unit, replicates=REPLICATES, seed=0, weight=metrics.material_weights(predictions.material))
+    recall = drawn.recall(truth, predicted, len(class_map))
+    within = drawn.means(metrics.found_within(truth, logits, MOST_ANSWERS))
+    reliability = Reliability.of(truth, logits, drawn, CONFIDENCE_BINS)
+    share, by_chance = direct_edge_shares(truth, predicted, direct_edges(class_map), drawn)
+    values = {
+        "recall": recall, "balanced_accuracy": metrics.mean_present(recall),
+        "macro_f1": drawn.macro_f1(truth, predicted, len(class_map)),
+        "accuracy_within": within, "accuracy_gain": np.diff(within, axis=1),
+        "calibration_error": reliability.calibration_error(), "bin_share": reliability.share,
+        "bin_confidence": reliability.confidence, "bin_accuracy": reliability.accuracy,
+        "accuracy_at_coverage": accuracy_at_coverage(*confidence_and_right(truth, logits), drawn, COVERAGE),
+        "direct_edge_share": share, "direct_edge_share_by_chance": by_chance,
+        "direct_edge_enrichment": metrics.ratio(share, by_chance)}
+    for level in LEVELS:
+        own = level_index(predictions.space_group, level)
+        answer = level_probabilities(logits, class_map, level)
+        values[f"{level}_accuracy"] = drawn.means(answer.argmax(axis=1) == own)
+        values[f"{level}_balanced_accuracy"] = metrics.mean_present(
+            drawn.recall(own, answer.argmax(axis=1), answer.shape[1]))
+    if training_materials is not None:
+        shot = metrics.shot_class(training_materials)
+        values |= {f"{name}_recall": metrics.mean_present(recall[:, shot == name]) for name in metrics.SHOT_CLASSES}
+    return Measured(values, "structure_type" if known else "material")
+
+
+def score(predictions: Predictions, training_materials: np.ndarray) -> dict[str, Any]:
+    """Score predictions whose truth is known as JSON content; undefined numbers are None.
+
+    training_materials: int [K] by class. Intervals (95 %) come from resampling structure types, or materials.
+    """
+    class_map = predictions.class_map
+    if not len(predictions.logits):
+        return {"samples": 0, "materials": 0}
+    truth, predicted = class_map.indices(predictions.space_group), predictions.logits.argmax(axis=1)
+    found = measure(predictions, training_materials)
+    within, recall = found.estimate("accuracy_within"), found.estimate("recall")
+    materials = materials_per_class(predictions)
     samples = np.bincount(truth, minlength=len(class_map))
-    few = metrics.shot_class(training_materials) == "few"
-    return _plain({
-        "samples": len(truth), "materials": int(materials.sum()),
-        "resampled_by": "structure_type" if known else "material",
-        "top_1": metrics.top_k_accuracy(truth, logits, 1, weight),
-        "top_6": metrics.top_k_accuracy(truth, logits, 6, weight),
-        "balanced_accuracy": metrics.balanced_accuracy(matrix),
-        "balanced_accuracy_interval": metrics.interval(metrics.mean_present(resampled)),
-        "few_recall_interval": metrics.interval(metrics.mean_present(resampled[:, few])),
-        "macro_f1": metrics.macro_f1(matrix),
-        "calibration_error": metrics.calibration_error(truth, logits, weight=weight),
-        "recall_by_shot": metrics.recall_by_shot(recall, training_materials),
-        "groups": {str(group): {"recall": float(recall[index]), "materials": int(materials[index]),
+    return plain({
+        "samples": len(truth), "materials": int(materials.sum()), "resampled_by": found.unit,
+        "top_1": within[0], "top_6": within[-1],
+        "accuracy_within": within, "accuracy_within_intervals": found.intervals("accuracy_within"),
+        "accuracy_gain": found.estimate("accuracy_gain"),
+        **{key: value for name in ("balanced_accuracy", "macro_f1", "calibration_error", "direct_edge_share",
+                                   "direct_edge_share_by_chance", "direct_edge_enrichment")
+           for key, value in ((name, found.estimate(name)), (f"{name}_interval", found.interval(name)))},
+        "few_recall_interval": found.interval("few_recall"),
+        "recall_by_shot": {shot: found.estimate(f"{shot}_recall") for shot in metrics.SHOT_CLASSES},
+        "batch_averaged_f1": metrics.batch_averaged_f1(truth, predicted, len(class_map), batch=STEMDL_BATCH,
+                                                       seed=SHUFFLE_SEED),
+        "batch_averaged_f1_batch": STEMDL_BATCH,
+        "levels": {level: {key: value for name in ("accuracy", "balanced_accuracy")
+                           for key, value in ((name, found.estimate(f"{level}_{name}")),
+                                              (f"{name}_interval", found.interval(f"{level}_{name}")))}
+                   for level in LEVELS},
+        "coverage": COVERAGE.tolist(), "accuracy_at_coverage": found.estimate("accuracy_at_coverage"),
+        "reliability": {name: found.estimate(f"bin_{name}") for name in ("share", "confidence", "accuracy")},
+        "groups": {str(group): {"recall": recall[index], "materials": int(materials[index]),
                                 "samples": int(samples[index]), "training_materials": int(training_materials[index])}
                    for index, group in enumerate(class_map.space_groups)}})
 
 
-def _plain(value: Any) -> Any:
+def materials_per_class(predictions: Predictions) -> np.ndarray:
+    """Materials of each class among the truth, int64 [K]."""
+    weight = metrics.material_weights(predictions.material)
+    truth = predictions.class_map.indices(predictions.space_group)
+    return np.rint(np.bincount(truth, weight, minlength=len(predictions.class_map))).astype(np.int64)
+
+
+def plain(value: Any) -> Any:
     """JSON content with None for what is undefined, instead of NaN, which is not JSON."""
     if isinstance(value, dict):
-        return {key: _plain(entry) for key, entry in value.items()}
+        return {key: plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(entry) for entry in value]
+        return [plain(entry) for entry in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

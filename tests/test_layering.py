@@ -16,7 +16,7 @@ PACKAGES = ("classifier", "cbedgan")
 # in `cbedgan` the folder gives it.
 CLASSIFIER_LAYERS = (
     "errors workers atomic electron config run spacegroup intensity geometry reciprocal disk_lattice pose olcf "
-    "reduction augment sampling backbone eight_views model losses metrics "
+    "reduction augment sampling backbone eight_views batch_draws ranks model losses metrics "
     "feature_bank plausibility trust holdout sampletable pattern subgroups levels "
     "acquisition bootstrap calibration "
     "subgroup_errors",
@@ -25,7 +25,7 @@ CLASSIFIER_LAYERS = (
     "split",
     "dataset predict narrow acquire leaks survey catalog inspection_page pattern_units pattern_source pattern_hdf5 "
     "pattern_files pattern_frame pattern_pose import_patterns ensemble",
-    "trust_fitting answers answer_table scores step train head_training post_hoc",
+    "trust_fitting answers answer_table scores stopping train_config batches state step train head_training post_hoc",
 )
 CBEDGAN_LAYERS = ("simulate", "gan", "boundary", "synthesis", "comparison acquisition demo bench", "cli __main__")
 

@@ -39,6 +39,29 @@ def test_ties_do_not_count_as_found() -> None:
     assert metrics.top_k_accuracy(np.array([0]), np.zeros((1, 4)), 4) == 1
 
 
+def test_accuracy_within_is_cumulative() -> None:
+    logits = np.array([[3.0, 2.0, 1.0, 0.0], [0.0, 1.0, 2.0, 3.0], [1.0, 3.0, 2.0, 0.0]])
+    found = metrics.found_within(np.array([0, 1, 0]), logits, 6)
+    assert found.sum(axis=0).tolist() == [1, 1, 3, 3, 3, 3]  # ranks 1, 3 and 3; beyond K all are found
+
+
+def test_the_batch_averaged_f1_is_not_the_f1_of_the_set() -> None:
+    # One of four samples is wrong. Alone in its batch it has F1 0, the others 1; over the set F1 is 4/5 and 2/3.
+    truth, predicted = np.array([0, 0, 1, 1]), np.array([0, 0, 1, 0])
+    assert metrics.batch_averaged_f1(truth, predicted, 2, batch=1, seed=0) == pytest.approx(3 / 4)
+    whole = metrics.macro_f1(metrics.confusion(truth, predicted, 2))
+    assert whole == pytest.approx((4 / 5 + 2 / 3) / 2)
+    assert metrics.batch_averaged_f1(truth, predicted, 2, batch=4, seed=0) == pytest.approx(whole)
+
+
+def test_the_batch_averaged_f1_is_scikit_learns_batch_by_batch() -> None:
+    random = np.random.default_rng(1)
+    truth, predicted = random.integers(0, 9, 100), random.integers(0, 9, 100)
+    order = np.random.default_rng(7).permutation(100)
+    batches = [f1_score(truth[part], predicted[part], average="macro") for part in np.split(order, [32, 64, 96])]
+    assert metrics.batch_averaged_f1(truth, predicted, 9, batch=32, seed=7) == pytest.approx(np.mean(batches))
+
+
 def test_shot_classes_have_the_stated_bounds() -> None:
     assert metrics.shot_class(np.array([0, 20, 21, 99, 100])).tolist() == ["few", "few", "medium", "medium", "many"]
     by_shot = metrics.recall_by_shot(np.array([0.2, 0.4, np.nan, 1.0]), np.array([3, 20, 5, 150]))
@@ -54,28 +77,3 @@ def test_every_material_counts_once() -> None:
 def test_calibration_by_hand() -> None:
     logits = np.log(np.array([[0.9, 0.1], [0.9, 0.1], [0.6, 0.4]]))
     assert metrics.calibration_error(np.array([0, 1, 0]), logits, bins=10) == pytest.approx((0.8 + 0.4) / 3)
-
-
-def test_the_bootstrap_resamples_whole_units() -> None:
-    # One unit of each class is all right, the other all wrong: only 0, 1/2, 1 mixtures of whole units can come out.
-    truth = np.repeat([0, 1], 6)
-    predicted = np.where(np.tile([1, 1, 1, 0, 0, 0], 2), truth, 1 - truth)
-    unit = np.repeat(["a", "b", "c", "d"], 3)
-    recall = metrics.bootstrap_recall(truth, predicted, unit, 3, replicates=500, seed=0)
-    assert recall.shape == (500, 3) and np.isnan(recall[:, 2]).all()
-    found = recall[~np.isnan(recall[:, 0]), 0]
-    assert set(np.round(found, 3)) <= {0, 0.25, 0.333, 0.5, 0.667, 0.75, 1}
-    assert np.mean(found) == pytest.approx(0.5, abs=0.05)
-    assert metrics.interval(found) == (0, 1)
-    assert np.isnan(recall[:, 0]).any()  # a replicate may miss a class
-    assert np.array_equal(recall, metrics.bootstrap_recall(truth, predicted, unit, 3, replicates=500, seed=0),
-                          equal_nan=True)
-
-
-def test_the_bootstrap_width_is_that_of_the_units_not_of_the_samples() -> None:
-    random = np.random.default_rng(0)
-    right = random.random(100) < 0.5
-    truth, predicted = np.zeros(1000, int), np.where(np.repeat(right, 10), 0, 1)
-    unit = np.repeat(np.arange(100).astype(str), 10)
-    spread = metrics.bootstrap_recall(truth, predicted, unit, 2, replicates=2000, seed=0)[:, 0].std()
-    assert spread == pytest.approx(0.05, rel=0.1)
