@@ -27,29 +27,31 @@ class AugmentConfig(Config):
 
 
 def augment(x: Tensor, label: Tensor, generator: torch.Generator, config: AugmentConfig,
-            class_map: ClassMap) -> tuple[Tensor, Tensor]:
+            class_map: ClassMap, rows: range | None = None) -> tuple[Tensor, Tensor]:
     """Transform stacks x [B, 3, H, W], each at random, all three patterns of a stack alike.
 
     label: class_idx int64 [B], or soft labels float [B, K]; returned with the classes the new stacks belong to.
+    rows: where x holds only these of the batch that label is of; they are transformed as in the whole batch.
     generator: its device may differ from that of x, so that one seed gives the same transforms on every device.
     """
     if config.quarter_turns and x.shape[-1] != x.shape[-2]:
         raise InputError(source="augment.quarter_turns", rule="needs square patterns", value=tuple(x.shape[-2:]),
                          remedy="Set quarter_turns = false.")
-    batch = x.shape[0]
+    batch = label.shape[0]
+    held = slice(None) if rows is None else slice(rows.start, rows.stop)
     if config.mirror:
-        wanted = _uniform(batch, generator, x.device) < 0.5
-        x, label = mirror(x, label, wanted, class_map)
+        wanted, label = _mirrored(label, _uniform(batch, generator, x.device) < 0.5, class_map)
+        x = torch.where(wanted[held, None, None, None], x.flip(-2), x)
     if config.half_turn or config.quarter_turns:
         step = 1 if config.quarter_turns else 2
-        x = turn(x, step * (_uniform(batch, generator, x.device) * (4 // step)).long())
+        x = turn(x, step * (_uniform(batch, generator, x.device) * (4 // step)).long()[held])
     if config.shift_pixels:
         span = 2 * config.shift_pixels + 1
         offsets = (_uniform(2 * batch, generator, x.device) * span).long() - config.shift_pixels
-        x = shift(x, offsets[:batch], offsets[batch:])
+        x = shift(x, offsets[:batch][held], offsets[batch:][held])
     if config.gain:
         normal = torch.randn(batch, generator=generator, device=generator.device).to(x.device)
-        x = gain(x, config.gain * normal)
+        x = gain(x, config.gain * normal[held])
     return x, label
 
 
@@ -59,15 +61,7 @@ def mirror(x: Tensor, label: Tensor, wanted: Tensor, class_map: ClassMap) -> tup
     Invariance: the mirror image of a crystal is a crystal of the same group, but for the 11 enantiomorphic pairs, where
     it is one of the partner. A stack whose partner the class map lacks is left as it is, whatever was wanted.
     """
-    partner = torch.from_numpy(class_map.mirror_partner()).to(x.device)
-    if label.dim() == 1:
-        wanted = wanted & (partner[label] >= 0)
-        label = torch.where(wanted, partner[label], label)
-    else:
-        wanted = wanted & (label[:, partner < 0] == 0).all(1)
-        # Classes without a partner keep their place: they hold no weight in any stack that is reflected.
-        place = torch.where(partner >= 0, partner, torch.arange(len(partner), device=x.device))
-        label = torch.where(wanted[:, None], label[:, place], label)
+    wanted, label = _mirrored(label, wanted, class_map)
     return torch.where(wanted[:, None, None, None], x.flip(-2), x), label
 
 
@@ -112,6 +106,18 @@ def mix(x: Tensor, target: Tensor, rng: np.random.Generator, alpha: float) -> tu
     other = torch.from_numpy(rng.permutation(len(x))).to(x.device)
     return (x * share[:, None, None, None] + x[other] * (1 - share)[:, None, None, None],
             target * share[:, None] + target[other] * (1 - share)[:, None])
+
+
+def _mirrored(label: Tensor, wanted: Tensor, class_map: ClassMap) -> tuple[Tensor, Tensor]:
+    """Which of the wanted (bool [B]) stacks can be reflected, and the labels after it."""
+    partner = torch.from_numpy(class_map.mirror_partner()).to(label.device)
+    if label.dim() == 1:
+        wanted = wanted & (partner[label] >= 0)
+        return wanted, torch.where(wanted, partner[label], label)
+    wanted = wanted & ((label == 0) | (partner >= 0)).all(1)
+    # Classes without a partner keep their place: they hold no weight in any stack that is reflected.
+    place = torch.where(partner >= 0, partner, torch.arange(len(partner), device=label.device))
+    return wanted, torch.where(wanted[:, None], label[:, place], label)
 
 
 def _uniform(count: int, generator: torch.Generator, device: torch.device) -> Tensor:

@@ -11,6 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from classifier.backbone import Block, body
+from classifier.batch_draws import BatchDropout, DrawsForBatch
 from classifier.config import Config
 from classifier.eight_views import Views, average_over_views
 from classifier.errors import InputError
@@ -47,7 +48,7 @@ class ModelConfig(Config):
     views: Views = Field("one", exclude_if=lambda value: value == "one")
 
 
-class StackClassifier(nn.Module):
+class StackClassifier(DrawsForBatch):
     """Stacks x [B, C, H, W] to logits [B, K].
 
     mirror_partner: int [K] of ClassMap, which averages over mirrored views need; it is no part of the state.
@@ -66,7 +67,7 @@ class StackClassifier(nn.Module):
                          widths=config.widths, blocks=blocks, groups=config.groups, size_pixels=size_pixels)
         width = (channels if together else 1, *config.widths)[-1]
         self.norm = nn.GroupNorm(config.groups, width)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = BatchDropout(config.dropout)
         self.feature_count = 2 * width * (1 if together or config.patterns == "one_random" else channels)
         self.head = (CosineHead if config.head == "cosine" else _linear)(self.feature_count, classes)
         partner = torch.arange(classes) if mirror_partner is None else torch.as_tensor(mirror_partner)
@@ -77,7 +78,8 @@ class StackClassifier(nn.Module):
         if self.patterns == "channels":
             return self.encode(x)
         if self.patterns == "one_random" and self.training:
-            drawn = torch.randint(x.shape[1], (len(x),)).to(x.device)  # on the CPU: the same on every device
+            # On the CPU: the same on every device.
+            drawn = self.of_batch(len(x), lambda rows: torch.randint(x.shape[1], (rows,))).to(x.device)
             return self.encode(x[torch.arange(len(x), device=x.device), drawn, None])
         each = self.encode(x.flatten(0, 1)[:, None]).unflatten(0, x.shape[:2])
         if self.patterns == "one_random":

@@ -160,8 +160,11 @@ class _Bar:
 
 
 @contextmanager
-def progress(description: str, total: int, completed: int = 0) -> Iterator[_Bar]:
-    """Show a progress bar on stderr while the context lasts; without a terminal only its last state is printed."""
+def progress(description: str, total: int, completed: int = 0, shown: bool = True) -> Iterator[_Bar]:
+    """Show a progress bar on stderr while the context lasts; without a terminal only its last state is printed.
+
+    shown: whether to show it at all; of processes that share their work, one does.
+    """
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(file=sys.stderr)) as bar:
+    with Progress(*columns, console=Console(file=sys.stderr), disable=not shown) as bar:
         yield _Bar(bar, bar.add_task(description, total=total, completed=completed))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,17 +13,21 @@ from typing import Any
 import numpy as np
 import torch
 
-from classifier import metrics
+from classifier.batches import Source, class_sizes
 from classifier.dataset import StackSet, check_added_source, load_stack_set, load_training_set
 from classifier.errors import InputError
 from classifier.losses import ClassSizes
 from classifier.predict import Predictions, TrainedClassifier, load_classifier, predict_logits
+from classifier.ranks import Ranks, open_ranks
 from classifier.run import Interrupted, Run, StopRequest, progress
 from classifier.scores import score
 from classifier.spacegroup import ClassMap
 from classifier.split import Split, load_split
 from classifier.stackfile import StackFile
-from classifier.step import Source, State, TrainClassifierConfig, class_sizes, learning_rate, step
+from classifier.state import State
+from classifier.step import step
+from classifier.stopping import judge
+from classifier.train_config import TrainClassifierConfig, learning_rate
 from classifier.trust_fitting import with_trust
 
 __all__ = ["TrainClassifierConfig", "TrainedClassifier", "load_classifier", "reproducible", "train_classifier"]
@@ -36,8 +41,9 @@ def train_classifier(config: TrainClassifierConfig, *, stacks: Path, split: Path
 
     synthetic: a stack file to train on in addition (synthetic, or any other that shares nothing with the held-out
     parts). cache: folder to keep the normalised stacks in, mapped instead of loaded, where they would not fit in
-    memory; the result is the same to the bit. The weights that leave are the last ones, or their average: nothing is
-    selected on any held-out part.
+    memory; the result is the same to the bit. The weights that leave are the last ones, or their average: without
+    early stopping nothing is selected on any held-out part. Processes that torchrun has started share every batch; the
+    first of them writes.
     """
     out = Path(out)
     with StackFile(stacks) as file:
@@ -45,10 +51,14 @@ def train_classifier(config: TrainClassifierConfig, *, stacks: Path, split: Path
     inputs = {"stacks": held.stack_digest, "split": held.digest}
     if synthetic is not None:
         inputs["synthetic"] = check_added_source(synthetic, held, stacks=stacks)
-    run = Run.open(out, stage="train-clf", config=config, inputs=inputs)
-    if run.result is None:
-        with reproducible(config.threads):
-            _run(config, run, held, stacks, synthetic, cache)
+    with reproducible(config.threads), open_ranks(choose_device(config.device)) as ranks:
+        if ranks.count > 1:
+            inputs["processes"] = str(ranks.count)  # in another number the sums, and so the last bits, differ
+        with ranks.first_first():
+            run = Run.open(out, stage="train-clf", config=config, inputs=inputs)
+        if run.result is None:
+            _run(config, run, held, stacks, synthetic, cache, ranks)
+        ranks.wait()
     return out / "classifier.safetensors"
 
 
@@ -72,27 +82,33 @@ def choose_device(name: str) -> torch.device:
 
 
 def _run(config: TrainClassifierConfig, run: Run, held: Split, stacks: Path, synthetic: Path | None,
-         cache: Path | None) -> None:
+         cache: Path | None, ranks: Ranks) -> None:
     """Load, train, and write everything the stage leaves."""
-    device = choose_device(config.device)
-    class_map = ClassMap(held.space_groups)
-    real, transform, frame = load_training_set(stacks, class_map=class_map, view=config.view, cache=cache,
-                                               intensity=config.intensity, sample_ids=held.parts["train"])
-    load = partial(load_stack_set, class_map=class_map, view=config.view, intensity=transform, cache=cache)
-    sources = [Source.build(real, power=config.sampling_power, weight=1.0, device=device)]
-    if synthetic is not None:
-        # Its quota was decided where it was made: power 1 draws every added material equally often.
-        sources.append(Source.build(load(synthetic, frame=frame), power=1.0, weight=config.synthetic_weight,
-                                    device=device))
-    judged = {part: load(stacks, sample_ids=held.parts[part]) for part in ("validation", "test")}
+    device, class_map = ranks.device, ClassMap(held.space_groups)
+    _check_sizes(config, held, run, ranks)
+    with ranks.first_first() if cache else nullcontext():  # one of them builds the cache
+        real, transform, frame = load_training_set(stacks, class_map=class_map, view=config.view, cache=cache,
+                                                   intensity=config.intensity, sample_ids=held.parts["train"])
+        load = partial(load_stack_set, class_map=class_map, view=config.view, intensity=transform, cache=cache)
+        sources = [Source.build(real, power=config.sampling_power, weight=1.0, device=device)]
+        if synthetic is not None:
+            # Its quota was decided where it was made: power 1 draws every added material equally often.
+            sources.append(Source.build(load(synthetic, frame=frame), power=1.0, weight=config.synthetic_weight,
+                                        device=device))
+        judged = {part: load(stacks, sample_ids=held.parts[part]) for part in ("validation", "test")}
     state = State(config, class_map, device)
     if run.checkpoint_path.exists():
         state.load(run.checkpoint_path)
-    run.rewind(state.images_seen)
+    if ranks.first:
+        run.rewind(state.images_seen)
     sizes = class_sizes(config, sources).to(device)
-    _loop(config, run, state, sources, sizes, class_map, judged["validation"].to(device))
+    _loop(config, run, state, sources, sizes, class_map, judged["validation"].to(device), ranks)
+    if not ranks.first:
+        return
 
-    network = state.average if config.ema_half_life_images else state.model
+    network = state.leaving
+    if state.best is not None and state.best.weights:
+        network.load_state_dict(state.best.weights)
     materials = torch.from_numpy(training_materials(real, len(class_map)))
     trained = TrainedClassifier(network.cpu().eval(), config.model, class_map, config.view, frame, transform,
                                 sizes.prior.cpu(), materials, held.digest, held.stack_digest, run.provenance())
@@ -104,7 +120,9 @@ def _run(config: TrainClassifierConfig, run: Run, held: Split, stacks: Path, syn
         for part, samples in judged.items()])
     predictions.save(run.folder / "predictions.npz")
     run.finish({"classifier_digest": digest, "split_digest": held.digest, "images_seen": state.images_seen,
-                "skipped_steps": state.skipped,
+                "skipped_steps": int(state.skipped),
+                **({"early_stop": {"value": state.best.value, "images_seen": state.best.images_seen}}
+                   if state.best is not None else {}),
                 "trust": None if trained.trust is None else trained.trust.summary(),
                 **{part: score(predictions.take(part), materials.numpy()) for part in judged}})
     for path in (run.checkpoint_path, run.checkpoint_path.with_suffix(".json")):
@@ -118,26 +136,25 @@ def training_materials(samples: StackSet, classes: int) -> np.ndarray:
 
 
 def _loop(config: TrainClassifierConfig, run: Run, state: State, sources: list[Source], sizes: ClassSizes,
-          class_map: ClassMap, validation: StackSet) -> None:
-    """Step until config.images are seen, in one order: done? - report - save - stop - step."""
-    bar = progress("train-clf", config.images, completed=state.images_seen)
+          class_map: ClassMap, validation: StackSet, ranks: Ranks) -> None:
+    """Step until config.images are seen, or no patience is left, in one order: report - done? - save - stop - step."""
+    bar = progress("train-clf", config.images, completed=state.images_seen, shown=ranks.first)
     with StopRequest() as stop, bar as shown:
         while True:
             done = state.images_seen >= config.images
-            if state.unreported and (done or _due(state, config, config.report_every_images)):
-                _report(config, run, state, validation)
-            if done or stop.requested or _due(state, config, config.checkpoint_every_images):
+            if done or _due(state, config, config.report_every_images):
+                _report(config, run, state, validation, ranks)
+            if state.best is not None and state.best.patience_is_over(config.early_stop, state.images_seen):
+                done = True
+            stopped = ranks.any(stop.requested)
+            if ranks.first and (done or stopped or _due(state, config, config.checkpoint_every_images)):
                 state.save(run.checkpoint_path, run.provenance())
             if done:
                 return
-            if stop.requested:
+            if stopped:
                 raise Interrupted(stop.signal_number)
-            loss = step(state, config, sources, sizes, class_map)
+            step(state, config, sources, sizes, class_map, ranks)
             state.images_seen += config.batch
-            if loss is None:
-                _count_skip(state, config, run)
-            else:
-                state.loss_sum, state.unreported = state.loss_sum + loss, state.unreported + 1
             shown.advance(config.batch)
 
 
@@ -146,23 +163,42 @@ def _due(state: State, config: TrainClassifierConfig, every: int) -> bool:
     return state.images_seen // every > (state.images_seen - config.batch) // every and state.images_seen > 0
 
 
-def _report(config: TrainClassifierConfig, run: Run, state: State, validation: StackSet) -> None:
-    network = state.average if config.ema_half_life_images else state.model
-    row: dict[str, Any] = {"loss": state.loss_sum / state.unreported, "skipped": state.skipped,
+def _report(config: TrainClassifierConfig, run: Run, state: State, validation: StackSet, ranks: Ranks) -> None:
+    """Judge the validation part, write a line of metrics, and stop a sick training; the one place that waits for a GPU.
+
+    The first rank judges, so that all decide alike.
+    """
+    steps, skipped = int(state.unreported), int(state.skipped)
+    _check_skips(skipped, state.images_seen // config.batch, config, run)
+    if not steps:
+        return
+    row: dict[str, Any] = {"loss": float(state.loss_sum) / steps, "skipped": skipped,
                            "learning_rate": learning_rate(config, state.images_seen)}
-    if len(validation):
-        logits = predict_logits(network, validation.x)
-        matrix = metrics.confusion(validation.class_idx.cpu().numpy(), logits.argmax(axis=1), logits.shape[1],
-                                   metrics.material_weights(validation.material))
-        row["validation_balanced_accuracy"] = metrics.balanced_accuracy(matrix)
-    run.log(images_seen=state.images_seen, **row)
-    state.loss_sum, state.unreported = 0.0, 0
+    value = math.nan
+    if ranks.first and len(validation):
+        logits = predict_logits(state.leaving, validation.x)
+        row["validation_balanced_accuracy"] = value = judge("balanced_accuracy", logits, validation)
+        if config.early_stop is not None and config.early_stop.metric == "loss":
+            value = judge("loss", logits, validation)
+            row["validation_loss"] = -value
+    if ranks.first:
+        run.log(images_seen=state.images_seen, **row)
+    if state.best is not None:
+        state.best.offer(ranks.from_first(value), state.images_seen, state.leaving)
+    state.reported()
 
 
-def _count_skip(state: State, config: TrainClassifierConfig, run: Run) -> None:
-    state.skipped += 1
-    steps = state.images_seen // config.batch
-    if state.skipped > max(TOLERATED_SKIPS, config.max_skipped_share * steps):
-        raise InputError(source=run.folder, value=f"{state.skipped} of {steps}", remedy="Lower learning_rate, or look "
+def _check_sizes(config: TrainClassifierConfig, held: Split, run: Run, ranks: Ranks) -> None:
+    if config.batch < ranks.count:
+        raise InputError(source=run.folder, rule="every process needs stacks of each batch", remedy="Start fewer.",
+                         value=f"{ranks.count} processes, batches of {config.batch}")
+    if config.early_stop is not None and not held.parts["validation"]:
+        raise InputError(source=run.folder, rule="early stopping needs a validation part", value="no stacks",
+                         remedy="Leave early_stop out, or cut a validation part from train.")
+
+
+def _check_skips(skipped: int, steps: int, config: TrainClassifierConfig, run: Run) -> None:
+    if skipped > max(TOLERATED_SKIPS, config.max_skipped_share * steps):
+        raise InputError(source=run.folder, value=f"{skipped} of {steps}", remedy="Lower learning_rate, or look "
                          "for damaged stacks; the last checkpoint is kept.",
                          rule=f"at most {config.max_skipped_share:.1%} of the steps may have a loss that is not finite")
