@@ -33,6 +33,7 @@ Workers = Annotated[int, typer.Option(min=1, help="Processes at a time.")]
 CORES = os.cpu_count() or 1
 SIZES, READERS = [64, 128, 256, 512], [1, 2]  # of bench data
 Layout = Literal["olcf", "stfc"]
+Strategy = Literal["random", "entropy", "margin", "bald", "core_set", "boundary"]
 
 
 def _wrote(path: Path) -> None:
@@ -185,6 +186,16 @@ def train_clf(config: Config, stacks: Stacks, split: Split, out: Folder,
                             synthetic=synthetic, cache=cache))
 
 
+@app.command("train-baseline")
+def train_baseline(config: Config, stacks: Stacks, split: Split, out: Folder) -> None:
+    """Fit a model that is no network on stated descriptors (configs/baselines/), judged like the networks."""
+    from classifier.config import load_config
+    from classifier.train_baseline import TrainBaselineConfig
+    from classifier.train_baseline import train_baseline as stage
+
+    _wrote(stage(load_config(config, TrainBaselineConfig), stacks=stacks, split=split, out=out))
+
+
 @app.command("train-gan")
 def train_gan(config: Config, stacks: Stacks, split: Split, out: Folder,
               classifier: Annotated[Path | None, typer.Option(help="Its features judge the fidelity.")] = None,
@@ -224,31 +235,101 @@ def synthesize(config: Config, probe: Annotated[Path, typer.Option(help="probe.h
                  second_classifier=second_classifier, stacks=stacks, split=split, out=out))
 
 
+@app.command("adjust-clf")
+def adjust_clf(config: Config, classifier: Classifier, stacks: Stacks, split: Split, out: Folder) -> None:
+    """Mend the head of a trained classifier: adjusted logits, normalised or re-trained weights."""
+    from classifier.config import load_config
+    from classifier.post_hoc import PostHocConfig, post_hoc
+
+    _wrote(post_hoc(load_config(config, PostHocConfig), classifier=classifier, stacks=stacks, split=split, out=out))
+
+
 @app.command()
-def compare(config: Config, stacks: Stacks, split: Split,
-            synthetic: Annotated[Path, typer.Option(help="Stack file that synthesize wrote.")], out: Folder,
+def compare(config: Config, stacks: Stacks, split: Split, out: Folder,
+            synthetic: Annotated[Path | None, typer.Option(help="Stack file that synthesize wrote.")] = None,
             workers: Workers = CORES,
             probe: Annotated[Path | None, typer.Option(help="probe.h5, to picture a path (with both nets).")] = None,
             generator: Annotated[Path | None, typer.Option(help="The generator that was probed.")] = None,
             classifier: Annotated[Path | None, typer.Option(help="The classifier that was probed.")] = None,
             reserve: Annotated[Path | None, typer.Option(help="Real stacks for the arm that adds as many.")] = None,
-            ) -> None:
-    """Train every arm with every seed and report whether the synthetic stacks helped."""
+            methods: Annotated[Path | None, typer.Option(
+                help="Folder of methods to rank (.toml each), in place of --synthetic.")] = None,
+            runs: Annotated[list[Path] | None, typer.Option(
+                help="With --methods: finished run folder of another method; may be repeated.")] = None) -> None:
+    """Train every arm with every seed and report whether the synthetic stacks helped; or rank methods."""
+    if (methods is None) == (synthetic is None) or (methods is None and runs):
+        raise InputError(source="cbedgan compare", rule="needs --synthetic, or --methods with or without --runs",
+                         value=f"synthetic {synthetic}, methods {methods}, runs {runs}",
+                         remedy="Give --synthetic to judge synthetic stacks, --methods to rank methods.")
+    from classifier.config import load_config
+
+    if methods is not None:
+        from cbedgan.comparison.ranking import RankConfig, rank
+
+        path = rank(load_config(config, RankConfig), methods=methods, stacks=stacks, split=split, out=out,
+                    workers=workers, runs=runs or ())
+        print((path.parent / "ranking.txt").read_text(encoding="utf-8"))
+        _wrote(path)
+        return
     from cbedgan.comparison.study import CompareConfig
     from cbedgan.comparison.study import compare as stage
-    from classifier.config import load_config
 
     _wrote(stage(load_config(config, CompareConfig), stacks=stacks, split=split, synthetic=synthetic, out=out,
                  workers=workers, probe=probe, generator=generator, classifier=classifier, reserve=reserve))
 
 
 @app.command()
-def predict(classifier: Classifier, stacks: Stacks, out: File) -> None:
-    """Judge every stack of a file, labelled or not, with a trained classifier."""
+def predict(classifier: Annotated[list[Path], typer.Option(help="classifier.safetensors; several are an ensemble.")],
+            file: Annotated[Path | None, typer.Argument(help="Stack file, labelled or not.")] = None,
+            stacks: Annotated[Path | None, typer.Option(help="The same, as an option.")] = None,
+            out: Annotated[Path | None, typer.Option(help="Predictions (.npz); .json and .csv come beside.")] = None,
+            top: Annotated[int, typer.Option(min=1, help="Groups named for a stack.")] = 6,
+            accuracy: Annotated[float, typer.Option(
+                min=0, max=1, help="Refuse what is less sure than what was right so often in validation.")] = 0.9,
+            ) -> None:
+    """Say of your own stacks which space groups they may have, how surely, and what to refuse."""
+    from classifier.answer_table import answer_table, write_answers
+    from classifier.answers import answer_stacks
     from classifier.predict import load_classifier
-    from classifier.predict import predict as judge
 
-    judge(load_classifier(classifier), stacks).save(out)
+    if (file is None) == (stacks is None):
+        raise InputError(source="cbedgan predict", rule="needs one stack file, as FILE or with --stacks",
+                         value="none" if file is None else "two", remedy="Name the file to judge.")
+    found = answer_stacks([load_classifier(path) for path in classifier], file or stacks, top=top, accuracy=accuracy)
+    Console().print(answer_table(*found))
+    if out is not None:
+        for path in write_answers(out, *found):
+            _wrote(path)
+
+
+@app.command()
+def acquire(config: Config, stacks: Stacks, split: Split, out: Folder, workers: Workers = CORES) -> None:
+    """Play active learning on labelled stacks: what each way to choose the next materials is worth."""
+    from cbedgan.acquisition.study import AcquireConfig
+    from cbedgan.acquisition.study import acquire as stage
+    from classifier.config import load_config
+
+    _wrote(stage(load_config(config, AcquireConfig), stacks=stacks, split=split, out=out, workers=workers))
+
+
+@app.command("label-next")
+def label_next(classifier: Annotated[list[Path], typer.Option(help="classifier.safetensors; repeat it for bald.")],
+               pool: Annotated[Path, typer.Option(help="Stack file of what could be labelled.")],
+               strategy: Annotated[Strategy, typer.Option(help="How to choose.")], out: File,
+               count: Annotated[int, typer.Option(min=1, help="Materials to rank.")] = 20,
+               seed: Annotated[int, typer.Option(help="Of random.")] = 0,
+               stacks: Annotated[Path | None, typer.Option(help="Stacks of the training, for core_set.")] = None,
+               split: Annotated[Path | None, typer.Option(help="Their split.json; its materials are left out.")] = None,
+               probe: Annotated[Path | None, typer.Option(help="probe.h5, for boundary.")] = None,
+               generator: Annotated[Path | None, typer.Option(help="The generator that was probed.")] = None) -> None:
+    """Rank a pool's materials by what their labels or simulations would teach the classifier."""
+    from cbedgan.acquisition.label_next import Hints
+    from cbedgan.acquisition.label_next import label_next as stage
+
+    ranking = stage(strategy, classifiers=classifier, pool=pool, count=count, seed=seed, out=out,
+                    hints=Hints(stacks=stacks, split=split, probe=probe, generator=generator))
+    for number, (material, score) in enumerate(zip(ranking.material, ranking.score, strict=True), 1):
+        print(f"{number:4d}  {score:10.4f}  {material}")
     _wrote(out)
 
 

@@ -1,0 +1,166 @@
+"""Answers to a user's own stacks, by one classifier or several: what each may be, how sure, or why it is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from classifier.dataset import load_physical
+from classifier.errors import InputError
+from classifier.intensity import stacks_at_once
+from classifier.levels import level_matrix
+from classifier.metrics import softmax
+from classifier.plausibility import measure
+from classifier.predict import Predictions, TrainedClassifier, predict, predict_features
+from classifier.spacegroup import ClassMap, symbol
+from classifier.subgroups import neighbours
+from classifier.trust import confidence_threshold, plausible_probability
+
+SHOWN_LEVELS = ("crystal_system", "point_group")
+NEAREST = 3  # training materials named for a stack
+UNFITTED_SHARE = 0.1  # of the first group's probability: what counts as not ruled out where no validation tells
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is said of one stack; it is answered when nothing speaks for refusing it.
+
+    groups: (space group, probability) from the most probable on; siblings: the same for direct sub- and supergroups of
+    the first that are not ruled out; levels: {level: (name, probability)}; nearest: (material, space group, distance).
+    """
+
+    sample_id: str
+    refusals: tuple[str, ...]
+    groups: tuple[tuple[int, float], ...]
+    siblings: tuple[tuple[int, float], ...]
+    levels: dict[str, tuple[str, float]]
+    nearest: tuple[tuple[str, int, float], ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The answer as JSON content."""
+        return {"sample_id": self.sample_id, "verdict": "refused" if self.refusals else "answered",
+                "refusals": list(self.refusals),
+                "groups": [_group(*entry) for entry in self.groups],
+                "siblings_not_ruled_out": [_group(*entry) for entry in self.siblings],
+                "levels": {level: {"name": name, "probability": p} for level, (name, p) in self.levels.items()},
+                "nearest_training_materials": [{"material": material, "space_group": group, "distance": distance}
+                                               for material, group, distance in self.nearest]}
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The rules of the verdicts: confidence needed for the accuracy asked, and the probability that rules a group out.
+
+    fitted: whether every classifier carries trust; without it nothing is refused and nothing calibrated.
+    """
+
+    accuracy: float
+    confidence: float
+    plausible: float
+    fitted: bool
+
+    @classmethod
+    def of(cls, classifiers: Sequence[TrainedClassifier], accuracy: float) -> Rules:
+        """Choose them on validation: on the mean of the classifiers where they share one, else on all together."""
+        trusts = [classifier.trust for classifier in classifiers if classifier.trust is not None]
+        if len(trusts) < len(classifiers):
+            return cls(accuracy, 0.0, 0.0, False)
+        first, together = trusts[0], len({classifier.split_digest for classifier in classifiers}) == 1
+        if together and all(np.array_equal(first.class_idx, other.class_idx) for other in trusts):
+            trusted = np.mean([trust.validation for trust in trusts], axis=0)
+            truth, weight = first.class_idx, first.weight
+        else:
+            trusted, truth, weight = (np.concatenate([getattr(trust, name) for trust in trusts])
+                                      for name in ("validation", "class_idx", "weight"))
+        correct = trusted.argmax(axis=1) == truth
+        return cls(accuracy, confidence_threshold(trusted.max(axis=1), correct, weight, accuracy),
+                   plausible_probability(trusted, truth), True)
+
+
+def answer_stacks(classifiers: Sequence[TrainedClassifier], stacks: Path, *, top: int, accuracy: float
+          ) -> tuple[list[Answer], Rules, Predictions]:
+    """Answer every stack of a file, labelled or not, with the mean of the classifiers' calibrated probabilities.
+
+    A stack is refused when its pattern is implausible, its features lie farther from the training's than 99 % of
+    validation's (mean over the classifiers), or its confidence is below what reached `accuracy` on validation.
+    Predictions: of one classifier its logits as they are, of several the logarithm of their mean.
+    """
+    class_map = classifiers[0].class_map
+    for other in classifiers[1:]:
+        if other.class_map != class_map:
+            raise InputError(source="an ensemble", rule="all classifiers must know the same space groups",
+                             value=f"{len(class_map)} and {len(other.class_map)} groups, or others",
+                             remedy="Give classifiers of one class map.")
+    rules = Rules.of(classifiers, accuracy)
+    each = [predict(classifier, stacks) for classifier in classifiers]
+    probability = np.mean([(classifier.trust.calibrate if classifier.trust else softmax)(found.logits)
+                           for classifier, found in zip(classifiers, each, strict=True)], axis=0)
+    looks = [_looks(classifier, stacks) for classifier in classifiers] if rules.fitted else []
+    answers = [_answer(sample_id, p, [(look[0][row], look[1][row]) for look in looks],
+                       looks[0][2][row] if looks else (), class_map, rules, top)
+               for row, (sample_id, p) in enumerate(zip(each[0].sample_id.tolist(), probability, strict=True))]
+    return answers, rules, each[0] if len(each) == 1 else _mean(each, probability)
+
+
+def _mean(each: list[Predictions], probability: np.ndarray) -> Predictions:
+    """The predictions of an ensemble: logarithms of its probabilities."""
+    digests = sorted({found.split_digest for found in each})
+    return replace(each[0], logits=np.log(np.maximum(probability, 1e-30)).astype(np.float32),
+                   split_digest=digests[0] if len(digests) == 1 else "",
+                   provenance={"ensemble": [found.provenance for found in each],
+                               "stack_digest": each[0].provenance["stack_digest"]})
+
+
+def _looks(classifier: TrainedClassifier, stacks: Path) -> tuple[np.ndarray, list[list[str]], list[tuple]]:
+    """How one classifier finds stacks against its training: distances [N] in units of the usual one, complaints of
+    each, and its nearest training materials."""
+    trust = classifier.trust
+    intensity, _, frame = load_physical(stacks, classifier.view)
+    block = stacks_at_once(intensity.shape[1:])
+    features, complaints = [], []
+    for start in range(0, len(intensity), block):
+        part = intensity[start:start + block]
+        features.append(predict_features(classifier.model, torch.from_numpy(classifier.intensity.normalise(part))))
+        measured = measure(part, classifier.intensity, frame.detector)
+        complaints += [trust.plausibility.complaints(stack) for stack in measured]
+    if not features:
+        return np.zeros(0), [], []
+    found, bank = np.concatenate(features), trust.bank
+    rows, distance = bank.nearest(found, NEAREST)
+    nearest = [tuple(zip(bank.material[row].tolist(), bank.space_group[row].tolist(), far.tolist(), strict=True))
+               for row, far in zip(rows, distance, strict=True)]
+    return bank.distance(found) / trust.usual_distance, complaints, nearest
+
+
+def _answer(sample_id: str, probability: np.ndarray, looks: list[tuple[float, list[str]]], nearest: tuple,
+            class_map: ClassMap, rules: Rules, top: int) -> Answer:
+    order = np.argsort(-probability, kind="stable")
+    ranked = [(class_map.space_groups[k], float(probability[k])) for k in order]
+    first, confidence = ranked[0]
+    enough = rules.plausible if rules.fitted else UNFITTED_SHARE * confidence
+    near = neighbours(first)
+    siblings = tuple(entry for entry in ranked[1:] if entry[0] in near and entry[1] >= enough)
+    levels = {}
+    for level in SHOWN_LEVELS:
+        names, matrix = level_matrix(class_map, level)
+        summed = probability @ matrix
+        levels[level] = (names[int(summed.argmax())], float(summed.max()))
+    refusals = list(next((complaints for _, complaints in looks if complaints), []))
+    if looks and (far := float(np.mean([distance for distance, _ in looks]))) > 1:
+        refusals.append(f"unlike what was trained on: its features lie {far:.2g} times as far as those of 99 % of "
+                        "validation")
+    if rules.fitted and confidence < rules.confidence:
+        refusals.append(f"not sure enough: {confidence:.2f}, where "
+                        + (f"{rules.confidence:.2f} is needed for an accuracy of {rules.accuracy:.0%}"
+                           if np.isfinite(rules.confidence) else
+                           f"validation reached an accuracy of {rules.accuracy:.0%} at no confidence"))
+    return Answer(sample_id, tuple(refusals), tuple(ranked[:top]), siblings, levels, nearest)
+
+
+def _group(space_group: int, probability: float) -> dict[str, Any]:
+    return {"space_group": space_group, "symbol": symbol(space_group), "probability": probability}
