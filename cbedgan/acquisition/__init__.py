@@ -1,0 +1,1 @@
+"""Active learning: which materials to label next, and a study of how much each way to choose is worth."""

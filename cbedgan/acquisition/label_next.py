@@ -1,0 +1,93 @@
+"""label-next [stage]: rank a user's own unlabelled materials by what their labels would teach the classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cbedgan.boundary.points import boundary_points
+from classifier.acquire import Pool, Ranking, Strategy, rank
+from classifier.atomic import write_json
+from classifier.dataset import load_physical
+from classifier.errors import InputError
+from classifier.predict import TrainedClassifier, load_classifier
+from classifier.split import Split, load_split
+from classifier.stackfile import StackFile
+
+
+@dataclass(frozen=True)
+class Hints:
+    """What some strategies need besides classifiers and pool, None where it is not given.
+
+    stacks, split: what the classifiers were trained on (core_set); probe, generator: of the boundary (boundary).
+    """
+
+    stacks: Path | None
+    split: Path | None
+    probe: Path | None
+    generator: Path | None
+
+    def require(self, strategy: Strategy) -> None:
+        """Refuse half a pair, and a strategy without its pair."""
+        for names, user in ((("stacks", "split"), "core_set"), (("probe", "generator"), "boundary")):
+            given = [name for name in names if getattr(self, name) is not None]
+            if len(given) == 1 or (strategy == user and not given):
+                raise InputError(source="label-next", rule=f"{names[0]} and {names[1]} must be given together, and "
+                                 f"always with the strategy {user}", value=given[0] if given else "neither",
+                                 remedy=f"Give --{names[0]} and --{names[1]}.")
+
+
+def label_next(strategy: Strategy, *, classifiers: Sequence[Path], pool: Path, count: int, seed: int, hints: Hints,
+               out: Path) -> Ranking:
+    """Rank at most `count` materials of the stack file `pool`, and write the list to `out` as JSON.
+
+    Labels in the pool are not read; a stack that names no material is one of its own. Where the training's stacks and
+    split are given, materials of that split, held-out ones too, are left out of the ranking. seed: of random.
+    """
+    hints.require(strategy)
+    members = [load_classifier(path) for path in classifiers]
+    for path, member in zip(classifiers, members, strict=True):
+        if member.class_map != members[0].class_map:
+            raise InputError(source=path, rule="all classifiers must know the same space groups",
+                             value=f"{len(member.class_map)} others", remedy="Train them on one split.")
+    held, centres, points = None, None, None
+    if hints.split is not None:
+        with StackFile(hints.stacks) as file:
+            held = load_split(hints.split, stack_digest=file.digest)
+    if strategy == "core_set":
+        centres = _normalised(members[0], hints.stacks, held.parts["train"])
+    if strategy == "boundary":
+        points = boundary_points(hints.probe, hints.generator, members[0])
+    sample_ids, material, digest = _unlabelled(pool, held)
+    seen = Pool.of(members, [_normalised(member, pool, sample_ids) for member in members], material, centres)
+    ranking = rank(strategy, seen, count=count, rng=np.random.default_rng(seed), boundary=points)
+    write_json(Path(out), {
+        "strategy": strategy, "seed": seed, "pool": digest, "classifiers": [member.digest for member in members],
+        "ranking": [{"material": str(name), "score": float(score) if np.isfinite(score) else None}
+                    for name, score in zip(ranking.material, ranking.score, strict=True)]})
+    return ranking
+
+
+def _normalised(classifier: TrainedClassifier, stacks: Path, sample_ids: Sequence[str]) -> Tensor:
+    """Stacks x [N, 3, H, W] as a classifier sees them; another frame than its own is an InputError."""
+    intensity, _, frame = load_physical(stacks, classifier.view, sample_ids)
+    classifier.frame.require(frame, stacks)
+    return torch.from_numpy(classifier.intensity.normalise(intensity))
+
+
+def _unlabelled(pool: Path, held: Split | None) -> tuple[list[str], np.ndarray, str]:
+    """Sample ids [N] and materials [N] of the pool that no part of the split holds, and the file's digest."""
+    with StackFile(pool) as file:
+        table, digest = file.table, file.digest
+    material = np.where(table.material == "", table.sample_id, table.material)
+    known = [] if held is None else [name for part in held.materials.values() for name in part]
+    free = ~np.isin(material, known)
+    if not free.any():
+        raise InputError(source=pool, rule="the pool must hold a material that the split does not",
+                         value=f"{len(np.unique(material))} materials, all of them in it", remedy="Give other stacks.")
+    return table.sample_id[free].tolist(), material[free], digest

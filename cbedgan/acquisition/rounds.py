@@ -1,0 +1,70 @@
+"""One round of the study: the materials labelled at first, and those that a strategy asks for next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cbedgan.boundary.points import boundary_points
+from classifier.acquire import Pool, Ranking, Strategy, rank
+from classifier.dataset import load_stack_set
+from classifier.predict import load_classifier
+from classifier.split import Split, load_split
+from classifier.stackfile import SampleTable, StackFile
+
+
+@dataclass(frozen=True, eq=False)
+class Base:
+    """The stacks of a study and the split whose train part is start set and pool."""
+
+    stacks: Path
+    split_path: Path
+    split: Split
+    table: SampleTable
+
+    @classmethod
+    def of(cls, stacks: Path, split: Path) -> Base:
+        """Read the table of the stacks, and their split."""
+        with StackFile(stacks) as file:
+            return cls(Path(stacks), Path(split), load_split(split, stack_digest=file.digest), file.table)
+
+    def training_materials(self) -> tuple[np.ndarray, np.ndarray]:
+        """Training materials str [m] in the order of their names, and the space group of each int [m]."""
+        train = np.isin(self.table.sample_id, self.split.parts["train"])
+        names, first = np.unique(self.table.material[train], return_index=True)
+        return names, self.table.space_group[train][first]
+
+
+def start_materials(base: Base, count: int, seed: int) -> list[str]:
+    """Draw the materials labelled at first: one of each group before any second one, the rest at random."""
+    names, group = base.training_materials()
+    drawn = np.random.default_rng([seed, 0]).permutation(len(names))
+    first = np.sort(np.unique(group[drawn], return_index=True)[1])
+    order = np.concatenate([drawn[first], np.delete(drawn, first)])
+    return names[order[:count]].tolist()
+
+
+def ask(strategy: Strategy, base: Base, *, labelled: Path, classifiers: Sequence[Path], count: int,
+        rng: np.random.Generator, probed: tuple[Path, Path] | None) -> Ranking:
+    """Rank the `count` materials that a strategy asks for next; the labels of the pool stay hidden from it.
+
+    labelled: the split of what is labelled so far; classifiers: trained on it; probed: probe.h5 and its generator.
+    """
+    members = [load_classifier(path) for path in classifiers]
+    held = load_split(labelled, stack_digest=base.split.stack_digest)
+    known = set(held.parts["train"])
+    unlabelled = [name for name in base.split.parts["train"] if name not in known]
+
+    def see(member: int, sample_ids: Sequence[str]):
+        seen = members[member]
+        return load_stack_set(base.stacks, class_map=seen.class_map, view=seen.view, intensity=seen.intensity,
+                              sample_ids=sample_ids)
+
+    pool = [see(member, unlabelled) for member in range(len(members))]
+    centres = see(0, held.parts["train"]).x if strategy == "core_set" else None
+    seen = Pool.of(members, [samples.x for samples in pool], pool[0].material, centres)
+    points = None if probed is None else boundary_points(*probed, members[0])
+    return rank(strategy, seen, count=count, rng=rng, boundary=points)

@@ -1,0 +1,41 @@
+"""Boundary points that a probe has recorded, as a classifier sees them: features and the classes on either side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from cbedgan.boundary.margin import translation
+from cbedgan.boundary.probefile import read_probe
+from cbedgan.gan.generator import load_generator
+from classifier.acquire import features_of
+from classifier.acquisition import BoundaryPoints
+from classifier.errors import InputError
+from classifier.predict import PREDICT_AT_ONCE, TrainedClassifier
+
+
+def boundary_points(probe: Path, generator: Path, classifier: TrainedClassifier) -> BoundaryPoints:
+    """Make the stacks of probe.h5's boundary points again and return the features [P, F] that `classifier` gives them.
+
+    The generator must be the probed one. The classifier may be a later one than that which was probed, as long as class
+    map and frame are the same.
+    """
+    held, source = read_probe(probe), load_generator(generator)
+    for name, mine, other in (("generator", held.provenance["inputs"]["generator"], source.digest),
+                              ("class map", classifier.class_map, source.class_map)):
+        if mine != other:
+            raise InputError(source=probe, rule=f"must belong to the same {name}", value=f"{mine!s:.60}, not "
+                             f"{other!s:.60}", remedy="Give the generator that was probed, and a classifier of its "
+                             "groups.")
+    classifier.frame.require(source.frame, generator)
+    paths = held.paths.take(np.isfinite(held.paths.crossing))
+    if not len(paths):
+        raise InputError(source=probe, rule="a path must have crossed a boundary", value=f"none of {len(held.paths)}",
+                         remedy="Probe with more paths, or train the generator longer.")
+    translate = translation(source.intensity, classifier.intensity)
+    with torch.inference_mode():
+        x = [translate(source.synthesise(w)) for w in torch.from_numpy(paths.w).float().split(PREDICT_AT_ONCE)]
+    pair = np.stack([paths.space_group_a, paths.space_group_b], axis=1)
+    return BoundaryPoints(features_of(classifier, torch.cat(x)), classifier.class_map.indices(pair))
