@@ -18,12 +18,13 @@ CLASSIFIER_LAYERS = (
     "errors workers atomic electron config run spacegroup intensity geometry reciprocal disk_lattice pose olcf "
     "reduction augment sampling backbone eight_views batch_draws ranks model losses metrics "
     "feature_bank plausibility trust holdout sampletable pattern subgroups levels "
-    "acquisition bootstrap calibration "
+    "acquisition bootstrap calibration tasks task_heads task_scores pose_embedding "
     "subgroup_errors",
     "checkpoint stacklayout stackfile cache prefetch viewed",
     "shard preparation_report olcf_files stfc prepare",
     "split",
-    "dataset predict narrow acquire leaks survey catalog inspection_page pattern_units pattern_source pattern_hdf5 "
+    "pose_input dataset side_data predict narrow acquire leaks survey catalog inspection_page pattern_units "
+    "pattern_source pattern_hdf5 "
     "pattern_files pattern_frame pattern_pose import_patterns ensemble",
     "trust_fitting answers answer_table scores stopping train_config batches state step train head_training post_hoc",
 )
