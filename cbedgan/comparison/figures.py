@@ -30,7 +30,7 @@ SIDE_BY_SIDE = 40
 """Up to so many groups are drawn one beside the other; more go over a logarithmic axis of training materials."""
 
 
-def _picture(draw: Callable[..., Figure]) -> Callable[..., bytes]:
+def picture(draw: Callable[..., Figure]) -> Callable[..., bytes]:
     """Run a drawing function in the report's style and hand back its figure as PNG bytes."""
     @wraps(draw)
     def drawn(*arguments: Any, **named: Any) -> bytes:
@@ -41,7 +41,7 @@ def _picture(draw: Callable[..., Figure]) -> Callable[..., bytes]:
     return drawn
 
 
-def _figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained", facecolor="white")
 
 
@@ -50,24 +50,24 @@ def arm_colour(arm: str) -> str:
     return ARM_COLOURS[arm.removesuffix("_logit_adjusted")]
 
 
-def _points(values: Sequence[float | None]) -> np.ndarray:
+def in_points(values: Sequence[float | None]) -> np.ndarray:
     """Recalls or their differences as percentage points; null becomes NaN."""
     return 100 * np.array([np.nan if value is None else value for value in values], float)
 
 
-@_picture
+@picture
 def contrasts(rows: list[dict[str, Any]], band: float) -> Figure:
     """Forest of differences of mean recall: one line a pair of arms, one panel a shot class, corrected intervals."""
     pairs = list(dict.fromkeys((row["arm"], row["reference"]) for row in rows))
     shots = [shot for shot in SHOT_CLASSES if any(row["shot"] == shot for row in rows)]
-    figure = _figure(9.6, 0.62 + 0.36 * len(pairs))
+    figure = new_figure(9.6, 0.62 + 0.36 * len(pairs))
     panels = figure.subplots(1, len(shots), sharey=True, squeeze=False)[0]
     for axes, shot in zip(panels, shots, strict=True):
         chosen = {(row["arm"], row["reference"]): row for row in rows if row["shot"] == shot}
-        _zero_line(axes, band)
+        zero_line(axes, band)
         for y, pair in enumerate(pairs):
             row = chosen[pair]
-            low, middle, high = _points([row["corrected"]["low"], row["estimate"], row["corrected"]["high"]])
+            low, middle, high = in_points([row["corrected"]["low"], row["estimate"], row["corrected"]["high"]])
             colour = VERDICT_COLOURS[row["verdict"]]
             axes.plot([low, high], [y, y], color=colour, lw=2, solid_capstyle="round")
             axes.plot(middle, y, "o", color=colour, ms=5.5, mec="white", mew=0.8)
@@ -78,13 +78,13 @@ def contrasts(rows: list[dict[str, Any]], band: float) -> Figure:
     return figure
 
 
-def _zero_line(axes: Axes, band: float) -> None:
+def zero_line(axes: Axes, band: float) -> None:
     """Mark zero and the band of differences that count as none, on the x axis."""
     axes.axvspan(-100 * band, 100 * band, color=SHADE, lw=0)
     axes.axvline(0, color=MUTED, lw=0.8)
 
 
-@_picture
+@picture
 def groups(rows: list[dict[str, Any]], arm: str, reference: str, band: float) -> Figure:
     """Recall of each group in two arms, and the difference, against the number of training materials."""
     rows = sorted(rows, key=lambda row: (-row["training_materials"], row["space_group"]))
@@ -92,10 +92,11 @@ def groups(rows: list[dict[str, Any]], arm: str, reference: str, band: float) ->
     beside = len(rows) <= SIDE_BY_SIDE
     x = np.arange(len(rows), dtype=float) if beside else np.maximum(materials, 1).astype(float)
     shift = 0.14 if beside else 0.0
-    figure = _figure(9.6, 4.6)
+    figure = new_figure(9.6, 4.6)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(1.35, 1))
     for name, offset in ((reference, -shift), (arm, shift)):
-        low, middle, high = (_points([row["recall"][name][key] for row in rows]) for key in ("low", "estimate", "high"))
+        low, middle, high = (in_points([row["recall"][name][key] for row in rows])
+                             for key in ("low", "estimate", "high"))
         above.vlines(x + offset, low, high, color=arm_colour(name), lw=1.6, alpha=0.55)
         above.plot(x + offset, middle, "o", color=arm_colour(name), ms=5, mec="white", mew=0.7, label=ARMS[name].label)
     above.set(ylabel="recall (%)", ylim=(-3, 103))
@@ -104,9 +105,9 @@ def groups(rows: list[dict[str, Any]], arm: str, reference: str, band: float) ->
     below.axhline(0, color=MUTED, lw=0.8)
     differences = [row["difference"] for row in rows]
     colours = [VERDICT_COLOURS[difference["verdict"]] for difference in differences]
-    below.vlines(x, _points([difference["corrected"]["low"] for difference in differences]),
-                 _points([difference["corrected"]["high"] for difference in differences]), color=colours, lw=2)
-    below.scatter(x, _points([difference["estimate"] for difference in differences]), c=colours, s=28, zorder=3,
+    below.vlines(x, in_points([difference["corrected"]["low"] for difference in differences]),
+                 in_points([difference["corrected"]["high"] for difference in differences]), color=colours, lw=2)
+    below.scatter(x, in_points([difference["estimate"] for difference in differences]), c=colours, s=28, zorder=3,
                   edgecolors="white", linewidths=0.7)
     below.set_ylabel("difference (points)")
     if beside:
@@ -120,14 +121,14 @@ def groups(rows: list[dict[str, Any]], arm: str, reference: str, band: float) ->
     return figure
 
 
-@_picture
+@picture
 def confusion(matrices: dict[str, np.ndarray], space_groups: Sequence[int], system_starts: Sequence[int],
               arm: str, reference: str) -> Figure:
     """Confusion matrices [K, K] of two arms in percent of the true group, and their difference; ordered by group.
 
     system_starts: class_idx at which each crystal system but the first begins; drawn as lines.
     """
-    figure = _figure(9.6, 4.05)
+    figure = new_figure(9.6, 4.05)
     panels = figure.subplots(1, 3)
     change = 100 * (matrices[arm] - matrices[reference])
     reach = max(float(np.abs(change).max()), 1.0)
@@ -152,7 +153,7 @@ def confusion(matrices: dict[str, np.ndarray], space_groups: Sequence[int], syst
     return figure
 
 
-@_picture
+@picture
 def stacks(rows: list[tuple[str, list[np.ndarray | None]]], columns: Sequence[str], floor: float) -> Figure:
     """Stacks side by side: a row a group (label, one [3, H, W] intensity or None for each column), log scale."""
     figure = Figure(figsize=(9.6, 0.42 + 1.02 * len(rows)), facecolor="white")
@@ -184,11 +185,11 @@ def _pattern(axes: Axes, pattern: np.ndarray, floor: float, brightest: float) ->
                 interpolation="nearest")
 
 
-@_picture
+@picture
 def path(walk: Walk, floor: float) -> Figure:
     """One path across a boundary: patterns, from one group to the other, above the margin between them."""
     accent = ARM_COLOURS["boundary_synthetic"]
-    figure = _figure(9.6, 3.6)
+    figure = new_figure(9.6, 3.6)
     above, below = figure.subfigures(2, 1, height_ratios=(1, 1.9))
     brightest = float(walk.patterns.max())
     for axes, pattern, t in zip(above.subplots(1, len(walk.patterns)), walk.patterns, walk.picture_t, strict=True):

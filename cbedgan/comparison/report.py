@@ -147,9 +147,13 @@ def _first(file: StackFile, eligible: np.ndarray, wanted: ViewConfig) -> np.ndar
 
 def render(report: dict[str, Any], drawn: dict[str, str]) -> str:
     """Return the report as one HTML page without any outside resource."""
+    return page("report.html.j2", report=report, pictures=drawn, labels={name: arm.label for name, arm in ARMS.items()},
+                colours=figures.VERDICT_COLOURS, comparison=wording.comparison)
+
+
+def page(template: str, **content: Any) -> str:
+    """Fill a template of this folder; numbers are written as in `wording`."""
     environment = jinja2.Environment(loader=jinja2.PackageLoader("cbedgan.comparison", "."), autoescape=True,
                                      trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
     environment.filters |= {"points": wording.points, "percent": wording.percent}
-    return environment.get_template("report.html.j2").render(
-        report=report, pictures=drawn, labels={name: arm.label for name, arm in ARMS.items()},
-        colours=figures.VERDICT_COLOURS, comparison=wording.comparison)
+    return environment.get_template(template).render(**content)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import traceback
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import Thread
 
 from classifier.errors import InputError
+from classifier.post_hoc import PostHocConfig, post_hoc
 from classifier.run import Interrupted, StopRequest, progress
 from classifier.train import TrainClassifierConfig, train_classifier
 
@@ -34,21 +35,45 @@ class Job:
     source: Path | None
     out: Path
 
+    def run(self) -> None:
+        """Train."""
+        train_classifier(self.config, stacks=self.stacks, split=self.split, out=self.out, synthetic=self.source)
 
-def train_all(jobs: list[Job], workers: int) -> None:
-    """Train all jobs, `workers` at a time in processes of their own (1: in this one); a failure is shown whole."""
-    with progress("training arms x seeds", total=len(jobs)) as bar:
+
+@dataclass(frozen=True)
+class HeadJob:
+    """One mended head: a method with a seed. classifier: the trained network; out: the run folder."""
+
+    arm: str
+    seed: int
+    config: PostHocConfig
+    stacks: Path
+    split: Path
+    classifier: Path
+    out: Path
+
+    def run(self) -> None:
+        """Mend the head."""
+        post_hoc(self.config, classifier=self.classifier, stacks=self.stacks, split=self.split, out=self.out)
+
+
+AnyJob = Job | HeadJob
+
+
+def train_all(jobs: Sequence[AnyJob], workers: int, description: str = "training arms x seeds") -> None:
+    """Run all jobs, `workers` at a time in processes of their own (1: in this one); a failure is shown whole."""
+    with progress(description, total=len(jobs)) as bar:
         for _ in _in_turn(jobs) if workers == 1 else _in_processes(jobs, workers):
             bar.advance()
 
 
-def _in_turn(jobs: list[Job]) -> Iterator[None]:
+def _in_turn(jobs: Sequence[AnyJob]) -> Iterator[None]:
     """Run one job after the other; yield after each."""
     for job in jobs:
         yield _settle(_attempt(job))
 
 
-def _in_processes(jobs: list[Job], workers: int) -> Iterator[None]:
+def _in_processes(jobs: Sequence[AnyJob], workers: int) -> Iterator[None]:
     """Yield after each job, in the order of completion; after a failure or a stop request the others save and end."""
     # A pipe for each worker and nothing shared: a pool's queue stays locked for all when one waiting worker is ended.
     crew = dict(_hire() for _ in range(min(workers, len(jobs))))
@@ -111,14 +136,14 @@ class ArmFailed(RuntimeError):
     """A training of the comparison failed; the message holds the worker's whole traceback."""
 
 
-def _attempt(job: Job) -> BaseException | None:
+def _attempt(job: AnyJob) -> BaseException | None:
     """Run one job with a log file beside its run folder; return what the parent should raise, if anything."""
     log_path = job.out.with_suffix(".log")
     log_path.parent.mkdir(parents=True, exist_ok=True)
     try:
         # Two progress bars cannot share a terminal.
         with log_path.open("a", encoding="utf-8") as log, redirect_stdout(log), redirect_stderr(log):
-            train_classifier(job.config, stacks=job.stacks, split=job.split, out=job.out, synthetic=job.source)
+            job.run()
     except (InputError, Interrupted) as error:
         return error
     except Exception:
