@@ -49,6 +49,17 @@ def draw_batch(config: TrainClassifierConfig, sources: list[Source], images_seen
     return torch.cat(x), torch.cat(target), torch.cat(weight)
 
 
+def draw_beside(config: TrainClassifierConfig, sources: list[Source], images_seen: int, rows: range
+                ) -> tuple[Tensor | None, Tensor | None]:
+    """Pose features [len(rows), 9] and task targets [len(rows), T] of the stacks that draw_batch gives at `rows`."""
+    drawn = [torch.from_numpy(_drawn_at(config, sources, number, images_seen, rows, 0)).to(source.samples.device)
+             for number, source in enumerate(sources)]
+    columns = zip(*((source.samples.pose, source.samples.task_target) for source in sources), strict=True)
+    pose, wanted = (None if values[0] is None else torch.cat([held[at] for held, at in zip(values, drawn, strict=True)])
+                    for values in columns)
+    return pose, wanted
+
+
 def _drawn_at(config: TrainClassifierConfig, sources: list[Source], number: int, images_seen: int, rows: range,
               later: int) -> np.ndarray:
     """Samples of the numbered source at `rows` of the batch that is drawn `later` steps after images_seen."""

@@ -31,6 +31,7 @@ class StackSet:
 
     soft_label: float32 [N, K] class probabilities; rows of one-hot where the file states none.
     reader: reads batches where x is a cache's map, which stays on the disk; None where x is in memory.
+    pose, task_target: float32 [N, 9] and [N, T] where the network wants them, see side_data; else None.
     """
 
     x: Tensor
@@ -41,6 +42,8 @@ class StackSet:
     structure_type: np.ndarray
     origin: np.ndarray
     reader: Prefetch | None = None
+    pose: Tensor | None = None
+    task_target: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.sample_id)
@@ -52,7 +55,9 @@ class StackSet:
 
     def to(self, device: torch.device) -> StackSet:
         """The same set with its labels, and x where it is in memory, on `device`."""
-        moved = replace(self, class_idx=self.class_idx.to(device), soft_label=self.soft_label.to(device))
+        beside = {name: None if values is None else values.to(device)
+                  for name, values in (("pose", self.pose), ("task_target", self.task_target))}
+        moved = replace(self, class_idx=self.class_idx.to(device), soft_label=self.soft_label.to(device), **beside)
         if self.reader is None:
             return replace(moved, x=self.x.to(device))
         return replace(moved, reader=Prefetch(self.reader.cache, device=device))

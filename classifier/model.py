@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from classifier.backbone import Block, body
@@ -15,6 +16,9 @@ from classifier.batch_draws import BatchDropout, DrawsForBatch
 from classifier.config import Config
 from classifier.eight_views import Views, average_over_views
 from classifier.errors import InputError
+from classifier.pose_embedding import EMBEDDED, PoseEmbedding
+from classifier.task_heads import TaskHeads
+from classifier.tasks import TasksConfig
 
 # Bounds, so that a forged checkpoint cannot ask for a network without end.
 Width = Annotated[int, Field(ge=1, le=4096)]
@@ -35,6 +39,8 @@ class ModelConfig(Config):
     over all, which is that of a linear head's logits ("one_random").
     head: "linear", or "cosine": COSINE_SCALE times the cosine between features and each class's weights.
     views: what the logits are averaged over in evaluation, see eight_views ("all" needs the raw pose).
+    pose_input: features stand beside an embedding of the recorded pose, see pose_input; tasks: heads beside the space
+    group's.
     """
 
     widths: Annotated[tuple[Width, ...], Field(max_length=16)]
@@ -46,6 +52,20 @@ class ModelConfig(Config):
     patterns: Patterns = Field("channels", exclude_if=lambda value: value == "channels")
     head: Literal["linear", "cosine"] = Field("linear", exclude_if=lambda value: value == "linear")
     views: Views = Field("one", exclude_if=lambda value: value == "one")
+    pose_input: bool = Field(False, exclude_if=lambda value: not value)
+    tasks: TasksConfig | None = Field(None, exclude_if=lambda value: value is None)
+
+    @model_validator(mode="after")
+    def _nothing_leaks(self) -> ModelConfig:
+        """Refuse a task whose answer is among the inputs."""
+        if self.pose_input and self.tasks is not None and "d_spacings" in self.tasks.weights:
+            raise InputError(source="model.tasks", rule="no task may be answered by an input",
+                             value="d_spacings beside pose_input, which holds |g1| = 1 / d",
+                             remedy="Leave one of them out.")
+        if self.pose_input and self.patterns == "one_random":
+            raise InputError(source="model.pose_input", rule="the pose is that of all three patterns",
+                             value='patterns = "one_random"', remedy="Leave one of them out.")
+        return self
 
 
 class StackClassifier(DrawsForBatch):
@@ -69,12 +89,28 @@ class StackClassifier(DrawsForBatch):
         self.norm = nn.GroupNorm(config.groups, width)
         self.dropout = BatchDropout(config.dropout)
         self.feature_count = 2 * width * (1 if together or config.patterns == "one_random" else channels)
+        # The pose comes before the dropout, as any feature; the order of the patterns counts where it does for them.
+        self.pose = PoseEmbedding(any_order=config.patterns == "any_order") if config.pose_input else None
+        self.feature_count += EMBEDDED if config.pose_input else 0
         self.head = (CosineHead if config.head == "cosine" else _linear)(self.feature_count, classes)
+        self.tasks = TaskHeads(config.tasks, self.feature_count) if config.tasks is not None else None
         partner = torch.arange(classes) if mirror_partner is None else torch.as_tensor(mirror_partner)
         self.register_buffer("partner", partner, persistent=False)
 
-    def features(self, x: Tensor) -> Tensor:
-        """Features float32 [B, F] of stacks x [B, C, H, W], of one view."""
+    def features(self, x: Tensor, pose: Tensor | None = None) -> Tensor:
+        """Features float32 [B, F] of stacks x [B, C, H, W], of one view; pose [B, 9] where the network has that input.
+
+        InputError where it has and no pose is given.
+        """
+        if self.pose is None:
+            return self._seen(x)
+        if pose is None:
+            raise InputError(source="classifier", rule="it has pose_input and needs each stack's pose",
+                             value="stacks alone", remedy="Take a classifier without pose_input.")
+        return torch.cat([self._seen(x), self.pose(pose)], dim=1)
+
+    def _seen(self, x: Tensor) -> Tensor:
+        """Features [B, F] of what the stacks x show."""
         if self.patterns == "channels":
             return self.encode(x)
         if self.patterns == "one_random" and self.training:
@@ -92,15 +128,22 @@ class StackClassifier(DrawsForBatch):
         # A weak reflection that should be absent tells a group from another: a mean alone would drown it.
         return torch.cat([h.mean((2, 3)), h.amax((2, 3))], dim=1).float()
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, pose: Tensor | None = None) -> Tensor:
         """Logits float32 [B, K] of stacks x [B, C, H, W]: of x itself in training, over all views in evaluation."""
         if self.training or self.views == "one":
-            return self.one_view(x)
-        return average_over_views(self.one_view, x, self.views, self.partner)
+            return self.one_view(x, pose)
+        return average_over_views(partial(self.one_view, pose=pose), x, self.views, self.partner)  # all of one pose
 
-    def one_view(self, x: Tensor) -> Tensor:
+    def one_view(self, x: Tensor, pose: Tensor | None = None) -> Tensor:
         """Logits float32 [B, K] of x as it is; the head is computed in float32 under autocast too."""
-        features = self.dropout(self.features(x))
+        return self._judge(self.dropout(self.features(x, pose)))
+
+    def with_tasks(self, x: Tensor, pose: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Logits [B, K] of x as it is, and what the heads of the tasks make of the same features, [B, T]."""
+        features = self.dropout(self.features(x, pose))
+        return self._judge(features), self.tasks(features)
+
+    def _judge(self, features: Tensor) -> Tensor:
         with torch.autocast(features.device.type, enabled=False):
             return self.head(features)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from classifier.errors import InputError, reported
 from classifier.geometry import Detector, ViewConfig
 from classifier.intensity import IntensityTransform
 from classifier.model import ModelConfig, StackClassifier
+from classifier.pose_input import load_pose_features
 from classifier.spacegroup import ClassMap
 from classifier.stackfile import StackFile
 from classifier.trust import Trust
@@ -51,9 +53,13 @@ class TrainedClassifier:
     digest: str = ""
     trust: Trust | None = None
 
-    def logits(self, x: Tensor) -> Tensor:
+    def logits(self, x: Tensor, pose: Tensor | None = None) -> Tensor:
         """Logits float32 [B, K] of normalised stacks x [B, 3, H, W]; differentiable, one pass."""
-        return self.model(x)
+        return self.model(x, pose)
+
+    def pose_of(self, stacks: Path) -> Tensor | None:
+        """Pose features [N, 9] of a file's samples for a network that has them as an input; InputError if unknown."""
+        return load_pose_features(stacks) if self.model_config.pose_input else None
 
     def save(self, path: Path) -> str:
         """Write the checkpoint (kind "classifier") and return its digest."""
@@ -91,24 +97,32 @@ def load_classifier(path: Path, *, split_digest: str | None = None) -> TrainedCl
             header["split_digest"], header["stack_digest"], header["provenance"], held.digest, trust)
 
 
-def predict_logits(model: StackClassifier, x: Tensor) -> np.ndarray:
-    """Logits float32 [N, K] of normalised stacks x [N, 3, H, W], batch by batch, in evaluation mode, as numpy."""
-    training, device = model.training, next(model.parameters()).device
-    model.eval()
-    with torch.inference_mode():
-        logits = [model(part.to(device)).cpu() for part in x.split(PREDICT_AT_ONCE)]
-    model.train(training)
+def predict_logits(model: StackClassifier, x: Tensor, pose: Tensor | None = None) -> np.ndarray:
+    """Logits float32 [N, K] of normalised stacks x [N, 3, H, W], batch by batch, in evaluation mode, as numpy.
+
+    pose: features [N, 9] (pose_input.pose_features), for a model that has them as an input.
+    """
+    logits = _batch_by_batch(model, model, x, pose)
     return torch.cat(logits).numpy() if logits else np.zeros((0, model.head.out_features), np.float32)
 
 
-def predict_features(model: StackClassifier, x: Tensor) -> np.ndarray:
-    """Features float32 [N, F] of normalised stacks x [N, 3, H, W], batch by batch, in evaluation mode, as numpy."""
+def predict_features(model: StackClassifier, x: Tensor, pose: Tensor | None = None) -> np.ndarray:
+    """Features float32 [N, F] as predict_logits gives logits."""
+    features = _batch_by_batch(model, model.features, x, pose)
+    return torch.cat(features).numpy() if features else np.zeros((0, model.head.weight.shape[1]), np.float32)
+
+
+def _batch_by_batch(model: StackClassifier, what: Callable[..., Tensor], x: Tensor, pose: Tensor | None
+                    ) -> list[Tensor]:
+    """What a function of the model makes of stacks and poses, on the CPU, in evaluation mode."""
     training, device = model.training, next(model.parameters()).device
     model.eval()
     with torch.inference_mode():
-        features = [model.features(part.to(device)).cpu() for part in x.split(PREDICT_AT_ONCE)]
+        found = [what(x[start:start + PREDICT_AT_ONCE].to(device),
+                      None if pose is None else pose[start:start + PREDICT_AT_ONCE].to(device)).cpu()
+                 for start in range(0, len(x), PREDICT_AT_ONCE)]
     model.train(training)
-    return torch.cat(features).numpy() if features else np.zeros((0, model.head.weight.shape[1]), np.float32)
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,8 +149,8 @@ class Predictions:
         """Judge normalised samples of one part."""
         return cls(samples.sample_id, samples.material, samples.structure_type,
                    np.asarray(classifier.class_map.space_groups)[samples.class_idx.cpu().numpy()],
-                   predict_logits(classifier.model, samples.x), np.full(len(samples), part), classifier.class_map,
-                   classifier.split_digest, provenance)
+                   predict_logits(classifier.model, samples.x, samples.pose), np.full(len(samples), part),
+                   classifier.class_map, classifier.split_digest, provenance)
 
     @classmethod
     def concatenate(cls, several: list[Predictions]) -> Predictions:
@@ -201,5 +215,6 @@ def predict(classifier: TrainedClassifier, stacks: Path) -> Predictions:
     x = torch.from_numpy(classifier.intensity.normalise(intensity))
     provenance = {**classifier.provenance, "classifier_digest": classifier.digest, "stack_digest": digest}
     return Predictions(table.sample_id, table.material, table.structure_type, table.space_group,
-                       predict_logits(classifier.model, x), np.full(len(table), ""), classifier.class_map,
+                       predict_logits(classifier.model, x, classifier.pose_of(stacks)), np.full(len(table), ""),
+                       classifier.class_map,
                        classifier.split_digest, provenance)

@@ -30,7 +30,7 @@ class State:
                                 mirror_partner=class_map.mirror_partner())
         self.model = model.to(device, memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.model).requires_grad_(False)
-        self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=config.learning_rate,
+        self.optimiser = torch.optim.AdamW(_decaying(self.model), lr=config.learning_rate,
                                            weight_decay=config.weight_decay, fused=True)
         self.leaving = self.average if config.ema_half_life_images else self.model
         self.best = Best() if config.early_stop else None
@@ -85,3 +85,10 @@ class State:
         self.images_seen = parts["counters"]["images_seen"]
         for name in TALLIES:
             setattr(self, name, torch.full_like(self.loss_sum, parts["counters"][name]))
+
+
+def _decaying(model: StackClassifier) -> list[dict[str, Any]]:
+    """Parameters for the optimiser; learned log variances of losses are no weights, and do not decay."""
+    free = [] if model.tasks is None or model.tasks.log_variance is None else [model.tasks.log_variance]
+    rest = [parameter for parameter in model.parameters() if all(parameter is not one for one in free)]
+    return [{"params": rest}, *([{"params": free, "weight_decay": 0.0}] if free else [])]

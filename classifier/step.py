@@ -10,7 +10,7 @@ from torch import Tensor
 
 from classifier.augment import augment, mix
 from classifier.batch_draws import place_rows
-from classifier.batches import Source, draw_batch
+from classifier.batches import Source, draw_batch, draw_beside
 from classifier.losses import ClassSizes
 from classifier.ranks import Ranks
 from classifier.spacegroup import ClassMap
@@ -34,6 +34,8 @@ def step(state: State, config: TrainClassifierConfig, sources: list[Source], siz
         x, target = mix(x, target, np.random.default_rng([seed, 1]), config.mixup_alpha)
         x = x[own.start : own.stop]
     done = state.images_seen / config.images
+    pose, wanted = draw_beside(config, sources, state.images_seen, own)
+    share = weight / weight.sum()  # of the tasks' losses, which know no classes
     # The weights of a loss follow from the labels alone: any logits give them.
     weight = weight * config.loss.terms(torch.zeros_like(target), target, sizes, done)[1]
 
@@ -43,9 +45,13 @@ def step(state: State, config: TrainClassifierConfig, sources: list[Source], siz
         torch.manual_seed(seed)
         place_rows(state.model, part.start, config.batch)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=config.precision == "bf16"):
-            logits = state.model(x[part.start - own.start : part.stop - own.start])
+            here = slice(part.start - own.start, part.stop - own.start)
+            seen = x[here], None if pose is None else pose[here]
+            logits, output = state.model.with_tasks(*seen) if wanted is not None else (state.model(*seen), None)
         losses, _ = config.loss.terms(logits, target[part.start : part.stop], sizes, done)
         part_loss = (losses * weight[part.start : part.stop]).sum() / weight.sum()
+        if wanted is not None:
+            part_loss = state.model.tasks.join(part_loss, output, wanted[here], share[part.start : part.stop])
         part_loss.backward()
         loss += part_loss.detach()
     ranks.add([*(p.grad for p in state.model.parameters() if p.grad is not None), loss])

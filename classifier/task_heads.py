@@ -72,19 +72,20 @@ class TaskHeads(nn.Module):
             found.append(torch.where(known, loss, 0) / unit)
         return found
 
-    def join(self, space_group: Tensor, output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-        """One loss from the space group's (a scalar) and the tasks', means over the batch with the samples' weight [B].
+    def join(self, space_group: Tensor, output: Tensor, target: Tensor, share: Tensor) -> Tensor:
+        """One loss from the space group's (a scalar) and the tasks', sums over samples by their share [B] of the batch.
 
+        Parts of a batch add up: the shares of all its samples sum to 1.
         Fixed: the weighted sum. Uncertainty: sum over losses of exp(-s) L + s / 2 (exp(-s) L / 2 + s / 2 for squared
         errors), s = log sigma^2 learned: eqs. 5 to 10 of arXiv 1705.07115.
         """
-        terms = [(weight * loss).sum() / weight.sum() for loss in self.losses(output, target)]
+        terms = [(share * loss).sum() for loss in self.losses(output, target)]
         if self.log_variance is None:
             return space_group + sum(factor * term for factor, term in zip(self.weights, terms, strict=True))
         half = [0.5 if task not in (*CLASSES, *PRESENCES) else 1.0 for task in self.columns]
         s = self.log_variance
         terms = torch.stack([space_group, *(factor * term for factor, term in zip(half, terms, strict=True))])
-        return ((-s).exp() * terms + s / 2).sum()
+        return ((-s).exp() * terms + share.sum() * s / 2).sum()
 
     def answers(self, output: Tensor) -> Tensor:
         """What outputs [B, T] say, in the units of tasks.targets: values, and probabilities of systems and elements."""

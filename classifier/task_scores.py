@@ -15,7 +15,7 @@ def score_tasks(answers: np.ndarray, truth: np.ndarray, training_mean: np.ndarra
     """Scores of answers float [N, T] against targets [N, T] (columns as in tasks.columns_of), by task.
 
     training_mean: float [T], the guess to beat; weight: [N], see metrics.material_weights. Samples whose target is
-    unknown are left out.
+    unknown are left out; None is what nothing defines.
     """
     scores: dict[str, Any] = {}
     for task, columns in columns_of(tasks).items():
@@ -48,7 +48,7 @@ def average_precision(score: np.ndarray, present: np.ndarray, weight: np.ndarray
 
 
 def _value(answer: np.ndarray, truth: np.ndarray, guess: float, weight: np.ndarray, *, relative: bool
-           ) -> dict[str, float]:
+           ) -> dict[str, float | None]:
     """R2 against the guess, and median absolute errors of both; relative ones of logarithms."""
     def median_error(given: np.ndarray) -> float:
         error = np.abs(np.expm1(given - truth)) if relative else np.abs(given - truth)
@@ -58,7 +58,7 @@ def _value(answer: np.ndarray, truth: np.ndarray, guess: float, weight: np.ndarr
 
     squares = [float(weight @ (given - truth) ** 2) for given in (answer, np.full_like(truth, guess))]
     kind = "median_relative_error" if relative else "median_error"
-    return {"r2": 1 - squares[0] / squares[1] if squares[1] > 0 else float("nan"), kind: median_error(answer),
+    return {"r2": 1 - squares[0] / squares[1] if squares[1] > 0 else None, kind: median_error(answer),
             f"{kind}_of_the_training_mean": median_error(np.full_like(truth, guess))}
 
 
@@ -71,12 +71,13 @@ def _one_of(answer: np.ndarray, truth: np.ndarray, guess: np.ndarray, weight: np
     return found
 
 
-def _presence(answer: np.ndarray, truth: np.ndarray, guess: np.ndarray, weight: np.ndarray) -> dict[str, float]:
+def _presence(answer: np.ndarray, truth: np.ndarray, guess: np.ndarray, weight: np.ndarray
+              ) -> dict[str, float | None]:
     """Average precision over the elements that occur both here and in training; without looking it is their share."""
     judged = np.flatnonzero((truth.sum(0) > 0) & (guess > 0))
     precision = [average_precision(answer[:, k], truth[:, k], weight) for k in judged]
     share = [float(weight @ truth[:, k] / weight.sum()) for k in judged]
     # Elements that only one of both parts has leave nothing to score: then there is no mean.
     return {"elements": len(judged),
-            "macro_average_precision": float(np.mean(precision)) if len(judged) else float("nan"),
-            "macro_average_precision_of_the_training_mean": float(np.mean(share)) if len(judged) else float("nan")}
+            "macro_average_precision": float(np.mean(precision)) if len(judged) else None,
+            "macro_average_precision_of_the_training_mean": float(np.mean(share)) if len(judged) else None}

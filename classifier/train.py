@@ -21,6 +21,7 @@ from classifier.predict import Predictions, TrainedClassifier, load_classifier, 
 from classifier.ranks import Ranks, open_ranks
 from classifier.run import Interrupted, Run, StopRequest, progress
 from classifier.scores import score
+from classifier.side_data import fit_side_data, judge_tasks, with_side_data
 from classifier.spacegroup import ClassMap
 from classifier.split import Split, load_split
 from classifier.stackfile import StackFile
@@ -89,7 +90,8 @@ def _run(config: TrainClassifierConfig, run: Run, held: Split, stacks: Path, syn
     with ranks.first_first() if cache else nullcontext():  # one of them builds the cache
         real, transform, frame = load_training_set(stacks, class_map=class_map, view=config.view, cache=cache,
                                                    intensity=config.intensity, sample_ids=held.parts["train"])
-        load = partial(load_stack_set, class_map=class_map, view=config.view, intensity=transform, cache=cache)
+        real = with_side_data(real, stacks, config.model)
+        load = partial(_load, config, class_map=class_map, intensity=transform, cache=cache)
         sources = [Source.build(real, power=config.sampling_power, weight=1.0, device=device)]
         if synthetic is not None:
             # Its quota was decided where it was made: power 1 draws every added material equally often.
@@ -97,6 +99,8 @@ def _run(config: TrainClassifierConfig, run: Run, held: Split, stacks: Path, syn
                                         device=device))
         judged = {part: load(stacks, sample_ids=held.parts[part]) for part in ("validation", "test")}
     state = State(config, class_map, device)
+    for network in (state.model, state.average):
+        fit_side_data(network, real, source=stacks)
     if run.checkpoint_path.exists():
         state.load(run.checkpoint_path)
     if ranks.first:
@@ -124,9 +128,15 @@ def _run(config: TrainClassifierConfig, run: Run, held: Split, stacks: Path, syn
                 **({"early_stop": {"value": state.best.value, "images_seen": state.best.images_seen}}
                    if state.best is not None else {}),
                 "trust": None if trained.trust is None else trained.trust.summary(),
-                **{part: score(predictions.take(part), materials.numpy()) for part in judged}})
+                **{part: {**score(predictions.take(part), materials.numpy()), **judge_tasks(trained.model, samples)}
+                   for part, samples in judged.items()}})
     for path in (run.checkpoint_path, run.checkpoint_path.with_suffix(".json")):
         path.unlink(missing_ok=True)  # only a training that goes on needs it
+
+
+def _load(config: TrainClassifierConfig, stacks: Path, **how: Any) -> StackSet:
+    """Samples of a stack file with all that the network wants of them."""
+    return with_side_data(load_stack_set(stacks, view=config.view, **how), stacks, config.model)
 
 
 def training_materials(samples: StackSet, classes: int) -> np.ndarray:
@@ -176,7 +186,7 @@ def _report(config: TrainClassifierConfig, run: Run, state: State, validation: S
                            "learning_rate": learning_rate(config, state.images_seen)}
     value = math.nan
     if ranks.first and len(validation):
-        logits = predict_logits(state.leaving, validation.x)
+        logits = predict_logits(state.leaving, validation.x, validation.pose)
         row["validation_balanced_accuracy"] = value = judge("balanced_accuracy", logits, validation)
         if config.early_stop is not None and config.early_stop.metric == "loss":
             value = judge("loss", logits, validation)

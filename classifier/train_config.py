@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from classifier.augment import AugmentConfig
 from classifier.config import Config
+from classifier.errors import InputError
 from classifier.geometry import ViewConfig
 from classifier.intensity import IntensityConfig
 from classifier.losses import Loss
@@ -55,6 +56,14 @@ class TrainClassifierConfig(Config):
     max_skipped_share: float
     report_every_images: int
     checkpoint_every_images: int
+
+    @model_validator(mode="after")
+    def _mixed_stacks_have_no_cell(self) -> TrainClassifierConfig:
+        """Refuse mixup where a stack's pose or cell is needed: between two crystals there is no third."""
+        if self.mixup_alpha and (self.model.pose_input or self.model.tasks is not None):
+            raise InputError(source="mixup_alpha", rule="must be 0 with model.pose_input or model.tasks",
+                             value=self.mixup_alpha, remedy="Leave mixup, or pose input and tasks, out.")
+        return self
 
 
 def learning_rate(config: TrainClassifierConfig, images_seen: int) -> float:

@@ -83,12 +83,12 @@ def test_fixed_weights_add_and_an_unknown_target_costs_nothing() -> None:
     found, target = heads(tasks_config(cell_lengths=0.5, beam_energy=2.0), targets(
         table(), ["cell_lengths", "beam_energy"], source="test"))
     output = torch.zeros(2, 4)  # the mean: 1 of each task
-    weight = torch.tensor([1.0, 3.0])
+    share = torch.tensor([0.25, 0.75])
     lengths = found.losses(output, target)[0]
-    assert found.join(torch.tensor(0.3), output, target, torch.ones(2)).item() == pytest.approx(2.8, rel=1e-4)
+    assert found.join(torch.tensor(0.3), output, target, share / share.sum()).item() == pytest.approx(2.8, rel=1e-4)
     target[0, 3] = torch.nan
     expected = 0.3 + 0.5 * (lengths[0] + 3 * lengths[1]) / 4 + 2.0 * 3 / 4
-    assert found.join(torch.tensor(0.3), output, target, weight).item() == pytest.approx(float(expected), rel=1e-4)
+    assert found.join(torch.tensor(0.3), output, target, share).item() == pytest.approx(float(expected), rel=1e-4)
 
 
 def test_uncertainty_weighting_is_that_of_kendall_gal_and_cipolla() -> None:
@@ -99,10 +99,13 @@ def test_uncertainty_weighting_is_that_of_kendall_gal_and_cipolla() -> None:
     output = torch.zeros(2, 10)
     lengths, system = (float(loss.mean()) for loss in found.losses(output, target))
     expected = 0.3 + (0.5 * lengths / 2 + np.log(2) / 2) + (system * 2 - np.log(2) / 2)
-    assert found.join(torch.tensor(0.3), output, target, torch.ones(2)).item() == pytest.approx(expected, rel=1e-5)
+    assert found.join(torch.tensor(0.3), output, target, torch.full((2,), 0.5)).item() == pytest.approx(expected, rel=1e-5)
+    parts = sum(found.join(torch.tensor(0.15), output[k : k + 1], target[k : k + 1], torch.full((1,), 0.5)).item()
+                for k in range(2))
+    assert parts == pytest.approx(expected, rel=1e-5)
     with torch.no_grad():
         found.log_variance.copy_(torch.tensor([np.log(2 * 0.3), np.log(lengths), np.log(2 * system)]))
-    found.join(torch.tensor(0.3), output, target, torch.ones(2)).backward()
+    found.join(torch.tensor(0.3), output, target, torch.full((2,), 0.5)).backward()
     assert found.log_variance.grad.tolist() == pytest.approx([0, 0, 0], abs=1e-5)
 
 

@@ -1,0 +1,61 @@
+"""What a network may want of its samples beside the stacks: pose features as an input, targets of added tasks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from classifier.dataset import StackSet
+from classifier.metrics import material_weights
+from classifier.model import ModelConfig, StackClassifier
+from classifier.pose_input import load_pose_features
+from classifier.stackfile import StackFile
+from classifier.task_scores import score_tasks
+from classifier.tasks import check_training_targets, targets
+from classifier.viewed import rows_of
+
+AT_ONCE = 256  # stacks a forward pass
+
+
+def with_side_data(samples: StackSet, stacks: Path, model: ModelConfig) -> StackSet:
+    """The same samples of a stack file with what a network of this kind wants beside them; InputError if unknown."""
+    pose = load_pose_features(stacks, samples.sample_id.tolist()) if model.pose_input else None
+    wanted = None
+    if model.tasks is not None:
+        with StackFile(stacks) as file:
+            table = file.table.take(rows_of(file, samples.sample_id.tolist()))
+        wanted = torch.from_numpy(targets(table, tuple(model.tasks.weights), source=stacks))
+    return replace(samples, pose=pose, task_target=wanted)
+
+
+def fit_side_data(network: StackClassifier, training: StackSet, *, source: object) -> None:
+    """Give a new network the scales of the training part's pose features and task targets."""
+    if network.pose is not None:
+        network.pose.fit(training.pose)
+    if network.tasks is not None:
+        check_training_targets(training.task_target.numpy(), tuple(network.tasks.columns), source=source)
+        network.tasks.fit(training.task_target)
+
+
+def task_answers(network: StackClassifier, x: Tensor, pose: Tensor | None) -> Tensor:
+    """Answers float32 [N, T] to the added tasks, columns as in tasks.columns_of, of stacks [N, 3, H, W]."""
+    answers, device = [], next(network.parameters()).device
+    network.eval()
+    with torch.inference_mode():
+        for rows in torch.arange(len(x)).split(AT_ONCE):
+            _, output = network.with_tasks(x[rows].to(device), None if pose is None else pose[rows].to(device))
+            answers.append(network.tasks.answers(output).cpu())
+    return torch.cat(answers)
+
+
+def judge_tasks(network: StackClassifier, samples: StackSet) -> dict[str, Any]:
+    """{"tasks": scores of the added tasks, each beside what the training mean scores}; {} where there are none."""
+    if network.tasks is None or not len(samples):
+        return {}
+    answers = task_answers(network, samples.x, samples.pose).numpy()
+    return {"tasks": score_tasks(answers, samples.task_target.cpu().numpy(), network.tasks.mean.cpu().numpy(),
+                                 tuple(network.tasks.columns), material_weights(samples.material))}
