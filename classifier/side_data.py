@@ -34,11 +34,12 @@ def with_side_data(samples: StackSet, stacks: Path, model: ModelConfig) -> Stack
 
 def fit_side_data(network: StackClassifier, training: StackSet, *, source: object) -> None:
     """Give a new network the scales of the training part's pose features and task targets."""
+    device = next(network.parameters()).device
     if network.pose is not None:
-        network.pose.fit(training.pose)
+        network.pose.fit(training.pose.to(device))
     if network.tasks is not None:
-        check_training_targets(training.task_target.numpy(), tuple(network.tasks.columns), source=source)
-        network.tasks.fit(training.task_target)
+        check_training_targets(training.task_target.cpu().numpy(), tuple(network.tasks.columns), source=source)
+        network.tasks.fit(training.task_target.to(device))
 
 
 def task_answers(network: StackClassifier, x: Tensor, pose: Tensor | None) -> Tensor:
