@@ -25,6 +25,7 @@ from classifier.run import Run
 from classifier.scores import score
 from classifier.split import Split, load_split
 from classifier.stackfile import StackFile
+from classifier.subgroups import direct_edges
 
 
 class RankConfig(Config):
@@ -126,7 +127,7 @@ def judge(config: RankConfig, split: Split, materials: np.ndarray, folders: dict
                                 material_weights(first.material))
     logits = {name: np.broadcast_to(np.stack([found.logits for found in held]),
                                     (len(config.seeds), *first.logits.shape)) for name, held in tests.items()}
-    return Ranking(config.judgement, logits, trials, materials)
+    return Ranking(config.judgement, logits, trials, materials, direct_edges(first.class_map))
 
 
 def _test_part(folder: Path, split: Split) -> Predictions:

@@ -20,7 +20,7 @@ from cbedgan.comparison.paired import (
     mean_recall,
     verdict,
 )
-from cbedgan.comparison.resampled import calibration_error, macro_f1
+from cbedgan.comparison.resampled import calibration_error, direct_edge_enrichment, macro_f1, reflected
 from classifier.config import Config
 from classifier.metrics import SHOT_CLASSES, shot_class
 
@@ -45,12 +45,12 @@ class RankingJudgement(Config):
 class Ranking:
     """Test logits of every method, {method: float [S, N, K]}, on one set of trials, with shared bootstrap replicates.
 
-    training_materials: int [K], which decides what is few, medium and many.
+    training_materials: int [K], which decides what is few, medium and many; edges: bool [K, K], direct neighbours.
     """
 
     def __init__(self, config: RankingJudgement, logits: Mapping[str, np.ndarray], trials: Trials,
-                 training_materials: np.ndarray) -> None:
-        self.config, self.logits, self.trials = config, logits, trials
+                 training_materials: np.ndarray, edges: np.ndarray) -> None:
+        self.config, self.logits, self.trials, self.edges = config, logits, trials, edges
         self.class_idx = trials.cell_class[trials.cell]
         self.shot, self.tested = shot_class(training_materials), trials.units_per_class() > 0
         self.seeds = len(next(iter(logits.values())))
@@ -60,7 +60,9 @@ class Ranking:
         """Replicates [R+1] of every score of every method, {method: {score: ...}}; row 0 is the estimate."""
         resample = Resample.draw(self.trials.n_units, self.seeds, replicates=self.config.replicates,
                                  seed=self.config.seed)
-        return {method: self._scores(logits, resample) for method, logits in self.logits.items()}
+        found = {method: self._scores(logits, resample) for method, logits in self.logits.items()}
+        return {method: scores | {"calibration_error": reflected(scores["calibration_error"])}
+                for method, scores in found.items()}
 
     @cached_property
     def of_each_seed(self) -> dict[str, dict[str, np.ndarray]]:
@@ -80,8 +82,10 @@ class Ranking:
                 scores[f"{shot}_recall"] = mean_recall(recall, self.shot == shot)
         return {**scores, "top_1": accuracy(hits, self.trials, resample),
                 "top_6": accuracy(rank <= 6, self.trials, resample),
-                "macro_f1": macro_f1(predicted, self.trials, resample),
-                "calibration_error": calibration_error(logits, self.class_idx, self.trials, resample)}
+                "macro_f1": macro_f1(predicted, self.class_idx, self.trials, resample),
+                "calibration_error": calibration_error(logits, self.class_idx, self.trials, resample),
+                "direct_edge_enrichment": direct_edge_enrichment(predicted, self.class_idx, self.edges, self.trials,
+                                                                 resample)}
 
     def has(self, score: str) -> bool:
         """Whether the test part can tell this score."""

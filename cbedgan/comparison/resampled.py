@@ -1,55 +1,55 @@
-"""Scores of resampled test parts that are no plain recall: macro-F1 and calibration error, as paired.py has recalls."""
+"""Scores of resampled test parts that are no plain recall: measured with each seed, then averaged over drawn seeds."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from cbedgan.comparison.paired import Resample, Trials
-from classifier.metrics import mean_present, softmax
+from classifier.bootstrap import Bootstrap
+from classifier.calibration import Reliability
+from classifier.metrics import ratio
+from classifier.subgroup_errors import direct_edge_shares
 
-BINS = 15  # of confidence, as in classifier.metrics.calibration_error
+BINS = 15  # of confidence
+ENRICHMENT_REPLICATES = 1000  # its null is fitted to each replicate, which takes long
 
 
-def macro_f1(predicted: np.ndarray, trials: Trials, resample: Resample) -> np.ndarray:
-    """Macro-F1 of each replicate, [R+1], of class_idx [S, N]: of each seed's whole test part, mean over the seeds."""
-    drawn = resample.unit[:, trials.cell_unit]
-    own = np.eye(trials.n_classes)[trials.cell_class]
-    total = drawn @ (own * trials.cell_weight[:, None])
-
-    def of_seed(row: np.ndarray) -> np.ndarray:
-        votes = votes_per_cell(row, trials)
-        both = total + drawn @ votes
-        return mean_present(np.divide(2 * drawn @ (votes * own), both, out=np.full_like(both, np.nan), where=both > 0))
-
-    return _over_seeds([of_seed(row) for row in predicted], resample)
+def macro_f1(predicted: np.ndarray, class_idx: np.ndarray, trials: Trials, resample: Resample) -> np.ndarray:
+    """Macro-F1 of each replicate, [R+1], of answers class_idx [S, N]; always over the whole test part of a seed."""
+    drawn = bootstrap(trials, resample)
+    return over_seeds([drawn.macro_f1(class_idx, row, trials.n_classes) for row in predicted], resample)
 
 
 def calibration_error(logits: np.ndarray, class_idx: np.ndarray, trials: Trials, resample: Resample) -> np.ndarray:
-    """Expected calibration error of each replicate, [R+1], of logits [S, N, K]; per seed, mean over the seeds.
+    """Expected calibration error of each replicate, [R+1], of logits [S, N, K]."""
+    drawn = bootstrap(trials, resample)
+    return over_seeds([Reliability.of(class_idx, row, drawn, BINS).calibration_error() for row in logits], resample)
 
-    Guo et al. 2017, arXiv 1706.04599, eq. 3.
+
+def reflected(replicates: np.ndarray) -> np.ndarray:
+    """Replicates [R+1] of a number >= 0 that resampling raises, reflected at the estimate in row 0, at least 0.
+
+    Basic bootstrap (Davison and Hinkley 1997): resampling adds noise to |accuracy - confidence|, as the sample did.
     """
-    drawn = resample.unit[:, trials.cell_unit]
-    total = drawn @ trials.cell_weight
-
-    def of_seed(row: np.ndarray) -> np.ndarray:
-        probability = softmax(row)
-        confidence = probability.max(axis=1)
-        gap = np.zeros((len(trials.cell_weight), BINS))
-        place = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
-        np.add.at(gap, (trials.cell, place), trials.weight * ((probability.argmax(axis=1) == class_idx) - confidence))
-        return np.abs(drawn @ gap).sum(axis=1) / total
-
-    return _over_seeds([of_seed(row) for row in logits], resample)
+    return np.concatenate([replicates[:1], np.maximum(0, 2 * replicates[0] - replicates[1:])])
 
 
-def votes_per_cell(predicted: np.ndarray, trials: Trials) -> np.ndarray:
-    """Weight of the samples of each cell that are judged to be of each class, [M, K], of class_idx [N]."""
-    votes = np.zeros((len(trials.cell_weight), trials.n_classes))
-    np.add.at(votes, (trials.cell, predicted), trials.weight)
-    return votes
+def direct_edge_enrichment(predicted: np.ndarray, class_idx: np.ndarray, edges: np.ndarray, trials: Trials,
+                           resample: Resample) -> np.ndarray:
+    """Share of errors between direct neighbours, edges bool [K, K], over the same share by chance; [R'+1], R' <= R."""
+    rows = slice(ENRICHMENT_REPLICATES + 1)
+    resample = Resample(resample.unit[rows], resample.seed[rows])
+    drawn = bootstrap(trials, resample)
+    return over_seeds([ratio(*direct_edge_shares(class_idx, row, edges, drawn)) for row in predicted], resample)
 
 
-def _over_seeds(values: list[np.ndarray], resample: Resample) -> np.ndarray:
-    """Mean over the drawn seeds, [R+1], of what was found with each, [S] of [R+1]."""
-    return (resample.seed / resample.seed.sum(axis=1, keepdims=True) * np.stack(values, axis=1)).sum(axis=1)
+def bootstrap(trials: Trials, resample: Resample) -> Bootstrap:
+    """The same units, weights and draws as classifier has them."""
+    return Bootstrap(trials.cell_unit[trials.cell], trials.weight, resample.unit)
+
+
+def over_seeds(values: list[np.ndarray], resample: Resample) -> np.ndarray:
+    """Mean over the drawn seeds, [R+1], of what was found with each, [S] of [R+1]; what is undefined is left out."""
+    found = np.stack(values, axis=1)
+    times = resample.seed * ~np.isnan(found)
+    return ratio((times * np.nan_to_num(found)).sum(axis=1), times.sum(axis=1))

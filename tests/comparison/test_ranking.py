@@ -138,11 +138,13 @@ def test_scores_and_differences_of_known_logits():
     first = np.tile([2.0, 0.0], (3, 8, 1))
     right = np.tile(np.eye(2)[classes] * 20, (3, 1, 1))
     judgement = parse_config(JUDGEMENT, RankingJudgement, source="test")
-    ranking = Ranking(judgement, {"cross_entropy": first, "right": right}, trials, np.array([200, 5]))
+    ranking = Ranking(judgement, {"cross_entropy": first, "right": right}, trials, np.array([200, 5]),
+                      np.array([[False, True], [True, False]]))
     scores = ranking.scores("cross_entropy")
     confidence = 1 / (1 + np.exp(-2.0))
     expected = {"balanced_accuracy": 0.5, "few_recall": 0, "many_recall": 1, "top_1": 0.5, "top_6": 1,
-                "macro_f1": (2 * 4 / (4 + 8)) / 2, "calibration_error": confidence - 0.5}
+                "macro_f1": (2 * 4 / (4 + 8)) / 2, "calibration_error": confidence - 0.5,
+                "direct_edge_enrichment": 1}  # with two classes every error lies on the one edge there is
     for name, value in expected.items():
         assert scores[name]["estimate"] == pytest.approx(value), name
         assert scores[name]["per_seed"] == pytest.approx([value] * 3), name
