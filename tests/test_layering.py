@@ -19,14 +19,16 @@ CLASSIFIER_LAYERS = (
     "reduction augment sampling backbone eight_views batch_draws ranks model losses metrics "
     "feature_bank plausibility trust holdout sampletable pattern subgroups levels "
     "acquisition bootstrap calibration tasks task_heads task_scores pose_embedding "
-    "subgroup_errors",
+    "subgroup_errors measured judgement_figures descriptors baselines",
     "checkpoint stacklayout stackfile cache prefetch viewed",
     "shard preparation_report olcf_files stfc prepare",
-    "split",
+    "split folds",
     "pose_input dataset side_data predict narrow acquire leaks survey catalog inspection_page pattern_units "
     "pattern_source pattern_hdf5 "
     "pattern_files pattern_frame pattern_pose import_patterns ensemble",
-    "trust_fitting answers answer_table scores stopping train_config batches state step train head_training post_hoc",
+    "trust_fitting answers answer_table scores judgement_page judgement train_baseline "
+    "stopping train_config batches state step train "
+    "head_training post_hoc",
 )
 CBEDGAN_LAYERS = ("simulate", "gan", "boundary", "synthesis", "comparison acquisition demo bench", "cli __main__")
 
@@ -37,13 +39,15 @@ OWNERS = {
     "hdf5plugin": {"classifier.stacklayout"},
     "pymatgen": {"cbedgan.simulate"},
     "moyopy": {"cbedgan.simulate"},
-    "jinja2": {"cbedgan.comparison.report", "cbedgan.acquisition.report", "classifier.inspection_page"},
+    "jinja2": {"cbedgan.comparison.report", "cbedgan.acquisition.report", "classifier.inspection_page",
+               "classifier.judgement_page"},
     "submitit": {"cbedgan.simulate.slurm"},
     "typer": {"cbedgan.cli"},
     "abtem": {"cbedgan.bench.simulate"},
 }
 # Modules that draw; no other touches matplotlib.
-DRAWING = {"cbedgan.comparison.figures", "cbedgan.comparison.ranking_figures", "cbedgan.acquisition.figures", "cbedgan.gan.contact_sheet",
+DRAWING = {"cbedgan.comparison.figures", "cbedgan.comparison.ranking_figures", "cbedgan.acquisition.figures",
+           "cbedgan.gan.contact_sheet", "classifier.judgement_figures",
            "classifier.inspection_page"}
 # What `comparison` may take from the stages whose files it reads; `walk` also plays one path through the generator.
 COMPARISON_READS = {"cbedgan.comparison", "cbedgan.boundary.probefile"}
