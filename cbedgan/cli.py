@@ -174,6 +174,17 @@ def split(config: Config, stacks: Stacks, out: File) -> None:
     _wrote(stage(load_config(config, SplitConfig), stacks=stacks, out=out))
 
 
+@app.command()
+def folds(config: Config, stacks: Stacks, split: Split,
+          out: Annotated[Path, typer.Option(help="Folder for fold-1.json and so on.")]) -> None:
+    """Part the train and validation materials of a split anew, K times, so that each is in validation once."""
+    from classifier.config import load_config
+    from classifier.folds import FoldsConfig
+    from classifier.folds import folds as stage
+
+    _wrote(stage(load_config(config, FoldsConfig), stacks=stacks, split=split, out=out))
+
+
 @app.command("train-clf")
 def train_clf(config: Config, stacks: Stacks, split: Split, out: Folder,
               synthetic: Annotated[Path | None, typer.Option(help="Stack file to train on as well.")] = None,
@@ -300,6 +311,19 @@ def predict(classifier: Annotated[list[Path], typer.Option(help="classifier.safe
     if out is not None:
         for path in write_answers(out, *found):
             _wrote(path)
+
+
+@app.command()
+def judge(predictions: Annotated[list[Path], typer.Argument(help="predictions.npz: one, or the seeds of one method.")],
+          out: Annotated[Path, typer.Option(help="Folder for judgement.html and judgement.json.")],
+          part: Annotated[str, typer.Option(help="Of the split; '' for labelled stacks of your own.")] = "test",
+          groups: Annotated[str | None, typer.Option(
+              metavar="2,14,..", help="Space groups that can occur: no other is answered or judged.")] = None) -> None:
+    """Say how good labelled predictions are, level by level and group by group, and how far to trust them."""
+    from classifier.judgement import judge as stage
+    from classifier.levels import parse_space_groups
+
+    _wrote(stage(predictions, part=part, space_groups=parse_space_groups(groups), out=out))
 
 
 @app.command()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from classifier import spacegroup
-from classifier.errors import InputError
+from classifier.errors import InputError, reported
 from classifier.metrics import softmax
 from classifier.spacegroup import ClassMap
 
@@ -52,6 +52,14 @@ def restrict(logits: np.ndarray, class_map: ClassMap, space_groups: Iterable[int
     masked = np.full_like(logits, -np.inf)
     masked[:, kept] = logits[:, kept]
     return masked
+
+
+def parse_space_groups(text: str | None) -> list[int] | None:
+    """Space-group numbers of a list such as "2, 14, 62"; None stays None."""
+    if text is None:
+        return None
+    with reported("space groups", rule='must be numbers with commas between, e.g. "2,14,62"', remedy="Correct them."):
+        return [int(number) for number in text.split(",")]
 
 
 def _level(level: str) -> tuple[tuple[str, ...], Callable[[int], str]]:

@@ -57,6 +57,11 @@ def point_group(space_group: int) -> str:
     return _type(space_group).point_group_hm()
 
 
+def point_group_order(space_group: int) -> int:
+    """Number of operations of the point group, 1 to 48."""
+    return len(_type(space_group).operations().sym_ops)
+
+
 def laue_class(space_group: int) -> str:
     """One of the 11 LAUE_CLASSES: the point group with an inversion centre added."""
     return _type(space_group).laue_str()

@@ -38,6 +38,7 @@ def test_row_agrees_with_independent_sources(number, spglib_types):
     assert sg.bravais_lattice(number) == str(third.bravais_class).replace("mC", "mS")  # its name for one setting
     assert sg.point_group(number) in LAUE[sg.laue_class(number)].split()
     rotations = np.array(moyopy.operations_from_number(number).rotations)
+    assert sg.point_group_order(number) == len(np.unique(rotations, axis=0))
     assert sg.is_centrosymmetric(number) == (rotations == -np.eye(3, dtype=int)).all(axis=(1, 2)).any()
     assert sg.is_sohncke(number) == (np.linalg.det(rotations) > 0).all()
 
