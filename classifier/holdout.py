@@ -2,7 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+
+from classifier.sampletable import SampleTable
+
+
+@dataclass(frozen=True)
+class Materials:
+    """Columns [M], one row a material: name, space group, kind (what is kept together), key of near-duplicates;
+    of_sample: int [N], row of each sample."""
+
+    names: np.ndarray
+    space_group: np.ndarray
+    kind: np.ndarray
+    duplicate: np.ndarray
+    of_sample: np.ndarray
+
+    @classmethod
+    def of(cls, table: SampleTable, *, by_type: bool) -> Materials:
+        """The materials of a table; by_type: whole structure types of a space group are kept together."""
+        names, first, of_sample = np.unique(table.material, return_index=True, return_inverse=True)
+        group = table.space_group[first]
+
+        def within_group(values: np.ndarray) -> np.ndarray:
+            return np.array([f"{number} {value}" if value else f"only {name}"
+                             for number, value, name in zip(group, values[first], names, strict=True)])
+
+        return cls(names, group, within_group(table.structure_type) if by_type else names,
+                   within_group(table.formula), of_sample)
 
 
 def bundle(kind: np.ndarray, duplicate: np.ndarray) -> np.ndarray:
@@ -42,3 +71,18 @@ def hold_out(unit: np.ndarray, fraction: float, rng: np.random.Generator, *, rem
     if not taken and 2 * sizes.min() <= len(unit):
         taken = [int(sizes.argmin())]
     return np.flatnonzero(np.isin(unit, taken))
+
+
+def deal(unit: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Deal whole units (int [M], one a material) to `count` hands of about equal size; int [M], the hand of each.
+
+    The largest unit comes first, and each goes to the hand that holds least; who is first among equals is random.
+    """
+    sizes = np.bincount(unit)
+    order = rng.permutation(len(sizes))
+    names, filled, hand = rng.permutation(count), np.zeros(count, np.int64), np.empty(len(sizes), np.int64)
+    for number in order[np.argsort(-sizes[order], kind="stable")]:
+        least = filled.argmin()
+        hand[number] = names[least]
+        filled[least] += sizes[number]
+    return hand[unit]

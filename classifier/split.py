@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from classifier.atomic import read_json, write_json
 from classifier.config import Config, digest, parse_config
 from classifier.errors import InputError
-from classifier.holdout import bundle, hold_out
+from classifier.holdout import Materials, bundle, hold_out
 from classifier.stackfile import SampleTable, StackFile
 
 PARTS = ("train", "validation", "test")
@@ -78,18 +78,24 @@ class Split:
 
 def split(config: SplitConfig, *, stacks: Path, out: Path) -> Path:
     """Write split.json for a stack file; an existing one of the same config and stacks is kept, another is refused."""
-    out = Path(out)
     with StackFile(stacks) as file:
         table, stack_digest = file.table, file.digest
+    part, listed = assign_parts(table, config, source=stacks)
+    return write_split(out, table, part, listed, config=config.model_dump(mode="json"), stack_digest=stack_digest)
+
+
+def write_split(out: Path, table: SampleTable, part: np.ndarray, listed: dict[str, list[str]], *,
+                config: dict[str, Any], stack_digest: str) -> Path:
+    """Write split.json for the part of each sample, str [N]; one of the same config and stacks is kept."""
+    out = Path(out)
     if out.exists():
         held = _verified(out)
-        if held["stack_digest"] == stack_digest and held["config"] == config.model_dump(mode="json"):
+        if held["stack_digest"] == stack_digest and held["config"] == config:
             return out
         raise InputError(source=out, rule="an existing split must be of these stacks and this configuration",
                          value="another split", remedy="Choose another output path, or remove this file.")
-    part, listed = assign_parts(table, config, source=stacks)
     content: dict[str, Any] = {
-        "config": config.model_dump(mode="json"), "stack_digest": stack_digest, "listed": listed,
+        "config": config, "stack_digest": stack_digest, "listed": listed,
         "space_groups": np.unique(table.space_group[part != ""]).tolist(),
         "parts": {name: {"sample_ids": table.sample_id[part == name].tolist(),
                          "materials": np.unique(table.material[part == name]).tolist()} for name in PARTS},
@@ -121,7 +127,7 @@ def assign_parts(table: SampleTable, config: SplitConfig, *, source: object) -> 
     listed: dict[str, list[str]] = {}
     table = _materials_known(table, config, listed, source)
     _check_table(table, source)
-    materials = _Materials.of(table, config)
+    materials = Materials.of(table, by_type=config.group_by == "structure_type")
     part = np.full(len(materials.names), "train", dtype="<U10")
     if config.adopt_partition:
         part = _published(table, materials, source)
@@ -135,31 +141,6 @@ def assign_parts(table: SampleTable, config: SplitConfig, *, source: object) -> 
     for group in np.setdiff1d(materials.space_group, materials.space_group[part == "train"]):
         _list(listed, "no training material", f"space group {group}")
     return part[materials.of_sample], listed
-
-
-@dataclass(frozen=True)
-class _Materials:
-    """Columns [M], one row a material: name, space group, kind (what group_by keeps together), key of near-duplicates;
-    of_sample: int [N], row of each sample."""
-
-    names: np.ndarray
-    space_group: np.ndarray
-    kind: np.ndarray
-    duplicate: np.ndarray
-    of_sample: np.ndarray
-
-    @classmethod
-    def of(cls, table: SampleTable, config: SplitConfig) -> _Materials:
-        names, first, of_sample = np.unique(table.material, return_index=True, return_inverse=True)
-        group = table.space_group[first]
-
-        def within_group(values: np.ndarray) -> np.ndarray:
-            return np.array([f"{number} {value}" if value else f"only {name}"
-                             for number, value, name in zip(group, values[first], names, strict=True)])
-
-        by_type = config.group_by == "structure_type"
-        return cls(names, group, within_group(table.structure_type) if by_type else names,
-                   within_group(table.formula), of_sample)
 
 
 def _materials_known(table: SampleTable, config: SplitConfig, listed: dict[str, list[str]],
@@ -189,7 +170,7 @@ def _check_table(table: SampleTable, source: object) -> None:
                 names[np.unique(code[values != values[first][code]])], "Correct the table.")
 
 
-def _published(table: SampleTable, materials: _Materials, source: object) -> np.ndarray:
+def _published(table: SampleTable, materials: Materials, source: object) -> np.ndarray:
     """Part of each material, str [M], by the file's column `partition`."""
     part = np.full(len(materials.names), "", dtype="<U10")
     part[materials.of_sample] = table.partition
@@ -201,7 +182,7 @@ def _published(table: SampleTable, materials: _Materials, source: object) -> np.
     return part
 
 
-def _part_near_duplicates(part: np.ndarray, materials: _Materials, config: SplitConfig, listed: dict[str, list[str]],
+def _part_near_duplicates(part: np.ndarray, materials: Materials, config: SplitConfig, listed: dict[str, list[str]],
                           source: object) -> None:
     """Refuse, or drop from the training side, materials whose formula and space group a held-out one has too."""
     for held, others in JUDGED:
@@ -214,14 +195,14 @@ def _part_near_duplicates(part: np.ndarray, materials: _Materials, config: Split
         part[near] = ""
 
 
-def _check_kinds(part: np.ndarray, materials: _Materials, source: object) -> None:
+def _check_kinds(part: np.ndarray, materials: Materials, source: object) -> None:
     for held, others in JUDGED:
         shared = np.intersect1d(materials.kind[part == held], materials.kind[np.isin(part, others)])
         _refuse(source, f"a structure type of the {held} part may not occur in {' or '.join(others)}", shared,
                 'Set adopt_partition = false, or group_by = "material".')
 
 
-def _cut(rows: np.ndarray, materials: _Materials, config: SplitConfig, fraction: float, name: str, group: int,
+def _cut(rows: np.ndarray, materials: Materials, config: SplitConfig, fraction: float, name: str, group: int,
          listed: dict[str, list[str]]) -> np.ndarray:
     """Choose, among the material rows of one group, those that go to the part `name`."""
     rng = np.random.default_rng([config.seed, group, PARTS.index(name)])
