@@ -13,10 +13,11 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from classifier.answers import Answer, Rules
+from classifier.answers import SIBLING_SHARE, Answer, Rules
 from classifier.atomic import atomic_path, write_json
 from classifier.predict import Predictions
 from classifier.spacegroup import symbol
+from classifier.trust import PLAUSIBLE
 
 SHOWN = 50  # stacks printed; files hold all of them
 
@@ -88,11 +89,10 @@ def _remarks(answers: Sequence[Answer], rules: Rules, predictions: Predictions) 
         lines.append(f"By the file's own labels: {right[known].mean():.1%} of {known.sum()} right"
                      + (f", {right[known & given].mean():.1%} of the {(known & given).sum()} answered."
                         if (known & given).any() else "."))
-    if rules.fitted:
-        lines.append(f"Siblings: direct sub- and supergroups of the first group with a probability of at least "
-                     f"{rules.plausible:.3g}, which the true group reached in 95 % of validation.")
-    else:
-        lines.append("Trust was not fitted for every classifier given: probabilities are not calibrated, nothing is "
-                     "refused, and siblings are those with a tenth of the first group's probability. Train again with "
-                     "a validation part.")
+    enough = (f"{SIBLING_SHARE:g} of the first group's" if rules.plausible is None else
+              f"{rules.plausible:.3g}, which the true group reached in {PLAUSIBLE:.0%} of validation")
+    lines.append(f"Siblings: direct sub- and supergroups of the first group with a probability of at least {enough}.")
+    if not rules.fitted:
+        lines.append("Trust was not fitted for every classifier given: probabilities are not calibrated, and nothing "
+                     "is refused. Train again with a validation part.")
     return lines

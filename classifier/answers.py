@@ -23,7 +23,7 @@ from classifier.trust import confidence_threshold, plausible_probability
 
 SHOWN_LEVELS = ("crystal_system", "point_group")
 NEAREST = 3  # training materials named for a stack
-UNFITTED_SHARE = 0.1  # of the first group's probability: what counts as not ruled out where no validation tells
+SIBLING_SHARE = 0.1  # of the first group's probability: what counts as not ruled out where no validation tells
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,13 @@ class Answer:
 class Rules:
     """The rules of the verdicts: confidence needed for the accuracy asked, and the probability that rules a group out.
 
-    fitted: whether every classifier carries trust; without it nothing is refused and nothing calibrated.
+    plausible: None where validation is too small to tell, and SIBLING_SHARE decides; fitted: whether every classifier
+    carries trust; without it nothing is refused and nothing calibrated.
     """
 
     accuracy: float
     confidence: float
-    plausible: float
+    plausible: float | None
     fitted: bool
 
     @classmethod
@@ -69,7 +70,7 @@ class Rules:
         """Choose them on validation: on the mean of the classifiers where they share one, else on all together."""
         trusts = [classifier.trust for classifier in classifiers if classifier.trust is not None]
         if len(trusts) < len(classifiers):
-            return cls(accuracy, 0.0, 0.0, False)
+            return cls(accuracy, 0.0, None, False)
         first, together = trusts[0], len({classifier.split_digest for classifier in classifiers}) == 1
         if together and all(np.array_equal(first.class_idx, other.class_idx) for other in trusts):
             trusted = np.mean([trust.validation for trust in trusts], axis=0)
@@ -121,12 +122,14 @@ def _looks(classifier: TrainedClassifier, stacks: Path) -> tuple[np.ndarray, lis
     each, and its nearest training materials."""
     trust = classifier.trust
     intensity, _, frame = load_physical(stacks, classifier.view)
+    pose = classifier.pose_of(stacks)
     block = stacks_at_once(intensity.shape[1:])
     features, complaints = [], []
     for start in range(0, len(intensity), block):
         part = intensity[start:start + block]
-        features.append(predict_features(classifier.model, torch.from_numpy(classifier.intensity.normalise(part))))
-        measured = measure(part, classifier.intensity, frame.detector)
+        features.append(predict_features(classifier.model, torch.from_numpy(classifier.intensity.normalise(part)),
+                                         None if pose is None else pose[start:start + block]))
+        measured = measure(part, classifier.intensity, frame.detector, shift_pixels=trust.plausibility.shift_pixels)
         complaints += [trust.plausibility.complaints(stack) for stack in measured]
     if not features:
         return np.zeros(0), [], []
@@ -142,7 +145,7 @@ def _answer(sample_id: str, probability: np.ndarray, looks: list[tuple[float, li
     order = np.argsort(-probability, kind="stable")
     ranked = [(class_map.space_groups[k], float(probability[k])) for k in order]
     first, confidence = ranked[0]
-    enough = rules.plausible if rules.fitted else UNFITTED_SHARE * confidence
+    enough = SIBLING_SHARE * confidence if rules.plausible is None else rules.plausible
     near = neighbours(first)
     siblings = tuple(entry for entry in ranked[1:] if entry[0] in near and entry[1] >= enough)
     levels = {}

@@ -59,15 +59,15 @@ def confidence_threshold(confidence: np.ndarray, correct: np.ndarray, weight: np
     return float(threshold[good[-1]]) if len(good) else float("inf")
 
 
-def plausible_probability(probability: np.ndarray, truth: np.ndarray) -> float:
+def plausible_probability(probability: np.ndarray, truth: np.ndarray) -> float | None:
     """Probability that the true class reaches in PLAUSIBLE of validation [N, K]; a class below it is ruled out.
 
     Sadinle et al. 2019, arXiv 1609.00451: least ambiguous sets, with the finite-sample quantile of conformal
-    prediction; zero, so that nothing is ruled out, where the samples are too few for that.
+    prediction; None where there are too few samples for that (fewer than 19).
     """
     own = np.sort(probability[np.arange(len(truth)), truth])
     place = int(np.floor((len(own) + 1) * (1 - PLAUSIBLE) + 1e-9)) - 1
-    return float(own[place]) if place >= 0 else 0.0
+    return float(own[place]) if place >= 0 else None
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,10 +15,11 @@ from classifier.predict import TrainedClassifier, predict_features, predict_logi
 from classifier.trust import USUAL_DISTANCE, Trust, fit_temperature
 
 FEWEST = 10  # validation stacks from which on it is worth fitting
+MEASURED = 1024  # training stacks that the plausible ranges are taken over, at most
 
 
 def with_trust(classifier: TrainedClassifier, *, training: StackSet, validation: StackSet,
-               shift_pixels: float) -> TrainedClassifier:
+               shift_pixels: int) -> TrainedClassifier:
     """The same classifier with its trust fitted on normalised stacks; without any, where validation is too small.
 
     shift_pixels: the largest shift among the augmentations of training, which it bears.
@@ -29,15 +30,18 @@ def with_trust(classifier: TrainedClassifier, *, training: StackSet, validation:
     rows = bank_rows(training.material, seed=0)
     x = training.x[rows].cpu()
     space_group = np.asarray(classifier.class_map.space_groups)[training.class_idx.cpu().numpy()[rows]]
-    bank = FeatureBank.build(predict_features(model, x), training.material[rows], space_group)
-    measured = np.concatenate([measure(transform.denormalise(part).numpy(), transform, classifier.frame.detector)
-                               for part in x.split(stacks_at_once(x.shape[1:]))])
-
+    posed = None if training.pose is None else training.pose[rows]
+    bank = FeatureBank.build(predict_features(model, x, posed), training.material[rows], space_group)
+    some = x[::-(-len(x) // MEASURED)]
+    measured = np.concatenate([
+        measure(transform.denormalise(part).numpy(), transform, classifier.frame.detector, shift_pixels=shift_pixels)
+        for part in some.split(stacks_at_once(some.shape[1:]))])
     kept = bank_rows(validation.material, seed=0)
     seen, class_idx = validation.x[kept].cpu(), validation.class_idx.cpu().numpy()[kept]
-    logits, weight = predict_logits(model, seen), material_weights(validation.material[kept])
-    distance = np.sort(bank.distance(predict_features(model, seen)))
+    posed = None if validation.pose is None else validation.pose[kept]
+    logits, weight = predict_logits(model, seen, posed), material_weights(validation.material[kept])
+    distance = np.sort(bank.distance(predict_features(model, seen, posed)))
     usual = distance[min(len(distance), int(np.ceil((len(distance) + 1) * USUAL_DISTANCE))) - 1]
     return replace(classifier, trust=Trust(
         fit_temperature(logits, class_idx, weight), logits, class_idx, weight, float(usual), bank,
-        Plausibility.fit(measured, shift_pixels=shift_pixels)))
+        Plausibility.fit(measured, shift_pixels)))
