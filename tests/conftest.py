@@ -92,7 +92,7 @@ def tiny_networks(tmp_path_factory: pytest.TempPathFactory) -> TinyNetworks:
                              minimum_materials=4, adopt_partition=True, near_duplicates="refuse"),
                  stacks=stacks, out=folder / "split.json")
     config = parse_config({
-        "seed": 1, "threads": 1, "device": "cpu", "loss": {"kind": "logit_adjusted", "tau": 1.0},
+        "seed": 1, "threads": 1, "device": "cpu", "precision": "fp32", "loss": {"kind": "logit_adjusted", "tau": 1.0},
         "images": 1024, "batch": 16,
         "learning_rate": 5e-3, "warmup_images": 64, "weight_decay": 0.01, "gradient_clip": 5.0,
         "ema_half_life_images": 64, "sampling_power": 0.5, "synthetic_share": 0.25, "synthetic_weight": 0.5,

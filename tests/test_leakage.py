@@ -21,7 +21,8 @@ SPLIT = parse_config({"group_by": "structure_type", "validation_fraction": 0.25,
                       "minimum_materials": 4, "adopt_partition": True, "near_duplicates": "refuse", "seed": 0},
                      SplitConfig, source="test")
 TRAIN = parse_config({
-    "seed": 1, "threads": 1, "device": "cpu", "loss": {"kind": "cross_entropy"}, "images": 64, "batch": 16,
+    "seed": 1, "threads": 1, "device": "cpu", "precision": "fp32",
+    "loss": {"kind": "cross_entropy"}, "images": 64, "batch": 16,
     "learning_rate": 1e-3, "warmup_images": 16, "weight_decay": 0.0, "gradient_clip": 1.0, "ema_half_life_images": 0,
     "sampling_power": 1.0, "synthetic_share": 0.5, "synthetic_weight": 1.0, "max_skipped_share": 0.0,
     "report_every_images": 64, "checkpoint_every_images": 64, "view": {"half_width": 2.0, "size_pixels": 16},

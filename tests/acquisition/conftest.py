@@ -15,7 +15,8 @@ VIEW = {"half_width": 2.0, "size_pixels": 16}
 INTENSITY = {"transform": "log", "floor": 1e-5, "per_radius": False}
 AUGMENT = {"mirror": False, "half_turn": False, "quarter_turns": False, "gain": 0.02, "shift_pixels": 1}
 CLASSIFIER: dict[str, Any] = {
-    "seed": 0, "threads": 1, "device": "cpu", "loss": {"kind": "cross_entropy"}, "images": 32, "batch": 16,
+    "seed": 0, "threads": 1, "device": "cpu", "precision": "fp32",
+    "loss": {"kind": "cross_entropy"}, "images": 32, "batch": 16,
     "learning_rate": 5e-3, "warmup_images": 16, "weight_decay": 0.01, "gradient_clip": 5.0, "ema_half_life_images": 0,
     "sampling_power": 0.5, "synthetic_share": 0.0, "synthetic_weight": 0.0, "max_skipped_share": 0.1,
     "report_every_images": 64, "checkpoint_every_images": 64, "view": VIEW, "intensity": INTENSITY, "augment": AUGMENT,

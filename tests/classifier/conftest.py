@@ -17,7 +17,7 @@ from classifier.train import TrainClassifierConfig
 SPLIT = {"group_by": "structure_type", "validation_fraction": 0.25, "test_fraction": 0.2, "minimum_materials": 4,
          "adopt_partition": True, "near_duplicates": "refuse", "seed": 0}
 TRAIN: dict[str, Any] = {
-    "seed": 1, "threads": 1, "device": "cpu", "loss": {"kind": "logit_adjusted", "tau": 1.0},
+    "seed": 1, "threads": 1, "device": "cpu", "precision": "fp32", "loss": {"kind": "logit_adjusted", "tau": 1.0},
     "images": 768, "batch": 16,
     "learning_rate": 5e-3, "warmup_images": 64, "weight_decay": 0.01, "gradient_clip": 5.0, "ema_half_life_images": 64,
     "sampling_power": 0.5, "synthetic_share": 0.25, "synthetic_weight": 0.5, "max_skipped_share": 0.1,

@@ -51,7 +51,7 @@ COMPARE: dict[str, Any] = {
                   "minimum_units": 3, "top_k": 2,
                   "primary": {"arm": "boundary_synthetic", "reference": "real", "shot": "few"}},
     "classifier": {
-        "seed": 0, "threads": 1, "device": "cpu", "loss": {"kind": "cross_entropy"},
+        "seed": 0, "threads": 1, "device": "cpu", "precision": "fp32", "loss": {"kind": "cross_entropy"},
         "images": 48, "batch": 16, "learning_rate": 5e-3, "warmup_images": 16, "weight_decay": 0.01,
         "gradient_clip": 5.0, "ema_half_life_images": 0, "sampling_power": 0.5, "synthetic_share": 0.25,
         "synthetic_weight": 0.5, "max_skipped_share": 0.1, "report_every_images": 48, "checkpoint_every_images": 48,
