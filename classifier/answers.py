@@ -123,13 +123,14 @@ def _looks(classifier: TrainedClassifier, stacks: Path) -> tuple[np.ndarray, lis
     trust = classifier.trust
     intensity, _, frame = load_physical(stacks, classifier.view)
     pose = classifier.pose_of(stacks)
-    block = stacks_at_once(intensity.shape[1:])
+    pose, block = classifier.pose_of(stacks), stacks_at_once(intensity.shape[1:])
     features, complaints = [], []
     for start in range(0, len(intensity), block):
-        part = intensity[start:start + block]
-        features.append(predict_features(classifier.model, torch.from_numpy(classifier.intensity.normalise(part)),
-                                         None if pose is None else pose[start:start + block]))
-        measured = measure(part, classifier.intensity, frame.detector, shift_pixels=trust.plausibility.shift_pixels)
+        rows = slice(start, start + block)
+        x = torch.from_numpy(classifier.intensity.normalise(intensity[rows]))
+        features.append(predict_features(classifier.model, x, None if pose is None else pose[rows]))
+        measured = measure(intensity[rows], classifier.intensity, frame.detector,
+                           shift_pixels=trust.plausibility.shift_pixels)
         complaints += [trust.plausibility.complaints(stack) for stack in measured]
     if not features:
         return np.zeros(0), [], []
