@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from classifier.config import Config
 from classifier.descriptors import FAMILIES, PLACES, DescriptorConfig, describe, descriptor_names
 from classifier.errors import reported
 from classifier.geometry import ViewConfig
-from classifier.holdout import bundle
+from classifier.holdout import Materials, bundle
 from classifier.predict import Predictions
 from classifier.run import Interrupted, Run, StopRequest, progress
 from classifier.sampletable import SampleTable
@@ -95,13 +96,9 @@ def _run(config: TrainBaselineConfig, run: Run, held: Split, file: StackFile) ->
 
 def units(table: SampleTable) -> np.ndarray:
     """Number int [N] of what no two folds may share: structure type (else material) or formula of one space group."""
-    def within_group(*columns: np.ndarray) -> np.ndarray:
-        name = table.sample_id
-        for column in reversed(columns):
-            name = np.where(column != "", column, name)
-        return np.char.add(np.char.add(table.space_group.astype(str), " "), name)
-
-    return bundle(within_group(table.structure_type, table.material), within_group(table.formula, table.material))
+    material = np.where(table.material == "", np.char.add("unknown, of ", table.sample_id), table.material)
+    materials = Materials.of(replace(table, material=material), by_type=True)
+    return bundle(materials.kind, materials.duplicate)[materials.of_sample]
 
 
 def search(config: TrainBaselineConfig, path: Path, features: np.ndarray, truth: np.ndarray, unit: np.ndarray
