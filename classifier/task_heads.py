@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from classifier.tasks import CLASSES, PRESENCES, TasksConfig, columns_of
 
 LEAST_SPREAD = 1e-4  # of a target; what varies less counts as constant
+LEAST_UNIT = 1e-3  # where the best guess is as good as right, the loss counts as it is
 
 
 class TaskHeads(nn.Module):
@@ -50,7 +51,8 @@ class TaskHeads(nn.Module):
             elif task in PRESENCES:
                 guess[columns] = share[columns].logit()
         losses = self.losses(guess.expand_as(target), target)
-        self.unit.copy_(torch.stack([loss.mean() for loss in losses]).clamp_min(1e-6))
+        unit = torch.stack([loss.mean() for loss in losses])
+        self.unit.copy_(torch.where(unit > LEAST_UNIT, unit, 1.0))
 
     def forward(self, features: Tensor) -> Tensor:
         """Outputs float32 [B, T] of features [B, F]; computed in float32 under autocast too."""
