@@ -22,7 +22,8 @@ from classifier.atomic import atomic_path, read_json, write_json
 from classifier.config import Config, digest
 from classifier.errors import InputError
 
-RECORDED_PACKAGES = ("cbedgan", "torch", "numpy", "scipy", "h5py", "hdf5plugin", "gemmi", "moyopy", "pymatgen")
+RECORDED_PACKAGES = ("cbedgan", "torch", "numpy", "scipy", "scikit-learn", "h5py", "hdf5plugin", "gemmi", "moyopy",
+                     "pymatgen")
 
 
 @cache
