@@ -146,7 +146,7 @@ def confusion(content: dict[str, Any]) -> Figure:
     at = {where: k for k, where in enumerate(place)}
     edges = np.array([(at[j], at[i]) for i, j in content["direct_edges"] if i in at and j in at]).reshape(-1, 2)
     side = 330 / max(len(groups), 12)
-    axes.scatter(edges[:, 0], edges[:, 1], marker="s", s=side**2, facecolors="none", edgecolors=EDGE, linewidths=0.9,
+    axes.scatter(edges[:, 0], edges[:, 1], marker="s", s=side**2, facecolors="none", edgecolors=EDGE, linewidths=min(0.9, 60 / len(groups)),
                  label="maximal subgroup or minimal supergroup")
     systems = [crystal_system(group) for group in groups]
     starts = [k for k in range(len(groups)) if k == 0 or systems[k] != systems[k - 1]]
@@ -187,7 +187,7 @@ def trust(content: dict[str, Any]) -> Figure:
         left.scatter(100 * confidence, 100 * accuracy, s=8 + 260 * share, color=colour, alpha=0.75, lw=0, label=label)
     left.set(title="is the confidence right?", xlabel="confidence (%)", ylabel="right (%)", xlim=(0, 102),
              ylim=(-2, 102))
-    legend = left.legend(loc="upper left")
+    legend = left.legend(loc="lower right")
     for handle in legend.legend_handles:
         handle.set_sizes([24])
     share = 100 * np.array(content["coverage"])
