@@ -42,17 +42,17 @@ class DescriptorConfig(Config):
 
 def describe(intensity: np.ndarray, detector: Detector, config: DescriptorConfig) -> np.ndarray:
     """Descriptors float32 [N, D] of stacks of physical intensity [N, 3, H, W]; D and its names: descriptor_names."""
-    _check(detector, config)
+    empty = torch.zeros(0, len(descriptor_names(detector, config)))
     stacks = torch.as_tensor(intensity, dtype=torch.float32).clamp(min=0)
     blocks = [_describe(block, detector, config) for block in stacks.split(STACKS_AT_ONCE) if len(block)]
-    empty = torch.zeros(0, len(descriptor_names(detector, config)))
     return torch.cat([empty, *blocks]).numpy()
 
 
 def descriptor_names(detector: Detector, config: DescriptorConfig) -> list[str]:
     """Name of each descriptor, "family: what, of pattern 1" to 3, in the order of describe; family: of FAMILIES."""
-    single = [name for name, _ in _entries(torch.zeros(1, detector.size_pixels, detector.size_pixels), detector,
-                                           config)]
+    _check(detector, config)
+    pattern = torch.zeros(detector.size_pixels, detector.size_pixels)
+    single = [name for name, _ in _entries(pattern, detector, config)]
     return [f"{name}, of pattern {place}" for place in PLACES[config.pattern_order] for name in single]
 
 

@@ -119,5 +119,6 @@ def test_an_empty_pattern_is_finite():
                                     {"direct_disk_radius": 0.1}, {"direct_disk_radius": 2.0}])
 def test_what_a_pattern_cannot_give_is_refused(change):
     config = parse_config({**CONFIG, **change}, DescriptorConfig, source="test")
-    with pytest.raises(InputError, match="descriptors"):
-        describe(noise(), CANONICAL, config)
+    for asked in (lambda: describe(noise(), CANONICAL, config), lambda: descriptor_names(CANONICAL, config)):
+        with pytest.raises(InputError, match="descriptors"):
+            asked()
