@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from classifier.dataset import load_physical
+from classifier.ensemble import mean_log_probability
 from classifier.errors import InputError
 from classifier.intensity import stacks_at_once
 from classifier.levels import level_matrix
@@ -99,19 +100,22 @@ def answer_stacks(classifiers: Sequence[TrainedClassifier], stacks: Path, *, top
                              remedy="Give classifiers of one class map.")
     rules = Rules.of(classifiers, accuracy)
     each = [predict(classifier, stacks) for classifier in classifiers]
-    probability = np.mean([(classifier.trust.calibrate if classifier.trust else softmax)(found.logits)
-                           for classifier, found in zip(classifiers, each, strict=True)], axis=0)
+    # One classifier's own logits leave as they are, uncalibrated, for whoever compares them.
+    logits = mean_log_probability(np.stack([
+        found.logits / (classifier.trust.temperature if classifier.trust is not None else 1)
+        for classifier, found in zip(classifiers, each, strict=True)]))
+    probability = softmax(logits)
     looks = [_looks(classifier, stacks) for classifier in classifiers] if rules.fitted else []
     answers = [_answer(sample_id, p, [(look[0][row], look[1][row]) for look in looks],
                        looks[0][2][row] if looks else (), class_map, rules, top)
                for row, (sample_id, p) in enumerate(zip(each[0].sample_id.tolist(), probability, strict=True))]
-    return answers, rules, each[0] if len(each) == 1 else _mean(each, probability)
+    return answers, rules, each[0] if len(each) == 1 else _mean(each, logits)
 
 
-def _mean(each: list[Predictions], probability: np.ndarray) -> Predictions:
-    """The predictions of an ensemble: logarithms of its probabilities."""
+def _mean(each: list[Predictions], logits: np.ndarray) -> Predictions:
+    """The predictions of an ensemble; its members may come from several splits."""
     digests = sorted({found.split_digest for found in each})
-    return replace(each[0], logits=np.log(np.maximum(probability, 1e-30)).astype(np.float32),
+    return replace(each[0], logits=logits,
                    split_digest=digests[0] if len(digests) == 1 else "",
                    provenance={"ensemble": [found.provenance for found in each],
                                "stack_digest": each[0].provenance["stack_digest"]})

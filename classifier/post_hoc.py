@@ -23,6 +23,7 @@ from classifier.scores import score
 from classifier.split import Split, load_split
 from classifier.stackfile import StackFile
 from classifier.train import choose_device, reproducible
+from classifier.trust_fitting import recalibrated
 
 Taus = Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1, max_length=64)]
 
@@ -148,7 +149,7 @@ def _run(config: PostHocConfig, run: Run, trained: TrainedClassifier, held: Spli
     mended = copy.deepcopy(trained.model)
     mended.head.load_state_dict(heads[chosen][1].state_dict())
     record = {**run.provenance(), "training": trained.provenance}
-    adjusted = replace(trained, model=mended.requires_grad_(False), provenance=record)
+    adjusted = recalibrated(replace(trained, model=mended.requires_grad_(False), provenance=record), validation)
     digest = adjusted.save(run.folder / "classifier.safetensors")
     provenance = {**record, "classifier_digest": digest}
     predictions = Predictions.concatenate([

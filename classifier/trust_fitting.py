@@ -37,11 +37,27 @@ def with_trust(classifier: TrainedClassifier, *, training: StackSet, validation:
         measure(transform.denormalise(part).numpy(), transform, classifier.frame.detector, shift_pixels=shift_pixels)
         for part in some.split(stacks_at_once(some.shape[1:]))])
     kept = bank_rows(validation.material, seed=0)
-    seen, class_idx = validation.x[kept].cpu(), validation.class_idx.cpu().numpy()[kept]
-    posed = None if validation.pose is None else validation.pose[kept]
-    logits, weight = predict_logits(model, seen, posed), material_weights(validation.material[kept])
-    distance = np.sort(bank.distance(predict_features(model, seen, posed)))
+    pose = None if validation.pose is None else validation.pose.cpu()[kept]
+    distance = np.sort(bank.distance(predict_features(model, validation.x[kept].cpu(), pose)))
     usual = distance[min(len(distance), int(np.ceil((len(distance) + 1) * USUAL_DISTANCE))) - 1]
-    return replace(classifier, trust=Trust(
-        fit_temperature(logits, class_idx, weight), logits, class_idx, weight, float(usual), bank,
-        Plausibility.fit(measured, shift_pixels)))
+    return replace(classifier, trust=Trust(*_calibration(classifier, validation), float(usual), bank,
+                                           Plausibility.fit(measured, shift_pixels)))
+
+
+def recalibrated(classifier: TrainedClassifier, validation: StackSet) -> TrainedClassifier:
+    """The same classifier, of which only the head was changed, with its temperature fitted anew."""
+    if classifier.trust is None:
+        return classifier
+    temperature, logits, class_idx, weight = _calibration(classifier, validation)
+    return replace(classifier, trust=replace(classifier.trust, temperature=temperature, logits=logits,
+                                             class_idx=class_idx, weight=weight))
+
+
+def _calibration(classifier: TrainedClassifier, validation: StackSet
+                 ) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
+    """Temperature, and the logits [V, K], class_idx [V] and weights [V] of validation that it was fitted on."""
+    kept = bank_rows(validation.material, seed=0)
+    pose = None if validation.pose is None else validation.pose.cpu()[kept]
+    logits = predict_logits(classifier.model, validation.x[kept].cpu(), pose)
+    class_idx, weight = validation.class_idx.cpu().numpy()[kept], material_weights(validation.material[kept])
+    return fit_temperature(logits, class_idx, weight), logits, class_idx, weight

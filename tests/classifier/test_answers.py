@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import csv
 import io
 import json
@@ -7,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from rich.console import Console
 
 from cbedgan.cli import main
@@ -17,7 +19,7 @@ from classifier.errors import InputError
 from classifier.predict import Predictions, load_classifier, predict
 from classifier.spacegroup import ClassMap
 from classifier.stackfile import SampleTable, StackFile, write_stack_file
-from classifier.trust_fitting import with_trust
+from classifier.trust_fitting import recalibrated, with_trust
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +124,19 @@ def test_trust_survives_a_checkpoint(trained, tiny_networks, tmp_path) -> None:
     first, second = (answer_stacks([each], tiny_networks.stacks, top=4, accuracy=0.5)[0]
                      for each in (trained[0], again))
     assert first == second
+
+
+def test_a_mended_head_is_calibrated_anew(trained, tiny_networks) -> None:
+    judge = copy.deepcopy(trained[0])
+    with torch.no_grad():
+        judge.model.head.weight *= 4
+        judge.model.head.bias *= 4
+    with StackFile(tiny_networks.stacks) as file:
+        ids = file.table.sample_id[file.table.partition == "test"].tolist()
+    again = recalibrated(judge, load_stack_set(tiny_networks.stacks, class_map=judge.class_map, view=judge.view,
+                                               intensity=judge.intensity, sample_ids=ids))
+    assert np.allclose(again.trust.logits, 4 * trained[0].trust.logits, atol=1e-4)
+    assert again.trust.temperature > trained[0].trust.temperature and again.trust.bank is judge.trust.bank
 
 
 def test_too_few_validation_stacks_leave_no_trust(trained, tiny_networks) -> None:
