@@ -45,12 +45,15 @@ def judge(paths: Sequence[Path], *, part: str, space_groups: Sequence[int] | Non
     """
     judged = read(paths, part=part, space_groups=space_groups)
     content = judgement(judged, part=part)
-    content["inputs"] = [{"file": str(path), **{
-        name: value for name, value in {"split_digest": one.split_digest, **one.provenance}.items()
-        if name.endswith("digest") and value and isinstance(value, str)}}
+    content["inputs"] = [{"file": str(path), **_digests({"split_digest": one.split_digest, **one.provenance})}
                          for path, one in zip(paths, judged.seeds, strict=True)]
     write_json(Path(out) / "judgement.json", content)
     return write_page(Path(out) / "judgement.html", content)
+
+
+def _digests(provenance: dict[str, Any]) -> dict[str, str]:
+    return {name: value for name, value in provenance.items()
+            if name.endswith("digest") and value and isinstance(value, str)}
 
 
 def read(paths: Sequence[Path], *, part: str, space_groups: Sequence[int] | None) -> Judged:

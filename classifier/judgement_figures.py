@@ -146,8 +146,8 @@ def confusion(content: dict[str, Any]) -> Figure:
     at = {where: k for k, where in enumerate(place)}
     edges = np.array([(at[j], at[i]) for i, j in content["direct_edges"] if i in at and j in at]).reshape(-1, 2)
     side = 330 / max(len(groups), 12)
-    axes.scatter(edges[:, 0], edges[:, 1], marker="s", s=side**2, facecolors="none", edgecolors=EDGE, linewidths=min(0.9, 60 / len(groups)),
-                 label="maximal subgroup or minimal supergroup")
+    axes.scatter(edges[:, 0], edges[:, 1], marker="s", s=side**2, facecolors="none", edgecolors=EDGE,
+                 linewidths=min(0.9, 60 / len(groups)), label="maximal subgroup or minimal supergroup")
     systems = [crystal_system(group) for group in groups]
     starts = [k for k in range(len(groups)) if k == 0 or systems[k] != systems[k - 1]]
     for start, end in zip(starts, [*starts[1:], len(groups)], strict=True):
