@@ -410,6 +410,27 @@ def bench_data(folder: Annotated[Path, typer.Option(help="Where the made-up sets
         _wrote(json)
 
 
+@benchmarks.command("train-clf")
+def bench_train_clf(config: Config, folder: Annotated[Path, typer.Option(help="Where made-up stacks may lie a while.")],
+                    classes: Annotated[int, typer.Option(min=1, max=230)] = 45,
+                    stacks: Annotated[int, typer.Option(min=1, help="In the made-up set.")] = 1024,
+                    steps: Annotated[int, typer.Option(min=1, help="Of each loop in a turn.")] = 4,
+                    repeats: Annotated[int, typer.Option(min=1, help="Turns.")] = 7,
+                    json: Annotated[Path | None, typer.Option(help="Write the same as JSON.")] = None) -> None:
+    """Time the training of a train-clf configuration beside a plain residual network's of equal work."""
+    from cbedgan.bench.train_classifier import bench_train_classifier, report, to_json
+    from classifier.atomic import write_json
+    from classifier.config import load_config
+    from classifier.train_config import TrainClassifierConfig
+
+    found = bench_train_classifier(load_config(config, TrainClassifierConfig), folder, classes=classes, stacks=stacks,
+                                   steps=steps, repeats=repeats)
+    Console().print(report(found))
+    if json is not None:
+        write_json(json, to_json(found))
+        _wrote(json)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; bad input is one red line on stderr and exit code 2."""
     try:

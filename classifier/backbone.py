@@ -38,8 +38,8 @@ def body(*, block: Block, channels: int, stem_width: int, widths: Sequence[int],
                          remedy="Give as many numbers as widths.")
     layers: list[nn.Module] = []
     if stem_width:
-        layers += [nn.Conv2d(channels, stem_width, 4, stride=2, padding=1), nn.GroupNorm(groups, stem_width), nn.ReLU(),
-                   nn.Conv2d(stem_width, stem_width, 4, stride=2, padding=1)]
+        layers += [nn.Conv2d(channels, stem_width, 4, stride=2, padding=1), nn.GroupNorm(groups, stem_width),
+                   nn.ReLU(inplace=True), nn.Conv2d(stem_width, stem_width, 4, stride=2, padding=1)]
     before = stem_width or channels
     for stage, (width, count) in enumerate(zip(widths, blocks, strict=True)):
         stride = 1 if stem_width and stage == 0 else 2
@@ -70,7 +70,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, h: Tensor) -> Tensor:
         """h [B, width, H, W] -> the same shape."""
-        return h + self.conv_2(F.relu(self.norm_2(self.conv_1(F.relu(self.norm_1(h))))))
+        return h + self.conv_2(_relu(self.norm_2(self.conv_1(_relu(self.norm_1(h))))))
 
 
 class BottleneckBlock(nn.Module):
@@ -88,7 +88,12 @@ class BottleneckBlock(nn.Module):
 
     def forward(self, h: Tensor) -> Tensor:
         """h [B, before, H, W] -> [B, width, H / stride, W / stride]."""
-        a = F.relu(self.norm_1(h))
+        a = _relu(self.norm_1(h))
         # Where the shape changes, the skip takes the normalised input (arXiv 1603.05027, section 4).
         skip = h if self.skip is None else self.skip(a)
-        return skip + self.conv_3(F.relu(self.norm_3(self.conv_2(F.relu(self.norm_2(self.conv_1(a)))))))
+        return skip + self.conv_3(_relu(self.norm_3(self.conv_2(_relu(self.norm_2(self.conv_1(a)))))))
+
+
+def _relu(h: Tensor) -> Tensor:
+    """Write over h, which no gradient needs: a normalisation keeps its input, not its output."""
+    return F.relu(h, inplace=True)

@@ -17,6 +17,7 @@ from classifier.batches import Source, class_sizes
 from classifier.dataset import StackSet, check_added_source, load_stack_set, load_training_set
 from classifier.errors import InputError
 from classifier.losses import ClassSizes
+from classifier.memory import keep_freed_memory
 from classifier.predict import Predictions, TrainedClassifier, load_classifier, predict_logits
 from classifier.ranks import Ranks, open_ranks
 from classifier.run import Interrupted, Run, StopRequest, progress
@@ -148,6 +149,7 @@ def training_materials(samples: StackSet, classes: int) -> np.ndarray:
 def _loop(config: TrainClassifierConfig, run: Run, state: State, sources: list[Source], sizes: ClassSizes,
           class_map: ClassMap, validation: StackSet, ranks: Ranks) -> None:
     """Step until config.images are seen, or no patience is left, in one order: report - done? - save - stop - step."""
+    keep_freed_memory()  # from here on: what loading has freed was given back
     bar = progress("train-clf", config.images, completed=state.images_seen, shown=ranks.first)
     with StopRequest() as stop, bar as shown:
         while True:

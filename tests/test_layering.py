@@ -15,7 +15,7 @@ PACKAGES = ("classifier", "cbedgan")
 # A module imports from its own layer or from earlier ones. A new module of `classifier` needs its place here;
 # in `cbedgan` the folder gives it.
 CLASSIFIER_LAYERS = (
-    "errors workers atomic electron config run spacegroup intensity geometry reciprocal disk_lattice pose olcf "
+    "errors memory workers atomic electron config run spacegroup intensity geometry reciprocal disk_lattice pose olcf "
     "reduction augment sampling backbone eight_views batch_draws ranks model losses metrics "
     "feature_bank plausibility trust holdout sampletable pattern subgroups levels "
     "acquisition bootstrap calibration tasks task_heads task_scores pose_embedding "
