@@ -37,6 +37,8 @@ Strategy = Literal["random", "entropy", "margin", "bald", "core_set", "boundary"
 
 
 def _wrote(path: Path) -> None:
+    if os.environ.get("RANK", "0") != "0":
+        return  # of the processes that torchrun starts, one speaks
     Console(soft_wrap=True).print("Wrote", Text(str(path), style="green"))
 
 

@@ -50,7 +50,7 @@ def augment(x: Tensor, label: Tensor, generator: torch.Generator, config: Augmen
         offsets = (_uniform(2 * batch, generator, x.device) * span).long() - config.shift_pixels
         x = shift(x, offsets[:batch][held], offsets[batch:][held])
     if config.gain:
-        normal = torch.randn(batch, generator=generator, device=generator.device).to(x.device)
+        normal = torch.randn(batch, generator=generator, device=generator.device).to(x.device, non_blocking=True)
         x = gain(x, config.gain * normal[held])
     return x, label
 
@@ -102,15 +102,15 @@ def mix(x: Tensor, target: Tensor, rng: np.random.Generator, alpha: float) -> tu
 
     No invariance: mixup (Zhang et al. 2018, arXiv 1710.09412, eq. 1) asks for straight lines between samples.
     """
-    share = torch.from_numpy(rng.beta(alpha, alpha, len(x))).to(x)
-    other = torch.from_numpy(rng.permutation(len(x))).to(x.device)
+    share = torch.from_numpy(rng.beta(alpha, alpha, len(x))).to(x, non_blocking=True)
+    other = torch.from_numpy(rng.permutation(len(x))).to(x.device, non_blocking=True)
     return (x * share[:, None, None, None] + x[other] * (1 - share)[:, None, None, None],
             target * share[:, None] + target[other] * (1 - share)[:, None])
 
 
 def _mirrored(label: Tensor, wanted: Tensor, class_map: ClassMap) -> tuple[Tensor, Tensor]:
     """Which of the wanted (bool [B]) stacks can be reflected, and the labels after it."""
-    partner = torch.from_numpy(class_map.mirror_partner()).to(label.device)
+    partner = torch.from_numpy(class_map.mirror_partner()).to(label.device, non_blocking=True)
     if label.dim() == 1:
         wanted = wanted & (partner[label] >= 0)
         return wanted, torch.where(wanted, partner[label], label)
@@ -121,4 +121,5 @@ def _mirrored(label: Tensor, wanted: Tensor, class_map: ClassMap) -> tuple[Tenso
 
 
 def _uniform(count: int, generator: torch.Generator, device: torch.device) -> Tensor:
-    return torch.rand(count, generator=generator, device=generator.device).to(device)
+    # A copy that waits would wait for all that a GPU still has to do.
+    return torch.rand(count, generator=generator, device=generator.device).to(device, non_blocking=True)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from classifier.dataset import StackSet
+from classifier.dataset import StackSet, sent
 from classifier.losses import ClassSizes, class_prior
 from classifier.sampling import Strata
 from classifier.train_config import TrainClassifierConfig
@@ -42,7 +42,7 @@ def draw_batch(config: TrainClassifierConfig, sources: list[Source], images_seen
     """
     x, target, weight = [], [], []
     for number, source in enumerate(sources):
-        drawn = torch.from_numpy(_drawn(config, sources, number, images_seen)).to(source.samples.device)
+        drawn = sent(_drawn(config, sources, number, images_seen), source.samples.device)
         x.append(source.samples.gather(partial(_drawn_at, config, sources, number, images_seen, rows)))
         target.append(source.samples.soft_label[drawn])
         weight.append(torch.full((len(drawn),), source.weight, device=drawn.device))
@@ -52,7 +52,7 @@ def draw_batch(config: TrainClassifierConfig, sources: list[Source], images_seen
 def draw_beside(config: TrainClassifierConfig, sources: list[Source], images_seen: int, rows: range
                 ) -> tuple[Tensor | None, Tensor | None]:
     """Pose features [len(rows), 9] and task targets [len(rows), T] of the stacks that draw_batch gives at `rows`."""
-    drawn = [torch.from_numpy(_drawn_at(config, sources, number, images_seen, rows, 0)).to(source.samples.device)
+    drawn = [sent(_drawn_at(config, sources, number, images_seen, rows, 0), source.samples.device)
              for number, source in enumerate(sources)]
     columns = zip(*((source.samples.pose, source.samples.task_target) for source in sources), strict=True)
     pose, wanted = (None if values[0] is None else torch.cat([held[at] for held, at in zip(values, drawn, strict=True)])

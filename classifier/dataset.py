@@ -68,8 +68,13 @@ class StackSet:
         rows(k): samples int64 [B] of the k-th batch from now on, so that a cache is read ahead.
         """
         if self.reader is None:
-            return self.x[torch.from_numpy(rows(0)).to(self.x.device)]
+            return self.x[sent(rows(0), self.x.device)]
         return self.reader.gather(rows)
+
+
+def sent(rows: np.ndarray, device: torch.device) -> Tensor:
+    """Row numbers int64 [n] on the device, without waiting for what it still does."""
+    return torch.from_numpy(rows).to(device, non_blocking=True)
 
 
 def stack_set(intensity: np.ndarray, table: SampleTable, *, class_map: ClassMap, transform: IntensityTransform,

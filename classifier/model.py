@@ -115,7 +115,8 @@ class StackClassifier(DrawsForBatch):
             return self.encode(x)
         if self.patterns == "one_random" and self.training:
             # On the CPU: the same on every device.
-            drawn = self.of_batch(len(x), lambda rows: torch.randint(x.shape[1], (rows,))).to(x.device)
+            drawn = self.of_batch(len(x), lambda rows: torch.randint(x.shape[1], (rows,)))
+            drawn = drawn.to(x.device, non_blocking=True)
             return self.encode(x[torch.arange(len(x), device=x.device), drawn, None])
         each = self.encode(x.flatten(0, 1)[:, None]).unflatten(0, x.shape[:2])
         if self.patterns == "one_random":

@@ -11,7 +11,7 @@ import cbedgan
 from cbedgan.cli import app, main
 from classifier.stackfile import StackFile
 
-VERBS = {"simulate", "prepare", "inspect", "split", "train-clf", "train-baseline", "train-gan", "probe", "synthesize",
+VERBS = {"simulate", "prepare", "inspect", "folds", "split", "train-clf", "train-baseline", "train-gan", "probe", "synthesize",
          "compare", "adjust-clf", "crystals", "export-olcf", "import", "predict", "demo", "judge", "pretrain",
          "acquire", "label-next"}
 SPLIT = """

@@ -25,7 +25,7 @@ LOSSES = ({"kind": "logit_adjusted", "tau": 1.0}, {"kind": "weighted", "weights"
           {"kind": "ldam", "largest_margin": 0.5, "deferred_from": 0.0, "beta": 0.9})
 
 
-def sources() -> list[Source]:
+def sources(device: torch.device = CPU) -> list[Source]:
     """A source of 8, 4 and 2 materials of three classes, and an added one, of random stacks."""
     made = []
     for number, (counts, weight) in enumerate((((8, 4, 2), 1.0), ((0, 3, 3), 0.5))):
@@ -33,7 +33,7 @@ def sources() -> list[Source]:
         names, n = np.arange(len(class_idx)).astype(str), len(class_idx)
         x = torch.randn(n, 3, 16, 16, generator=torch.Generator().manual_seed(number)) + class_idx[:, None, None, None]
         samples = StackSet(x, class_idx, torch.eye(3)[class_idx], names, names, names, np.full(n, "simulated"))
-        made.append(Source.build(samples, power=0.5, weight=weight, device=CPU))
+        made.append(Source.build(samples, power=0.5, weight=weight, device=device))
     return made
 
 
@@ -138,3 +138,20 @@ def test_bf16_learns_too_and_is_recorded(data, make_train_config, tmp_path) -> N
     with torch.autocast("cpu", torch.bfloat16):
         assert classifier.model(torch.zeros(1, 3, 16, 16)).dtype == torch.float32
     assert largest_difference(trained(config), trained(make_train_config())) > 0
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_step_never_waits_for_the_gpu(make_train_config) -> None:
+    config = make_train_config(precision="bf16", device="cuda", micro_batch=8, augment={
+        "mirror": True, "half_turn": True, "quarter_turns": False, "gain": 0.02, "shift_pixels": 1})
+    gpu = torch.device("cuda")
+    given = sources(gpu)
+    state, sizes = State(config, MAP, gpu), class_sizes(config, given).to(gpu)
+    for turn in range(3):
+        torch.cuda.set_sync_debug_mode("error" if turn else "default")
+        try:
+            step(state, config, given, sizes, MAP, Ranks(0, 1, gpu))
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+        state.images_seen += config.batch
+    assert float(state.unreported) == 3
