@@ -6,13 +6,15 @@ which systematic absences put out give nothing away.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from classifier.cache import open_or_build
+from classifier.config import digest
 from classifier.disk_lattice import lit_map
 from classifier.electron import wavelength_angstrom
 from classifier.errors import InputError
@@ -25,20 +27,34 @@ from classifier.sampletable import SampleTable
 from classifier.stackfile import StackFile
 from classifier.viewed import rows_of
 
+FORMAT = 1  # of what is computed: another number where the features change
 VISIBLE, TIE = 0.02, 0.02  # of the brightest diffracted disk; of lengths: as in the canonical pose
 SAME_LENGTH = 1e-2  # relative difference between g1 as recorded and as the cell gives it
 
 
-def load_pose_features(stacks: Path, sample_ids: Sequence[str] | None = None) -> Tensor:
-    """Pose features float32 [N, 9] of a stack file's samples (all, or those of sample_ids in their order)."""
+def load_pose_features(stacks: Path, sample_ids: Sequence[str] | None = None, cache: Path | None = None) -> Tensor:
+    """Pose features float32 [N, 9] of a stack file's samples (all, or those of sample_ids in their order).
+
+    cache: folder that keeps them for the next time; the values are the same.
+    """
     with StackFile(stacks) as file:
         rows = np.arange(len(file)) if sample_ids is None else rows_of(file, sample_ids)
         table = file.table.take(rows)
         require_pose(table, pose=file.pose, source=stacks)
-        at_once = stacks_at_once((3, file.detector.size_pixels, file.detector.size_pixels))
-        parts = [pose_features(file.read(rows[part]), table.take(part), file.detector, source=stacks)
-                 for part in np.split(np.arange(len(rows)), range(at_once, len(rows), at_once))]
-    return torch.from_numpy(np.concatenate(parts))
+        blocks = _blocks(file, rows, table)
+        if cache is None:
+            return torch.from_numpy(np.concatenate([np.zeros((0, FEATURES), np.float32), *blocks]))
+        key = {"stacks": file.digest, "pose_features": FORMAT, "samples": digest(table.sample_id.tolist())}
+        return open_or_build(cache, name=f"{file.path.stem}-pose", key=key, shape=(len(rows), FEATURES),
+                             blocks=blocks).x.clone()
+
+
+def _blocks(file: StackFile, rows: np.ndarray, table: SampleTable) -> Iterator[np.ndarray]:
+    """Pose features of the rows of a file in turn, float32 [n, 9] in blocks that memory has room for."""
+    at_once = stacks_at_once((3, file.detector.size_pixels, file.detector.size_pixels))
+    for first in range(0, len(rows), at_once):
+        part = np.arange(first, min(first + at_once, len(rows)))
+        yield pose_features(file.read(rows[part]), table.take(part), file.detector, source=file.path)
 
 
 def require_pose(table: SampleTable, *, pose: str, source: object) -> None:

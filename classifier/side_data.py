@@ -21,9 +21,9 @@ from classifier.viewed import rows_of
 AT_ONCE = 256  # stacks a forward pass
 
 
-def with_side_data(samples: StackSet, stacks: Path, model: ModelConfig) -> StackSet:
+def with_side_data(samples: StackSet, stacks: Path, model: ModelConfig, cache: Path | None = None) -> StackSet:
     """The same samples of a stack file with what a network of this kind wants beside them; InputError if unknown."""
-    pose = load_pose_features(stacks, samples.sample_id.tolist()) if model.pose_input else None
+    pose = load_pose_features(stacks, samples.sample_id.tolist(), cache) if model.pose_input else None
     wanted = None
     if model.tasks is not None:
         with StackFile(stacks) as file:

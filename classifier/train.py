@@ -91,7 +91,7 @@ def _run(config: TrainClassifierConfig, run: Run, held: Split, stacks: Path, syn
     with ranks.first_first() if cache else nullcontext():  # one of them builds the cache
         real, transform, frame = load_training_set(stacks, class_map=class_map, view=config.view, cache=cache,
                                                    intensity=config.intensity, sample_ids=held.parts["train"])
-        real = with_side_data(real, stacks, config.model)
+        real = with_side_data(real, stacks, config.model, cache)
         load = partial(_load, config, class_map=class_map, intensity=transform, cache=cache)
         sources = [Source.build(real, power=config.sampling_power, weight=1.0, device=device)]
         if synthetic is not None:
@@ -135,9 +135,9 @@ def _run(config: TrainClassifierConfig, run: Run, held: Split, stacks: Path, syn
         path.unlink(missing_ok=True)  # only a training that goes on needs it
 
 
-def _load(config: TrainClassifierConfig, stacks: Path, **how: Any) -> StackSet:
+def _load(config: TrainClassifierConfig, stacks: Path, cache: Path | None, **how: Any) -> StackSet:
     """Samples of a stack file with all that the network wants of them."""
-    return with_side_data(load_stack_set(stacks, view=config.view, **how), stacks, config.model)
+    return with_side_data(load_stack_set(stacks, view=config.view, cache=cache, **how), stacks, config.model, cache)
 
 
 def training_materials(samples: StackSet, classes: int) -> np.ndarray:

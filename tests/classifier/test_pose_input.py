@@ -115,6 +115,9 @@ def test_raw_pose_is_refused_and_samples_come_in_their_order(tmp_path, disk_patt
                      provenance={})
     found = load_pose_features(tmp_path / "a.h5", ["s1", "s0"])
     assert found[:, 0].tolist() == pytest.approx([np.log(2 * shortest), np.log(shortest)])
+    for _ in range(2):
+        assert torch.equal(load_pose_features(tmp_path / "a.h5", ["s1", "s0"], tmp_path / "cache"), found)
+    assert len(list((tmp_path / "cache").glob("a-pose-*.npy"))) == 1
     write_stack_file(tmp_path / "b.h5", stacks, rows, detector=Detector(64, 0.1, "1/angstrom"), pose="raw",
                      intensity_unit="count", provenance={})
     with pytest.raises(InputError, match="canonical pose; found raw pose"):
