@@ -17,7 +17,7 @@ from classifier.config import Config, parse_config
 from classifier.dataset import StackSet
 from classifier.losses import cross_entropy
 from classifier.model import StackClassifier
-from classifier.predict import PREDICT_AT_ONCE, TrainedClassifier
+from classifier.predict import PREDICT_AT_ONCE, TrainedClassifier, predict_features
 from classifier.sampling import Strata
 
 
@@ -54,19 +54,12 @@ class FrozenFeatures:
                 int(np.random.SeedSequence([seed, number]).generate_state(1, np.uint64)[0] >> 1))
             for rows in torch.arange(len(samples)).split(PREDICT_AT_ONCE):
                 x, label = augment(samples.x[rows], samples.soft_label[rows], generator, settings, trained.class_map)
-                held.append(features(model, x))
+                pose = None if samples.pose is None else samples.pose[rows]
+                held.append(torch.from_numpy(predict_features(model, x, pose)))
                 target.append(label)
         shape = views, len(samples), -1
         return cls(torch.cat(held).reshape(shape), torch.cat(target).reshape(shape),
                    Strata.build(samples.class_idx.numpy(), samples.material))
-
-
-def features(model: StackClassifier, x: Tensor) -> Tensor:
-    """Features float32 [N, F] of normalised stacks x [N, 3, H, W], batch by batch, on the CPU."""
-    device = next(model.parameters()).device
-    with torch.no_grad():
-        held = [model.features(part.to(device)).cpu() for part in x.split(PREDICT_AT_ONCE)]
-    return torch.cat(held) if held else torch.zeros(0, model.head.in_features)
 
 
 def train_head(config: HeadTraining, held: FrozenFeatures, parameters: list[Tensor], head: Callable[[Tensor], Tensor],

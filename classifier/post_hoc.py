@@ -16,10 +16,11 @@ from classifier import metrics
 from classifier.config import Config
 from classifier.dataset import StackSet, load_stack_set
 from classifier.errors import InputError
-from classifier.head_training import FrozenFeatures, HeadTraining, features, train_head
-from classifier.predict import Predictions, TrainedClassifier, load_classifier
+from classifier.head_training import FrozenFeatures, HeadTraining, train_head
+from classifier.predict import Predictions, TrainedClassifier, load_classifier, predict_features
 from classifier.run import Run
 from classifier.scores import score
+from classifier.side_data import with_side_data
 from classifier.split import Split, load_split
 from classifier.stackfile import StackFile
 from classifier.train import choose_device, reproducible
@@ -137,15 +138,17 @@ def _run(config: PostHocConfig, run: Run, trained: TrainedClassifier, held: Spli
     device = choose_device(config.device)
 
     def load(part: str) -> StackSet:
-        return load_stack_set(stacks, class_map=trained.class_map, view=trained.view, intensity=trained.intensity,
-                              sample_ids=held.parts[part], frame=trained.frame)
+        samples = load_stack_set(stacks, class_map=trained.class_map, view=trained.view, intensity=trained.intensity,
+                                 sample_ids=held.parts[part], frame=trained.frame)
+        return with_side_data(samples, stacks, trained.model_config)
 
     model = copy.deepcopy(trained.model).to(device)
     frozen = Frozen(trained.model.head, trained.prior, lambda views, seed: FrozenFeatures.of(
         model, load("train"), views=views, seed=seed, trained=trained))
     heads = config.method.heads(frozen, config.seed)
     validation = load("validation")
-    chosen, choice = choose(heads, features(model, validation.x), validation)
+    seen = torch.from_numpy(predict_features(model, validation.x, validation.pose))
+    chosen, choice = choose(heads, seen, validation)
     mended = copy.deepcopy(trained.model)
     mended.head.load_state_dict(heads[chosen][1].state_dict())
     record = {**run.provenance(), "training": trained.provenance}
