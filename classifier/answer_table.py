@@ -92,6 +92,9 @@ def _remarks(answers: Sequence[Answer], rules: Rules, predictions: Predictions) 
     enough = (f"{SIBLING_SHARE:g} of the first group's" if rules.plausible is None else
               f"{rules.plausible:.3g}, which the true group reached in {PLAUSIBLE:.0%} of validation")
     lines.append(f"Siblings: direct sub- and supergroups of the first group with a probability of at least {enough}.")
+    if any(answer.unknown for answer in answers):
+        lines.append("Those that the classifier never saw cannot be ruled out either: the JSON file of --out names "
+                     "them.")
     if not rules.fitted:
         lines.append("Trust was not fitted for every classifier given: probabilities are not calibrated, and nothing "
                      "is refused. Train again with a validation part.")

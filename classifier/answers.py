@@ -32,13 +32,15 @@ class Answer:
     """What is said of one stack; it is answered when nothing speaks for refusing it.
 
     groups: (space group, probability) from the most probable on; siblings: the same for direct sub- and supergroups of
-    the first that are not ruled out; levels: {level: (name, probability)}; nearest: (material, space group, distance).
+    the first that are not ruled out; unknown: its sub- and supergroups that the classifier never saw, and so cannot
+    rule out; levels: {level: (name, probability)}; nearest: (material, space group, distance).
     """
 
     sample_id: str
     refusals: tuple[str, ...]
     groups: tuple[tuple[int, float], ...]
     siblings: tuple[tuple[int, float], ...]
+    unknown: tuple[int, ...]
     levels: dict[str, tuple[str, float]]
     nearest: tuple[tuple[str, int, float], ...]
 
@@ -48,6 +50,7 @@ class Answer:
                 "refusals": list(self.refusals),
                 "groups": [_group(*entry) for entry in self.groups],
                 "siblings_not_ruled_out": [_group(*entry) for entry in self.siblings],
+                "siblings_unknown_to_classifier": list(self.unknown),
                 "levels": {level: {"name": name, "probability": p} for level, (name, p) in self.levels.items()},
                 "nearest_training_materials": [{"material": material, "space_group": group, "distance": distance}
                                                for material, group, distance in self.nearest]}
@@ -153,6 +156,7 @@ def _answer(sample_id: str, probability: np.ndarray, looks: list[tuple[float, li
     enough = SIBLING_SHARE * confidence if rules.plausible is None else rules.plausible
     near = neighbours(first)
     siblings = tuple(entry for entry in ranked[1:] if entry[0] in near and entry[1] >= enough)
+    unknown = tuple(group for group in near if group not in class_map.space_groups)
     levels = {}
     for level in SHOWN_LEVELS:
         names, matrix = level_matrix(class_map, level)
@@ -167,7 +171,7 @@ def _answer(sample_id: str, probability: np.ndarray, looks: list[tuple[float, li
                         + (f"{rules.confidence:.2f} is needed for an accuracy of {rules.accuracy:.0%}"
                            if np.isfinite(rules.confidence) else
                            f"validation reached an accuracy of {rules.accuracy:.0%} at no confidence"))
-    return Answer(sample_id, tuple(refusals), tuple(ranked[:top]), siblings, levels, nearest)
+    return Answer(sample_id, tuple(refusals), tuple(ranked[:top]), siblings, unknown, levels, nearest)
 
 
 def _group(space_group: int, probability: float) -> dict[str, Any]:

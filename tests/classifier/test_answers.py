@@ -81,6 +81,8 @@ def test_levels_and_siblings_of_one_softmax(trained, tiny_networks) -> None:
     sure = replace(trained[0], trust=replace(trained[0].trust, temperature=1e-3))
     for answer in answer_stacks([hot], tiny_networks.stacks, top=4, accuracy=0.0)[0]:
         assert [group for group, _ in answer.siblings] == [partner[answer.groups[0][0]]]
+        # Pm-3m (221) is a maximal subgroup of Fm-3m (225), and no class.
+        assert not set(answer.unknown) & {186, 194, 216, 225} and (answer.groups[0][0] != 225 or 221 in answer.unknown)
         name, p = answer.levels["crystal_system"]
         held = [q for group, q in answer.groups if (group in (186, 194)) == (name == "hexagonal")]
         assert p == pytest.approx(sum(held))
