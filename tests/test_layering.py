@@ -18,7 +18,7 @@ CLASSIFIER_LAYERS = (
     "errors memory workers atomic electron config run spacegroup intensity geometry reciprocal disk_lattice pose olcf "
     "reduction augment sampling backbone eight_views batch_draws ranks model losses metrics "
     "feature_bank plausibility trust holdout sampletable pattern subgroups levels "
-    "acquisition bootstrap calibration tasks task_heads task_scores pose_embedding "
+    "acquisition bootstrap calibration tasks task_heads task_scores task_answers pose_embedding "
     "subgroup_errors measured judgement_figures descriptors baselines",
     "checkpoint stacklayout stackfile cache prefetch viewed",
     "shard preparation_report olcf_files stfc prepare",

@@ -7,6 +7,7 @@ import torch
 from classifier.config import parse_config
 from classifier.errors import InputError
 from classifier.sampletable import SampleTable
+from classifier.task_answers import in_words, named_answers
 from classifier.task_heads import TaskHeads
 from classifier.task_scores import average_precision, score_tasks
 from classifier.tasks import CRYSTAL_SYSTEMS, ELEMENTS, TasksConfig, check_training_targets, columns_of, targets
@@ -99,7 +100,8 @@ def test_uncertainty_weighting_is_that_of_kendall_gal_and_cipolla() -> None:
     output = torch.zeros(2, 10)
     lengths, system = (float(loss.mean()) for loss in found.losses(output, target))
     expected = 0.3 + (0.5 * lengths / 2 + np.log(2) / 2) + (system * 2 - np.log(2) / 2)
-    assert found.join(torch.tensor(0.3), output, target, torch.full((2,), 0.5)).item() == pytest.approx(expected, rel=1e-5)
+    whole = found.join(torch.tensor(0.3), output, target, torch.full((2,), 0.5))
+    assert whole.item() == pytest.approx(expected, rel=1e-5)
     parts = sum(found.join(torch.tensor(0.15), output[k : k + 1], target[k : k + 1], torch.full((1,), 0.5)).item()
                 for k in range(2))
     assert parts == pytest.approx(expected, rel=1e-5)
@@ -143,3 +145,17 @@ def test_scores_stand_beside_those_of_the_training_mean() -> None:
                                  "macro_average_precision_of_the_training_mean": (1 + 3 * 0.5) / 4}
     truth[:] = np.nan
     assert score_tasks(truth, truth, mean, tasks, weight)["elements"] == {"samples": 0}
+
+
+def test_answers_are_named_with_units_and_only_likely_elements() -> None:
+    rows = targets(table(), ALL, source="test")
+    columns = columns_of(ALL)
+    rows[:, columns["elements"]] = 0.1
+    rows[0, columns["elements"].start + ELEMENTS.index("O")] = 0.9
+    first, second = named_answers(rows, ALL)
+    assert first["cell_lengths_angstrom"] == pytest.approx([4, 4, 4]) and first["cell_angles_degree"] == [90, 90, 90]
+    assert first["d_spacings_angstrom"] == pytest.approx([2, 4, 5]) and first["beam_energy_kev"] == pytest.approx([100])
+    assert first["elements"] == {"O": pytest.approx(0.9)} and second["elements"] == {}
+    assert "crystal_system" not in first
+    assert in_words(first) == "cell 4 4 4 angstrom; cell 90 90 90 degree; d 2 4 5 angstrom; beam 100 kev; O 0.90"
+    assert in_words({}) == ""
