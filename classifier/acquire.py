@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from classifier.acquisition import BoundaryPoints, bald, boundary_proximity, by_material, entropy, k_centre, margin
 from classifier.errors import InputError
 from classifier.metrics import softmax
-from classifier.predict import PREDICT_AT_ONCE, TrainedClassifier, predict_logits
+from classifier.pose_input import load_pose_features
+from classifier.predict import TrainedClassifier, predict_features, predict_logits
+from classifier.stackfile import StackFile
+from classifier.viewed import Viewed
 
 Strategy = Literal["random", "entropy", "margin", "bald", "core_set", "boundary"]
 
@@ -32,17 +35,15 @@ class Pool:
     labelled_features: np.ndarray
 
     @classmethod
-    def of(cls, members: Sequence[TrainedClassifier], stacks: Sequence[Tensor], material: np.ndarray,
-           labelled: Tensor | None) -> Pool:
-        """See the pool through members of one class map; stacks: x [N, 3, H, W] as each of them normalises it.
+    def of(cls, members: Sequence[TrainedClassifier], stacks: Path, *, sample_ids: Sequence[str], material: np.ndarray,
+           labelled: np.ndarray | None) -> Pool:
+        """See samples of a stack file, whose materials are given, through members of one class map.
 
-        labelled: x [L, 3, H, W] as the first of them normalises it, or None.
+        labelled: features [L, F] that the first member gives to what is labelled, or None.
         """
-        probability = np.stack([softmax(predict_logits(member.model, x))
-                                for member, x in zip(members, stacks, strict=True)])
-        features = features_of(members[0], stacks[0])
-        return cls(material, probability, features,
-                   features[:0] if labelled is None else features_of(members[0], labelled))
+        seen = [see(member, stacks, sample_ids) for member in members]
+        probability = np.stack([softmax(each.logits) for each in seen])
+        return cls(material, probability, seen[0].features, seen[0].features[:0] if labelled is None else labelled)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,11 +54,27 @@ class Ranking:
     score: np.ndarray
 
 
-def features_of(classifier: TrainedClassifier, x: Tensor) -> np.ndarray:
-    """Features float32 [N, F] of normalised stacks x [N, 3, H, W], batch by batch, as numpy."""
-    with torch.inference_mode():
-        parts = [classifier.model.features(part).cpu() for part in x.split(PREDICT_AT_ONCE)]
-    return torch.cat(parts).numpy()
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What a classifier makes of N samples: logits float32 [N, K] and features float32 [N, F]."""
+
+    logits: np.ndarray
+    features: np.ndarray
+
+
+def see(classifier: TrainedClassifier, stacks: Path, sample_ids: Sequence[str]) -> Seen:
+    """Judge samples of a stack file, block by block; no label is read, and another frame is an InputError."""
+    pose = load_pose_features(stacks, sample_ids) if classifier.model_config.pose_input else None
+    parts, start = [], 0
+    with StackFile(stacks) as file:
+        viewed = Viewed.of(file, classifier.view, sample_ids)
+        classifier.frame.require(viewed.frame, stacks)
+        for block in viewed.blocks():
+            seen = (torch.from_numpy(classifier.intensity.normalise(block)),
+                    None if pose is None else pose[start:start + len(block)])
+            parts.append((predict_logits(classifier.model, *seen), predict_features(classifier.model, *seen)))
+            start += len(block)
+    return Seen(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
 def rank(strategy: Strategy, pool: Pool, *, count: int, rng: np.random.Generator,

@@ -7,15 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from cbedgan.boundary.points import boundary_points
-from classifier.acquire import Pool, Ranking, Strategy, rank
+from classifier.acquire import Pool, Ranking, Strategy, rank, see
 from classifier.atomic import write_json
-from classifier.dataset import load_physical
 from classifier.errors import InputError
-from classifier.predict import TrainedClassifier, load_classifier
+from classifier.predict import load_classifier
 from classifier.split import Split, load_split
 from classifier.stackfile import StackFile
 
@@ -60,24 +57,17 @@ def label_next(strategy: Strategy, *, classifiers: Sequence[Path], pool: Path, c
         with StackFile(hints.stacks) as file:
             held = load_split(hints.split, stack_digest=file.digest)
     if strategy == "core_set":
-        centres = _normalised(members[0], hints.stacks, held.parts["train"])
+        centres = see(members[0], hints.stacks, held.parts["train"]).features
     if strategy == "boundary":
         points = boundary_points(hints.probe, hints.generator, members[0])
     sample_ids, material, digest = _unlabelled(pool, held)
-    seen = Pool.of(members, [_normalised(member, pool, sample_ids) for member in members], material, centres)
+    seen = Pool.of(members, pool, sample_ids=sample_ids, material=material, labelled=centres)
     ranking = rank(strategy, seen, count=count, rng=np.random.default_rng(seed), boundary=points)
     write_json(Path(out), {
         "strategy": strategy, "seed": seed, "pool": digest, "classifiers": [member.digest for member in members],
         "ranking": [{"material": str(name), "score": float(score) if np.isfinite(score) else None}
                     for name, score in zip(ranking.material, ranking.score, strict=True)]})
     return ranking
-
-
-def _normalised(classifier: TrainedClassifier, stacks: Path, sample_ids: Sequence[str]) -> Tensor:
-    """Stacks x [N, 3, H, W] as a classifier sees them; another frame than its own is an InputError."""
-    intensity, _, frame = load_physical(stacks, classifier.view, sample_ids)
-    classifier.frame.require(frame, stacks)
-    return torch.from_numpy(classifier.intensity.normalise(intensity))
 
 
 def _unlabelled(pool: Path, held: Split | None) -> tuple[list[str], np.ndarray, str]:

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from cbedgan.boundary.points import boundary_points
-from classifier.acquire import Pool, Ranking, Strategy, rank
-from classifier.dataset import load_stack_set
+from classifier.acquire import Pool, Ranking, Strategy, rank, see
 from classifier.predict import load_classifier
 from classifier.split import Split, load_split
 from classifier.stackfile import SampleTable, StackFile
@@ -55,16 +54,10 @@ def ask(strategy: Strategy, base: Base, *, labelled: Path, classifiers: Sequence
     """
     members = [load_classifier(path) for path in classifiers]
     held = load_split(labelled, stack_digest=base.split.stack_digest)
-    known = set(held.parts["train"])
-    unlabelled = [name for name in base.split.parts["train"] if name not in known]
-
-    def see(member: int, sample_ids: Sequence[str]):
-        seen = members[member]
-        return load_stack_set(base.stacks, class_map=seen.class_map, view=seen.view, intensity=seen.intensity,
-                              sample_ids=sample_ids)
-
-    pool = [see(member, unlabelled) for member in range(len(members))]
-    centres = see(0, held.parts["train"]).x if strategy == "core_set" else None
-    seen = Pool.of(members, [samples.x for samples in pool], pool[0].material, centres)
+    table = base.table
+    free = np.isin(table.sample_id, base.split.parts["train"]) & ~np.isin(table.material, held.materials["train"])
+    centres = see(members[0], base.stacks, held.parts["train"]).features if strategy == "core_set" else None
+    pool = Pool.of(members, base.stacks, sample_ids=table.sample_id[free].tolist(), material=table.material[free],
+                   labelled=centres)
     points = None if probed is None else boundary_points(*probed, members[0])
-    return rank(strategy, seen, count=count, rng=rng, boundary=points)
+    return rank(strategy, pool, count=count, rng=rng, boundary=points)

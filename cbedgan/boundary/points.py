@@ -10,10 +10,9 @@ import torch
 from cbedgan.boundary.margin import translation
 from cbedgan.boundary.probefile import read_probe
 from cbedgan.gan.generator import load_generator
-from classifier.acquire import features_of
 from classifier.acquisition import BoundaryPoints
 from classifier.errors import InputError
-from classifier.predict import PREDICT_AT_ONCE, TrainedClassifier
+from classifier.predict import PREDICT_AT_ONCE, TrainedClassifier, predict_features
 
 
 def boundary_points(probe: Path, generator: Path, classifier: TrainedClassifier) -> BoundaryPoints:
@@ -38,4 +37,4 @@ def boundary_points(probe: Path, generator: Path, classifier: TrainedClassifier)
     with torch.inference_mode():
         x = [translate(source.synthesise(w)) for w in torch.from_numpy(paths.w).float().split(PREDICT_AT_ONCE)]
     pair = np.stack([paths.space_group_a, paths.space_group_b], axis=1)
-    return BoundaryPoints(features_of(classifier, torch.cat(x)), classifier.class_map.indices(pair))
+    return BoundaryPoints(predict_features(classifier.model, torch.cat(x)), classifier.class_map.indices(pair))

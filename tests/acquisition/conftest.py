@@ -23,11 +23,11 @@ CLASSIFIER: dict[str, Any] = {
     "model": {"widths": [8, 16], "blocks": 1, "groups": 4, "dropout": 0.0}}
 BOUNDARY: dict[str, Any] = {
     "gan": {
-        "seed": 0, "threads": 1, "device": "cpu", "augment_probability": 1.0, "images": 512, "batch": 16,
+        "seed": 0, "threads": 1, "device": "cpu", "augment_probability": 1.0, "images": 192, "batch": 16,
         "sampling_power": 0.5, "burn_in_share": 1.0, "penalty_every": 4, "unconditional_weight": 1.0,
         "class_noise": 0.0, "class_noise_beta": 0.99, "twins_weight": 0.0, "twins_decorrelation": 0.05,
         "twins_batch": 8, "ema_half_life_images": 16, "ema_ramp_up": 0.1, "max_skipped_share": 0.1,
-        "report_every_images": 512, "checkpoint_every_images": 512, "sheet_samples": 1, "fidelity_samples": 8,
+        "report_every_images": 192, "checkpoint_every_images": 192, "sheet_samples": 1, "fidelity_samples": 8,
         "learning_rate": {"start": 1e-2, "end": 1e-3}, "beta2": {"start": 0.9, "end": 0.99},
         "gamma": {"start": 3.0, "end": 3.0}, "view": VIEW, "intensity": INTENSITY, "augment": AUGMENT,
         "network": {"latent_dim": 8, "mapping_dim": 16, "mapping_layers": 2, "embedding_dim": 8,
@@ -39,8 +39,8 @@ BOUNDARY: dict[str, Any] = {
               "follow_rivals": False, "paths_at_once": 64, "batch": 64,
               "trace": {"grid_points": 5, "tolerance": 1e-2, "plausible": 0.1, "polish_steps": 0,
                         "polish_eta": 0.5, "polish_tolerance": 0.01}}}
-ACQUIRE: dict[str, Any] = {"strategies": ["random", "bald", "core_set"], "seeds": [0, 1, 2], "start_materials": 5,
-                           "batch_materials": 3, "rounds": 2, "members": 2, "replicates": 50, "alpha": 0.05,
+ACQUIRE: dict[str, Any] = {"strategies": ["random", "bald"], "seeds": [0, 1, 2], "start_materials": 5,
+                           "batch_materials": 3, "rounds": 1, "members": 2, "replicates": 50, "alpha": 0.05,
                            "classifier": CLASSIFIER}
 
 
