@@ -3,18 +3,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 import cbedgan
-from classifier.config import parse_config
+from classifier.batch_draws import place_rows
+from classifier.config import load_config, parse_config
 from classifier.errors import InputError
+from classifier.geometry import view
 from classifier.model import COSINE_SCALE, ModelConfig, StackClassifier
 from classifier.predict import load_classifier
+from classifier.prepare import PrepareConfig
 from classifier.spacegroup import ClassMap
+from classifier.train_config import TrainClassifierConfig
 
 CONFIG = ModelConfig(widths=(8, 16), blocks=1, groups=4, dropout=0.0)
 BOTTLENECKS = {"block": "bottleneck", "blocks": (1, 2), "widths": (16, 32), "stem_width": 8}
+OLCF = Path(__file__).parents[2] / "configs" / "olcf"
 SHIPPED = Path(cbedgan.__file__).parent / "data"
 
 
@@ -174,3 +180,27 @@ def test_training_sees_one_view_and_the_partners_are_no_part_of_the_state() -> N
     model, x = network(partner=[0, 1, 2, 3, 4], views="all"), torch.randn(2, 3, 16, 16)
     assert set(model.state_dict()) == set(network().state_dict())
     assert torch.equal(model.train()(x), model.one_view(x))
+
+
+@pytest.mark.parametrize("name, head_inputs", [("resnet50", 3 * 2 * 2048), ("stemdl", 2 * 2048)])
+def test_the_networks_of_the_olcf_set_can_be_built_and_see_what_its_preparation_writes(name: str, head_inputs: int
+                                                                                       ) -> None:
+    config = load_config(OLCF / f"train_clf_{name}.toml", TrainClassifierConfig)
+    with torch.device("meta"):
+        model = StackClassifier(config.model, classes=200, size_pixels=config.view.size_pixels,
+                                mirror_partner=torch.arange(200))
+    assert model.head.weight.shape == (200, head_inputs)
+    written = load_config(OLCF / "prepare_raw.toml", PrepareConfig).reduction.detector()
+    patterns, detector = view(np.ones((3, 512, 512), np.float32), written, config.view)
+    assert patterns.shape[1:] == (config.view.size_pixels,) * 2 and detector.unit == "1/angstrom"
+
+
+def test_every_pattern_of_a_stack_is_drawn_alike_in_parts_of_a_batch() -> None:
+    model, x = network(patterns="one_random").train(), torch.randn(6, 3, 16, 16)
+    torch.manual_seed(1)
+    whole, parts = model(x), []
+    for first in (0, 3):
+        torch.manual_seed(1)
+        place_rows(model, first, 6)
+        parts.append(model(x[first:first + 3]))
+    assert torch.allclose(torch.cat(parts), whole, atol=1e-6)
