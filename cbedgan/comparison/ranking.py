@@ -12,7 +12,7 @@ import numpy as np
 from cbedgan.comparison.methods import MethodConfig, Plan, load_methods, plan, windows
 from cbedgan.comparison.paired import Trials
 from cbedgan.comparison.ranking_report import write_ranking
-from cbedgan.comparison.ranking_scores import Ranking, RankingJudgement
+from cbedgan.comparison.ranking_scores import Answers, Ranking, RankingJudgement
 from cbedgan.comparison.study import training_materials
 from cbedgan.comparison.trainings import train_all
 from classifier.atomic import read_json, write_json
@@ -26,6 +26,7 @@ from classifier.scores import score
 from classifier.split import Split, load_split
 from classifier.stackfile import StackFile
 from classifier.subgroups import direct_edges
+from classifier.trust import fit_temperature
 
 
 class RankConfig(Config):
@@ -113,7 +114,8 @@ def _ensembles(size: int, members: list[Path], seeds: Sequence[int], materials: 
 
 def judge(config: RankConfig, split: Split, materials: np.ndarray, folders: dict[str, list[Path]]) -> Ranking:
     """Bring the test predictions in run folders {method: one a seed, or one for all} into the order of sample ids."""
-    tests = {name: [_test_part(folder, split) for folder in held] for name, held in folders.items()}
+    parts = {name: [_parts(folder, split) for folder in held] for name, held in folders.items()}
+    tests = {name: [test for test, _ in held] for name, held in parts.items()}
     first = next(iter(tests.values()))[0]
     for name, held in tests.items():
         for found in held:
@@ -125,19 +127,27 @@ def judge(config: RankConfig, split: Split, materials: np.ndarray, folders: dict
     by_type = (config.judgement.unit == "structure_type") & (first.structure_type != "")
     trials = Trials.from_labels(classes, np.where(by_type, first.structure_type, first.material), len(first.class_map),
                                 material_weights(first.material))
-    logits = {name: np.broadcast_to(np.stack([found.logits for found in held]),
-                                    (len(config.seeds), *first.logits.shape)) for name, held in tests.items()}
-    return Ranking(config.judgement, logits, trials, materials, direct_edges(first.class_map))
+    seeds = len(config.seeds)
+    answers = {name: Answers(np.broadcast_to([test.logits for test, _ in held], (seeds, *first.logits.shape)),
+                             np.broadcast_to([temperature for _, temperature in held], seeds))
+               for name, held in parts.items()}
+    return Ranking(config.judgement, answers, trials, materials, direct_edges(first.class_map))
 
 
-def _test_part(folder: Path, split: Split) -> Predictions:
+def _parts(folder: Path, split: Split) -> tuple[Predictions, float]:
+    """Test part in the order of sample ids, and the temperature that its validation part asks for (NaN: has none)."""
     found = Predictions.load(folder / "predictions.npz")
     if found.split_digest != split.digest:
         raise InputError(source=folder, rule="must be of the split that is judged", remedy="Train it on this split.",
                          value=f"split {found.split_digest[:12]}, not {split.digest[:12]}")
-    test = found.take("test")
+    # A probability of 0 has no logarithm that could be divided.
+    found = replace(found, logits=np.maximum(found.logits, np.finfo(np.float32).min / 4))
+    test, validation = found.take("test"), found.take("validation")
     order = np.argsort(test.sample_id)
-    return replace(test, **{name: getattr(test, name)[order] for name in COLUMNS})
+    temperature = fit_temperature(
+        validation.logits, found.class_map.indices(validation.space_group), material_weights(validation.material)
+    ) if len(validation.logits) else float("nan")
+    return replace(test, **{name: getattr(test, name)[order] for name in COLUMNS}), temperature
 
 
 def _rows(methods: dict[str, MethodConfig], planned: Plan, foreign: dict[str, list[Path]]) -> dict[str, dict]:

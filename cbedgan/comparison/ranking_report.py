@@ -19,7 +19,8 @@ from classifier.atomic import atomic_path, write_json
 
 SCORE_NAMES = {"balanced_accuracy": "balanced accuracy", "few_recall": "few", "medium_recall": "medium",
                "many_recall": "many", "top_1": "top-1", "top_6": "top-6", "macro_f1": "macro-F1",
-               "calibration_error": "ECE", "direct_edge_enrichment": "direct edges"}
+               "calibration_error": "ECE", "scaled_calibration_error": "ECE scaled",
+               "direct_edge_enrichment": "direct edges"}
 PERCENT = set(SCORE_NAMES) - {"direct_edge_enrichment"}
 
 

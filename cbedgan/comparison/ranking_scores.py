@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
@@ -42,36 +43,50 @@ class RankingJudgement(Config):
     minimum_units: int
 
 
+@dataclass(frozen=True)
+class Answers:
+    """What a method says to the test part: logits float [S, N, K], and the temperature [S] that was fitted on
+    validation, NaN for none."""
+
+    logits: np.ndarray
+    temperature: np.ndarray
+
+    def scaled(self) -> np.ndarray:
+        """Logits divided by the temperature."""
+        return self.logits / self.temperature[:, None, None]
+
+
 class Ranking:
-    """Test logits of every method, {method: float [S, N, K]}, on one set of trials, with shared bootstrap replicates.
+    """The answers of every method on one set of trials, with shared bootstrap replicates.
 
     training_materials: int [K], which decides what is few, medium and many; edges: bool [K, K], direct neighbours.
     """
 
-    def __init__(self, config: RankingJudgement, logits: Mapping[str, np.ndarray], trials: Trials,
+    def __init__(self, config: RankingJudgement, answers: Mapping[str, Answers], trials: Trials,
                  training_materials: np.ndarray, edges: np.ndarray) -> None:
-        self.config, self.logits, self.trials, self.edges = config, logits, trials, edges
+        self.config, self.answers, self.trials, self.edges = config, answers, trials, edges
         self.class_idx = trials.cell_class[trials.cell]
         self.shot, self.tested = shot_class(training_materials), trials.units_per_class() > 0
-        self.seeds = len(next(iter(logits.values())))
+        self.seeds = len(next(iter(answers.values())).logits)
 
     @cached_property
     def replicates(self) -> dict[str, dict[str, np.ndarray]]:
         """Replicates [R+1] of every score of every method, {method: {score: ...}}; row 0 is the estimate."""
         resample = Resample.draw(self.trials.n_units, self.seeds, replicates=self.config.replicates,
                                  seed=self.config.seed)
-        found = {method: self._scores(logits, resample) for method, logits in self.logits.items()}
-        return {method: scores | {"calibration_error": reflected(scores["calibration_error"])}
+        found = {method: self._scores(answers, resample) for method, answers in self.answers.items()}
+        raised = ("calibration_error", "scaled_calibration_error")
+        return {method: scores | {name: reflected(scores[name]) for name in raised}
                 for method, scores in found.items()}
 
     @cached_property
     def of_each_seed(self) -> dict[str, dict[str, np.ndarray]]:
         """Every score of every method for each seed alone, {method: {score: [S]}}."""
         one_seed = Resample(np.ones((self.seeds, self.trials.n_units)), np.eye(self.seeds))
-        return {method: self._scores(logits, one_seed) for method, logits in self.logits.items()}
+        return {method: self._scores(answers, one_seed) for method, answers in self.answers.items()}
 
-    def _scores(self, logits: np.ndarray, resample: Resample) -> dict[str, np.ndarray]:
-        predicted = logits.argmax(axis=2)
+    def _scores(self, answers: Answers, resample: Resample) -> dict[str, np.ndarray]:
+        logits, predicted = answers.logits, answers.logits.argmax(axis=2)
         hits = predicted == self.class_idx
         own = logits[:, np.arange(len(self.class_idx)), self.class_idx]
         rank = (logits >= own[:, :, None]).sum(axis=2)
@@ -84,6 +99,8 @@ class Ranking:
                 "top_6": accuracy(rank <= 6, self.trials, resample),
                 "macro_f1": macro_f1(predicted, self.class_idx, self.trials, resample),
                 "calibration_error": calibration_error(logits, self.class_idx, self.trials, resample),
+                "scaled_calibration_error": calibration_error(answers.scaled(), self.class_idx, self.trials, resample)
+                if np.isfinite(answers.temperature).all() else np.full(len(resample.unit), np.nan),
                 "direct_edge_enrichment": direct_edge_enrichment(predicted, self.class_idx, self.edges, self.trials,
                                                                  resample)}
 
@@ -100,7 +117,7 @@ class Ranking:
     def differences(self) -> list[dict[str, Any]]:
         """Every method against the reference in every judged score: one family under Holm's rule."""
         reference = self.replicates[self.config.reference]
-        members = [(method, score) for method in self.logits if method != self.config.reference
+        members = [(method, score) for method in self.answers if method != self.config.reference
                    for score in self.config.judged if self.has(score)]
         replicates = [self.replicates[method][score] - reference[score] for method, score in members]
         p_values = [bootstrap_p(values) for values in replicates]

@@ -12,7 +12,7 @@ import pytest
 from cbedgan.comparison.methods import MethodConfig, load_methods, plan, windows
 from cbedgan.comparison.paired import Trials
 from cbedgan.comparison.ranking import RankConfig, finished_runs, rank
-from cbedgan.comparison.ranking_scores import Ranking, RankingJudgement
+from cbedgan.comparison.ranking_scores import Answers, Ranking, RankingJudgement
 from classifier.config import load_config, parse_config
 from classifier.errors import InputError
 
@@ -138,8 +138,8 @@ def test_scores_and_differences_of_known_logits():
     first = np.tile([2.0, 0.0], (3, 8, 1))
     right = np.tile(np.eye(2)[classes] * 20, (3, 1, 1))
     judgement = parse_config(JUDGEMENT, RankingJudgement, source="test")
-    ranking = Ranking(judgement, {"cross_entropy": first, "right": right}, trials, np.array([200, 5]),
-                      np.array([[False, True], [True, False]]))
+    answers = {"cross_entropy": Answers(first, np.array([1.0, 2.0, 4.0])), "right": Answers(right, np.full(3, np.nan))}
+    ranking = Ranking(judgement, answers, trials, np.array([200, 5]), np.array([[False, True], [True, False]]))
     scores = ranking.scores("cross_entropy")
     confidence = 1 / (1 + np.exp(-2.0))
     expected = {"balanced_accuracy": 0.5, "few_recall": 0, "many_recall": 1, "top_1": 0.5, "top_6": 1,
@@ -148,6 +148,10 @@ def test_scores_and_differences_of_known_logits():
     for name, value in expected.items():
         assert scores[name]["estimate"] == pytest.approx(value), name
         assert scores[name]["per_seed"] == pytest.approx([value] * 3), name
+    scaled = 1 / (1 + np.exp(-2.0 / np.array([1, 2, 4]))) - 0.5
+    assert scores["scaled_calibration_error"]["per_seed"] == pytest.approx(scaled)
+    assert scores["scaled_calibration_error"]["estimate"] == pytest.approx(scaled.mean())
+    assert ranking.scores("right")["scaled_calibration_error"]["estimate"] is None
     few = next(row for row in ranking.differences() if row["score"] == "few_recall")
     assert few["estimate"] == 1 and few["verdict"] == "helped" and few["units"] == 4 and few["groups"] == 1
 
