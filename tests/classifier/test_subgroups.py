@@ -1,4 +1,4 @@
-"""The frozen table of maximal subgroups against its source, against a calculation, and on literal facts."""
+"""The frozen table of maximal subgroups against its source and on literal facts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import gemmi
-import numpy as np
 import pytest
 
 from classifier import spacegroup as sg
@@ -31,49 +30,6 @@ def test_table_is_that_of_its_source():
     listed = json.loads(source.read_text(encoding="utf-8"))["maximal_subgroups"]
     assert {int(group): tuple(sorted(set(subgroups) - {int(group)})) for group, subgroups in listed.items()} \
         == MAXIMAL_SUBGROUPS
-
-
-def maximal_subgroups_of(products: list[list[int]]) -> list[frozenset[int]]:
-    """Maximal proper subgroups, as sets of elements, of a finite group by its table of products; 0 is the identity."""
-    def closure(elements: set[int]) -> frozenset[int]:
-        while True:
-            wider = elements | {products[a][b] for a in elements for b in elements}
-            if wider == elements:
-                return frozenset(elements)
-            elements = wider
-
-    found: set[frozenset[int]] = {frozenset({0})}
-    waiting = list(found)
-    while waiting:
-        small = waiting.pop()
-        larger = {closure({*small, element}) for element in range(len(products)) if element not in small} - found
-        found |= larger
-        waiting += larger
-    proper = [one for one in found if len(one) < len(products)]
-    return [one for one in proper if not any(one < other for other in proper)]
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning:spglib")
-def test_translationengleiche_subgroups_are_those_that_a_calculation_finds():
-    """Drop operations, keep all translations, and let spglib name what is left: all 230 rows, 790 pairs."""
-    spglib = pytest.importorskip("spglib")
-    pairs = 0
-    for number in sg.NUMBERS:
-        operations = gemmi.get_spacegroup_reference_setting(number).operations()
-        rotation = np.array([op.rot for op in operations.sym_ops]) // gemmi.Op.DEN
-        shift = np.array([op.tran for op in operations.sym_ops]) / gemmi.Op.DEN
-        centring = np.array(list(operations.cen_ops)) / gemmi.Op.DEN
-        place = {one.tobytes(): k for k, one in enumerate(rotation)}
-        products = [[place[(a @ b).tobytes()] for b in rotation] for a in rotation]
-        found = set()
-        for kept in map(sorted, maximal_subgroups_of(products)):
-            left = spglib.get_spacegroup_type_from_symmetry(
-                np.concatenate([rotation[kept]] * len(centring)),
-                np.concatenate([shift[kept] + one for one in centring]) % 1)
-            found.add(left.number)
-        assert found == {one for one in MAXIMAL_SUBGROUPS[number] if order(one) < len(rotation)}, number
-        pairs += len(found)
-    assert pairs == 790
 
 
 def test_every_pair_keeps_the_order_of_groups():
