@@ -11,9 +11,9 @@ import cbedgan
 from cbedgan.cli import app, main
 from classifier.stackfile import StackFile
 
-VERBS = {"simulate", "prepare", "inspect", "folds", "split", "train-clf", "train-baseline", "train-gan", "probe", "synthesize",
-         "compare", "adjust-clf", "crystals", "export-olcf", "import", "predict", "demo", "judge", "pretrain",
-         "acquire", "label-next"}
+VERBS = {"simulate", "prepare", "inspect", "folds", "split", "train-clf", "train-baseline", "train-gan", "probe",
+         "synthesize", "compare", "adjust-clf", "crystals", "export-olcf", "import", "predict", "demo", "judge",
+         "pretrain", "acquire", "label-next"}
 SPLIT = """
 group_by = "structure_type"
 validation_fraction = 0.2

@@ -88,7 +88,7 @@ def test_two_processes_give_the_weights_of_one(data, make_train_config, tmp_path
 
 def test_a_stop_and_a_kill_on_any_rank_end_all_and_the_training_resumes_to_the_same_bits(data, make_train_config,
                                                                                          tmp_path) -> None:
-    config = make_train_config(images=1600, early_stop={"metric": "loss", "patience_images": 10_000})
+    config = make_train_config(images=1120, micro_batch=5, early_stop={"metric": "loss", "patience_images": 10_000})
     whole, checkpoint = launch(config, data, tmp_path / "whole"), tmp_path / "stopped/checkpoint.safetensors"
     for rank, number in ((1, signal.SIGTERM), (0, signal.SIGKILL)):
         before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else None

@@ -72,8 +72,10 @@ train_classifier(config, stacks=Path(sys.argv[2]), split=Path(sys.argv[3]), out=
 """
 
 
-def test_a_killed_training_resumes_to_the_same_bits(data, make_train_config, tmp_path) -> None:
-    config = make_train_config(images=3200)
+@pytest.mark.parametrize("changes", [{}, {"micro_batch": 7, "early_stop": {"metric": "loss", "patience_images": 1600}}],
+                         ids=["plain", "early_stop"])
+def test_a_killed_training_resumes_to_the_same_bits(data, make_train_config, tmp_path, changes) -> None:
+    config = make_train_config(images=2400, **changes)
     (tmp_path / "config.json").write_text(config.model_dump_json())
     train_classifier(config, stacks=data.stacks, split=data.split, out=tmp_path / "whole")
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
