@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from classifier.dataset import StackSet
+from classifier.dataset import StackSet, load_physical
 from classifier.metrics import material_weights
 from classifier.model import ModelConfig, StackClassifier
 from classifier.pose_input import load_pose_features
+from classifier.predict import TrainedClassifier
 from classifier.stackfile import StackFile
+from classifier.task_answers import named_answers
 from classifier.task_scores import score_tasks
 from classifier.tasks import check_training_targets, targets
 from classifier.viewed import rows_of
@@ -50,7 +54,24 @@ def task_answers(network: StackClassifier, x: Tensor, pose: Tensor | None) -> Te
         for rows in torch.arange(len(x)).split(AT_ONCE):
             _, output = network.with_tasks(x[rows].to(device), None if pose is None else pose[rows].to(device))
             answers.append(network.tasks.answers(output).cpu())
-    return torch.cat(answers)
+    return torch.cat(answers) if answers else torch.zeros(0, len(network.tasks.mean))
+
+
+def properties(classifiers: Sequence[TrainedClassifier], stacks: Path) -> list[dict[str, Any]]:
+    """What the heads of added tasks say of each stack of a file, see task_answers; [] where no classifier has any.
+
+    Of several classifiers, the mean over those with the same tasks as the first that has some.
+    """
+    able = [classifier for classifier in classifiers if classifier.model.tasks is not None]
+    if not able:
+        return []
+    tasks, found = tuple(able[0].model.tasks.columns), []
+    for classifier in able:
+        if tuple(classifier.model.tasks.columns) == tasks:
+            intensity, _, _ = load_physical(stacks, classifier.view)
+            x = torch.from_numpy(classifier.intensity.normalise(intensity))
+            found.append(task_answers(classifier.model, x, classifier.pose_of(stacks)).numpy())
+    return named_answers(np.mean(found, axis=0), tasks)
 
 
 def judge_tasks(network: StackClassifier, samples: StackSet) -> dict[str, Any]:
