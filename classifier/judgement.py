@@ -69,7 +69,7 @@ def read(paths: Sequence[Path], *, part: str, space_groups: Sequence[int] | None
         left_out = int((chosen & ~known).sum())
         seeds.append(_rows(whole, np.flatnonzero(chosen & known)))
         if not len(seeds[-1].logits):
-            held = ", ".join(sorted(set(whole.part[known]))) or "none"
+            held = ", ".join(repr(str(name)) for name in np.unique(whole.part[known])) or "none"
             raise InputError(source=path, rule=f"must hold labelled samples of the part {part!r}", value=held,
                              remedy="Name a part that it has with --part, or judge other predictions.")
         temperatures.append(_temperature(_rows(whole, np.flatnonzero((whole.part == "validation") & known)))

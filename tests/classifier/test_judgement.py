@@ -122,7 +122,7 @@ def test_without_a_result_the_training_materials_are_left_out(tmp_path):
 
 def test_what_cannot_be_judged_is_named(tmp_path):
     path = write(tmp_path / "a", some_predictions(0))
-    with pytest.raises(InputError, match="part 'train'; found test, validation"):
+    with pytest.raises(InputError, match="part 'train'; found 'test', 'validation'"):
         read([path], part="train", space_groups=None)
     with pytest.raises(InputError, match="found \\[2\\]"):
         read([path], part="test", space_groups=[2, 14])
