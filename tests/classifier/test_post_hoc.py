@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from classifier.config import parse_config
+from classifier.config import load_config, parse_config
 from classifier.dataset import StackSet
 from classifier.errors import InputError
 from classifier.head_training import FrozenFeatures
@@ -135,6 +136,13 @@ def test_a_grid_is_chosen_on_validation_and_recorded(data, trained, tmp_path):
     best = max(result["choice"], key=lambda row: row["validation_balanced_accuracy"])
     assert len(result["choice"]) == 2 and result["chosen"]["tau"] == best["tau"]
     assert result["validation"]["balanced_accuracy"] == pytest.approx(best["validation_balanced_accuracy"])
+
+
+def test_the_configuration_of_the_demo_is_complete() -> None:
+    path = Path(__file__).parents[2] / "configs/demo/adjust_clf.toml"
+    if not path.exists():
+        pytest.skip("installed without the configurations")
+    assert load_config(path, PostHocConfig).method.kind == "retrained"
 
 
 def test_a_cosine_head_is_refused(data, make_train_config, tmp_path):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cbedgan.cli import main
 from cbedgan.comparison.methods import MethodConfig, load_methods, plan, windows
 from cbedgan.comparison.paired import Trials
 from cbedgan.comparison.ranking import RankConfig, finished_runs, rank
@@ -94,6 +95,14 @@ def test_a_ranking_goes_on_after_a_lost_run_and_takes_finished_ones(call):
     assert scores[0]["cross_entropy"] == scores[1]["cross_entropy"]
     foreign = next(method for method in again["methods"] if method["name"] == "elsewhere")
     assert len(set(foreign["scores"]["top_1"]["per_seed"])) == 1
+
+
+def test_the_verb_takes_synthetic_stacks_or_methods(capsys):
+    arguments = ["compare", "--config", "none.toml", "--stacks", "a", "--split", "b", "--out", "c"]
+    for more in ([], ["--synthetic", "d", "--methods", "e"], ["--synthetic", "d", "--runs", "e"]):
+        with pytest.raises(SystemExit) as left:
+            main([*arguments, *more])
+        assert left.value.code == 2 and "needs --synthetic, or --methods" in capsys.readouterr().err
 
 
 def test_equal_trainings_are_planned_once(call, methods):
