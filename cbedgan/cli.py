@@ -377,7 +377,8 @@ def pretrain(out: Folder) -> None:
     _wrote(train(out))
 
 
-benchmarks = typer.Typer(no_args_is_help=True, help="Measure speed, as ratios taken in one run on one machine.")
+benchmarks = typer.Typer(no_args_is_help=True,
+                         help="Measure speed, as ratios taken in one run on one machine; and what is refused.")
 app.add_typer(benchmarks, name="bench")
 
 
@@ -430,6 +431,27 @@ def bench_train_clf(config: Config, folder: Annotated[Path, typer.Option(help="W
     Console().print(report(found))
     if json is not None:
         write_json(json, to_json(found))
+        _wrote(json)
+
+
+@benchmarks.command("trust")
+def bench_trust(classifier: Annotated[list[Path], typer.Option(help="classifier.safetensors; may be repeated.")],
+                stacks: Stacks, split: Split,
+                accuracy: Annotated[float, typer.Option(min=0, max=1, help="Asked of what is answered.")] = 0.9,
+                most: Annotated[int, typer.Option(min=1, help="Stacks of the test part.")] = 400,
+                seed: Annotated[int, typer.Option(help="Of the choice and of the noise.")] = 0,
+                json: Annotated[Path | None, typer.Option(help="Write the same as JSON.")] = None) -> None:
+    """Spoil test stacks in known ways, and say how many predict then refuses."""
+    from cbedgan.bench.trust import bench_trust as measure
+    from cbedgan.bench.trust import report
+    from classifier.atomic import write_json
+    from classifier.predict import load_classifier
+
+    found = measure([load_classifier(path) for path in classifier], stacks, split, accuracy=accuracy, most=most,
+                    seed=seed)
+    Console().print(report(found, accuracy))
+    if json is not None:
+        write_json(json, {"rows": found})
         _wrote(json)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from classifier.levels import level_matrix
 from classifier.metrics import softmax
 from classifier.plausibility import measure
 from classifier.predict import Predictions, TrainedClassifier, predict, predict_features
+from classifier.side_data import properties
 from classifier.spacegroup import ClassMap, symbol
 from classifier.subgroups import neighbours
 from classifier.trust import confidence_threshold, plausible_probability
@@ -33,7 +34,9 @@ class Answer:
 
     groups: (space group, probability) from the most probable on; siblings: the same for direct sub- and supergroups of
     the first that are not ruled out; unknown: its sub- and supergroups that the classifier never saw, and so cannot
-    rule out; levels: {level: (name, probability)}; nearest: (material, space group, distance).
+    rule out; levels: {level: (name, probability)}; nearest: (material, space group, distance); strangeness: above 1 a
+    stack is out of the distribution of training, and refused; properties: what the heads of added tasks say (cell,
+    elements, ...; see task_answers), uncalibrated, of refused stacks too.
     """
 
     sample_id: str
@@ -43,17 +46,20 @@ class Answer:
     unknown: tuple[int, ...]
     levels: dict[str, tuple[str, float]]
     nearest: tuple[tuple[str, int, float], ...]
+    strangeness: float
+    properties: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The answer as JSON content."""
         return {"sample_id": self.sample_id, "verdict": "refused" if self.refusals else "answered",
-                "refusals": list(self.refusals),
+                "refusals": list(self.refusals), "strangeness": self.strangeness,
                 "groups": [_group(*entry) for entry in self.groups],
                 "siblings_not_ruled_out": [_group(*entry) for entry in self.siblings],
                 "siblings_unknown_to_classifier": list(self.unknown),
                 "levels": {level: {"name": name, "probability": p} for level, (name, p) in self.levels.items()},
                 "nearest_training_materials": [{"material": material, "space_group": group, "distance": distance}
-                                               for material, group, distance in self.nearest]}
+                                               for material, group, distance in self.nearest],
+                **({"properties": self.properties} if self.properties else {})}
 
 
 @dataclass(frozen=True)
@@ -108,10 +114,11 @@ def answer_stacks(classifiers: Sequence[TrainedClassifier], stacks: Path, *, top
         found.logits / (classifier.trust.temperature if classifier.trust is not None else 1)
         for classifier, found in zip(classifiers, each, strict=True)]))
     probability = softmax(logits)
-    looks = [_looks(classifier, stacks) for classifier in classifiers] if rules.fitted else []
-    answers = [_answer(sample_id, p, [(look[0][row], look[1][row]) for look in looks],
-                       looks[0][2][row] if looks else (), class_map, rules, top)
+    looks = [_look(classifier, stacks) for classifier in classifiers] if rules.fitted else []
+    answers = [_answer(sample_id, p, [look.of(row) for look in looks], class_map, rules, top)
                for row, (sample_id, p) in enumerate(zip(each[0].sample_id.tolist(), probability, strict=True))]
+    if told := properties(classifiers, stacks):
+        answers = [replace(answer, properties=of) for answer, of in zip(answers, told, strict=True)]
     return answers, rules, each[0] if len(each) == 1 else _mean(each, logits)
 
 
@@ -124,31 +131,45 @@ def _mean(each: list[Predictions], logits: np.ndarray) -> Predictions:
                                "stack_digest": each[0].provenance["stack_digest"]})
 
 
-def _looks(classifier: TrainedClassifier, stacks: Path) -> tuple[np.ndarray, list[list[str]], list[tuple]]:
-    """How one classifier finds stacks against its training: distances [N] in units of the usual one, complaints of
-    each, and its nearest training materials."""
+@dataclass(frozen=True, eq=False)
+class _Look:
+    """How one classifier finds stacks against its training.
+
+    distance: of the features, float64 [N] in units of the usual one; excursion: of the measurements, [N, 3, C];
+    complaints: of each stack; nearest: training materials of each.
+    """
+
+    distance: np.ndarray
+    excursion: np.ndarray
+    complaints: list[list[str]]
+    nearest: list[tuple]
+
+    def of(self, row: int) -> tuple[float, float, list[str], tuple]:
+        """What is found of one stack; of the excursions the largest."""
+        return float(self.distance[row]), float(self.excursion[row].max()), self.complaints[row], self.nearest[row]
+
+
+def _look(classifier: TrainedClassifier, stacks: Path) -> _Look:
     trust = classifier.trust
     intensity, _, frame = load_physical(stacks, classifier.view)
-    pose = classifier.pose_of(stacks)
     pose, block = classifier.pose_of(stacks), stacks_at_once(intensity.shape[1:])
-    features, complaints = [], []
-    for start in range(0, len(intensity), block):
+    features, measured = [], []
+    # One turn at least, so that no stacks give empty arrays.
+    for start in range(0, max(1, len(intensity)), block):
         rows = slice(start, start + block)
         x = torch.from_numpy(classifier.intensity.normalise(intensity[rows]))
         features.append(predict_features(classifier.model, x, None if pose is None else pose[rows]))
-        measured = measure(intensity[rows], classifier.intensity, frame.detector,
-                           shift_pixels=trust.plausibility.shift_pixels)
-        complaints += [trust.plausibility.complaints(stack) for stack in measured]
-    if not features:
-        return np.zeros(0), [], []
-    found, bank = np.concatenate(features), trust.bank
+        measured.append(measure(intensity[rows], classifier.intensity, frame.detector,
+                                shift_pixels=trust.plausibility.shift_pixels))
+    seen, found, bank = np.concatenate(measured), np.concatenate(features), trust.bank
     rows, distance = bank.nearest(found, NEAREST)
     nearest = [tuple(zip(bank.material[row].tolist(), bank.space_group[row].tolist(), far.tolist(), strict=True))
                for row, far in zip(rows, distance, strict=True)]
-    return bank.distance(found) / trust.usual_distance, complaints, nearest
+    return _Look(bank.distance(found) / trust.usual_distance, trust.plausibility.excursion(seen),
+                 [trust.plausibility.complaints(stack) for stack in seen], nearest)
 
 
-def _answer(sample_id: str, probability: np.ndarray, looks: list[tuple[float, list[str]]], nearest: tuple,
+def _answer(sample_id: str, probability: np.ndarray, looks: list[tuple[float, float, list[str], tuple]],
             class_map: ClassMap, rules: Rules, top: int) -> Answer:
     order = np.argsort(-probability, kind="stable")
     ranked = [(class_map.space_groups[k], float(probability[k])) for k in order]
@@ -162,8 +183,9 @@ def _answer(sample_id: str, probability: np.ndarray, looks: list[tuple[float, li
         names, matrix = level_matrix(class_map, level)
         summed = probability @ matrix
         levels[level] = (names[int(summed.argmax())], float(summed.max()))
-    refusals = list(next((complaints for _, complaints in looks if complaints), []))
-    if looks and (far := float(np.mean([distance for distance, _ in looks]))) > 1:
+    refusals = list(next((complaints for _, _, complaints, _ in looks if complaints), []))
+    far = float(np.mean([distance for distance, *_ in looks])) if looks else 0.0
+    if far > 1:
         refusals.append(f"unlike what was trained on: its features lie {far:.2g} times as far as those of 99 % of "
                         "validation")
     if rules.fitted and confidence < rules.confidence:
@@ -171,7 +193,8 @@ def _answer(sample_id: str, probability: np.ndarray, looks: list[tuple[float, li
                         + (f"{rules.confidence:.2f} is needed for an accuracy of {rules.accuracy:.0%}"
                            if np.isfinite(rules.confidence) else
                            f"validation reached an accuracy of {rules.accuracy:.0%} at no confidence"))
-    return Answer(sample_id, tuple(refusals), tuple(ranked[:top]), siblings, unknown, levels, nearest)
+    return Answer(sample_id, tuple(refusals), tuple(ranked[:top]), siblings, unknown, levels,
+                  looks[0][3] if looks else (), max([far, *(excursion for _, excursion, _, _ in looks)]))
 
 
 def _group(space_group: int, probability: float) -> dict[str, Any]:

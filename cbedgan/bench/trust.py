@@ -1,0 +1,75 @@
+"""bench trust: what classifiers say of stacks spoiled in a known way, and how many of these they refuse."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+from sklearn.metrics import roc_auc_score
+
+from cbedgan.bench.spoiled import spoiled
+from classifier.answers import answer_stacks
+from classifier.predict import TrainedClassifier
+from classifier.run import progress
+from classifier.split import load_split
+from classifier.stackfile import StackFile, write_stack_file
+from classifier.viewed import rows_of
+
+KINDS = 40  # of spoiled stacks, the stacks as they are included
+
+
+def bench_trust(classifiers: Sequence[TrainedClassifier], stacks: Path, split: Path, *, accuracy: float, most: int,
+                seed: int) -> list[dict[str, Any]]:
+    """Answer the test part (at most `most` stacks of it, at random) as it is and spoiled; a row of figures for each.
+
+    strangeness: what decides whether a stack is out of distribution, above 1 where it is; auroc: how well it tells the
+    spoiled stacks from the others.
+    """
+    with StackFile(stacks) as file:
+        held = load_split(split, stack_digest=file.digest)
+        rows = rows_of(file, held.parts["test"])
+        rows = np.sort(np.random.default_rng(seed).permutation(rows)[:most])
+        whole, table, detector = file.read(rows), file.table.take(rows), file.detector
+        frame = {"detector": detector, "pose": file.pose, "intensity_unit": file.intensity_unit, "provenance": {}}
+    shortest_g = 1 / detector.pixel_size if detector.unit == "shortest_g" else detector.size_pixels / 4
+    found: list[dict[str, Any]] = []
+    usual: np.ndarray | None = None
+    with tempfile.TemporaryDirectory() as folder, progress("bench trust", KINDS) as bar:
+        for kind, amount, made in (("as they are", "", whole),
+                                   *spoiled(whole, shortest_g_pixels=shortest_g, seed=seed)):
+            path = Path(folder) / "spoiled.h5"
+            write_stack_file(path, np.ascontiguousarray(made, dtype=np.float32), table, **frame)
+            answers, rules, predictions = answer_stacks(classifiers, path, top=1, accuracy=accuracy)
+            strange = np.array([answer.strangeness for answer in answers])
+            usual = strange if usual is None else usual
+            right = predictions.predicted() == table.space_group
+            answered = np.array([not answer.refusals for answer in answers])
+            found.append({
+                "kind": kind, "amount": amount, "accuracy": float(right.mean()),
+                "confidence": float(np.mean([answer.groups[0][1] for answer in answers])),
+                "out_of_distribution": float((strange > 1).mean()), "refused": float(1 - answered.mean()),
+                "accuracy_of_answered": float(right[answered].mean()) if answered.any() else None,
+                "auroc": float(roc_auc_score(np.repeat([0, 1], len(usual)),
+                                             np.minimum(np.append(usual, strange), 1e9)))})
+            bar.advance()
+    return found
+
+
+def report(found: Sequence[dict[str, Any]], accuracy: float) -> Table:
+    """The rows as a table."""
+    table = Table("stacks", "", "accuracy", "confidence", "out of distribution", "refused", "accuracy of answered",
+                  "AUROC", box=None, header_style="dim",
+                  caption="Refused: out of distribution, or less sure than what was right "
+                          f"{accuracy:.0%} of the time in validation.")
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for row in found:
+        answered = row["accuracy_of_answered"]
+        table.add_row(row["kind"], row["amount"], f"{row['accuracy']:.2f}", f"{row['confidence']:.2f}",
+                      f"{row['out_of_distribution']:.0%}", f"{row['refused']:.0%}",
+                      "-" if answered is None else f"{answered:.2f}", f"{row['auroc']:.2f}")
+    return table
