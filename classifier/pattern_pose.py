@@ -9,10 +9,12 @@ from classifier.disk_lattice import find_disk_lattice, lit_map
 from classifier.errors import InputError
 from classifier.geometry import Detector, Pose
 from classifier.pose import explained_share, lit_disks, pose_from_lattice
+from classifier.reciprocal import reduced_net
 
 HANDS = {"net": np.eye(2), "net (mirrored)": np.diag([-1.0, 1.0])}
 FINEST_TURN = 2e-3  # radian
 LENGTH_TOLERANCE = 0.03
+WIDEST = 0.9  # diameter of a disk over the shortest vector of the net; wider ones leave no gaps that tell the azimuth
 
 
 def brightest_disk(pattern: np.ndarray, radius_pixels: float | None) -> tuple[float, float]:
@@ -40,7 +42,8 @@ def measured_pose(pattern: np.ndarray, detector: Detector, *, centre: np.ndarray
 
     net: of cell and zone axis, float64 [2, 2]. Its azimuth is unknown and searched for, and its hand: the beam may run
     against the axis ("net (mirrored)"). It needs disk_radius, and is not believed when it explains less of the light
-    than least_explained_share. All lengths in detector units. InputError when neither way leads to a pose.
+    than least_explained_share, nor where disks touch. All lengths in detector units. InputError when neither way leads
+    to a pose.
     """
     try:
         seen, middle, radius = find_disk_lattice(pattern, detector, disk_radius=disk_radius, centre=centre)
@@ -51,6 +54,11 @@ def measured_pose(pattern: np.ndarray, detector: Detector, *, centre: np.ndarray
     except InputError:
         pass
     if net is not None and disk_radius is not None:
+        wide = 2 * disk_radius / np.hypot(*reduced_net(net).T).min()
+        if wide > WIDEST:
+            raise InputError(source="canonical pose", value=f"{wide:.2f} times as wide as the net's shortest vector",
+                             rule=f"an azimuth is searched for only where disks are at most {WIDEST} times as wide",
+                             remedy="Say where the disk of the shortest visible reflection lies: shortest_g_disk.")
         share, turned, way = _turned(pattern, detector, net, disk_radius=disk_radius, centre=centre)
         if share >= least_explained_share:
             return pose_from_lattice(pattern, detector, net=turned, disk_radius=disk_radius, centre=centre,

@@ -18,6 +18,7 @@ from classifier.errors import InputError
 from classifier.geometry import Detector, Pose, to_raw
 from classifier.import_patterns import ImportConfig, import_patterns
 from classifier.pattern_files import OpenFiles
+from classifier.pattern_pose import measured_pose
 from classifier.predict import Predictions, load_classifier, predict
 from classifier.stackfile import StackFile
 
@@ -355,3 +356,11 @@ def test_the_same_command_again_keeps_the_file_and_another_is_refused(raw, tmp_p
     assert bring(raw, tmp_path / "a.npy", tmp_path, samples=raw.samples).path.stat().st_mtime_ns == before
     with pytest.raises(InputError, match="config_digest may not change"):
         bring(raw, tmp_path / "a.npy", tmp_path, samples=raw.samples, intensity_incident=2.0)
+
+
+def test_touching_disks_are_not_placed_by_cell_and_zone_axis():
+    """Three of six such patterns were placed wrongly without a warning, before this was refused."""
+    shapeless = np.random.default_rng(0).random((96, 96))
+    with pytest.raises(InputError, match="0.96 times as wide.*shortest_g_disk"):
+        measured_pose(shapeless, Detector(96, 1.0, "pixel"), centre=np.zeros(2), disk_radius=9.6, visible=0.02,
+                      net=np.array([[20.0, 0.0], [0.0, 31.0]]), tie=0.02, least_explained_share=0.5)
