@@ -17,6 +17,7 @@ from classifier.answers import SIBLING_SHARE, Answer, Rules
 from classifier.atomic import atomic_path, write_json
 from classifier.predict import Predictions
 from classifier.spacegroup import symbol
+from classifier.task_answers import in_words
 from classifier.trust import PLAUSIBLE
 
 SHOWN = 50  # stacks printed; files hold all of them
@@ -32,7 +33,8 @@ def answer_table(answers: Sequence[Answer], rules: Rules, predictions: Predictio
         table.add_row(
             Text(answer.sample_id + "\n").append(_verdict(answer)),
             Text("\n".join(_group(*entry) for entry in answer.groups), style=style),
-            Text("\n".join(f"{name} {p:.2f}" for name, p in answer.levels.values()), style=style),
+            Text("\n".join([*(f"{name} {p:.2f}" for name, p in answer.levels.values()),
+                            *in_words(answer.properties).split("; ")]).strip(), style=style),
             Text("\n".join(_group(*entry) for entry in answer.siblings) or "none", style=style),
             Text("\n".join(f"{material} ({group}) {far:.2f}" for material, group, far in answer.nearest)))
     return Group(table, *(Text(line) for line in _remarks(answers, rules, predictions)))

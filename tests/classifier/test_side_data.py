@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from classifier.answers import answer_stacks
 from classifier.batches import Source, class_sizes, draw_batch, draw_beside
 from classifier.errors import InputError
 from classifier.model import ModelConfig, StackClassifier
@@ -64,6 +65,9 @@ def test_a_training_with_pose_and_tasks_answers_them_and_judges_a_file_as_it_was
     stored, again = Predictions.load(tmp_path / "run/predictions.npz"), predict(classifier, stacks)
     place = [again.sample_id.tolist().index(name) for name in stored.sample_id]
     assert again.logits[place] == pytest.approx(stored.logits, abs=1e-5)
+    answers, _, _ = answer_stacks([classifier, classifier], stacks, top=2, accuracy=0.9)
+    told = answers[0].to_json()["properties"]
+    assert set(told) == {"cell_lengths_angstrom", "elements"} and 3 < told["cell_lengths_angstrom"][0] < 10
     with pytest.raises(InputError, match="needs each stack's pose"):
         classifier.logits(torch.zeros(1, 3, 16, 16))
 
