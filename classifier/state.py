@@ -48,10 +48,9 @@ class State:
         self.optimiser.found_inf = failed.float()  # read by the fused step, which then changes nothing
         self.optimiser.step()
         if average_weight:
+            weights, moved = list(self.model.parameters()), torch.where(failed, 0.0, average_weight)
             with torch.no_grad():
-                average = list(self.average.parameters())
-                ends = [torch.where(failed, a, w) for a, w in zip(average, self.model.parameters(), strict=True)]
-                torch._foreach_lerp_(average, ends, average_weight)
+                torch._foreach_lerp_(list(self.average.parameters()), weights, [moved] * len(weights))
         self.skipped = self.skipped + failed
         self.unreported = self.unreported + ~failed
         self.loss_sum = self.loss_sum + torch.where(failed, 0.0, loss.double())
