@@ -90,6 +90,9 @@ def load_classifier(path: Path, *, split_digest: str | None = None) -> TrainedCl
                                 mirror_partner=class_map.mirror_partner())
         model.load_state_dict(parts["model"])
         trust = Trust.from_state(parts["trust"]) if "trust" in parts else None  # older ones have none
+        if trust is not None:
+            trust.require(classes=len(class_map), features=model.head.weight.shape[1],
+                          size_pixels=frame.detector.size_pixels)
         return TrainedClassifier(
             model.to(memory_format=torch.channels_last).eval().requires_grad_(False), config, class_map,
             ViewConfig(**parts["view"]), frame,

@@ -96,6 +96,14 @@ class Trust:
         """Calibrated probabilities float64 [V, K] of validation."""
         return self.calibrate(self.logits)
 
+    def require(self, *, classes: int, features: int, size_pixels: int) -> None:
+        """Raise ValueError where it cannot belong to a network of these classes, features and pixels."""
+        found = self.logits.shape[1], self.bank.features.shape[1]
+        if found != (classes, features):
+            raise ValueError(f"trust of {found[0]} classes and {found[1]} features beside {classes} and {features}")
+        if not 0 <= 2 * self.plausibility.shift_pixels < size_pixels - 2:
+            raise ValueError(f"shifts of {self.plausibility.shift_pixels} pixels in {size_pixels}")
+
     def summary(self) -> dict[str, Any]:
         """Temperature, calibration error on validation and accuracy against coverage there, as JSON content."""
         _, coverage, accuracy = coverage_curve(self.validation.max(axis=1),
@@ -122,7 +130,9 @@ class Trust:
                     state["weight"].numpy(), float(state["usual_distance"]), FeatureBank.from_state(state["bank"]),
                     Plausibility.from_state(state["plausibility"]))
         count, classes = found.logits.shape
-        if not count == len(found.class_idx) == len(found.weight) or not 0 <= found.class_idx.min() <= (
-                found.class_idx.max()) < classes or not found.temperature > 0:
-            raise ValueError(f"validation of {count} stacks with {len(found.class_idx)} labels")
+        if not 0 < count == len(found.class_idx) == len(found.weight) or not (
+                0 <= found.class_idx.min() and found.class_idx.max() < classes and found.weight.min() > 0):
+            raise ValueError(f"validation of {count} stacks with {len(found.class_idx)} labels and their weights")
+        if not (0 < found.temperature < np.inf and 0 < found.usual_distance < np.inf):
+            raise ValueError(f"temperature {found.temperature}, usual distance {found.usual_distance}")
         return found

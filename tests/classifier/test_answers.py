@@ -128,6 +128,15 @@ def test_trust_survives_a_checkpoint(trained, tiny_networks, tmp_path) -> None:
     assert first == second
 
 
+@pytest.mark.parametrize("change", [
+    {"temperature": float("nan")}, {"usual_distance": 0.0}, {"class_idx": np.full(12, 4)},
+    {"logits": np.zeros((12, 5), np.float32)}, {"weight": np.ones(3)}])
+def test_a_forged_trust_is_one_clear_line(trained, tmp_path, change) -> None:
+    replace(trained[0], trust=replace(trained[0].trust, **change)).save(tmp_path / "forged.safetensors")
+    with pytest.raises(InputError, match="must hold a complete classifier"):
+        load_classifier(tmp_path / "forged.safetensors")
+
+
 def test_a_mended_head_is_calibrated_anew(trained, tiny_networks) -> None:
     judge = copy.deepcopy(trained[0])
     with torch.no_grad():
