@@ -1,7 +1,7 @@
 """What an observer knows although canonical pose hides it: the length of g1 and the shape of the net, per pattern.
 
 The second g is the shortest that the picture shows: cell and zone axis say only where to look, so that reflections
-which systematic absences put out give nothing away.
+which systematic absences put out give nothing away; where they do not fit the picture, it is looked for without them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from classifier.cache import open_or_build
 from classifier.config import digest
-from classifier.disk_lattice import lit_map
+from classifier.disk_lattice import find_disk_lattice, lit_map
 from classifier.electron import wavelength_angstrom
 from classifier.errors import InputError
 from classifier.geometry import Detector
@@ -118,17 +118,16 @@ def canonical_nets(net: np.ndarray) -> list[np.ndarray]:
     """Ways to turn or mirror a net [2, 2] that bring one of its points of length 1 onto +x, without repeats.
 
     The recorded azimuth is not asked: where the raw pattern was turned by chance it does not tell, nor does it say
-    whether the pattern was drawn as its mirror image. InputError when no point has that length, as when g1 was found
-    in the image and the cell does not fit.
+    whether the pattern was drawn as its mirror image. Empty when no point has that length: g1 was found in an image
+    that the cell does not fit.
     """
     net = reduced_net(net)
     reach = int(np.ceil(2 / np.hypot(*net[0]))) + 1  # in a reduced basis no coefficient exceeds 2 / sqrt(3) |g| / |b1|
     points = np.stack(np.meshgrid(np.arange(-reach, reach + 1), np.arange(reach + 1)), -1).reshape(-1, 2) @ net
     misfit = np.abs(np.hypot(points[:, 0], points[:, 1]) - 1)
-    if misfit.min() > SAME_LENGTH:
-        raise InputError(source="pose_input", rule="g1 must be a point of the net that cell and zone axis give",
-                         value=f"lengths off by {misfit.min():.2g} or more", remedy="Correct cell or zone axis.")
     nets: list[np.ndarray] = []
+    if misfit.min() > SAME_LENGTH:
+        return nets
     # Only what ties with the best fit: another point within the tolerance would be another reflection.
     for x, y in points[misfit <= misfit.min() + 1e-4]:
         turned = net @ np.array([[x, -y], [y, x]]) / (x * x + y * y)
@@ -139,9 +138,17 @@ def canonical_nets(net: np.ndarray) -> list[np.ndarray]:
 
 
 def _lit(pattern: np.ndarray, detector: Detector, net: np.ndarray, radius: float) -> tuple[np.ndarray, np.ndarray]:
-    """Lit disks of a canonical pattern: of the net in the turn, or mirror image, that explains most of what is lit."""
-    found = []
-    for candidate in canonical_nets(net):
+    """Lit disks of a canonical pattern: of the net in the turn, or mirror image, that explains most of what is lit.
+
+    Of the net that the image shows by itself where the given one does not fit; none where there is none of either.
+    """
+    found, candidates = [], canonical_nets(net)
+    if not candidates:
+        try:
+            candidates = [find_disk_lattice(pattern, detector, disk_radius=radius)[0]]
+        except InputError:
+            pass
+    for candidate in candidates:
         try:
             found.append(lit_disks(pattern, detector, net=candidate, disk_radius=radius))
         except InputError:  # not one of its disks is lit, or it is finer than the pixels

@@ -62,8 +62,15 @@ def test_a_net_is_brought_onto_x_in_every_way_that_differs() -> None:
         for way in found:
             index = np.array([1.0, 0.0]) @ np.linalg.inv(way)
             assert index == pytest.approx(np.round(index), abs=1e-9)
-    with pytest.raises(InputError, match="g1 must be a point of the net"):
-        canonical_nets(1.1 * oblique(1.4, 75))
+    assert canonical_nets(1.1 * oblique(1.4, 75)) == []
+
+
+def test_a_cell_that_does_not_fit_leaves_the_picture_to_speak(disk_pattern) -> None:
+    drawn = pattern(disk_pattern, oblique(1.2, 80), lambda h, k: 1.0 / (1 + h * h + k * k))
+    stack = np.stack([drawn, drawn, np.ones_like(drawn)])[None]
+    found = pose_features(stack, table(shortest_g=0.29), DETECTOR, source="test").reshape(3, 3)
+    assert found[0] == pytest.approx([np.log(0.29), 1.2, np.radians(80)], abs=0.02)
+    assert found[2, 1:] == pytest.approx([2 * np.sqrt(2), np.pi / 2])
 
 
 @pytest.mark.parametrize("mirrored", [False, True])
