@@ -34,7 +34,7 @@ class TrainClassifierConfig(Config):
     seed: int
     threads: int
     device: Literal["auto", "cpu", "cuda"]
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["fp32", "bf16"]
     view: ViewConfig
     intensity: IntensityConfig
     augment: AugmentConfig
