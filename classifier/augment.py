@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from classifier.config import Config
@@ -16,7 +19,8 @@ class AugmentConfig(Config):
 
     half_turn, quarter_turns: turn by 180, or by any multiple of 90 degrees; quarter turns need the raw pose, since the
     canonical pose keeps the shortest reflection on the x axis.
-    gain: standard deviation of a shift added to x; shift_pixels: largest shift along rows and columns, in pixels.
+    gain: standard deviation of a shift added to x; shift_pixels: largest shift along rows and columns, in pixels;
+    erase: share of stacks in which a rectangle loses its intensity (needs intensity.per_radius = false).
     """
 
     mirror: bool
@@ -24,6 +28,7 @@ class AugmentConfig(Config):
     quarter_turns: bool
     gain: float
     shift_pixels: int
+    erase: Annotated[float, Field(ge=0, le=1)] = Field(0.0, exclude_if=lambda share: share == 0)
 
 
 def augment(x: Tensor, label: Tensor, generator: torch.Generator, config: AugmentConfig,
@@ -52,6 +57,9 @@ def augment(x: Tensor, label: Tensor, generator: torch.Generator, config: Augmen
     if config.gain:
         normal = torch.randn(batch, generator=generator, device=generator.device).to(x.device, non_blocking=True)
         x = gain(x, config.gain * normal[held])
+    if config.erase:
+        chance, area, ratio, row, column = _uniform(5 * batch, generator, x.device).view(5, batch)[:, held]
+        x = erase(x, (0.02 + 0.31 * area) * (chance < config.erase), 0.3 * 11**ratio, row, column)
     return x, label
 
 
@@ -95,6 +103,22 @@ def gain(x: Tensor, amount: Tensor) -> Tensor:
     below the floor, and with the fourth root, it is only near to one.
     """
     return x + amount[:, None, None, None]
+
+
+def erase(x: Tensor, area: Tensor, ratio: Tensor, row: Tensor, column: Tensor) -> Tensor:
+    """Set a rectangle of each stack x [B, 3, H, W] to -1, no intensity; area [B]: its share of the pattern, 0: none.
+
+    ratio [B]: its height over its width; row, column [B], 0..1: where it lies between one edge and the other. Random
+    erasing: Zhong et al. 2017 (arXiv 1708.04896). Invariance: what is hidden does not change what is seen.
+    """
+    inside = torch.ones((), dtype=torch.bool, device=x.device)
+    for size, length, place, shape in ((x.shape[-2], (area * ratio).sqrt(), row, (-1, 1, x.shape[-2], 1)),
+                                       (x.shape[-1], (area / ratio).sqrt(), column, (-1, 1, 1, x.shape[-1]))):
+        pixels = (length * size).round().clamp(max=size)
+        start = (place * (size - pixels)).round()[:, None]
+        at = torch.arange(size, device=x.device)
+        inside = inside & ((at >= start) & (at < start + pixels[:, None])).view(shape)
+    return x.masked_fill(inside, -1.0)
 
 
 def mix(x: Tensor, target: Tensor, rng: np.random.Generator, alpha: float) -> tuple[Tensor, Tensor]:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from classifier.augment import AugmentConfig, augment, gain, mirror, shift, turn
+from classifier.augment import AugmentConfig, augment, erase, gain, mirror, shift, turn
 from classifier.errors import InputError
 from classifier.spacegroup import ClassMap
 
@@ -70,6 +70,24 @@ def test_a_shift_moves_whole_pixels_and_repeats_the_edge() -> None:
 def test_a_gain_is_one_number_a_stack() -> None:
     x = stacks(2)
     assert torch.allclose(gain(x, torch.tensor([0.5, -1.0])) - x, torch.tensor([0.5, -1.0])[:, None, None, None])
+
+
+def test_a_rectangle_is_erased_where_it_should_be() -> None:
+    x = torch.zeros(2, 3, 4, 8)
+    # A quarter of the pattern, four times as high as wide: all 4 rows, a quarter of the columns, at the right edge.
+    y = erase(x, torch.tensor([0.25, 0.0]), torch.tensor([4.0, 1.0]), torch.tensor([0.5, 0.5]), torch.tensor([1., 1.]))
+    assert torch.equal(y[1], x[1])
+    assert torch.equal(y[0], torch.tensor([0.0] * 6 + [-1.0] * 2).expand(3, 4, 8))
+
+
+def test_a_share_of_the_stacks_is_erased_alike_in_their_patterns() -> None:
+    x, label = torch.zeros(400, 3, 16, 16), torch.zeros(400, dtype=torch.int64)
+    y, same = augment(x, label, seeded(), OFF.model_copy(update={"erase": 0.8}), CHIRAL)
+    share = (y[:, 0] == -1).double().mean((1, 2))
+    assert same is label and torch.equal(y[:, 0], y[:, 2])
+    assert 0.75 < (share > 0).double().mean() < 0.85 and 0.3 < share.max() < 0.4
+    assert share[share > 0].mean().item() == pytest.approx(0.175, abs=0.02)
+    assert "erase" not in OFF.model_dump()
 
 
 def test_everything_at_once_is_seeded_and_differentiable() -> None:
