@@ -74,8 +74,8 @@ def plausible_probability(probability: np.ndarray, truth: np.ndarray) -> float |
 class Trust:
     """What a classifier's validation says of it, and the training stacks to compare a new one with.
 
-    temperature: divides the logits; logits float32 [V, K], class_idx int64 [V], weight float64 [V] of validation, a
-    material counting once; usual_distance: from the bank, of USUAL_DISTANCE of validation; plausibility: what training
+    temperature: divides the logits; logits float32 [V, K], class_idx int64 [V], weight float64 [V] of validation, every
+    group weighing the same; usual_distance: from the bank, of USUAL_DISTANCE of validation; plausibility: what training
     patterns look like.
     """
 

@@ -55,9 +55,14 @@ def recalibrated(classifier: TrainedClassifier, validation: StackSet) -> Trained
 
 def _calibration(classifier: TrainedClassifier, validation: StackSet
                  ) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
-    """Temperature, and the logits [V, K], class_idx [V] and weights [V] of validation that it was fitted on."""
+    """Temperature, and the logits [V, K], class_idx [V] and weights [V] of validation that it was fitted on.
+
+    Every group weighs the same, and in it every material: how often a user's crystals have which, nobody knows.
+    """
     kept = bank_rows(validation.material, seed=0)
     pose = None if validation.pose is None else validation.pose.cpu()[kept]
     logits = predict_logits(classifier.model, validation.x[kept].cpu(), pose)
     class_idx, weight = validation.class_idx.cpu().numpy()[kept], material_weights(validation.material[kept])
+    weight = weight / np.bincount(class_idx, weight)[class_idx]
+    weight *= len(weight) / weight.sum()
     return fit_temperature(logits, class_idx, weight), logits, class_idx, weight

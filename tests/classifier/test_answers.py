@@ -128,6 +128,18 @@ def test_trust_survives_a_checkpoint(trained, tiny_networks, tmp_path) -> None:
     assert first == second
 
 
+def test_every_group_of_validation_weighs_the_same(trained, tiny_networks) -> None:
+    judge = trained[0]
+    with StackFile(tiny_networks.stacks) as file:
+        held = file.table.take(file.table.partition == "test")
+    # Of the first group all three materials, of each other group one.
+    ids = [*held.sample_id[:3], *held.sample_id[3::3]]
+    some = load_stack_set(tiny_networks.stacks, class_map=judge.class_map, view=judge.view, intensity=judge.intensity,
+                          sample_ids=ids)
+    trust = recalibrated(judge, some).trust
+    assert np.bincount(trust.class_idx, trust.weight) == pytest.approx(np.full(4, 6 / 4))
+
+
 @pytest.mark.parametrize("change", [
     {"temperature": float("nan")}, {"usual_distance": 0.0}, {"class_idx": np.full(12, 4)},
     {"logits": np.zeros((12, 5), np.float32)}, {"weight": np.ones(3)}])
