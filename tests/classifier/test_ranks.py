@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,31 +19,57 @@ from classifier.train import train_classifier
 
 ROOT = Path(__file__).parents[2]
 TRAIN = """
-import os, sys
+import os, sys, time
 from pathlib import Path
+import classifier.train
 from classifier.train import TrainClassifierConfig, train_classifier
-config = TrainClassifierConfig.model_validate_json(Path(sys.argv[1]).read_text())
-Path(sys.argv[1]).with_name("rank-" + os.environ["RANK"]).write_text(str(os.getpid()))
-train_classifier(config, stacks=Path(sys.argv[2]), split=Path(sys.argv[3]), out=Path(sys.argv[4]),
-                 cache=Path(sys.argv[5]) if len(sys.argv) > 5 else None)
+folder, stacks, split, out, seconds = *map(Path, sys.argv[1:5]), float(sys.argv[5])
+plain = classifier.train.step
+def slow(*arguments):
+    time.sleep(seconds)
+    return plain(*arguments)
+classifier.train.step = slow
+config = TrainClassifierConfig.model_validate_json((folder / "config.json").read_text())
+train_classifier(config, stacks=stacks, split=split, out=out, cache=folder / "cache")
 """
 
 
-def launch(config, data, out: Path, *more: object) -> subprocess.Popen:
-    """Start the training on two processes, whose ids are written beside their configuration."""
-    folder = Path(f"{out}_launch")
-    folder.mkdir(exist_ok=True)
-    (folder / "config.json").write_text(config.model_dump_json())
+def training(config, data, out: Path, seconds: float) -> list[str]:
+    """A Python command that trains one rank; seconds: that each step waits, so that a signal comes in time."""
+    (out.parent / "config.json").write_text(config.model_dump_json())
+    return [sys.executable, "-c", TRAIN, *map(str, (out.parent, data.stacks, data.split, out, seconds))]
+
+
+def environment(**more: object) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **{key: str(v) for key, v in more.items()}}
+
+
+def run_with_torchrun(config, data, out: Path) -> None:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--no-python",
-               sys.executable, "-c", TRAIN, folder / "config.json", data.stacks, data.split, out, *more]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([str(word) for word in command], env=environment, stdout=subprocess.DEVNULL,
-                            stderr=subprocess.PIPE)
+               *training(config, data, out, 0)]
+    done = subprocess.run(command, env=environment(), capture_output=True, timeout=300)
+    assert done.returncode == 0, done.stderr.decode()
 
 
-def finish(process: subprocess.Popen) -> None:
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == 0, errors.decode()
+def stop(config, data, out: Path, *, rank: int, number: signal.Signals) -> list[int]:
+    """Start both ranks, signal one after the next checkpoint, and return what both exit with."""
+    checkpoint = out / "checkpoint.safetensors"
+    before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else None
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    ranks = [subprocess.Popen(training(config, data, out, 0.05), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                              env=environment(RANK=k, LOCAL_RANK=k, WORLD_SIZE=2, MASTER_ADDR="127.0.0.1",
+                                              MASTER_PORT=port)) for k in range(2)]
+    try:
+        while ranks[0].poll() is None and not (checkpoint.exists() and checkpoint.stat().st_mtime_ns != before):
+            time.sleep(0.01)
+        ranks[rank].send_signal(number)
+        return [process.wait(timeout=120) for process in ranks]
+    finally:
+        for process in ranks:
+            process.kill()
+            process.wait()
 
 
 def rows(out: Path) -> list[dict]:
@@ -71,40 +98,25 @@ def test_one_rank_alone_sends_nothing() -> None:
         pass
 
 
-def test_two_processes_give_the_weights_of_one(data, make_train_config, tmp_path) -> None:
-    config = make_train_config(images=320, micro_batch=5, early_stop={"metric": "loss", "patience_images": 10_000})
-    both = launch(config, data, tmp_path / "both", tmp_path / "cache")
-    train_classifier(config, stacks=data.stacks, split=data.split, out=tmp_path / "one")
-    finish(both)
-    assert largest_difference(tmp_path / "one", tmp_path / "both") < 1e-5
-    for one, two in zip(rows(tmp_path / "one"), rows(tmp_path / "both"), strict=True):
-        assert one == pytest.approx(two, abs=1e-5)
-    record = json.loads((tmp_path / "both/run.json").read_text())
-    assert record["inputs"]["processes"] == "2"
-    assert "processes" not in json.loads((tmp_path / "one/run.json").read_text())["inputs"]
-    with pytest.raises(InputError, match="inputs may not change"):  # a resume on one process would not be exact
-        train_classifier(config, stacks=data.stacks, split=data.split, out=tmp_path / "both")
+def test_two_processes_give_the_weights_of_one_and_resume_to_the_same_bits(data, make_train_config, tmp_path) -> None:
+    config = make_train_config(images=320, micro_batch=5, early_stop={"metric": "loss", "patience_images": 10_000},
+                               checkpoint_every_images=64)
+    given = {"stacks": data.stacks, "split": data.split}
+    one, whole, stopped = (tmp_path / name for name in ("one", "whole", "stopped"))
+    train_classifier(config, **given, out=one)
+    run_with_torchrun(config, data, whole)
+    assert largest_difference(one, whole) < 1e-5
+    for alone, shared in zip(rows(one), rows(whole), strict=True):
+        assert alone == pytest.approx(shared, abs=1e-5)
 
-
-def test_a_stop_and_a_kill_on_any_rank_end_all_and_the_training_resumes_to_the_same_bits(data, make_train_config,
-                                                                                         tmp_path) -> None:
-    config = make_train_config(images=1120, micro_batch=5, early_stop={"metric": "loss", "patience_images": 10_000})
-    whole, checkpoint = launch(config, data, tmp_path / "whole"), tmp_path / "stopped/checkpoint.safetensors"
-    for rank, number in ((1, signal.SIGTERM), (0, signal.SIGKILL)):
-        before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else None
-        stopped = launch(config, data, tmp_path / "stopped")
-        try:
-            while stopped.poll() is None and not (checkpoint.exists() and checkpoint.stat().st_mtime_ns != before):
-                time.sleep(0.01)
-            os.kill(int((tmp_path / "stopped_launch" / f"rank-{rank}").read_text()), number)
-            _, errors = stopped.communicate(timeout=120)
-            assert stopped.returncode != 0, errors.decode()
-        finally:
-            stopped.kill()
-            stopped.wait()
-        assert not (tmp_path / "stopped/result.json").exists()
-    finish(whole)
-    finish(launch(config, data, tmp_path / "stopped"))
+    # A stop request on any rank stops both, and so does the death of one.
+    assert stop(config, data, stopped, rank=1, number=signal.SIGTERM) == [128 + signal.SIGINT, 128 + signal.SIGTERM]
+    assert stop(config, data, stopped, rank=0, number=signal.SIGKILL) == [-signal.SIGKILL, 1]
+    assert not (stopped / "result.json").exists()
+    with pytest.raises(InputError, match="inputs may not change"):  # a resume by one process would not be exact
+        train_classifier(config, **given, out=stopped)
+    run_with_torchrun(config, data, stopped)
     for name in ("result.json", "metrics.jsonl"):
-        assert (tmp_path / "stopped" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
-    assert largest_difference(tmp_path / "stopped", tmp_path / "whole") == 0
+        assert (whole / name).read_bytes() == (stopped / name).read_bytes()
+    assert json.loads((whole / "run.json").read_text())["inputs"]["processes"] == "2"
+    assert largest_difference(whole, stopped) == 0
