@@ -79,5 +79,9 @@ def judge_tasks(network: StackClassifier, samples: StackSet) -> dict[str, Any]:
     if network.tasks is None or not len(samples):
         return {}
     answers = task_answers(network, samples.x, samples.pose).numpy()
-    return {"tasks": score_tasks(answers, samples.task_target.cpu().numpy(), network.tasks.mean.cpu().numpy(),
-                                 tuple(network.tasks.columns), material_weights(samples.material))}
+    known = (samples.structure_type != "").all()
+    group = np.char.add(samples.class_idx.cpu().numpy().astype(str), " ")
+    return {"tasks": score_tasks(
+        answers, samples.task_target.cpu().numpy(), network.tasks.mean.cpu().numpy(), tuple(network.tasks.columns),
+        weight=material_weights(samples.material),
+        unit=np.char.add(group, samples.structure_type if known else samples.material))}

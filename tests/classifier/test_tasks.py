@@ -132,19 +132,29 @@ def test_average_precision_of_a_ranking() -> None:
 def test_scores_stand_beside_those_of_the_training_mean() -> None:
     tasks = ("beam_energy", "crystal_system", "elements")
     truth = targets(table(), tasks, source="test")
-    weight = np.ones(2)
+    how = {"weight": np.ones(2), "unit": np.array(["a", "b"])}
     mean = np.concatenate([[np.log(150.0)], np.eye(7)[CRYSTAL_SYSTEMS.index("cubic")], np.full(103, 0.5)])
-    guessed = score_tasks(np.broadcast_to(mean, truth.shape), truth, mean, tasks, weight)
+    guessed = score_tasks(np.broadcast_to(mean, truth.shape), truth, mean, tasks, **how)
     assert guessed["beam_energy"]["log energy"]["r2"] == pytest.approx(0, abs=1e-6)
     assert guessed["crystal_system"]["accuracy"] == guessed["crystal_system"]["balanced_accuracy"] == 0.5
-    found = score_tasks(truth, truth, mean, tasks, weight)
-    assert found["beam_energy"]["log energy"] == pytest.approx(
-        {"r2": 1.0, "median_relative_error": 0.0, "median_relative_error_of_the_training_mean": 0.25}, abs=1e-6)
+    found = score_tasks(truth, truth, mean, tasks, **how)
+    assert found["beam_energy"]["log energy"] == {
+        "r2": pytest.approx(1), "r2_interval": [pytest.approx(1), pytest.approx(1)], "median_relative_error": 0.0,
+        "median_relative_error_of_the_training_mean": pytest.approx(0.25)}
     assert found["crystal_system"]["accuracy"] == 1 and found["crystal_system"]["accuracy_of_the_training_mean"] == 0.5
-    assert found["elements"] == {"elements": 4, "macro_average_precision": 1.0,
-                                 "macro_average_precision_of_the_training_mean": (1 + 3 * 0.5) / 4}
+    assert found["crystal_system"]["accuracy_of_the_training_mean_interval"] == [0, 1]
+    assert found["elements"]["elements"] == 4 and found["elements"]["macro_average_precision"] == 1
+    assert found["elements"]["macro_average_precision_of_the_training_mean"] == (1 + 3 * 0.5) / 4
     truth[:] = np.nan
-    assert score_tasks(truth, truth, mean, tasks, weight)["elements"] == {"samples": 0}
+    assert score_tasks(truth, truth, mean, tasks, **how)["elements"] == {"samples": 0}
+
+
+def test_a_target_that_is_the_same_everywhere_has_no_r2() -> None:
+    rows = np.full((3, 1), 2.0)
+    scores = score_tasks(rows + 0.1, rows, np.array([2.0 + 1e-7]), ("beam_energy",), weight=np.ones(3),
+                         unit=np.array(["a", "b", "b"]))
+    assert scores["beam_energy"]["log energy"]["r2"] is None
+    assert scores["beam_energy"]["log energy"]["r2_interval"] is None
 
 
 def test_answers_are_named_with_units_and_only_likely_elements() -> None:
