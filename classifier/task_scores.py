@@ -54,9 +54,15 @@ def average_precision(score: np.ndarray, present: np.ndarray, weight: np.ndarray
     return float(np.sum(np.diff(recall, prepend=0.0) * metrics.ratio(hits[last], all_of[last])))
 
 
-def _found(name: str, replicates: np.ndarray) -> dict[str, Any]:
-    """Estimate (the first) and interval of replicates [R+1] under a name; None where they are not defined."""
+def _found(name: str, replicates: np.ndarray, *, reflected: bool = False) -> dict[str, Any]:
+    """Estimate (the first) and interval of replicates [R+1] under a name; None where they are not defined.
+
+    reflected: at the estimate (basic bootstrap), within 0..1, where resampling itself shifts the value: a rare element
+    that is drawn twice is found twice at once.
+    """
     low, high = metrics.interval(replicates[1:])
+    if reflected:
+        low, high = np.clip(2 * replicates[0] - np.array([high, low]), 0, 1).tolist()
     return {name: None if np.isnan(replicates[0]) else float(replicates[0]),
             f"{name}_interval": None if np.isnan(low) else [low, high]}
 
@@ -94,5 +100,5 @@ def _presence(answer: np.ndarray, truth: np.ndarray, guess: np.ndarray, drawn: B
     precision = np.array([[average_precision(answer[:, k], truth[:, k], weight) for k in judged] for weight in weights])
     share = metrics.ratio(weights @ truth[:, judged], weights.sum(1, keepdims=True).repeat(len(judged), 1))
     name = "macro_average_precision"
-    return {"elements": len(judged), **_found(name, metrics.mean_present(precision)),
+    return {"elements": len(judged), **_found(name, metrics.mean_present(precision), reflected=True),
             **_found(f"{name}_of_the_training_mean", metrics.mean_present(share))}
