@@ -11,6 +11,7 @@ from classifier.augment import AugmentConfig, augment
 from classifier.batch_draws import BatchDropout, place_rows
 from classifier.batches import Source, class_sizes, draw_batch
 from classifier.dataset import StackSet
+from classifier.model import ModelConfig
 from classifier.predict import load_classifier
 from classifier.ranks import Ranks
 from classifier.spacegroup import ClassMap
@@ -96,6 +97,22 @@ def test_one_random_pattern_is_drawn_for_the_whole_batch(make_train_config) -> N
     config = make_train_config()
     config = config.model_copy(update={"model": config.model.model_copy(update={"patterns": "one_random"})})
     assert largest_difference(trained(config), trained(config.model_copy(update={"micro_batch": 7}))) < 1e-5
+
+
+@pytest.mark.parametrize("weighting", ["fixed", "uncertainty"])
+def test_pose_and_tasks_are_cut_with_their_stacks(make_train_config, monkeypatch, weighting) -> None:
+    config = make_train_config()
+    tasks = {"weights": {"cell_lengths": 0.5, "crystal_system": 1.0}, "weighting": weighting}
+    model = ModelConfig(**config.model.model_dump(), pose_input=True, tasks=tasks)
+    config, plain = config.model_copy(update={"model": model}), sources
+
+    def with_columns(device: torch.device = CPU) -> list[Source]:
+        return [replace(one, samples=replace(one.samples, pose=one.samples.x.mean((2, 3)).repeat(1, 3),
+                                             task_target=torch.eye(10)[one.samples.class_idx + 3]))
+                for one in plain(device)]
+
+    monkeypatch.setitem(globals(), "sources", with_columns)
+    assert largest_difference(trained(config), trained(config.model_copy(update={"micro_batch": 5}))) < 1e-5
 
 
 def test_a_training_in_micro_batches_resumes_to_the_same_bits(make_train_config, tmp_path) -> None:
