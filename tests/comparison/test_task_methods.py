@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cbedgan.comparison.methods import load_methods
+from cbedgan.comparison.ranking import RankConfig
+from classifier.config import load_config
+from classifier.tasks import COLUMNS
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+@pytest.mark.skipif(not CONFIGS.exists(), reason="installed without the configurations")
+def test_the_task_methods_differ_in_their_tasks_and_pose_alone():
+    methods, reference = load_methods(CONFIGS / "tasks"), load_methods(CONFIGS / "imbalance")["cross_entropy"]
+    assert load_config(CONFIGS / "bench/compare_methods.toml", RankConfig).judgement.reference in methods
+    assert methods["cross_entropy"].train == reference.train  # one training serves both comparisons
+    asked = {name: set() if method.train.model.tasks is None else set(method.train.model.tasks.weights)
+             for name, method in methods.items()}
+    every = set(COLUMNS) - {"beam_energy"}  # of cbed-lt there is one
+    for name, method in methods.items():
+        plain = method.train.model_copy(update={"model": method.train.model.model_copy(
+            update={"tasks": None, "pose_input": False})})
+        assert plain == reference.train, name
+        assert method.train.model.pose_input == name.startswith("pose_input"), name
+    assert all(asked[task] == {task} for task in every)
+    assert asked["all_fixed"] == asked["all_uncertainty"] == every and not asked["pose_input"]
+    assert methods["all_uncertainty"].train.model.tasks.weighting == "uncertainty"
