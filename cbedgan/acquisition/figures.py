@@ -1,4 +1,4 @@
-"""The picture of a study: learning curves of all strategies with their bands, as PNG bytes."""
+"""The picture of a study: the learning curve of every strategy beside that of random, as PNG bytes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 COLOURS = {"random": "#66727f", "entropy": "#3b82c4", "margin": "#1b7f5c", "bald": "#7c4dbd", "core_set": "#c98a1b",
@@ -18,18 +19,27 @@ STYLE = {"font.family": "DejaVu Sans", "font.size": 8.5, "axes.edgecolor": "#d5d
 
 
 def learning_curves(content: dict[str, Any]) -> bytes:
-    """Draw every metric against labelled materials: a line a strategy, its interval as a band of the same colour."""
-    buffer, x = io.BytesIO(), content["labelled_materials"]
+    """Draw every metric against labelled materials: a panel a strategy, in it random in grey; intervals as bands."""
+    others = [strategy for strategy in LABELS if strategy in content["strategies"] and strategy != "random"]
+    buffer = io.BytesIO()
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(9.6, 4.2), layout="constrained", facecolor="white")
-        for axes, (metric, title) in zip(figure.subplots(1, len(content["metrics"])), content["metrics"].items(),
-                                         strict=True):
-            for strategy, found in content["strategies"].items():
-                low, middle, high = (100 * np.array([point[end] for point in found[metric]["curve"]], float)
-                                     for end in ("low", "estimate", "high"))
-                axes.fill_between(x, low, high, color=COLOURS[strategy], alpha=0.1, lw=0)
-                axes.plot(x, middle, "o-", color=COLOURS[strategy], lw=1.6, ms=4, label=LABELS[strategy])
-            axes.set(title=f"{title} (%)", xlabel="labelled materials", xticks=x)
-        axes.legend(loc="lower right")
+        figure = Figure(figsize=(1.2 + 2.1 * max(1, len(others)), 2.5 * len(content["metrics"])), layout="constrained",
+                        facecolor="white")
+        panels = figure.subplots(len(content["metrics"]), max(1, len(others)), sharex=True, sharey="row", squeeze=False)
+        for row, (metric, title) in zip(panels, content["metrics"].items(), strict=True):
+            for axes, strategy in zip(row, others or ["random"], strict=True):
+                for name in dict.fromkeys(("random", strategy)):
+                    _curve(axes, content["labelled_materials"], content["strategies"][name][metric]["curve"], name)
+            row[0].set_ylabel(f"{title} (%)")
+        for axes, strategy in zip(panels[0], others or ["random"], strict=True):
+            axes.set_title(LABELS[strategy], color=COLOURS[strategy])
+        for axes in panels[-1]:
+            axes.set(xlabel="labelled materials", xticks=content["labelled_materials"])
         figure.savefig(buffer, format="png", dpi=180)
     return buffer.getvalue()
+
+
+def _curve(axes: Axes, labelled: list[int], curve: list[dict[str, float | None]], strategy: str) -> None:
+    low, middle, high = (100 * np.array([point[end] for point in curve], float) for end in ("low", "estimate", "high"))
+    axes.fill_between(labelled, low, high, color=COLOURS[strategy], alpha=0.14, lw=0)
+    axes.plot(labelled, middle, "o-", color=COLOURS[strategy], lw=1.6, ms=4)
