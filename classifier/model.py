@@ -57,11 +57,15 @@ class ModelConfig(Config):
 
     @model_validator(mode="after")
     def _nothing_leaks(self) -> ModelConfig:
-        """Refuse a task whose answer is among the inputs."""
-        if self.pose_input and self.tasks is not None and "d_spacings" in self.tasks.weights:
+        """Refuse a task whose answer is among the inputs, and what needs the patterns' order where they have none."""
+        spacings = self.tasks is not None and "d_spacings" in self.tasks.weights
+        if self.pose_input and spacings:
             raise InputError(source="model.tasks", rule="no task may be answered by an input",
                              value="d_spacings beside pose_input, which holds |g1| = 1 / d",
                              remedy="Leave one of them out.")
+        if spacings and self.patterns in ("any_order", "one_random"):
+            raise InputError(source="model.tasks", rule="d_spacings are those of patterns in their order",
+                             value=f'patterns = "{self.patterns}"', remedy="Leave one of them out.")
         if self.pose_input and self.patterns == "one_random":
             raise InputError(source="model.pose_input", rule="the pose is that of all three patterns",
                              value='patterns = "one_random"', remedy="Leave one of them out.")

@@ -86,6 +86,8 @@ def test_a_file_that_lacks_what_is_asked_for_is_refused(data, make_train_config,
     ({"model": {**NET, "pose_input": True, "tasks": {"weighting": "fixed", "weights": {"d_spacings": 1.0}}}},
      "no task may be answered by an input"),
     ({"model": {**NET, "pose_input": True, "patterns": "one_random"}}, "all three patterns"),
+    ({"model": {**NET, "patterns": "any_order", "tasks": {"weighting": "fixed", "weights": {"d_spacings": 1.0}}}},
+     "patterns in their order"),
     ({"model": {**NET, "pose_input": True}, "mixup_alpha": 0.2}, "mixup_alpha"),
     ({"model": {**NET, "tasks": TASKS}, "mixup_alpha": 0.2}, "mixup_alpha")])
 def test_what_leaks_or_makes_no_sense_is_refused_before_anything_runs(make_train_config, change, rule) -> None:

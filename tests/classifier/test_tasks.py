@@ -22,7 +22,7 @@ def tasks_config(weighting: str = "fixed", **weights: float) -> TasksConfig:
 def table() -> SampleTable:
     return SampleTable.build(
         2, sample_id=["a", "b"], space_group=[225, 14], material=["a", "b"], origin="simulated",
-        formula=["SrTiO3", "Fe2O3"], cell_lengths_angstrom=[[4.0, 4, 4], [3, 5, 7]],
+        formula=["SrTiO3", "Fe8 O14.5"], cell_lengths_angstrom=[[4.0, 4, 4], [3, 5, 7]],
         cell_angles_degree=[[90.0, 90, 90], [90, 101, 90]], shortest_g_inv_angstrom=[[0.5, 0.25, 0.2]] * 2,
         beam_energy_kev=[100.0, 200.0])
 

@@ -8,6 +8,7 @@ from cbedgan.comparison.methods import load_methods
 from cbedgan.comparison.ranking import RankConfig
 from classifier.config import load_config
 from classifier.tasks import COLUMNS
+from classifier.train import TrainClassifierConfig
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
@@ -28,3 +29,11 @@ def test_the_task_methods_differ_in_their_tasks_and_pose_alone():
     assert all(asked[task] == {task} for task in every)
     assert asked["all_fixed"] == asked["all_uncertainty"] == every and not asked["pose_input"]
     assert methods["all_uncertainty"].train.model.tasks.weighting == "uncertainty"
+
+
+@pytest.mark.skipif(not CONFIGS.exists(), reason="installed without the configurations")
+def test_the_olcf_training_with_tasks_is_the_one_without_but_for_them():
+    plain, tasks = (load_config(CONFIGS / f"olcf/train_clf_{name}.toml", TrainClassifierConfig)
+                    for name in ("resnet50", "tasks"))
+    assert set(tasks.model.tasks.weights) == set(COLUMNS) - {"d_spacings"}
+    assert tasks.model_copy(update={"model": tasks.model.model_copy(update={"tasks": None})}) == plain
