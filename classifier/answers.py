@@ -13,7 +13,6 @@ import torch
 from classifier.dataset import load_physical
 from classifier.ensemble import mean_log_probability
 from classifier.errors import InputError
-from classifier.intensity import stacks_at_once
 from classifier.levels import level_matrix
 from classifier.metrics import softmax
 from classifier.plausibility import measure
@@ -152,16 +151,9 @@ class _Look:
 def _look(classifier: TrainedClassifier, stacks: Path) -> _Look:
     trust = classifier.trust
     intensity, _, frame = load_physical(stacks, classifier.view)
-    pose, block = classifier.pose_of(stacks), stacks_at_once(intensity.shape[1:])
-    features, measured = [], []
-    # One turn at least, so that no stacks give empty arrays.
-    for start in range(0, max(1, len(intensity)), block):
-        rows = slice(start, start + block)
-        x = torch.from_numpy(classifier.intensity.normalise(intensity[rows]))
-        features.append(predict_features(classifier.model, x, None if pose is None else pose[rows]))
-        measured.append(measure(intensity[rows], classifier.intensity, frame.detector,
-                                shift_pixels=trust.plausibility.shift_pixels))
-    seen, found, bank = np.concatenate(measured), np.concatenate(features), trust.bank
+    seen = measure(intensity, classifier.intensity, frame.detector, shift_pixels=trust.plausibility.shift_pixels)
+    x = torch.from_numpy(classifier.intensity.normalise(intensity))
+    found, bank = predict_features(classifier.model, x, classifier.pose_of(stacks)), trust.bank
     rows, distance = bank.nearest(found, NEAREST)
     nearest = [tuple(zip(bank.material[row].tolist(), bank.space_group[row].tolist(), far.tolist(), strict=True))
                for row, far in zip(rows, distance, strict=True)]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from classifier.geometry import Detector
-from classifier.intensity import IntensityTransform
+from classifier.intensity import IntensityTransform, stacks_at_once
 
 # What each measurement is, and what it means when it leaves the range of training.
 CHECKS: dict[str, tuple[str, str]] = {
@@ -24,6 +24,7 @@ CHECKS: dict[str, tuple[str, str]] = {
 NEVER_TOO_SMALL = ("offset", "asymmetry", "plateau")  # zero is best
 RANGE_QUANTILES = (0.001, 0.999)  # of the training patterns
 MARGIN = 0.1  # of the range's width, added at both ends
+COPIES = 16  # of float32 size that measuring holds of the stacks
 SMALLEST_WIDTH = 1e-3  # of a range, so that rounding does not leave one that had no width at all
 
 
@@ -37,6 +38,14 @@ def measure(intensity: np.ndarray, transform: IntensityTransform, detector: Dete
     along +x: above and below that point lies a gap that no disk of the zero layer reaches, since none is nearer to
     these two than the shortest g.
     """
+    at_once = max(1, stacks_at_once(intensity.shape[1:]) // COPIES)
+    found = [_measure(intensity[start:start + at_once], transform, detector, shift_pixels)
+             for start in range(0, len(intensity), at_once)]
+    return np.concatenate(found) if found else np.zeros((0, 3, len(CHECKS)))
+
+
+def _measure(intensity: np.ndarray, transform: IntensityTransform, detector: Detector, shift_pixels: int) -> np.ndarray:
+    """Measure stacks that memory has room for, several times over."""
     intensity = np.asarray(intensity, dtype=np.float64)
     canonical = detector.unit == "shortest_g"
     shortest_g = 1 / detector.pixel_size if canonical else detector.size_pixels / 4

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
+from torch import Tensor
 
 from classifier.dataset import StackSet
 from classifier.feature_bank import FeatureBank, bank_rows
@@ -27,18 +30,13 @@ def with_trust(classifier: TrainedClassifier, *, training: StackSet, validation:
     if len(validation) < FEWEST:
         return replace(classifier, trust=None)
     model, transform = classifier.model, classifier.intensity
-    rows = bank_rows(training.material, seed=0)
-    x = training.x[rows].cpu()
+    rows, kept = bank_rows(training.material, seed=0), bank_rows(validation.material, seed=0)
     space_group = np.asarray(classifier.class_map.space_groups)[training.class_idx.cpu().numpy()[rows]]
-    posed = None if training.pose is None else training.pose[rows]
-    bank = FeatureBank.build(predict_features(model, x, posed), training.material[rows], space_group)
-    some = x[::-(-len(x) // MEASURED)]
-    measured = np.concatenate([
-        measure(transform.denormalise(part).numpy(), transform, classifier.frame.detector, shift_pixels=shift_pixels)
-        for part in some.split(stacks_at_once(some.shape[1:]))])
-    kept = bank_rows(validation.material, seed=0)
-    pose = None if validation.pose is None else validation.pose.cpu()[kept]
-    distance = np.sort(bank.distance(predict_features(model, validation.x[kept].cpu(), pose)))
+    features = partial(predict_features, model)
+    bank = FeatureBank.build(_in_turn(features, training, rows), training.material[rows], space_group)
+    measured = _in_turn(lambda x, _: measure(transform.denormalise(x).numpy(), transform, classifier.frame.detector,
+                                             shift_pixels=shift_pixels), training, rows[::-(-len(rows) // MEASURED)])
+    distance = np.sort(bank.distance(_in_turn(features, validation, kept)))
     usual = distance[min(len(distance), int(np.ceil((len(distance) + 1) * USUAL_DISTANCE))) - 1]
     return replace(classifier, trust=Trust(*_calibration(classifier, validation), float(usual), bank,
                                            Plausibility.fit(measured, shift_pixels)))
@@ -60,9 +58,16 @@ def _calibration(classifier: TrainedClassifier, validation: StackSet
     Every group weighs the same, and in it every material: how often a user's crystals have which, nobody knows.
     """
     kept = bank_rows(validation.material, seed=0)
-    pose = None if validation.pose is None else validation.pose.cpu()[kept]
-    logits = predict_logits(classifier.model, validation.x[kept].cpu(), pose)
+    logits = _in_turn(partial(predict_logits, classifier.model), validation, kept)
     class_idx, weight = validation.class_idx.cpu().numpy()[kept], material_weights(validation.material[kept])
     weight = weight / np.bincount(class_idx, weight)[class_idx]
     weight *= len(weight) / weight.sum()
     return fit_temperature(logits, class_idx, weight), logits, class_idx, weight
+
+
+def _in_turn(what: Callable[[Tensor, Tensor | None], np.ndarray], samples: StackSet, rows: np.ndarray) -> np.ndarray:
+    """What a function makes of the stacks and poses of some samples, of so many at a time as memory has room for."""
+    at_once = stacks_at_once(samples.x.shape[1:])
+    parts = [rows[start:start + at_once] for start in range(0, len(rows), at_once)]
+    return np.concatenate([what(samples.x[part].cpu(), None if samples.pose is None else samples.pose[part].cpu())
+                           for part in parts])
