@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
-from itertools import count
+from itertools import cycle
 from pathlib import Path
 from statistics import median
 
@@ -90,7 +90,7 @@ def bench_train_classifier(config: TrainClassifierConfig, folder: Path, *, class
         sources = [Source.build(samples, power=config.sampling_power, weight=1.0, device=device)]
         state, sizes = State(config, class_map, device), class_sizes(config, sources).to(device)
         work = operations(state.model, samples.x[:2].to(device))
-        plain, blocks, plain_work = _plain(config, classes, work)
+        plain, blocks, plain_work = equal_work(config, classes, work)
         plain = plain.to(device)
         optimiser = torch.optim.SGD(plain.parameters(), lr=1e-3, momentum=0.9, weight_decay=1e-4)
         order = torch.from_numpy(np.random.default_rng(1).integers(0, stacks, ((repeats + 1) * steps, config.batch)))
@@ -170,23 +170,29 @@ def matrix_product(device: torch.device, precision: str) -> Callable[[], object]
     return min(ways, key=lambda way: min(_seconds(way, device) for _ in range(3)))
 
 
-def _plain(config: TrainClassifierConfig, classes: int, work: float) -> tuple[nn.Module, tuple[int, ...], float]:
-    """The plain network of the same widths, whose blocks, one more in each stage in turn, bring it nearest to `work`;
-    its blocks and its own work."""
-    model = config.model
-    size = config.view.size_pixels
-    blocks, best = [1] * len(model.widths), None
-    for number in count():
-        build = partial(plain_resnet, block=model.block, stem_width=model.stem_width, widths=model.widths,
-                        blocks=tuple(blocks), channels=3, classes=classes)
+def equal_work(config: TrainClassifierConfig, classes: int, work: float
+               ) -> tuple[nn.Module, tuple[int, ...], float]:
+    """The plain network of the same widths whose blocks, one more in each stage in turn, bring it nearest to `work`.
+
+    Also its blocks and its own work (10^9 operations a stack).
+    """
+    model, size = config.model, config.view.size_pixels
+    build = partial(plain_resnet, block=model.block, stem_width=model.stem_width, widths=model.widths, channels=3,
+                    classes=classes)
+
+    def counted(blocks: list[int]) -> float:
         with torch.device("meta"):  # nothing is computed there
-            found = operations(build(), torch.empty(2, 3, size, size))
-        if best is not None and abs(found - work) >= abs(best[1] - work):
+            return operations(build(blocks=blocks), torch.empty(2, 3, size, size))
+
+    blocks = [1] * len(model.widths)
+    found = counted(blocks)
+    of_block = [counted([1 + (other == stage) for other in range(len(blocks))]) - found for stage in range(len(blocks))]
+    for stage in cycle(range(len(blocks))):
+        if abs(found + of_block[stage] - work) >= abs(found - work):
             break
-        best = build, found
-        blocks[number % len(blocks)] += 1
-    build, found = best
-    return build(), build.keywords["blocks"], found
+        blocks[stage] += 1
+        found += of_block[stage]
+    return build(blocks=blocks), tuple(blocks), found
 
 
 def _made_up_set(folder: Path, size: int, stacks: int, class_map: ClassMap) -> StackSet:

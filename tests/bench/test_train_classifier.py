@@ -10,8 +10,10 @@ import torch
 from torch import nn
 
 from cbedgan.bench.plain_resnet import PlainBlock, plain_resnet, train_step
-from cbedgan.bench.train_classifier import SIDE, operations
+from cbedgan.bench.train_classifier import SIDE, equal_work, operations
 from cbedgan.cli import main
+from classifier.config import load_config
+from classifier.train_config import TrainClassifierConfig
 
 DEMO = Path(__file__).parents[2] / "configs" / "demo" / "train_clf.toml"
 
@@ -34,6 +36,14 @@ def test_resnet_50_with_its_published_number_of_parameters() -> None:
     network = plain_resnet(block="bottleneck", stem_width=64, widths=(256, 512, 1024, 2048), blocks=(3, 4, 6, 3),
                            channels=3, classes=1000)
     assert sum(weight.numel() for weight in network.parameters()) == 25_557_032
+
+
+def test_blocks_are_added_until_the_work_is_nearest() -> None:
+    config = load_config(DEMO, TrainClassifierConfig)
+    network, blocks, work = equal_work(config, 18, 0.2)
+    assert blocks == (3, 2, 2) and work == pytest.approx(operations(network, torch.zeros(2, 3, 32, 32)))
+    # A block at the smallest width: two 3x3 convolutions of 32 channels on 16 x 16 pixels, forwards and twice back.
+    assert abs(work - 0.2) < 3 * 2 * 2 * 9 * 32**2 * 16**2 / 1e9 / 2  # half of one
 
 
 def test_the_plain_loop_learns() -> None:
