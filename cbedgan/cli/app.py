@@ -1,0 +1,38 @@
+"""The command line itself: its options, its groups of verbs, how it says what it wrote."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from cbedgan import __version__
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False,
+                  help="CBED stacks: simulate, classify, generate, find the decision boundary, fill it, and compare.")
+benchmarks = typer.Typer(no_args_is_help=True,
+                         help="Measure speed, as ratios taken in one run on one machine; and what is refused.")
+app.add_typer(benchmarks, name="bench")
+
+
+def wrote(path: Path) -> None:
+    """Say which file a stage has left."""
+    if os.environ.get("RANK", "0") != "0":
+        return  # of the processes that torchrun starts, one speaks
+    Console(soft_wrap=True).print("Wrote", Text(str(path), style="green"))
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"cbedgan {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True,
+                                                  help="Show the version and leave.")] = False) -> None:
+    """Options that stand before the verb."""

@@ -1,0 +1,114 @@
+"""Verbs that train classifiers, let them answer, judge them, and ask what to label next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+
+from cbedgan.cli.app import app, wrote
+from cbedgan.cli.arguments import CORES, Cache, Classifier, Config, File, Folder, Split, Stacks, Workers
+from classifier.errors import InputError
+
+Strategy = Literal["random", "entropy", "margin", "bald", "core_set", "boundary"]
+
+
+@app.command("train-clf")
+def train_clf(config: Config, stacks: Stacks, split: Split, out: Folder,
+              synthetic: Annotated[Path | None, typer.Option(help="Stack file to train on as well.")] = None,
+              cache: Cache = None) -> None:
+    """Train the classifier on the train part."""
+    from classifier.config import load_config
+    from classifier.train import TrainClassifierConfig, train_classifier
+
+    wrote(train_classifier(load_config(config, TrainClassifierConfig), stacks=stacks, split=split, out=out,
+                            synthetic=synthetic, cache=cache))
+
+
+@app.command("train-baseline")
+def train_baseline(config: Config, stacks: Stacks, split: Split, out: Folder) -> None:
+    """Fit a model that is no network on stated descriptors (configs/baselines/), judged like the networks."""
+    from classifier.config import load_config
+    from classifier.train_baseline import TrainBaselineConfig
+    from classifier.train_baseline import train_baseline as stage
+
+    wrote(stage(load_config(config, TrainBaselineConfig), stacks=stacks, split=split, out=out))
+
+
+@app.command("adjust-clf")
+def adjust_clf(config: Config, classifier: Classifier, stacks: Stacks, split: Split, out: Folder) -> None:
+    """Mend the head of a trained classifier: adjusted logits, normalised or re-trained weights."""
+    from classifier.config import load_config
+    from classifier.post_hoc import PostHocConfig, post_hoc
+
+    wrote(post_hoc(load_config(config, PostHocConfig), classifier=classifier, stacks=stacks, split=split, out=out))
+
+
+@app.command()
+def predict(classifier: Annotated[list[Path], typer.Option(help="classifier.safetensors; several are an ensemble.")],
+            file: Annotated[Path | None, typer.Argument(help="Stack file, labelled or not.")] = None,
+            stacks: Annotated[Path | None, typer.Option(help="The same, as an option.")] = None,
+            out: Annotated[Path | None, typer.Option(help="Predictions (.npz); .json and .csv come beside.")] = None,
+            top: Annotated[int, typer.Option(min=1, help="Groups named for a stack.")] = 6,
+            accuracy: Annotated[float, typer.Option(
+                min=0, max=1, help="Refuse what is less sure than what was right so often in validation.")] = 0.9,
+            ) -> None:
+    """Say of your own stacks which space groups they may have, how surely, and what to refuse."""
+    from classifier.answer_table import answer_table, write_answers
+    from classifier.answers import answer_stacks
+    from classifier.predict import load_classifier
+
+    if (file is None) == (stacks is None):
+        raise InputError(source="cbedgan predict", rule="needs one stack file, as FILE or with --stacks",
+                         value="none" if file is None else "two", remedy="Name the file to judge.")
+    found = answer_stacks([load_classifier(path) for path in classifier], file or stacks, top=top, accuracy=accuracy)
+    Console().print(answer_table(*found))
+    if out is not None:
+        for path in write_answers(out, *found):
+            wrote(path)
+
+
+@app.command()
+def judge(predictions: Annotated[list[Path], typer.Argument(help="predictions.npz: one, or the seeds of one method.")],
+          out: Annotated[Path, typer.Option(help="Folder for judgement.html and judgement.json.")],
+          part: Annotated[str, typer.Option(help="Of the split; '' for labelled stacks of your own.")] = "test",
+          groups: Annotated[str | None, typer.Option(
+              metavar="2,14,..", help="Space groups that can occur: no other is answered or judged.")] = None) -> None:
+    """Say how good labelled predictions are, level by level and group by group, and how far to trust them."""
+    from classifier.judgement import judge as stage
+    from classifier.levels import parse_space_groups
+
+    wrote(stage(predictions, part=part, space_groups=parse_space_groups(groups), out=out))
+
+
+@app.command()
+def acquire(config: Config, stacks: Stacks, split: Split, out: Folder, workers: Workers = CORES) -> None:
+    """Play active learning on labelled stacks: what each way to choose the next materials is worth."""
+    from cbedgan.acquisition.study import AcquireConfig
+    from cbedgan.acquisition.study import acquire as stage
+    from classifier.config import load_config
+
+    wrote(stage(load_config(config, AcquireConfig), stacks=stacks, split=split, out=out, workers=workers))
+
+
+@app.command("label-next")
+def label_next(classifier: Annotated[list[Path], typer.Option(help="classifier.safetensors; repeat it for bald.")],
+               pool: Annotated[Path, typer.Option(help="Stack file of what could be labelled.")],
+               strategy: Annotated[Strategy, typer.Option(help="How to choose.")], out: File,
+               count: Annotated[int, typer.Option(min=1, help="Materials to rank.")] = 20,
+               seed: Annotated[int, typer.Option(help="Of random.")] = 0,
+               stacks: Annotated[Path | None, typer.Option(help="Stacks of the training, for core_set.")] = None,
+               split: Annotated[Path | None, typer.Option(help="Their split.json; its materials are left out.")] = None,
+               probe: Annotated[Path | None, typer.Option(help="probe.h5, for boundary.")] = None,
+               generator: Annotated[Path | None, typer.Option(help="The generator that was probed.")] = None) -> None:
+    """Rank a pool's materials by what their labels or simulations would teach the classifier."""
+    from cbedgan.acquisition.label_next import Hints
+    from cbedgan.acquisition.label_next import label_next as stage
+
+    ranking = stage(strategy, classifiers=classifier, pool=pool, count=count, seed=seed, out=out,
+                    hints=Hints(stacks=stacks, split=split, probe=probe, generator=generator))
+    for number, (material, score) in enumerate(zip(ranking.material, ranking.score, strict=True), 1):
+        print(f"{number:4d}  {score:10.4f}  {material}")
+    wrote(out)

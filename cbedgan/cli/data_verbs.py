@@ -1,0 +1,151 @@
+"""Verbs that make, bring in, look at and part stacks."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+
+from cbedgan.cli.app import app, wrote
+from cbedgan.cli.arguments import CORES, Config, File, Split, Stacks, Workers
+from classifier.errors import InputError
+
+Layout = Literal["olcf", "stfc"]
+SIMULATION_PACKAGES = ("moyopy", "pymatgen")
+EXIT_DAMAGED = 1
+
+
+@app.command()
+def simulate(config: Config, out: File, workers: Workers = CORES,
+             crystals: Annotated[Path | None, typer.Option(
+                 help="Structure file, or folder of them, in place of the plan.")] = None,
+             shard: Annotated[str | None, typer.Option(
+                 metavar="i/n", help="Work on that share only; the same without this merges.")] = None,
+             merge: Annotated[bool, typer.Option(help="With --shard: make a stack file of that share alone.")] = False,
+             device: Annotated[str, typer.Option(help="cpu, or cuda, which all processes share.")] = "cpu",
+             slurm: Annotated[int | None, typer.Option(
+                 min=1, metavar="n", help="Submit n shares as a SLURM array (needs the extra \"slurm\").")] = None,
+             partition: Annotated[str | None, typer.Option(help="Of SLURM.")] = None,
+             minutes: Annotated[int, typer.Option(min=1, help="Of one SLURM job; then it is queued again.")] = 240,
+             at_once: Annotated[int, typer.Option(min=1, help="SLURM jobs at a time.")] = 64) -> None:
+    """Simulate CBED stacks of crystals into a stack file (needs the extra "simulate")."""
+    missing = [name for name in SIMULATION_PACKAGES if find_spec(name) is None]
+    if missing:
+        raise InputError(source="cbedgan simulate", rule="needs the extra 'simulate'", value=f"no {', '.join(missing)}",
+                         remedy="Install it: pip install 'cbedgan[simulate]'.")
+    from cbedgan.simulate.manifest import Share
+    from cbedgan.simulate.simulate import simulate as stage
+    from cbedgan.simulate.stack import SimulateConfig
+    from classifier.config import load_config
+
+    settings = load_config(config, SimulateConfig)
+    if slurm is None:
+        share = None if shard is None else Share.parse(shard)
+        wrote(stage(settings, out=out, workers=workers, crystals=crystals, share=share, alone=merge,
+                     device=device))
+        return
+    from cbedgan.simulate.slurm import Cluster, submit
+
+    jobs = submit(settings, Cluster(slurm, minutes, at_once, partition), out=out, workers=workers, crystals=crystals,
+                  device=device)
+    print(f"Submitted {len(jobs)} jobs from {jobs[0].job_id} on. The same without --slurm merges at the end.")
+
+
+@app.command()
+def crystals(config: Config,
+             files: Annotated[Path | None, typer.Option(help="Structure file or folder, to be counted too.")] = None,
+             tries: Annotated[int, typer.Option(min=1, help="Random crystals drawn of each group.")] = 4) -> None:
+    """Count the crystals, space groups and structure types of each source (config: of simulate)."""
+    from cbedgan.simulate.sources import count_sources, source_table
+    from cbedgan.simulate.stack import SimulateConfig
+    from classifier.config import load_config
+
+    settings = load_config(config, SimulateConfig)
+    Console().print(source_table(count_sources(settings.crystals.random, seed=settings.seed, tries=tries, files=files)))
+
+
+@app.command()
+def prepare(config: Config, out: File,
+            source: Annotated[Path, typer.Option(help="Folder into which the data set was unpacked.")],
+            workers: Workers = CORES,
+            layout: Annotated[Layout | None, typer.Option(help="Of the source; by its folders when left out.")]
+            = None) -> None:
+    """Reduce the published OLCF data set (10.13139/OLCF/1510313), or its STFC copy, to a stack file."""
+    from classifier.config import load_config
+    from classifier.prepare import PrepareConfig
+    from classifier.prepare import prepare as stage
+
+    wrote(stage(load_config(config, PrepareConfig), source=source, out=out, workers=workers, layout=layout))
+
+
+@app.command("import")
+def import_(config: Config, out: File,
+            files: Annotated[list[Path], typer.Argument(help="HyperSpy, NeXus, EMD, .npy or TIFF files.")],
+            like: Annotated[Path | None, typer.Option(
+                help="Classifier (.safetensors) whose detector, pose and unit the patterns shall have.")] = None,
+            dark: Annotated[Path | None, typer.Option(help="File of one pattern without the beam, subtracted.")] = None,
+            ) -> None:
+    """Bring your own patterns into a stack file that predict accepts."""
+    from classifier.config import load_config
+    from classifier.import_patterns import ImportConfig, import_patterns
+
+    wrote(import_patterns(load_config(config, ImportConfig), files=files, out=out, like=like, dark=dark))
+
+
+@app.command("export-olcf")
+def export_olcf(stacks: Annotated[Path, typer.Argument(help="Stack file of simulate: raw pose, 512 pixels.")],
+                out: Annotated[Path, typer.Option(help="Folder for train/, dev/ and test/; the same command resumes.")],
+                samples_per_file: Annotated[int, typer.Option(min=1, help="Samples in a batch file.")] = 20,
+                partition: Annotated[str | None, typer.Option(help="Part of stacks that have none: train, validation "
+                                                              "or test.")] = None) -> None:
+    """Write simulated stacks in the layout of the published OLCF data set (see configs/olcf/simulate.toml)."""
+    from cbedgan.simulate.olcf_layout import export_olcf as write
+
+    wrote(write(stacks, out=out, samples_per_file=samples_per_file, partition=partition))
+
+
+@app.command()
+def inspect(paths: Annotated[list[Path], typer.Argument(help="Stack files, or folders of them.")],
+            verify: Annotated[bool, typer.Option(help="Read every stack and check it.")] = False,
+            split: Annotated[Path | None, typer.Option(help="split.json: look for leaks between its parts.")] = None,
+            json: Annotated[Path | None, typer.Option(help="Write the same as JSON.")] = None,
+            html: Annotated[Path | None, typer.Option(help="Write the same as a page, with pictures.")] = None) -> None:
+    """Count what stack files hold of each space group, and say what is wrong with them (code 1: damaged)."""
+    from classifier.atomic import write_json
+    from classifier.catalog import catalog
+    from classifier.inspection_page import write_inspection_page
+
+    found = catalog(paths, verify=verify, split=split)
+    Console().print(found.table())
+    if json is not None:
+        write_json(json, found.to_json())
+        wrote(json)
+    if html is not None:
+        write_inspection_page(html, found)
+        wrote(html)
+    if found.faults:
+        raise typer.Exit(EXIT_DAMAGED)
+
+
+@app.command()
+def split(config: Config, stacks: Stacks, out: File) -> None:
+    """Part the materials into train, validation and test."""
+    from classifier.config import load_config
+    from classifier.split import SplitConfig
+    from classifier.split import split as stage
+
+    wrote(stage(load_config(config, SplitConfig), stacks=stacks, out=out))
+
+
+@app.command()
+def folds(config: Config, stacks: Stacks, split: Split,
+          out: Annotated[Path, typer.Option(help="Folder for fold-1.json and so on.")]) -> None:
+    """Part the train and validation materials of a split anew, K times, so that each is in validation once."""
+    from classifier.config import load_config
+    from classifier.folds import FoldsConfig
+    from classifier.folds import folds as stage
+
+    wrote(stage(load_config(config, FoldsConfig), stacks=stacks, split=split, out=out))

@@ -1,0 +1,103 @@
+"""Verbs that train the generator, find the boundary, fill it, compare; and the whole loop on the bundled data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cbedgan.cli.app import app, wrote
+from cbedgan.cli.arguments import CORES, Cache, Classifier, Config, File, Folder, Generator, Split, Stacks, Workers
+from classifier.errors import InputError
+
+
+@app.command("train-gan")
+def train_gan(config: Config, stacks: Stacks, split: Split, out: Folder,
+              classifier: Annotated[Path | None, typer.Option(help="Its features judge the fidelity.")] = None,
+              cache: Cache = None) -> None:
+    """Train the generator on the train part."""
+    from cbedgan.gan.train import TrainGanConfig
+    from cbedgan.gan.train import train_gan as stage
+    from classifier.config import load_config
+
+    wrote(stage(load_config(config, TrainGanConfig), stacks=stacks, split=split, out=out, classifier=classifier,
+                 cache=cache))
+
+
+@app.command()
+def probe(config: Config, generator: Generator, classifier: Classifier, stacks: Stacks, split: Split,
+          out: File) -> None:
+    """Find the decision boundary between rare groups and those they are confused with."""
+    from cbedgan.boundary.probe import ProbeConfig
+    from cbedgan.boundary.probe import probe as stage
+    from classifier.config import load_config
+
+    wrote(stage(load_config(config, ProbeConfig), generator=generator, classifier=classifier, stacks=stacks,
+                 split=split, out=out))
+
+
+@app.command()
+def synthesize(config: Config, probe: Annotated[Path, typer.Option(help="probe.h5 of these networks.")],
+               generator: Generator, classifier: Classifier,
+               second_classifier: Annotated[Path, typer.Option(help="A classifier of another seed, which accepts.")],
+               stacks: Stacks, split: Split, out: File) -> None:
+    """Make interior and boundary stacks, accepted by a second classifier, into a stack file."""
+    from cbedgan.synthesis.synthesize import SynthesizeConfig
+    from cbedgan.synthesis.synthesize import synthesize as stage
+    from classifier.config import load_config
+
+    wrote(stage(load_config(config, SynthesizeConfig), probe=probe, generator=generator, classifier=classifier,
+                 second_classifier=second_classifier, stacks=stacks, split=split, out=out))
+
+
+@app.command()
+def compare(config: Config, stacks: Stacks, split: Split, out: Folder,
+            synthetic: Annotated[Path | None, typer.Option(help="Stack file that synthesize wrote.")] = None,
+            workers: Workers = CORES,
+            probe: Annotated[Path | None, typer.Option(help="probe.h5, to picture a path (with both nets).")] = None,
+            generator: Annotated[Path | None, typer.Option(help="The generator that was probed.")] = None,
+            classifier: Annotated[Path | None, typer.Option(help="The classifier that was probed.")] = None,
+            reserve: Annotated[Path | None, typer.Option(help="Real stacks for the arm that adds as many.")] = None,
+            methods: Annotated[Path | None, typer.Option(
+                help="Folder of methods to rank (.toml each), in place of --synthetic.")] = None,
+            runs: Annotated[list[Path] | None, typer.Option(
+                help="With --methods: finished run folder of another method; may be repeated.")] = None) -> None:
+    """Train every arm with every seed and report whether the synthetic stacks helped; or rank methods."""
+    if (methods is None) == (synthetic is None) or (methods is None and runs):
+        raise InputError(source="cbedgan compare", rule="needs --synthetic, or --methods with or without --runs",
+                         value=f"synthetic {synthetic}, methods {methods}, runs {runs}",
+                         remedy="Give --synthetic to judge synthetic stacks, --methods to rank methods.")
+    from classifier.config import load_config
+
+    if methods is not None:
+        from cbedgan.comparison.ranking import RankConfig, rank
+
+        path = rank(load_config(config, RankConfig), methods=methods, stacks=stacks, split=split, out=out,
+                    workers=workers, runs=runs or ())
+        print((path.parent / "ranking.txt").read_text(encoding="utf-8"))
+        wrote(path)
+        return
+    from cbedgan.comparison.study import CompareConfig
+    from cbedgan.comparison.study import compare as stage
+
+    wrote(stage(load_config(config, CompareConfig), stacks=stacks, split=split, synthetic=synthetic, out=out,
+                 workers=workers, probe=probe, generator=generator, classifier=classifier, reserve=reserve))
+
+
+@app.command()
+def demo(out: Folder = Path("runs/demo"), workers: Workers = CORES,
+         pretrained: Annotated[bool, typer.Option(help="Take the shipped networks instead of training them.")] = False,
+         ) -> None:
+    """Run the whole loop on the bundled data and end with a report."""
+    from cbedgan.demo import demo as loop
+
+    loop(out, pretrained=pretrained, workers=workers)
+
+
+@app.command()
+def pretrain(out: Folder) -> None:
+    """Train the networks that `demo --pretrained` takes."""
+    from cbedgan.demo import pretrain as train
+
+    wrote(train(out))
