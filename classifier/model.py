@@ -11,12 +11,15 @@ import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from classifier import azimuthal_features
+from classifier.azimuthal_features import AzimuthalEmbedding
 from classifier.backbone import Block, body
 from classifier.batch_draws import BatchDropout, DrawsForBatch
 from classifier.config import Config
 from classifier.eight_views import Views, average_over_views
 from classifier.errors import InputError
 from classifier.pose_embedding import EMBEDDED, PoseEmbedding
+from classifier.self_comparison import MULTIPLE, with_differences
 from classifier.task_heads import TaskHeads
 from classifier.tasks import TasksConfig
 
@@ -39,6 +42,9 @@ class ModelConfig(Config):
     over all, which is that of a linear head's logits ("one_random").
     head: "linear", or "cosine": COSINE_SCALE times the cosine between features and each class's weights.
     views: what the logits are averaged over in evaluation, see eight_views ("all" needs the raw pose).
+    self_comparison: every pattern enters with what turns and mirrors change in it, see self_comparison.
+    azimuthal_features: an embedding of azimuthal orders stands beside the convolutions' features, see
+    azimuthal_features; with no widths it stands alone.
     pose_input: features stand beside an embedding of the recorded pose, see pose_input; tasks: heads beside the space
     group's.
     """
@@ -52,6 +58,8 @@ class ModelConfig(Config):
     patterns: Patterns = Field("channels", exclude_if=lambda value: value == "channels")
     head: Literal["linear", "cosine"] = Field("linear", exclude_if=lambda value: value == "linear")
     views: Views = Field("one", exclude_if=lambda value: value == "one")
+    self_comparison: bool = Field(False, exclude_if=lambda value: not value)
+    azimuthal_features: bool = Field(False, exclude_if=lambda value: not value)
     pose_input: bool = Field(False, exclude_if=lambda value: not value)
     tasks: TasksConfig | None = Field(None, exclude_if=lambda value: value is None)
 
@@ -66,8 +74,8 @@ class ModelConfig(Config):
         if spacings and self.patterns in ("any_order", "one_random"):
             raise InputError(source="model.tasks", rule="d_spacings are those of patterns in their order",
                              value=f'patterns = "{self.patterns}"', remedy="Leave one of them out.")
-        if self.pose_input and self.patterns == "one_random":
-            raise InputError(source="model.pose_input", rule="the pose is that of all three patterns",
+        if (self.pose_input or self.azimuthal_features) and self.patterns == "one_random":
+            raise InputError(source="model", rule="pose_input and azimuthal_features are of all three patterns",
                              value='patterns = "one_random"', remedy="Leave one of them out.")
         return self
 
@@ -84,15 +92,28 @@ class StackClassifier(DrawsForBatch):
         if config.views != "one" and mirror_partner is None:
             raise InputError(source="model.views", rule="averages over views need a class map", value=config.views,
                              remedy="Build the network with mirror_partner, or set views = \"one\".")
+        if config.azimuthal_features and size_pixels < azimuthal_features.LEAST_PIXELS:
+            raise InputError(source="model.azimuthal_features", value=f"{size_pixels} pixels",
+                             rule=f"patterns must have at least {azimuthal_features.LEAST_PIXELS} pixels a side",
+                             remedy="Take larger patterns, or leave it out.")
+        if not (config.widths or config.azimuthal_features):
+            raise InputError(source="model", rule="a network needs widths, azimuthal_features or both",
+                             value="neither", remedy="Give the channels of each stage.")
         self.patterns, self.views = config.patterns, config.views
         together = config.patterns == "channels"
         blocks = (config.blocks,) * len(config.widths) if isinstance(config.blocks, int) else config.blocks
-        self.body = body(block=config.block, channels=channels if together else 1, stem_width=config.stem_width,
+        self.self_comparison = config.self_comparison
+        seen = (channels if together else 1) * (MULTIPLE if config.self_comparison else 1)
+        self.body = body(block=config.block, channels=seen, stem_width=config.stem_width,
                          widths=config.widths, blocks=blocks, groups=config.groups, size_pixels=size_pixels)
-        width = (channels if together else 1, *config.widths)[-1]
-        self.norm = nn.GroupNorm(config.groups, width)
+        width = (seen, *config.widths)[-1]
+        self.norm = nn.GroupNorm(config.groups, width) if config.widths else None
         self.dropout = BatchDropout(config.dropout)
         self.feature_count = 2 * width * (1 if together or config.patterns == "one_random" else channels)
+        self.feature_count *= 1 if config.widths else 0
+        self.azimuthal = (AzimuthalEmbedding(channels, any_order=config.patterns == "any_order", dropout=config.dropout)
+                          if config.azimuthal_features else None)
+        self.feature_count += azimuthal_features.EMBEDDED if config.azimuthal_features else 0
         # The pose comes before the dropout, as any feature; the order of the patterns counts where it does for them.
         self.pose = PoseEmbedding(any_order=config.patterns == "any_order") if config.pose_input else None
         self.feature_count += EMBEDDED if config.pose_input else 0
@@ -106,15 +127,20 @@ class StackClassifier(DrawsForBatch):
 
         InputError where it has and no pose is given.
         """
+        seen = self._seen(x)
+        if self.azimuthal is not None:
+            seen = torch.cat([seen, self.azimuthal(x)], dim=1)
         if self.pose is None:
-            return self._seen(x)
+            return seen
         if pose is None:
             raise InputError(source="classifier", rule="it has pose_input and needs each stack's pose",
                              value="stacks alone", remedy="Take a classifier without pose_input.")
-        return torch.cat([self._seen(x), self.pose(pose)], dim=1)
+        return torch.cat([seen, self.pose(pose)], dim=1)
 
     def _seen(self, x: Tensor) -> Tensor:
-        """Features [B, F] of what the stacks x show."""
+        """Features [B, F] that convolutions find in the stacks x; none without widths."""
+        if self.norm is None:
+            return x.new_zeros(len(x), 0, dtype=torch.float32)
         if self.patterns == "channels":
             return self.encode(x)
         if self.patterns == "one_random" and self.training:
@@ -129,6 +155,7 @@ class StackClassifier(DrawsForBatch):
 
     def encode(self, x: Tensor) -> Tensor:
         """Mean and maximum over pixels, float32 [B, 2 width], of the last stage's maps of x [B, C, H, W]."""
+        x = with_differences(x) if self.self_comparison else x
         h = F.relu(self.norm(self.body(x.contiguous(memory_format=torch.channels_last))))
         # A weak reflection that should be absent tells a group from another: a mean alone would drown it.
         return torch.cat([h.mean((2, 3)), h.amax((2, 3))], dim=1).float()

@@ -37,8 +37,10 @@ def with_side_data(samples: StackSet, stacks: Path, model: ModelConfig, cache: P
 
 
 def fit_side_data(network: StackClassifier, training: StackSet, *, source: object) -> None:
-    """Give a new network the scales of the training part's pose features and task targets."""
+    """Give a new network the scales of the training part's azimuthal and pose features, and of its task targets."""
     device = next(network.parameters()).device
+    if network.azimuthal is not None:
+        network.azimuthal.fit(training.x.to(device))
     if network.pose is not None:
         network.pose.fit(training.pose.to(device))
     if network.tasks is not None:

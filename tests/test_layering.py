@@ -16,7 +16,8 @@ PACKAGES = ("classifier", "cbedgan")
 # in `cbedgan` the folder gives it.
 CLASSIFIER_LAYERS = (
     "errors memory workers atomic electron config run spacegroup intensity geometry reciprocal disk_lattice pose olcf "
-    "reduction augment sampling backbone eight_views batch_draws ranks model losses metrics "
+    "reduction augment sampling backbone self_comparison eight_views batch_draws azimuthal_features ranks model "
+    "losses metrics "
     "feature_bank plausibility trust holdout sampletable pattern subgroups levels "
     "acquisition bootstrap calibration tasks task_heads task_scores task_answers pose_embedding "
     "subgroup_errors measured judgement_figures descriptors baselines",
