@@ -19,6 +19,7 @@ def test_the_networks_differ_in_what_their_names_say():
     models = {name: method.train.model for name, method in methods.items()}
     assert not models["azimuthal"].widths
     assert all(model.azimuthal_features == ("azimuthal" in name) for name, model in models.items())
+    assert all(model.pose_input == ("pose" in name) for name, model in models.items())
     assert all(model.self_comparison == ("self_comparison" in name) for name, model in models.items())
     residual = methods["residual"].train
     for name, method in methods.items():
