@@ -26,6 +26,7 @@ FEATURES = RINGS + (BANDS + 1) * (1 + ORDERS + len(FOLDS) + LINES) + BANDS * ORD
 EMBEDDED = 256
 INPUT_DROPOUT = 0.25
 QUANTILES = 65
+FITTED = 4096  # training stacks that the quantiles are taken from, at most: torch sorts 16M numbers and no more
 SMALLEST_SHARE = 1e-4  # of a pattern's variation: less is noise
 FLAT = 1e-8  # variance of a pattern in which nothing varies
 
@@ -77,9 +78,11 @@ class AzimuthalEmbedding(nn.Module):
                                     BatchDropout(dropout), nn.Linear(EMBEDDED, EMBEDDED), nn.SiLU())
 
     def fit(self, x: Tensor) -> None:
-        """Take the quantiles of each feature from training stacks x [N, 3, S, S]."""
-        found = torch.cat([self._ordered(part) for part in x.split(256)])
-        share = torch.linspace(0, 1, QUANTILES, device=x.device)
+        """Take the quantiles of each feature from training stacks x [N, 3, S, S] on any device, FITTED at most."""
+        kept, device = min(len(x), FITTED), self.quantiles.device
+        rows = torch.arange(kept, device=x.device) * len(x) // kept
+        found = torch.cat([self._ordered(x[part].to(device)) for part in rows.split(256)])
+        share = torch.linspace(0, 1, QUANTILES, device=device)
         self.quantiles.copy_(torch.quantile(found, share, dim=0).T)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -40,7 +40,7 @@ def fit_side_data(network: StackClassifier, training: StackSet, *, source: objec
     """Give a new network the scales of the training part's azimuthal and pose features, and of its task targets."""
     device = next(network.parameters()).device
     if network.azimuthal is not None:
-        network.azimuthal.fit(training.x.to(device))
+        network.azimuthal.fit(training.x)
     if network.pose is not None:
         network.pose.fit(training.pose.to(device))
     if network.tasks is not None:

@@ -103,10 +103,11 @@ def _run(config: TrainClassifierConfig, run: Run, held: Split, stacks: Path, syn
                                         device=device))
         judged = {part: load(stacks, sample_ids=held.parts[part]) for part in ("validation", "test")}
     state = State(config, class_map, device)
-    for network in (state.model, state.average):
-        fit_side_data(network, real, source=stacks)
     if run.checkpoint_path.exists():
         state.load(run.checkpoint_path)
+    else:
+        fit_side_data(state.model, real, source=stacks)
+        state.average.load_state_dict(state.model.state_dict())
     if ranks.first:
         run.rewind(state.images_seen)
     sizes = class_sizes(config, sources).to(device)

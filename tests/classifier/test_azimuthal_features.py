@@ -104,6 +104,18 @@ def test_ranks_are_those_among_the_training_part():
     assert ranks.mean(0).abs().max() < 0.01 and (ranks.std(0) - 3**-0.5).abs().max() < 0.02
 
 
+def test_of_many_stacks_evenly_spaced_ones_are_enough(monkeypatch):
+    """More than torch.quantile takes: 30,000 stacks have 18.8M features."""
+    many, few = (AzimuthalEmbedding(3, any_order=False, dropout=0.0) for _ in range(2))
+    x = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(3))
+    many.fit(x[0].expand(30_000, 3, 32, 32))
+    assert torch.allclose(many.quantiles[:, [0, -1]].T, azimuthal_features(x[:1]).flatten(1), atol=1e-5)
+    monkeypatch.setattr("classifier.azimuthal_features.FITTED", 3)
+    many.fit(x.repeat_interleave(3, dim=0))
+    few.fit(x)
+    assert torch.equal(many.quantiles, few.quantiles)
+
+
 def test_the_features_may_stand_alone_but_not_be_missing():
     network = StackClassifier(ModelConfig(**{**NET, "widths": ()}, azimuthal_features=True), classes=5, size_pixels=32)
     assert network.features(torch.rand(2, 3, 32, 32)).shape == (2, EMBEDDED)

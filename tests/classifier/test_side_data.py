@@ -151,8 +151,8 @@ def test_micro_batches_and_a_checkpoint_change_nothing(described, make_train_con
         config = make_train_config(model=model, micro_batch=micro)
         only = source(described, config.model)
         sizes, state = class_sizes(config, [only]), State(config, MAP, CPU)
-        for network in (state.model, state.average):
-            fit_side_data(network, only.samples, source="test")
+        fit_side_data(state.model, only.samples, source="test")
+        state.average.load_state_dict(state.model.state_dict())
         losses = [float(step(state, config, [only], sizes, MAP, ALONE))]
         state.images_seen += config.batch
         if micro:
