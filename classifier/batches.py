@@ -51,7 +51,12 @@ def draw_batch(config: TrainClassifierConfig, sources: list[Source], images_seen
 
 def draw_beside(config: TrainClassifierConfig, sources: list[Source], images_seen: int, rows: range
                 ) -> tuple[Tensor | None, Tensor | None]:
-    """Pose features [len(rows), 9] and task targets [len(rows), T] of the stacks that draw_batch gives at `rows`."""
+    """Pose features [len(rows), 9] and task targets [len(rows), T] of the stacks that draw_batch gives at `rows`.
+
+    None for what the network does not want.
+    """
+    if sources[0].samples.pose is None and sources[0].samples.task_target is None:
+        return None, None
     drawn = [sent(_drawn_at(config, sources, number, images_seen, rows, 0), source.samples.device)
              for number, source in enumerate(sources)]
     columns = zip(*((source.samples.pose, source.samples.task_target) for source in sources), strict=True)
