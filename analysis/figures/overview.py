@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from cbedgan.boundary.latents import latents, z_seeds
 from cbedgan.boundary.margin import Judge, LatentPaths
 from cbedgan.demo import config_folder, data_folder
 from cbedgan.gan.generator import load_generator
+from cbedgan.gan.latents import latents, z_seeds
 from classifier.config import load_config
 from classifier.dataset import load_stack_set
 from classifier.predict import load_classifier

@@ -9,7 +9,6 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from cbedgan.boundary.latents import latents, z_seeds
 from cbedgan.boundary.margin import Judge, LatentPaths
 from cbedgan.boundary.pairs import Pairs, choose_pairs, first_known, soft_confusion
 from cbedgan.boundary.plan import Plan, follow_rivals, plan_pairs
@@ -17,6 +16,7 @@ from cbedgan.boundary.probefile import ProbedPaths, read_probe, write_probe
 from cbedgan.boundary.record import stage_record
 from cbedgan.boundary.trace import TraceConfig, trace
 from cbedgan.gan.generator import TrainedGenerator, load_generator
+from cbedgan.gan.latents import latents, z_seeds
 from classifier.config import Config
 from classifier.dataset import load_stack_set
 from classifier.errors import InputError

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cbedgan.boundary.latents import latents, z_seeds
 from cbedgan.boundary.probefile import ProbedPaths, ProbeFile
 from cbedgan.gan.generator import TrainedGenerator
+from cbedgan.gan.latents import latents, z_seeds
 
 KINDS = ("interior", "boundary")
 LEAST_CONFUSION = 0.01

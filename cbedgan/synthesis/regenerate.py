@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from cbedgan.boundary.latents import latents
 from cbedgan.gan.generator import TrainedGenerator
+from cbedgan.gan.latents import latents
 from classifier.errors import InputError
 
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from cbedgan.boundary.latents import latents, z_seeds
 from cbedgan.boundary.pairs import Pairs, choose_pairs, first_known, soft_confusion
 from cbedgan.boundary.plan import follow_rivals, plan_pairs
 
@@ -61,14 +60,3 @@ def test_rivals_that_are_no_partner_are_followed_once():
 def test_without_rivals_nothing_is_followed():
     plan = plan_pairs(choose_pairs(np.eye(4), np.array([1]), partners=1, seed=0), paths=3)
     assert len(follow_rivals(plan, np.full(6, -1))) == 0
-
-
-def test_each_latent_depends_on_its_own_seed():
-    seeds = z_seeds(0, 225, n=3)
-    assert seeds.tolist() != z_seeds(0, 216, n=3).tolist()
-    assert z_seeds(1, n=2)[0] != z_seeds(1, 0, n=2)[0]
-    assert z_seeds(0, 225, n=2, first=1).tolist() == seeds[1:].tolist()
-    assert (latents(seeds, 5)[2] == latents(seeds[2:], 5)[0]).all()
-    assert latents(z_seeds(1, n=0), 5).shape == (0, 5)
-    z = latents(z_seeds(1, n=200), 50)
-    assert abs(float(z.mean())) < 0.05 and abs(float(z.std()) - 1) < 0.05

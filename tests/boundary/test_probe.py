@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from cbedgan.boundary.latents import latents
 from cbedgan.boundary.margin import Judge, LatentPaths, translation
 from cbedgan.boundary.probe import ProbeConfig, probe
 from cbedgan.boundary.probefile import read_probe
 from cbedgan.boundary.trace import TraceConfig, trace
 from cbedgan.gan.generator import load_generator
+from cbedgan.gan.latents import latents
 from classifier.config import parse_config
 from classifier.errors import InputError
 from classifier.predict import load_classifier

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from cbedgan.boundary.latents import latents, z_seeds
 from cbedgan.boundary.probefile import ProbedPaths, ProbeFile
+from cbedgan.gan.latents import latents, z_seeds
 from cbedgan.synthesis.latents import boundary, interior, usable_points
 from classifier.spacegroup import ClassMap
 
