@@ -13,7 +13,10 @@ from torch import Tensor
 from cbedgan.gan.contact_sheet import write_contact_sheet
 from cbedgan.gan.fidelity import assess, random_features
 from cbedgan.gan.generator import TrainedGenerator, load_generator
-from cbedgan.gan.step import Data, State, TrainGanConfig, take_step
+from cbedgan.gan.state import State
+from cbedgan.gan.step import take_step
+from cbedgan.gan.train_config import TrainGanConfig
+from cbedgan.gan.training_data import Data
 from classifier.dataset import Frame, load_training_set
 from classifier.errors import InputError
 from classifier.intensity import IntensityTransform

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cbedgan.gan.step import TrainGanConfig
+from cbedgan.gan.train_config import TrainGanConfig
 from classifier.config import parse_config
 
 TINY: dict[str, Any] = {

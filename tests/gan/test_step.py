@@ -11,7 +11,10 @@ import pytest
 import torch
 
 from cbedgan.gan import step as step_module
-from cbedgan.gan.step import TERMS, Data, State, TrainGanConfig, make_augmentation, principal_components, take_step
+from cbedgan.gan.state import TERMS, State, principal_components
+from cbedgan.gan.step import make_augmentation, take_step
+from cbedgan.gan.train_config import TrainGanConfig
+from cbedgan.gan.training_data import Data
 from classifier.dataset import load_physical, stack_set
 from classifier.intensity import IntensityTransform
 from classifier.spacegroup import ClassMap

@@ -1,0 +1,54 @@
+"""What decides a training of the GAN."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from cbedgan.gan.networks import NetworkConfig
+from cbedgan.gan.schedule import Schedule
+from classifier.augment import AugmentConfig
+from classifier.config import Config
+from classifier.geometry import ViewConfig
+from classifier.intensity import IntensityConfig
+
+
+class TrainGanConfig(Config):
+    """Everything that decides a GAN training.
+
+    augment_probability: share of the samples that the discriminator sees transformed, real and generated alike;
+    burn_in_share: share of `images` after which the schedules of learning_rate, beta2 and gamma rest; penalty_every: R1
+    and R2 act at every k-th step, times k; unconditional_weight: of the class-blind head's loss; class_noise: standard
+    deviation added to e(class) in the mapping, larger for rare classes by class_noise_beta; twins_*: NoisyTwins;
+    ema_*: half-life of the averaged generator and its ramp; max_skipped_share: of steps with a gradient not finite;
+    sheet_samples: stacks a group in the contact sheet; fidelity_samples: largest number of stacks measured at the end.
+    """
+
+    seed: int
+    threads: int
+    device: Literal["auto", "cpu", "cuda"]
+    view: ViewConfig
+    intensity: IntensityConfig
+    augment: AugmentConfig
+    augment_probability: float
+    network: NetworkConfig
+    images: int
+    batch: int
+    sampling_power: float
+    burn_in_share: float
+    learning_rate: Schedule
+    beta2: Schedule
+    gamma: Schedule
+    penalty_every: int
+    unconditional_weight: float
+    class_noise: float
+    class_noise_beta: float
+    twins_weight: float
+    twins_decorrelation: float
+    twins_batch: int
+    ema_half_life_images: int
+    ema_ramp_up: float
+    max_skipped_share: float
+    report_every_images: int
+    checkpoint_every_images: int
+    sheet_samples: int
+    fidelity_samples: int

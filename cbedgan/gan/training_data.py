@@ -1,0 +1,49 @@
+"""What a GAN trains on: the train part, how a batch of it is drawn, and what the classes' sizes imply."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cbedgan.gan.conditioning import effective_number_noise
+from cbedgan.gan.train_config import TrainGanConfig
+from classifier.dataset import StackSet
+from classifier.sampling import Strata
+from classifier.spacegroup import ClassMap
+
+SHOTS = ("few", "medium", "many")
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """The train part on the device, how it is drawn, and per class [K]: shot group 0..2 and noise of the embedding."""
+
+    samples: StackSet
+    strata: Strata
+    class_map: ClassMap
+    shots: Tensor
+    class_noise: Tensor
+
+    @classmethod
+    def build(cls, samples: StackSet, class_map: ClassMap, config: TrainGanConfig, device: torch.device) -> Data:
+        """Order the samples for drawing and move them to the device."""
+        strata = Strata.build(samples.class_idx.numpy(), samples.material)
+        materials = torch.zeros(len(class_map), dtype=torch.int64)
+        materials[: len(strata.class_size)] = torch.from_numpy(strata.class_size)
+        shots = (materials > 20).long() + (materials >= 100).long()
+        counts = torch.bincount(samples.class_idx, minlength=len(class_map))
+        noise = effective_number_noise(counts, config.class_noise, config.class_noise_beta)
+        return cls(samples.to(device), strata, class_map, shots.to(device), noise.to(device))
+
+
+def draw_real(config: TrainGanConfig, data: Data, images_seen: int) -> tuple[Tensor, Tensor]:
+    """Draw real x [B, C, *spatial] and class_idx [B]: a class by (its materials)^power, a material, a sample."""
+    def rows(later: int) -> np.ndarray:
+        return data.strata.draw(batch=config.batch, seed=config.seed, images_seen=images_seen + later * config.batch,
+                                power=config.sampling_power)
+
+    drawn = torch.from_numpy(rows(0)).to(data.samples.device)
+    return data.samples.gather(rows), data.samples.class_idx[drawn]
