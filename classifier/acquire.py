@@ -14,7 +14,7 @@ from classifier.acquisition import BoundaryPoints, bald, boundary_proximity, by_
 from classifier.errors import InputError
 from classifier.metrics import softmax
 from classifier.pose_input import load_pose_features
-from classifier.predict import TrainedClassifier, predict_features, predict_logits
+from classifier.predict import TrainedClassifier, predict_with_features
 from classifier.stackfile import StackFile
 from classifier.viewed import Viewed
 
@@ -72,7 +72,7 @@ def see(classifier: TrainedClassifier, stacks: Path, sample_ids: Sequence[str]) 
         for block in viewed.blocks():
             seen = (torch.from_numpy(classifier.intensity.normalise(block)),
                     None if pose is None else pose[start:start + len(block)])
-            parts.append((predict_logits(classifier.model, *seen), predict_features(classifier.model, *seen)))
+            parts.append(predict_with_features(classifier.model, *seen))
             start += len(block)
     return Seen(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 

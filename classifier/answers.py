@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from classifier.dataset import load_physical
 from classifier.ensemble import mean_log_probability
 from classifier.errors import InputError
 from classifier.levels import level_matrix
 from classifier.metrics import softmax
 from classifier.plausibility import measure
-from classifier.predict import Predictions, TrainedClassifier, predict, predict_features
-from classifier.side_data import properties
+from classifier.predict import OwnStacks, Predictions, TrainedClassifier, predict_with_features
+from classifier.side_data import properties, task_answers
 from classifier.spacegroup import ClassMap, symbol
 from classifier.subgroups import neighbours
 from classifier.trust import confidence_threshold, plausible_probability
@@ -107,21 +105,20 @@ def answer_stacks(classifiers: Sequence[TrainedClassifier], stacks: Path, *, top
                              value=f"{len(class_map)} and {len(other.class_map)} groups, or others",
                              remedy="Give classifiers of one class map.")
     rules = Rules.of(classifiers, accuracy)
-    each = [predict(classifier, stacks) for classifier in classifiers]
+    each, looks, told = zip(*(_judge(classifier, stacks, rules) for classifier in classifiers), strict=True)
     # One classifier's own logits leave as they are, uncalibrated, for whoever compares them.
     logits = mean_log_probability(np.stack([
         found.logits / (classifier.trust.temperature if classifier.trust is not None else 1)
         for classifier, found in zip(classifiers, each, strict=True)]))
     probability = softmax(logits)
-    looks = [_look(classifier, stacks) for classifier in classifiers] if rules.fitted else []
-    answers = [_answer(sample_id, p, [look.of(row) for look in looks], class_map, rules, top)
+    answers = [_answer(sample_id, p, [look.of(row) for look in looks if look is not None], class_map, rules, top)
                for row, (sample_id, p) in enumerate(zip(each[0].sample_id.tolist(), probability, strict=True))]
-    if told := properties(classifiers, stacks):
-        answers = [replace(answer, properties=of) for answer, of in zip(answers, told, strict=True)]
+    if named := properties(classifiers, told):
+        answers = [replace(answer, properties=of) for answer, of in zip(answers, named, strict=True)]
     return answers, rules, each[0] if len(each) == 1 else _mean(each, logits)
 
 
-def _mean(each: list[Predictions], logits: np.ndarray) -> Predictions:
+def _mean(each: Sequence[Predictions], logits: np.ndarray) -> Predictions:
     """The predictions of an ensemble; its members may come from several splits."""
     digests = sorted({found.split_digest for found in each})
     return replace(each[0], logits=logits,
@@ -148,16 +145,22 @@ class _Look:
         return float(self.distance[row]), float(self.excursion[row].max()), self.complaints[row], self.nearest[row]
 
 
-def _look(classifier: TrainedClassifier, stacks: Path) -> _Look:
-    trust = classifier.trust
-    intensity, _, frame = load_physical(stacks, classifier.view)
-    seen = measure(intensity, classifier.intensity, frame.detector, shift_pixels=trust.plausibility.shift_pixels)
-    x = torch.from_numpy(classifier.intensity.normalise(intensity))
-    found, bank = predict_features(classifier.model, x, classifier.pose_of(stacks)), trust.bank
-    rows, distance = bank.nearest(found, NEAREST)
+def _judge(classifier: TrainedClassifier, stacks: Path, rules: Rules
+           ) -> tuple[Predictions, _Look | None, np.ndarray | None]:
+    """What one classifier predicts, its look where trust was fitted, and its answers to added tasks or None."""
+    own, network = OwnStacks.read(stacks, classifier), classifier.model
+    logits, features = predict_with_features(network, own.x, own.pose)
+    return (own.predictions(logits), _look(own, features) if rules.fitted else None,
+            task_answers(network, features) if network.tasks is not None else None)
+
+
+def _look(own: OwnStacks, features: np.ndarray) -> _Look:
+    judge, trust, bank = own.classifier, own.classifier.trust, own.classifier.trust.bank
+    seen = measure(own.intensity, judge.intensity, judge.frame.detector, shift_pixels=trust.plausibility.shift_pixels)
+    rows, distance = bank.nearest(features, NEAREST)
     nearest = [tuple(zip(bank.material[row].tolist(), bank.space_group[row].tolist(), far.tolist(), strict=True))
                for row, far in zip(rows, distance, strict=True)]
-    return _Look(bank.distance(found) / trust.usual_distance, trust.plausibility.excursion(seen),
+    return _Look(bank.distance(features) / trust.usual_distance, trust.plausibility.excursion(seen),
                  [trust.plausibility.complaints(stack) for stack in seen], nearest)
 
 

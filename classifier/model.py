@@ -170,6 +170,11 @@ class StackClassifier(DrawsForBatch):
         """Logits float32 [B, K] of x as it is; the head is computed in float32 under autocast too."""
         return self._judge(self.dropout(self.features(x, pose)))
 
+    def with_features(self, x: Tensor, pose: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Logits [B, K] as forward gives them in evaluation, and the features [B, F] of x as it is."""
+        features = self.features(x, pose)
+        return self._judge(features) if self.views == "one" else self(x, pose), features
+
     def with_tasks(self, x: Tensor, pose: Tensor | None) -> tuple[Tensor, Tensor]:
         """Logits [B, K] of x as it is, and what the heads of the tasks make of the same features, [B, T]."""
         features = self.dropout(self.features(x, pose))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from classifier.intensity import IntensityTransform
 from classifier.model import ModelConfig, StackClassifier
 from classifier.pose_input import load_pose_features
 from classifier.spacegroup import ClassMap
-from classifier.stackfile import StackFile
+from classifier.stackfile import SampleTable, StackFile
 from classifier.trust import Trust
 
 PREDICT_AT_ONCE = 256  # stacks a forward pass
@@ -56,10 +56,6 @@ class TrainedClassifier:
     def logits(self, x: Tensor, pose: Tensor | None = None) -> Tensor:
         """Logits float32 [B, K] of normalised stacks x [B, 3, H, W]; differentiable, one pass."""
         return self.model(x, pose)
-
-    def pose_of(self, stacks: Path) -> Tensor | None:
-        """Pose features [N, 9] of a file's samples for a network that has them as an input; InputError if unknown."""
-        return load_pose_features(stacks) if self.model_config.pose_input else None
 
     def save(self, path: Path) -> str:
         """Write the checkpoint (kind "classifier") and return its digest."""
@@ -95,9 +91,9 @@ def load_classifier(path: Path, *, split_digest: str | None = None) -> TrainedCl
                           size_pixels=frame.detector.size_pixels)
         return TrainedClassifier(
             model.to(memory_format=torch.channels_last).eval().requires_grad_(False), config, class_map,
-            ViewConfig(**parts["view"]), frame,
-            IntensityTransform.from_state(parts["intensity"]), parts["prior"], parts["training_materials"],
-            header["split_digest"], header["stack_digest"], header["provenance"], held.digest, trust)
+            ViewConfig(**parts["view"]), frame, IntensityTransform.from_state(parts["intensity"]), parts["prior"],
+            parts["training_materials"], header["split_digest"], header["stack_digest"], header["provenance"],
+            held.digest, trust)
 
 
 def predict_logits(model: StackClassifier, x: Tensor, pose: Tensor | None = None) -> np.ndarray:
@@ -105,27 +101,33 @@ def predict_logits(model: StackClassifier, x: Tensor, pose: Tensor | None = None
 
     pose: features [N, 9] (pose_input.pose_features), for a model that has them as an input.
     """
-    logits = _batch_by_batch(model, model, x, pose)
-    return torch.cat(logits).numpy() if logits else np.zeros((0, model.head.out_features), np.float32)
+    return _batch_by_batch(model, lambda *seen: [model(*seen)], [model.head.out_features], x, pose)[0]
 
 
 def predict_features(model: StackClassifier, x: Tensor, pose: Tensor | None = None) -> np.ndarray:
     """Features float32 [N, F] as predict_logits gives logits."""
-    features = _batch_by_batch(model, model.features, x, pose)
-    return torch.cat(features).numpy() if features else np.zeros((0, model.head.weight.shape[1]), np.float32)
+    return _batch_by_batch(model, lambda *seen: [model.features(*seen)], [model.feature_count], x, pose)[0]
 
 
-def _batch_by_batch(model: StackClassifier, what: Callable[..., Tensor], x: Tensor, pose: Tensor | None
-                    ) -> list[Tensor]:
-    """What a function of the model makes of stacks and poses, on the CPU, in evaluation mode."""
+def predict_with_features(model: StackClassifier, x: Tensor, pose: Tensor | None = None
+                          ) -> tuple[np.ndarray, np.ndarray]:
+    """What predict_logits and predict_features give, from one pass where the network sees one view."""
+    return tuple(_batch_by_batch(model, model.with_features, [model.head.out_features, model.feature_count], x, pose))
+
+
+def _batch_by_batch(model: StackClassifier, what: Callable[..., Sequence[Tensor]], widths: Sequence[int], x: Tensor,
+                    pose: Tensor | None) -> list[np.ndarray]:
+    """What a function of the model makes of stacks and poses, float32 [N, width] each, in evaluation mode."""
     training, device = model.training, next(model.parameters()).device
     model.eval()
+    found = [[torch.zeros(0, width) for width in widths]]
     with torch.inference_mode():
-        found = [what(x[start:start + PREDICT_AT_ONCE].to(device),
-                      None if pose is None else pose[start:start + PREDICT_AT_ONCE].to(device)).cpu()
-                 for start in range(0, len(x), PREDICT_AT_ONCE)]
+        for start in range(0, len(x), PREDICT_AT_ONCE):
+            rows = slice(start, start + PREDICT_AT_ONCE)
+            seen = what(x[rows].to(device), None if pose is None else pose[rows].to(device))
+            found.append([values.cpu() for values in seen])
     model.train(training)
-    return found
+    return [torch.cat(column).numpy() for column in zip(*found, strict=True)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,15 +211,40 @@ def _array(content: bytes) -> np.ndarray:
     return array
 
 
+@dataclass(frozen=True, eq=False)
+class OwnStacks:
+    """Every stack of a user's file, labelled or not, as one classifier wants them.
+
+    intensity, x: float32 [N, 3, H, W], physical and normalised; pose: [N, 9] where the classifier has that input.
+    """
+
+    classifier: TrainedClassifier
+    intensity: np.ndarray
+    x: Tensor
+    pose: Tensor | None
+    table: SampleTable
+    digest: str
+
+    @classmethod
+    def read(cls, stacks: Path, classifier: TrainedClassifier) -> OwnStacks:
+        """Read them; another pose, detector or unit than the classifier's is an InputError."""
+        intensity, table, frame = load_physical(stacks, classifier.view)
+        classifier.frame.require(frame, stacks)
+        with StackFile(stacks) as file:
+            digest = file.digest
+        x = torch.from_numpy(classifier.intensity.normalise(intensity))
+        pose = load_pose_features(stacks) if classifier.model_config.pose_input else None
+        return cls(classifier, intensity, x, pose, table, digest)
+
+    def predictions(self, logits: np.ndarray) -> Predictions:
+        """The classifier's logits [N, K] with all that is known of their stacks."""
+        table, judge = self.table, self.classifier
+        provenance = {**judge.provenance, "classifier_digest": judge.digest, "stack_digest": self.digest}
+        return Predictions(table.sample_id, table.material, table.structure_type, table.space_group, logits,
+                           np.full(len(table), ""), judge.class_map, judge.split_digest, provenance)
+
+
 def predict(classifier: TrainedClassifier, stacks: Path) -> Predictions:
     """Judge every stack of a stack file, labelled or not; another pose, detector or unit is an InputError."""
-    intensity, table, frame = load_physical(stacks, classifier.view)
-    classifier.frame.require(frame, stacks)
-    with StackFile(stacks) as file:
-        digest = file.digest
-    x = torch.from_numpy(classifier.intensity.normalise(intensity))
-    provenance = {**classifier.provenance, "classifier_digest": classifier.digest, "stack_digest": digest}
-    return Predictions(table.sample_id, table.material, table.structure_type, table.space_group,
-                       predict_logits(classifier.model, x, classifier.pose_of(stacks)), np.full(len(table), ""),
-                       classifier.class_map,
-                       classifier.split_digest, provenance)
+    own = OwnStacks.read(stacks, classifier)
+    return own.predictions(predict_logits(classifier.model, own.x, own.pose))

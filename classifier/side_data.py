@@ -9,20 +9,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from classifier.dataset import StackSet, load_physical
+from classifier.dataset import StackSet
 from classifier.metrics import material_weights
 from classifier.model import ModelConfig, StackClassifier
 from classifier.pose_input import load_pose_features
-from classifier.predict import TrainedClassifier
+from classifier.predict import PREDICT_AT_ONCE, TrainedClassifier, predict_features
 from classifier.stackfile import StackFile
 from classifier.task_answers import named_answers
 from classifier.task_scores import score_tasks
 from classifier.tasks import check_training_targets, targets
 from classifier.viewed import rows_of
-
-AT_ONCE = 256  # stacks a forward pass
 
 
 def with_side_data(samples: StackSet, stacks: Path, model: ModelConfig, cache: Path | None = None) -> StackSet:
@@ -48,39 +45,32 @@ def fit_side_data(network: StackClassifier, training: StackSet, *, source: objec
         network.tasks.fit(training.task_target.to(device))
 
 
-def task_answers(network: StackClassifier, x: Tensor, pose: Tensor | None) -> Tensor:
-    """Answers float32 [N, T] to the added tasks, columns as in tasks.columns_of, of stacks [N, 3, H, W]."""
-    answers, device = [], next(network.parameters()).device
-    network.eval()
+def task_answers(network: StackClassifier, features: np.ndarray) -> np.ndarray:
+    """Answers float32 [N, T] to the added tasks, columns as in tasks.columns_of, from a network's features [N, F]."""
+    device = next(network.parameters()).device
     with torch.inference_mode():
-        for rows in torch.arange(len(x)).split(AT_ONCE):
-            _, output = network.with_tasks(x[rows].to(device), None if pose is None else pose[rows].to(device))
-            answers.append(network.tasks.answers(output).cpu())
-    return torch.cat(answers) if answers else torch.zeros(0, len(network.tasks.mean))
+        return torch.cat([network.tasks.answers(network.tasks(part.to(device))).cpu()
+                          for part in torch.from_numpy(features).split(PREDICT_AT_ONCE)]).numpy()
 
 
-def properties(classifiers: Sequence[TrainedClassifier], stacks: Path) -> list[dict[str, Any]]:
-    """What the heads of added tasks say of each stack of a file, see task_answers; [] where no classifier has any.
+def properties(classifiers: Sequence[TrainedClassifier], told: Sequence[np.ndarray | None]) -> list[dict[str, Any]]:
+    """What the heads of added tasks say of each stack in words and units; [] where no classifier has any.
 
-    Of several classifiers, the mean over those with the same tasks as the first that has some.
+    told: task_answers [N, T] of each classifier, None of one without tasks; the mean counts, over those with the same
+    tasks as the first that has some.
     """
-    able = [classifier for classifier in classifiers if classifier.model.tasks is not None]
-    if not able:
-        return []
-    tasks, found = tuple(able[0].model.tasks.columns), []
-    for classifier in able:
-        if tuple(classifier.model.tasks.columns) == tasks:
-            intensity, _, _ = load_physical(stacks, classifier.view)
-            x = torch.from_numpy(classifier.intensity.normalise(intensity))
-            found.append(task_answers(classifier.model, x, classifier.pose_of(stacks)).numpy())
-    return named_answers(np.mean(found, axis=0), tasks)
+    tasks = [tuple(classifier.model.tasks.columns) if classifier.model.tasks is not None else ()
+             for classifier in classifiers]
+    first = next(filter(None, tasks), ())
+    alike = [answers for columns, answers in zip(tasks, told, strict=True) if columns == first]
+    return named_answers(np.mean(alike, axis=0), first) if first else []
 
 
 def judge_tasks(network: StackClassifier, samples: StackSet) -> dict[str, Any]:
     """{"tasks": scores of the added tasks, each beside what the training mean scores}; {} where there are none."""
     if network.tasks is None or not len(samples):
         return {}
-    answers = task_answers(network, samples.x, samples.pose).numpy()
+    answers = task_answers(network, predict_features(network, samples.x, samples.pose))
     known = (samples.structure_type != "").all()
     group = np.char.add(samples.class_idx.cpu().numpy().astype(str), " ")
     return {"tasks": score_tasks(

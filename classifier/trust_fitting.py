@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 from torch import Tensor
@@ -14,7 +13,7 @@ from classifier.feature_bank import FeatureBank, bank_rows
 from classifier.intensity import stacks_at_once
 from classifier.metrics import material_weights
 from classifier.plausibility import Plausibility, measure
-from classifier.predict import TrainedClassifier, predict_features, predict_logits
+from classifier.predict import TrainedClassifier, predict_features, predict_logits, predict_with_features
 from classifier.trust import USUAL_DISTANCE, Trust, fit_temperature
 
 FEWEST = 10  # validation stacks from which on it is worth fitting
@@ -32,13 +31,16 @@ def with_trust(classifier: TrainedClassifier, *, training: StackSet, validation:
     model, transform = classifier.model, classifier.intensity
     rows, kept = bank_rows(training.material, seed=0), bank_rows(validation.material, seed=0)
     space_group = np.asarray(classifier.class_map.space_groups)[training.class_idx.cpu().numpy()[rows]]
-    features = partial(predict_features, model)
-    bank = FeatureBank.build(_in_turn(features, training, rows), training.material[rows], space_group)
-    measured = _in_turn(lambda x, _: measure(transform.denormalise(x).numpy(), transform, classifier.frame.detector,
-                                             shift_pixels=shift_pixels), training, rows[::-(-len(rows) // MEASURED)])
-    distance = np.sort(bank.distance(_in_turn(features, validation, kept)))
+    bank = FeatureBank.build(np.concatenate([predict_features(model, *seen) for seen in _blocks(training, rows)]),
+                             training.material[rows], space_group)
+    measured = np.concatenate([
+        measure(transform.denormalise(x).numpy(), transform, classifier.frame.detector, shift_pixels=shift_pixels)
+        for x, _ in _blocks(training, rows[::-(-len(rows) // MEASURED)])])
+    logits, features = (np.concatenate(column) for column in zip(*(
+        predict_with_features(model, *seen) for seen in _blocks(validation, kept)), strict=True))
+    distance = np.sort(bank.distance(features))
     usual = distance[min(len(distance), int(np.ceil((len(distance) + 1) * USUAL_DISTANCE))) - 1]
-    return replace(classifier, trust=Trust(*_calibration(classifier, validation), float(usual), bank,
+    return replace(classifier, trust=Trust(*_calibration(logits, validation, kept), float(usual), bank,
                                            Plausibility.fit(measured, shift_pixels)))
 
 
@@ -46,28 +48,28 @@ def recalibrated(classifier: TrainedClassifier, validation: StackSet) -> Trained
     """The same classifier, of which only the head was changed, with its temperature fitted anew."""
     if classifier.trust is None:
         return classifier
-    temperature, logits, class_idx, weight = _calibration(classifier, validation)
+    kept = bank_rows(validation.material, seed=0)
+    logits = np.concatenate([predict_logits(classifier.model, *seen) for seen in _blocks(validation, kept)])
+    temperature, logits, class_idx, weight = _calibration(logits, validation, kept)
     return replace(classifier, trust=replace(classifier.trust, temperature=temperature, logits=logits,
                                              class_idx=class_idx, weight=weight))
 
 
-def _calibration(classifier: TrainedClassifier, validation: StackSet
+def _calibration(logits: np.ndarray, validation: StackSet, kept: np.ndarray
                  ) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
-    """Temperature, and the logits [V, K], class_idx [V] and weights [V] of validation that it was fitted on.
+    """Temperature, and the logits [V, K], class_idx [V] and weights [V] of the `kept` stacks that it was fitted on.
 
     Every group weighs the same, and in it every material: how often a user's crystals have which, nobody knows.
     """
-    kept = bank_rows(validation.material, seed=0)
-    logits = _in_turn(partial(predict_logits, classifier.model), validation, kept)
     class_idx, weight = validation.class_idx.cpu().numpy()[kept], material_weights(validation.material[kept])
     weight = weight / np.bincount(class_idx, weight)[class_idx]
     weight *= len(weight) / weight.sum()
     return fit_temperature(logits, class_idx, weight), logits, class_idx, weight
 
 
-def _in_turn(what: Callable[[Tensor, Tensor | None], np.ndarray], samples: StackSet, rows: np.ndarray) -> np.ndarray:
-    """What a function makes of the stacks and poses of some samples, of so many at a time as memory has room for."""
+def _blocks(samples: StackSet, rows: np.ndarray) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """Stacks and poses of some samples, of so many at a time as memory has room for."""
     at_once = stacks_at_once(samples.x.shape[1:])
-    parts = [rows[start:start + at_once] for start in range(0, len(rows), at_once)]
-    return np.concatenate([what(samples.x[part].cpu(), None if samples.pose is None else samples.pose[part].cpu())
-                           for part in parts])
+    for start in range(0, len(rows), at_once):
+        part = rows[start:start + at_once]
+        yield samples.x[part].cpu(), None if samples.pose is None else samples.pose[part].cpu()
