@@ -1,0 +1,49 @@
+"""Density and coverage (Naeem et al. 2020, arXiv 2002.09797): do generated samples lie where real ones lie, and how
+much of what is real do they reach?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+NEIGHBOURS = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Balls:
+    """Each reference sample [m, F] with a ball up to its k-th neighbour of another material, k = 5 or all there are.
+
+    Of another material, since energies of one material would fill the k neighbours of each other.
+    """
+
+    reference: Tensor
+    radius: Tensor
+    neighbours: int
+
+    @classmethod
+    def around(cls, reference: Tensor, material: Tensor) -> Balls | None:
+        """Balls of features reference [m, F] with material codes [m]; None for a single material."""
+        distance = torch.cdist(reference, reference)
+        distance[material[:, None] == material[None]] = torch.inf
+        k = min(NEIGHBOURS, int((distance < torch.inf).sum(1).min())) if len(reference) else 0
+        return cls(reference, distance.kthvalue(k, 1).values, k) if k else None
+
+    def holding(self, f: Tensor) -> Tensor:
+        """Whether features f [n, F] lie in each ball, bool [n, m]."""
+        return torch.cdist(f, self.reference) <= self.radius
+
+
+def density_coverage(f: Tensor, reference: Tensor, material: Tensor) -> dict[str, float]:
+    """Density and coverage of features f [n, F] against reference [m, F] with material codes [m]; {} where undefined.
+
+    Density: samples a ball holds over what it would hold of real ones, 1 where alike; coverage: share of balls that
+    hold any.
+    """
+    balls = Balls.around(reference, material)
+    if balls is None or not len(f):
+        return {}
+    inside = balls.holding(f)
+    return {"density": float(inside.sum(1).float().mean() / balls.neighbours),
+            "coverage": float(inside.any(0).float().mean())}

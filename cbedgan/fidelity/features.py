@@ -1,0 +1,44 @@
+"""What stacks are compared by: a trained classifier's features, those of random weights, and azimuthal features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from classifier.azimuthal_features import LEAST_PIXELS, azimuthal_features
+from classifier.dataset import Frame
+from classifier.intensity import IntensityTransform
+from classifier.model import ModelConfig, StackClassifier
+from classifier.predict import load_classifier, predict_features
+
+Features = Callable[[Tensor], Tensor]
+AT_ONCE = 256  # stacks
+
+
+def random_features(channels: int, size_pixels: int, seed: int = 0) -> Features:
+    """Features x [B, C, H, W] -> [B, F] of a fixed network with random weights, for want of a trained one."""
+    halvings = next(n for n in (3, 2, 1, 0) if size_pixels % 2**n == 0)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = StackClassifier(ModelConfig(widths=(64, 64, 64)[:halvings], blocks=0, groups=1, dropout=0.0),
+                                  classes=1, size_pixels=size_pixels, channels=channels).eval()
+    return lambda x: torch.from_numpy(predict_features(network, x))
+
+
+def judge_features(classifier: Path, split_digest: str, frame: Frame, transform: IntensityTransform) -> Features:
+    """Features of a trained classifier of the same split for x of this scale and frame; another frame is refused."""
+    judge = load_classifier(classifier, split_digest=split_digest)
+    judge.frame.require(frame, classifier)
+    return lambda x: torch.cat([
+        torch.from_numpy(predict_features(judge.model, judge.intensity.normalise(transform.denormalise(part))))
+        for part in x.split(AT_ONCE)])
+
+
+def symmetry_features(x: Tensor) -> Tensor | None:
+    """Azimuthal features float32 [N, C * F] of patterns x [N, C, S, S]; None for samples that have none."""
+    if x.ndim != 4 or x.shape[-1] != x.shape[-2] or x.shape[-1] < LEAST_PIXELS:
+        return None
+    return torch.cat([azimuthal_features(part).flatten(1) for part in x.split(AT_ONCE)])

@@ -1,0 +1,97 @@
+"""A look at the generator while it trains: so many stacks, the same latents and figures at every report."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from cbedgan.fidelity.collapse import spread_ratio
+from cbedgan.fidelity.coverage import Balls
+from cbedgan.fidelity.features import Features
+from cbedgan.fidelity.halves import halves, sample_rows
+from cbedgan.fidelity.kernel import kid
+from cbedgan.fidelity.memorisation import Training
+from cbedgan.fidelity.symmetry import symmetry_figures, symmetry_residuals
+from classifier.config import Config
+from classifier.dataset import StackSet
+from classifier.metrics import shot_class
+
+AT_ONCE = 128  # stacks a forward pass
+
+
+class WatchConfig(Config):
+    """stacks: real stacks of the train part, and as many generated ones, that each look compares; half of the places
+    go to the groups in turn, so that rare ones are whole."""
+
+    stacks: Annotated[int, Field(ge=8)]
+
+
+class Watch:
+    """The real stacks that a training's averaged generator is held against, measured once; `look` measures it.
+
+    features: of x as the generator normalises it. No random number of the training is drawn.
+    """
+
+    def __init__(self, config: WatchConfig, samples: StackSet, features: Features, *, latent_dim: int,
+                 seed: int) -> None:
+        self._begun, self._spent = time.perf_counter(), 0.0
+        labels = samples.class_idx.cpu()
+        rows = sample_rows(labels.numpy(), config.stacks, seed)
+        x = samples.x[torch.from_numpy(rows).to(samples.x.device)].cpu()
+        self.class_idx, self.features = labels[torch.from_numpy(rows)], features
+        material = np.unique(samples.material[rows], return_inverse=True)[1]
+        materials_of_class = np.array([len(np.unique(samples.material[labels.numpy() == k]))
+                                       for k in range(int(labels.max()) + 1)])
+        self.few = torch.from_numpy(shot_class(materials_of_class) == "few")[self.class_idx]
+        self.half = torch.from_numpy(halves(self.class_idx.numpy(), material, seed))
+        self.material, self.real = torch.from_numpy(material), features(x)
+        self.training = Training.of(x, self.class_idx, self.material)
+        self.residuals = symmetry_residuals(x)
+        self.z = torch.randn(len(rows), latent_dim, generator=torch.Generator().manual_seed(seed))
+        self._spent += time.perf_counter() - self._begun
+
+    @property
+    def share_of_time(self) -> float:
+        """Share of the wall time since it was made that it took itself: building it and all looks."""
+        return self._spent / max(time.perf_counter() - self._begun, 1e-9)
+
+    @torch.no_grad()
+    def look(self, state: Any) -> dict[str, float]:
+        """Figures of state.generator_ema by name, the same for the same weights; what cannot be measured is left out.
+
+        kid and coverage against the reference half, of all groups and (_few) of those with few materials;
+        spread_alarms: collapsed groups; copies: share of the watched stacks; symmetry_ratio: generated over real.
+        """
+        begun = time.perf_counter()
+        made = self._generate(state)
+        f = self.features(made)
+        figures = {}
+        for name, chosen in (("", torch.ones_like(self.few)), ("_few", self.few)):
+            mine, reference = self.half & chosen, ~self.half & chosen
+            found = kid(f[mine], np.arange(int(mine.sum())), self.real[reference], self.material[reference].numpy(),
+                        replicates=0, seed=0)
+            balls = Balls.around(self.real[reference], self.material[reference])
+            if found is not None:
+                figures[f"kid{name}"] = found["estimate"]
+            if balls is not None and mine.any():
+                figures[f"coverage{name}"] = float(balls.holding(f[mine]).any(0).float().mean())
+        figures["spread_alarms"] = float(len(spread_ratio(f, self.class_idx, self.real, self.class_idx)["alarm"]))
+        copied = self.training.judge(made)[1]
+        if copied:
+            figures["copies"] = copied["share"]
+        if self.residuals is not None:
+            symmetry = symmetry_figures(symmetry_residuals(made), self.class_idx, self.residuals, self.class_idx)
+            if symmetry:
+                figures["symmetry_ratio"] = symmetry["ratio"]
+        self._spent += time.perf_counter() - begun
+        return figures
+
+    def _generate(self, state: Any) -> Tensor:
+        device = state.generator_ema.mean_sample.device
+        return torch.cat([state.generator_ema(z.to(device), class_idx.to(device)).cpu() for z, class_idx in
+                          zip(self.z.split(AT_ONCE), self.class_idx.split(AT_ONCE), strict=True)])
