@@ -195,10 +195,7 @@ class Discriminator(nn.Module):
 
     def forward(self, x: torch.Tensor, class_idx: torch.Tensor) -> torch.Tensor:
         """x [B, C, *spatial], class_idx [B] -> logits [B, heads], float32."""
-        x = x - self.mean_sample
-        if self.moves:
-            x = asymmetries(x, self.moves[1])
-        x = self.from_sample(_pixels_to_patches(x, self.patch))
+        x = self.from_sample(self.prepare(x))
         heads = []
         for level in reversed(range(len(self.stages))):
             with half_precision(x.device.type, self.half and self.sides[level] >= FIRST_HALF_PRECISION_PIXELS):
@@ -208,9 +205,18 @@ class Discriminator(nn.Module):
             if level == self.unconditional_level:
                 heads.append(self.unconditional(functional.leaky_relu(x.float(), SLOPE)).flatten(1).mean(1))
             x = below.float()
+        return torch.stack([self.judge(x, class_idx), *heads], 1)
+
+    def prepare(self, x: torch.Tensor) -> torch.Tensor:
+        """x [B, C, *spatial] -> what the first convolution reads [B, channels, *spatial / patch], an affine map."""
+        x = x - self.mean_sample
+        return _pixels_to_patches(asymmetries(x, self.moves[1]) if self.moves else x, self.patch)
+
+    def judge(self, x: torch.Tensor, class_idx: torch.Tensor) -> torch.Tensor:
+        """Activations of the 4-pixel stage [B, width, 4, 4], class_idx [B] -> logits of head 0, [B]."""
         phi = functional.leaky_relu(self.features(functional.leaky_relu(x, SLOPE).flatten(1)), SLOPE)
         projection = (phi * self.embedding(class_idx)).sum(1) / math.sqrt(phi.shape[1])
-        return torch.stack([self.head(phi).squeeze(1) + projection, *heads], 1)
+        return self.head(phi).squeeze(1) + projection
 
 
 def half_precision(device_type: str, enabled: bool) -> torch.autocast:
