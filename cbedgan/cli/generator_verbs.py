@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from cbedgan.cli.app import app, wrote
 from cbedgan.cli.arguments import CORES, Cache, Classifier, Config, File, Folder, Generator, Split, Stacks, Workers
 from classifier.errors import InputError
+
+Device = Literal["auto", "cpu", "cuda"]
 
 
 @app.command("train-gan")
@@ -23,6 +25,22 @@ def train_gan(config: Config, stacks: Stacks, split: Split, out: Folder,
 
     wrote(stage(load_config(config, TrainGanConfig), stacks=stacks, split=split, out=out, classifier=classifier,
                  cache=cache))
+
+
+@app.command()
+def sample(generator: Annotated[Path, typer.Option(help="generator.safetensors.")], out: File,
+           seed: Annotated[int, typer.Option(min=0, help="Another seed makes other stacks.")],
+           groups: Annotated[str | None, typer.Option(metavar="225:100,216:50", help="Stacks of each group.")] = None,
+           every: Annotated[int | None, typer.Option("--all", min=1, help="As many of each group.")] = None,
+           mantissa_bits: Annotated[int, typer.Option(min=1, max=23, help="As the real stacks' file has it.")] = 10,
+           device: Annotated[Device, typer.Option(help="auto: a GPU where there is one.")] = "auto",
+           threads: Annotated[int, typer.Option(min=1, help="On the CPU.")] = CORES) -> None:
+    """Make any number of stacks of named groups, unjudged, into a stack file."""
+    from cbedgan.synthesis.sample import SampleConfig, read_counts
+    from cbedgan.synthesis.sample import sample as stage
+
+    wrote(stage(SampleConfig(seed=seed, counts=read_counts(groups, every), mantissa_bits=mantissa_bits),
+                generator=generator, out=out, device=device, threads=threads))
 
 
 @app.command()

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from cbedgan.boundary.probefile import ProbedPaths, ProbeFile
 from cbedgan.gan.generator import TrainedGenerator
-from cbedgan.gan.latents import latents, z_seeds
+from cbedgan.gan.latents import latents
+from cbedgan.synthesis.provenance import KINDS, interior_record, interior_seeds
 
-KINDS = ("interior", "boundary")
 LEAST_CONFUSION = 0.01
 """A pair's weight never falls below that of this confusion: real stacks that confuse it may be missing."""
 
@@ -34,9 +34,9 @@ class Candidates:
 
 def interior(generator: TrainedGenerator, space_group: int, *, seed: int, first: int, n: int) -> Candidates:
     """Draw candidates number first .. first + n - 1 of a group: fresh z, each from its own seed, and the group's e."""
-    seeds = z_seeds(seed, space_group, KINDS.index("interior"), n=n, first=first)
+    seeds = interior_seeds(space_group, seed=seed, first=first, n=n)
     return Candidates(space_group, np.full(n, space_group), _mapped(generator, seeds, space_group), [
-        {"kind": "interior", "space_group": space_group, "seed": seed, "z_seed": z_seed} for z_seed in seeds.tolist()])
+        interior_record(space_group, seed=seed, z_seed=z_seed) for z_seed in seeds.tolist()])
 
 
 def boundary(generator: TrainedGenerator, probe: ProbeFile, space_group: int, *, seed: int, first: int, n: int,

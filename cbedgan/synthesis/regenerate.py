@@ -27,8 +27,7 @@ def regenerate(provenance: str | dict[str, Any], generator: TrainedGenerator) ->
     with torch.no_grad():
         if record["kind"] == "interior":
             z = latents(np.array([record["z_seed"]]), generator.latent_dim)
-            class_idx = torch.tensor([generator.class_map.index(record["space_group"])])
-            w = generator.mapping(z, generator.embed(class_idx))
+            x = generator.sample(z, torch.tensor([generator.class_map.index(record["space_group"])]))
         else:
-            w = torch.tensor([record["w"]], dtype=torch.float32)
-        return generator.intensity.denormalise(generator.synthesise(w))[0].contiguous().numpy()
+            x = generator.synthesise(torch.tensor([record["w"]], dtype=torch.float32))
+        return generator.intensity.denormalise(x)[0].contiguous().numpy()

@@ -16,7 +16,8 @@ from cbedgan.boundary.probefile import read_probe
 from cbedgan.boundary.record import stage_record
 from cbedgan.gan.generator import TrainedGenerator, load_generator
 from cbedgan.synthesis.acceptance import ACCEPTED, REASONS, AcceptanceConfig, Reference
-from cbedgan.synthesis.latents import KINDS, Candidates, boundary, interior
+from cbedgan.synthesis.latents import Candidates, boundary, interior
+from cbedgan.synthesis.provenance import KINDS
 from cbedgan.synthesis.quota import SamplingStrategy, resolve_quota
 from cbedgan.synthesis.workshop import Workshop, make, table
 from classifier.atomic import read_json, write_json

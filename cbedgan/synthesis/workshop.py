@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +10,7 @@ import torch
 from cbedgan.gan.generator import TrainedGenerator
 from cbedgan.synthesis.acceptance import AcceptanceConfig, Batch, Reference, judge
 from cbedgan.synthesis.latents import Candidates
+from cbedgan.synthesis.provenance import synthetic_table
 from classifier.predict import TrainedClassifier
 from classifier.stackfile import SampleTable
 
@@ -60,14 +60,12 @@ def table(workshop: Workshop, candidates: Candidates, made: Made, rows: np.ndarr
     Every stack is a material of its own, and its provenance is enough to make it again (see regenerate).
     """
     class_map, group = workshop.second.class_map, candidates.space_group
-    records = [{**candidates.records[i], "generator_digest": workshop.generator.digest,
+    records = [{**candidates.records[i],
                 "soft_label": soft_label(made.first[i] + made.second[i], group, int(candidates.partner[i]), workshop),
                 "p_first": _shares(made.first[i], class_map.space_groups),
                 "p_second": _shares(made.second[i], class_map.space_groups)} for i in rows.tolist()]
     names = [f"{record['kind']}-{group}-{first + i:06d}" for i, record in zip(rows.tolist(), records, strict=True)]
-    return SampleTable.build(len(rows), sample_id=names, material=names, structure_type="synthetic",
-                             space_group=group, origin="synthetic", partition="train",
-                             provenance=[json.dumps(record, sort_keys=True) for record in records])
+    return synthetic_table(names, group, records, generator_digest=workshop.generator.digest)
 
 
 def soft_label(probability: np.ndarray, space_group: int, partner: int, workshop: Workshop) -> dict[str, float]:
