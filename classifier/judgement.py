@@ -16,7 +16,7 @@ from classifier.judgement_page import write_page
 from classifier.levels import LEVELS, restrict
 from classifier.measured import Measured
 from classifier.predict import COLUMNS, Predictions
-from classifier.scores import COVERAGE, STEMDL_BATCH, batch_averaged_f1, materials_per_class, measure, plain
+from classifier.scores import COVERAGE, STEMDL_BATCH, batch_averaged_f1, measure, plain
 from classifier.spacegroup import crystal_system, enantiomorph, point_group_order, symbol
 from classifier.subgroups import MAXIMAL_SUBGROUPS, direct_edges, related
 from classifier.trust import fit_temperature
@@ -160,13 +160,14 @@ def _row(found: Measured, name: str) -> list[dict[str, float]]:
 
 def _groups(judged: Judged, found: Measured) -> list[dict[str, Any]]:
     """One row a judged group: what it is, how many materials train and test it, and its recall."""
-    materials = materials_per_class(judged.seeds[0])
-    train = judged.training_materials
+    first, train = judged.seeds[0], judged.training_materials
+    materials = metrics.materials_per_class(first.class_map.indices(first.space_group), first.material,
+                                            len(first.class_map))
     return [{"space_group": group, "symbol": symbol(group), "crystal_system": crystal_system(group),
              "order": point_group_order(group), "materials": int(materials[k]), "recall": recall,
              "training_materials": None if train is None else int(train[k])}
-            for k, (group, recall) in enumerate(zip(judged.seeds[0].class_map.space_groups, _row(found, "recall"),
-                                                    strict=True)) if materials[k]]
+            for k, (group, recall) in enumerate(zip(first.class_map.space_groups, _row(found, "recall"), strict=True))
+            if materials[k]]
 
 
 def _worst(confusion: np.ndarray, predictions: Predictions) -> list[dict[str, Any]]:

@@ -22,6 +22,12 @@ def material_weights(material: np.ndarray) -> np.ndarray:
     return 1 / count[code]
 
 
+def materials_per_class(class_idx: np.ndarray, material: np.ndarray, classes: int) -> np.ndarray:
+    """Number of materials of each class, int64 [K], from class_idx int [N] and the material str [N] of each sample."""
+    _, code = np.unique(material, return_inverse=True)
+    return np.bincount(np.unique(np.stack([class_idx, code]), axis=1)[0], minlength=classes)
+
+
 def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     """part / whole, of one shape; NaN where the whole is nothing."""
     return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=np.asarray(whole) > 0)

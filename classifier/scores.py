@@ -72,7 +72,7 @@ def score(predictions: Predictions, training_materials: np.ndarray) -> dict[str,
     truth = class_map.indices(predictions.space_group)
     found = measure(predictions, training_materials)
     within, recall = found.estimate("accuracy_within"), found.estimate("recall")
-    materials = materials_per_class(predictions)
+    materials = metrics.materials_per_class(truth, predictions.material, len(class_map))
     samples = np.bincount(truth, minlength=len(class_map))
     return plain({
         "samples": len(truth), "materials": int(materials.sum()), "resampled_by": found.unit,
@@ -101,13 +101,6 @@ def batch_averaged_f1(predictions: Predictions) -> float:
     truth = predictions.class_map.indices(predictions.space_group)
     return metrics.batch_averaged_f1(truth, predictions.logits.argmax(axis=1), len(predictions.class_map),
                                      batch=STEMDL_BATCH, seed=SHUFFLE_SEED)
-
-
-def materials_per_class(predictions: Predictions) -> np.ndarray:
-    """Materials of each class among the truth, int64 [K]."""
-    weight = metrics.material_weights(predictions.material)
-    truth = predictions.class_map.indices(predictions.space_group)
-    return np.rint(np.bincount(truth, weight, minlength=len(predictions.class_map))).astype(np.int64)
 
 
 def plain(value: Any) -> Any:

@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from classifier.batches import Source, class_sizes
@@ -18,6 +17,7 @@ from classifier.dataset import StackSet, check_added_source, load_stack_set, loa
 from classifier.errors import InputError
 from classifier.losses import ClassSizes
 from classifier.memory import keep_freed_memory
+from classifier.metrics import materials_per_class
 from classifier.predict import Predictions, TrainedClassifier, load_classifier, predict_logits
 from classifier.ranks import Ranks, open_ranks
 from classifier.run import Interrupted, Run, StopRequest, progress
@@ -118,7 +118,7 @@ def _run(config: TrainClassifierConfig, run: Run, held: Split, stacks: Path, syn
     network = state.leaving
     if state.best is not None and state.best.weights:
         network.load_state_dict(state.best.weights)
-    materials = torch.from_numpy(training_materials(real, len(class_map)))
+    materials = torch.from_numpy(materials_per_class(real.class_idx.numpy(), real.material, len(class_map)))
     trained = TrainedClassifier(network.cpu().eval(), config.model, class_map, config.view, frame, transform,
                                 sizes.prior.cpu(), materials, held.digest, held.stack_digest, run.provenance())
     trained = with_trust(trained, training=real, validation=judged["validation"],
@@ -142,12 +142,6 @@ def _run(config: TrainClassifierConfig, run: Run, held: Split, stacks: Path, syn
 def _load(config: TrainClassifierConfig, stacks: Path, cache: Path | None, **how: Any) -> StackSet:
     """Samples of a stack file with all that the network wants of them."""
     return with_side_data(load_stack_set(stacks, view=config.view, cache=cache, **how), stacks, config.model, cache)
-
-
-def training_materials(samples: StackSet, classes: int) -> np.ndarray:
-    """Number of materials of each class, int64 [K]."""
-    pairs = np.unique(np.stack([samples.class_idx.numpy().astype(str), samples.material]), axis=1)
-    return np.bincount(pairs[0].astype(np.int64), minlength=classes)
 
 
 def _loop(config: TrainClassifierConfig, run: Run, state: State, sources: list[Source], sizes: ClassSizes,

@@ -85,8 +85,7 @@ def _run(config: TrainBaselineConfig, run: Run, held: Split, file: StackFile) ->
         log_probabilities(model, features[part], samples), np.full(len(rows), part), class_map, held.digest,
         run.provenance()) for part, rows in table.items() if part != "train"])
     predictions.save(run.folder / "predictions.npz")
-    _, first = np.unique(np.stack([truth["train"].astype(str), table["train"].material]), axis=1, return_index=True)
-    materials = np.bincount(truth["train"][first], minlength=len(class_map))
+    materials = metrics.materials_per_class(truth["train"], table["train"].material, len(class_map))
     run.finish({
         "split_digest": held.digest, "choice": best, "searched": searched, "descriptors": len(names),
         "importance": importance(model, features["validation"], truth["validation"], names, config),

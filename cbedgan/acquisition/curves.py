@@ -9,6 +9,7 @@ from scipy.stats import t as student
 
 from cbedgan.acquisition.rounds import Base
 from cbedgan.comparison.paired import Interval, Resample, Trials, class_recall, mean_recall
+from cbedgan.comparison.study import training_materials
 from classifier.metrics import material_weights, shot_class
 from classifier.predict import Predictions
 
@@ -29,7 +30,7 @@ def judge(predictions: dict[str, list[list[Predictions]]], labelled: dict[str, l
     trials = Trials.from_labels(truth, first.structure_type if known else first.material, len(first.class_map),
                                 material_weights(first.material))
     names, group = base.training_materials()
-    few = shot_class((group[:, None] == np.array(base.split.space_groups)).sum(axis=0)) == "few"
+    few = shot_class(training_materials(base.split, base.table)) == "few"
     members = {"balanced_accuracy": np.ones_like(few), "few_recall": few}
     n_seeds = len(next(iter(predictions.values()))[0])
     resample = Resample.draw(trials.n_units, n_seeds, replicates=replicates, seed=0)

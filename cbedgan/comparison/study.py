@@ -15,9 +15,10 @@ from cbedgan.comparison.trainings import Job, train_all
 from cbedgan.comparison.walk import walk
 from classifier.config import Config
 from classifier.errors import InputError
-from classifier.metrics import material_weights, shot_class
+from classifier.metrics import material_weights, materials_per_class, shot_class
 from classifier.predict import Predictions
 from classifier.run import Run
+from classifier.spacegroup import ClassMap
 from classifier.split import Split, load_split
 from classifier.stackfile import SampleTable, StackFile
 from classifier.train import TrainClassifierConfig
@@ -129,5 +130,5 @@ def evaluate(config: CompareConfig, split: Split, table: SampleTable, folders: d
 def training_materials(split: Split, table: SampleTable) -> np.ndarray:
     """Number of materials of each class in the train part, int64 [K]."""
     train = np.isin(table.sample_id, split.parts["train"])
-    pairs = np.unique(np.stack([table.space_group[train].astype(str), table.material[train]]), axis=1)
-    return np.array([(pairs[0] == str(group)).sum() for group in split.space_groups])
+    class_idx = ClassMap(split.space_groups).indices(table.space_group[train])
+    return materials_per_class(class_idx, table.material[train], len(split.space_groups))

@@ -19,6 +19,11 @@ def test_scores_by_hand() -> None:
     assert metrics.macro_f1(matrix) == pytest.approx((0.75 + 0.5 + 0 + 0) / 4)
 
 
+def test_materials_are_counted_once_in_each_class_that_has_them() -> None:
+    class_idx, material = np.array([0, 0, 0, 2, 2, 0]), np.array(["a", "a", "b", "c", "b", "a"])
+    assert metrics.materials_per_class(class_idx, material, 4).tolist() == [2, 0, 2, 0]
+
+
 def test_scores_agree_with_scikit_learn() -> None:
     random = np.random.default_rng(0)
     truth, logits = random.integers(0, 6, 300), random.normal(size=(300, 6))
