@@ -6,7 +6,7 @@ import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 LONGEST_VALUE = 2000  # characters of a value in a message
@@ -43,6 +43,13 @@ def _one_line(text: str) -> str:
     """Line ends become spaces; control signs and the lone surrogates of damaged names are written out."""
     return "".join(sign if sign.isprintable() else " " if sign.isspace() else sign.encode("unicode_escape").decode()
                    for sign in text)
+
+
+def require(conditions: Iterable[tuple[bool, str, str, object]], *, source: str, remedy: str) -> None:
+    """Raise the InputError of the first condition (holds, key of the source, rule, value found) that does not hold."""
+    for holds, key, rule, value in conditions:
+        if not holds:
+            raise InputError(source=f"{source}, {key}", rule=rule, value=value, remedy=remedy)
 
 
 @contextmanager

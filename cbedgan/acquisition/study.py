@@ -17,7 +17,7 @@ from cbedgan.comparison.trainings import Job, train_all
 from cbedgan.gan.train import TrainGanConfig, train_gan
 from classifier.acquire import Strategy
 from classifier.config import Config
-from classifier.errors import InputError
+from classifier.errors import require
 from classifier.narrow import narrow_split
 from classifier.predict import Predictions
 from classifier.run import Run
@@ -158,7 +158,7 @@ class Study:
 def _check(config: AcquireConfig, base: Base) -> None:
     """Refuse, before anything is trained, what could not be judged in the end."""
     wanted, available = config.start_materials + config.rounds * config.batch_materials, base.split.materials["train"]
-    faults = [
+    require([
         ("random" in config.strategies, "strategies", "must hold random, to which the others are compared",
          config.strategies),
         (len(set(config.strategies)) == len(config.strategies), "strategies", "must each be named once",
@@ -169,8 +169,4 @@ def _check(config: AcquireConfig, base: Base) -> None:
         (("boundary" in config.strategies) == (config.boundary is not None), "boundary",
          "must be given with the strategy boundary, and only with it", "given" if config.boundary else "missing"),
         (len(base.split.parts["test"]) > 0, "split", "must hold a test part", "none"),
-    ]
-    for holds, key, rule, value in faults:
-        if not holds:
-            raise InputError(source=f"acquire configuration, {key}", rule=rule, value=value,
-                             remedy="Correct the configuration.")
+    ], source="acquire configuration", remedy="Correct the configuration.")

@@ -18,7 +18,7 @@ from cbedgan.comparison.trainings import train_all
 from classifier.atomic import read_json, write_json
 from classifier.config import Config, digest
 from classifier.ensemble import ensemble
-from classifier.errors import InputError
+from classifier.errors import InputError, require
 from classifier.metrics import material_weights
 from classifier.predict import COLUMNS, Predictions
 from classifier.run import Run
@@ -81,18 +81,17 @@ def finished_runs(runs: Sequence[Path]) -> dict[str, list[Path]]:
 
 def _check(config: RankConfig, methods: dict[str, MethodConfig], foreign: dict[str, list[Path]]) -> None:
     seeds = len(config.seeds)
-    faults = [(len(set(config.seeds)) == seeds >= 3, "seeds", "must be at least three different", config.seeds),
-              (config.judgement.reference in methods, "judgement.reference",
-               f"must be among the methods {', '.join(methods)}", config.judgement.reference)]
-    faults += [(method.ensemble is None or method.ensemble <= seeds, f"{name}.ensemble",
-                f"must be at most the {seeds} seeds", method.ensemble) for name, method in methods.items()]
-    faults += [(name not in methods, f"--runs {name}", "must differ from the names of the methods", name)
-               for name in foreign]
-    faults += [(len(folders) in (1, seeds), f"--runs {name}", f"must be one run, or one for each of the {seeds} seeds",
-                len(folders)) for name, folders in foreign.items()]
-    for holds, key, rule, value in faults:
-        if not holds:
-            raise InputError(source=f"compare, {key}", rule=rule, value=value, remedy="Correct it.")
+    require([
+        (len(set(config.seeds)) == seeds >= 3, "seeds", "must be at least three different", config.seeds),
+        (config.judgement.reference in methods, "judgement.reference",
+         f"must be among the methods {', '.join(methods)}", config.judgement.reference),
+        *((method.ensemble is None or method.ensemble <= seeds, f"{name}.ensemble",
+           f"must be at most the {seeds} seeds", method.ensemble) for name, method in methods.items()),
+        *((name not in methods, f"--runs {name}", "must differ from the names of the methods", name)
+          for name in foreign),
+        *((len(folders) in (1, seeds), f"--runs {name}", f"must be one run, or one for each of the {seeds} seeds",
+           len(folders)) for name, folders in foreign.items()),
+    ], source="compare", remedy="Correct it.")
 
 
 def _ensembles(size: int, members: list[Path], seeds: Sequence[int], materials: np.ndarray, out: Path) -> list[Path]:

@@ -14,7 +14,7 @@ from cbedgan.comparison.report import Evidence, write_report
 from cbedgan.comparison.trainings import Job, train_all
 from cbedgan.comparison.walk import walk
 from classifier.config import Config
-from classifier.errors import InputError
+from classifier.errors import InputError, require
 from classifier.metrics import material_weights, materials_per_class, shot_class
 from classifier.predict import Predictions
 from classifier.run import Run
@@ -80,18 +80,14 @@ def compare(config: CompareConfig, *, stacks: Path, split: Path, synthetic: Path
 
 def _check(config: CompareConfig) -> None:
     primary = config.judgement.primary
-    faults = [
+    require([
         (set(config.arms) <= set(ARMS), "arms", f"must be among {', '.join(ARMS)}", config.arms),
         (len(set(config.arms)) == len(config.arms), "arms", "must each be named once", config.arms),
         (len(set(config.seeds)) == len(config.seeds) >= 3, "seeds", "must be at least three different", config.seeds),
         ({primary.arm, primary.reference} <= set(config.arms), "judgement.primary", "must name two of the arms",
          (primary.arm, primary.reference)),
         (primary.arm != primary.reference, "judgement.primary", "must name two different arms", primary.arm),
-    ]
-    for holds, key, rule, value in faults:
-        if not holds:
-            raise InputError(source=f"compare configuration, {key}", rule=rule, value=value,
-                             remedy="Correct the configuration.")
+    ], source="compare configuration", remedy="Correct the configuration.")
 
 
 def _check_data(config: CompareConfig, split: Split, table: SampleTable, added: StackFile) -> None:
