@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -15,8 +14,8 @@ import numpy as np
 import torch
 from rich.table import Table
 
+from cbedgan.bench.scratch import scratch
 from classifier.dataset import load_stack_set
-from classifier.errors import InputError
 from classifier.geometry import Detector, ViewConfig
 from classifier.intensity import IntensityConfig, IntensityTransform
 from classifier.prefetch import Prefetch
@@ -50,17 +49,11 @@ class Reading:
 def bench_data(folder: Path, *, sizes: Sequence[int], workers: Sequence[int], batch: int, megabytes: int,
                repeats: int) -> list[Reading]:
     """Measure every size (pixels) and number of threads on made-up sets of `megabytes`, in `folder` for that long."""
-    folder = Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(source=folder, rule="must be a folder to write to", value=error,
-                         remedy="Name another one.") from error
     found = []
     with progress("bench data", len(sizes) * len(workers)) as bar:
         for size in sizes:
-            with tempfile.TemporaryDirectory(dir=folder, prefix="bench-data-") as place:
-                stacks = _made_up_set(Path(place) / "stacks.h5", size, max(batch, megabytes * 10**6 // (12 * size**2)))
+            with scratch(folder, "bench-data-") as place:
+                stacks = _made_up_set(place / "stacks.h5", size, max(batch, megabytes * 10**6 // (12 * size**2)))
                 for number in workers:
                     bar.update(f"bench data, {size} px, workers {number}")
                     found.append(_measure(stacks, size, number, batch, repeats))

@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from cbedgan.bench.plain_resnet import PlainBlock, plain_resnet, train_step
-from cbedgan.bench.train_classifier import SIDE, equal_work, operations
+from cbedgan.bench.train_classifier import equal_work, operations
+from cbedgan.bench.turns import SIDE
 from cbedgan.cli import main
 from classifier.config import load_config
 from classifier.train_config import TrainClassifierConfig
