@@ -8,9 +8,9 @@ import numpy as np
 from scipy.stats import t as student
 
 from cbedgan.acquisition.rounds import Base
-from cbedgan.comparison.paired import Interval, Resample, Trials, class_recall, mean_recall
+from cbedgan.comparison.paired import Interval, Resample, Trials, class_recall, mean_recall, number
 from cbedgan.comparison.study import training_materials
-from classifier.metrics import material_weights, shot_class
+from classifier.metrics import shot_class
 from classifier.predict import Predictions
 
 METRICS = {"balanced_accuracy": "balanced accuracy", "few_recall": "recall of few-shot groups"}
@@ -27,8 +27,7 @@ def judge(predictions: dict[str, list[list[Predictions]]], labelled: dict[str, l
     first = next(iter(predictions.values()))[0][0]
     truth = first.class_map.indices(first.space_group)
     known = (first.structure_type != "").all()
-    trials = Trials.from_labels(truth, first.structure_type if known else first.material, len(first.class_map),
-                                material_weights(first.material))
+    trials = Trials.of(first, "structure_type" if known else "material")
     names, group = base.training_materials()
     few = shot_class(training_materials(base.split, base.table)) == "few"
     members = {"balanced_accuracy": np.ones_like(few), "few_recall": few}
@@ -48,9 +47,9 @@ def judge(predictions: dict[str, list[list[Predictions]]], labelled: dict[str, l
             "few_shot_materials": [float(np.mean([len(poor & set(seed)) for seed in held]))
                                    for held in labelled[strategy]],
             **{metric: {
-                "curve": [_plain(Interval.of(values, alpha)) for values in drawn[strategy][metric]],
-                "curve_of_seed": [[_number(value) for value in seed] for seed in by_seed[strategy][metric].T],
-                "area": _plain(Interval.of(area(rounds, drawn[strategy][metric]), alpha)),
+                "curve": [Interval.of(values, alpha).to_json() for values in drawn[strategy][metric]],
+                "curve_of_seed": [[number(value) for value in seed] for seed in by_seed[strategy][metric].T],
+                "area": Interval.of(area(rounds, drawn[strategy][metric]), alpha).to_json(),
                 "difference": None if strategy == "random" else _difference(
                     area(rounds, drawn[strategy][metric]) - area(rounds, drawn["random"][metric]),
                     area(rounds, by_seed[strategy][metric]) - area(rounds, by_seed["random"][metric]), alpha),
@@ -82,13 +81,5 @@ def _scores(held: list[list[Predictions]], truth: np.ndarray, trials: Trials, re
 def _difference(replicates: np.ndarray, of_seed: np.ndarray, alpha: float) -> dict[str, Any]:
     """Difference of areas: with the bootstrap's interval, and with Student's over the seeds on this very test part."""
     low, high = student_interval(of_seed, alpha)
-    return {**_plain(Interval.of(replicates, alpha)), "of_seed": [_number(value) for value in of_seed],
-            "student": {"low": _number(low), "high": _number(high)}}
-
-
-def _plain(found: Interval) -> dict[str, float | None]:
-    return {"estimate": _number(found.estimate), "low": _number(found.low), "high": _number(found.high)}
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
+    return {**Interval.of(replicates, alpha).to_json(), "of_seed": [number(value) for value in of_seed],
+            "student": {"low": number(low), "high": number(high)}}

@@ -19,6 +19,7 @@ from cbedgan.comparison.paired import (
     majority_right,
     mcnemar,
     mean_recall,
+    number,
     verdict,
 )
 from classifier.config import Config
@@ -118,8 +119,7 @@ class Evaluation:
         return [shot for shot in SHOT_CLASSES if (self.tested & (self.shot == shot)).any()]
 
     def _interval(self, replicates: np.ndarray) -> dict[str, Any]:
-        found = Interval.of(replicates, self.config.alpha)
-        return {"estimate": _number(found.estimate), "low": _number(found.low), "high": _number(found.high)}
+        return Interval.of(replicates, self.config.alpha).to_json()
 
     def _family(self, members: list[tuple[str, str, np.ndarray, dict[str, Any]]]) -> list[dict[str, Any]]:
         """Judge (arm, reference, classes bool [K], labels) together under Holm's rule."""
@@ -142,17 +142,12 @@ class Evaluation:
                     - mean_recall(self.recall_of_seed[reference], classes))
         return {
             **labels, "arm": arm, "reference": reference, "groups": int((classes & self.tested).sum()), "units": units,
-            "before": _number(mean_recall(self.recall[reference][:1], classes)[0]),
-            "after": _number(mean_recall(self.recall[arm][:1], classes)[0]),
+            "before": number(mean_recall(self.recall[reference][:1], classes)[0]),
+            "after": number(mean_recall(self.recall[arm][:1], classes)[0]),
             **self._interval(replicates), "p": p,
-            "corrected": {"alpha": float(alpha), "low": _number(corrected.low), "high": _number(corrected.high)},
-            "per_seed": [_number(value) for value in per_seed],
+            "corrected": {"alpha": float(alpha), "low": number(corrected.low), "high": number(corrected.high)},
+            "per_seed": [number(value) for value in per_seed],
             "mcnemar": {"only_reference_right": lost, "only_arm_right": won, "p": exact_p},
             "verdict": verdict(corrected, rejected=rejected, band=self.config.band, units=units,
                                minimum_units=self.config.minimum_units),
         }
-
-
-def _number(value: float) -> float | None:
-    """JSON knows no NaN: what cannot be computed is null."""
-    return None if np.isnan(value) else float(value)

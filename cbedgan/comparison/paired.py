@@ -1,17 +1,18 @@
 """Paired statistics of two arms on the same test samples: bootstrap over units crossed with seeds, McNemar, Holm.
 
-A unit is what counts as independent (a material, or a structure type in simulated sets). All functions are pure numpy.
+A unit is what counts as independent (a material, or a structure type in simulated sets).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 import numpy as np
 from scipy.stats import binom
 
-from classifier.metrics import interval
+from classifier.metrics import interval, material_weights
+from classifier.predict import Predictions
 
 Verdict = Literal["helped", "hurt", "no difference", "cannot tell"]
 
@@ -41,6 +42,14 @@ class Trials:
         cell = cell.ravel()
         weight = np.ones(len(cell)) if weight is None else np.asarray(weight, float)
         return cls(cell, weight, pairs[0], pairs[1], np.bincount(cell, weight), len(names), n_classes)
+
+    @classmethod
+    def of(cls, found: Predictions, unit: Literal["material", "structure_type"]) -> Trials:
+        """Gather predictions of known truth; every material counts once, and is the unit where its type is unknown."""
+        by_type = (unit == "structure_type") & (found.structure_type != "")
+        return cls.from_labels(found.class_map.indices(found.space_group),
+                               np.where(by_type, found.structure_type, found.material), len(found.class_map),
+                               material_weights(found.material))
 
     def units_per_class(self) -> np.ndarray:
         """Number of units that test each class, int64 [K]."""
@@ -98,8 +107,8 @@ def mean_recall(recall: np.ndarray, members: np.ndarray) -> np.ndarray:
     chosen = recall[:, members]
     present = ~np.isnan(chosen)
     total = np.where(present, chosen, 0.0).sum(axis=1)
-    number = present.sum(axis=1)
-    return np.divide(total, number, out=np.full(len(total), np.nan), where=number > 0)
+    held = present.sum(axis=1)
+    return np.divide(total, held, out=np.full(len(total), np.nan), where=held > 0)
 
 
 @dataclass(frozen=True)
@@ -114,6 +123,15 @@ class Interval:
     def of(cls, replicates: np.ndarray, alpha: float) -> Interval:
         """Interval of replicates [R+1] whose row 0 is the estimate."""
         return cls(float(replicates[0]), *interval(replicates[1:], 1 - alpha))
+
+    def to_json(self) -> dict[str, float | None]:
+        """Estimate and ends as JSON content."""
+        return {name: number(value) for name, value in asdict(self).items()}
+
+
+def number(value: float) -> float | None:
+    """A number as JSON content, which knows no NaN: null for what is undefined."""
+    return float(value) if np.isfinite(value) else None
 
 
 def bootstrap_p(replicates: np.ndarray) -> float:

@@ -122,15 +122,12 @@ def judge(config: RankConfig, split: Split, materials: np.ndarray, folders: dict
                 raise InputError(source=f"predictions of {name}", value=f"{len(found.sample_id)} samples, "
                                  f"{len(found.class_map)} classes", rule="all methods must judge the same test samples "
                                  "and classes", remedy="Train it again on this split.")
-    classes = first.class_map.indices(first.space_group)
-    by_type = (config.judgement.unit == "structure_type") & (first.structure_type != "")
-    trials = Trials.from_labels(classes, np.where(by_type, first.structure_type, first.material), len(first.class_map),
-                                material_weights(first.material))
     seeds = len(config.seeds)
     answers = {name: Answers(np.broadcast_to([test.logits for test, _ in held], (seeds, *first.logits.shape)),
                              np.broadcast_to([temperature for _, temperature in held], seeds))
                for name, held in parts.items()}
-    return Ranking(config.judgement, answers, trials, materials, direct_edges(first.class_map))
+    return Ranking(config.judgement, answers, Trials.of(first, config.judgement.unit), materials,
+                   direct_edges(first.class_map))
 
 
 def _parts(folder: Path, split: Split) -> tuple[Predictions, float]:

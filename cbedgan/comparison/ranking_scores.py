@@ -19,6 +19,7 @@ from cbedgan.comparison.paired import (
     class_recall,
     holm,
     mean_recall,
+    number,
     verdict,
 )
 from cbedgan.comparison.resampled import calibration_error, direct_edge_enrichment, macro_f1, reflected
@@ -140,10 +141,4 @@ class Ranking:
                                    minimum_units=self.config.minimum_units)}
 
     def _interval(self, replicates: np.ndarray) -> dict[str, Any]:
-        found = Interval.of(replicates, self.config.alpha)
-        return {"estimate": number(found.estimate), "low": number(found.low), "high": number(found.high)}
-
-
-def number(value: float) -> float | None:
-    """A number as JSON content: null for what is undefined."""
-    return float(value) if np.isfinite(value) else None
+        return Interval.of(replicates, self.config.alpha).to_json()

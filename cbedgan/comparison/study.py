@@ -15,7 +15,7 @@ from cbedgan.comparison.trainings import Job, train_all
 from cbedgan.comparison.walk import walk
 from classifier.config import Config
 from classifier.errors import InputError, require
-from classifier.metrics import material_weights, materials_per_class, shot_class
+from classifier.metrics import materials_per_class, shot_class
 from classifier.predict import Predictions
 from classifier.run import Run
 from classifier.spacegroup import ClassMap
@@ -115,12 +115,9 @@ def evaluate(config: CompareConfig, split: Split, table: SampleTable, folders: d
                 raise InputError(source=f"predictions of {arm}, seed {seed}", value="other samples or another split",
                                  rule="all arms must judge the same samples",
                                  remedy="Remove the run folder and compare again.")
-    classes = first.class_map.indices(first.space_group)
-    by_type = (config.judgement.unit == "structure_type") & (first.structure_type != "")
-    trials = Trials.from_labels(classes, np.where(by_type, first.structure_type, first.material), len(first.class_map),
-                                material_weights(first.material))
     logits = {arm: np.stack([found.logits for found in held]) for arm, held in tests.items()}
-    return Evaluation(config.judgement, logits, trials, training_materials(split, table))
+    return Evaluation(config.judgement, logits, Trials.of(first, config.judgement.unit),
+                      training_materials(split, table))
 
 
 def training_materials(split: Split, table: SampleTable) -> np.ndarray:
