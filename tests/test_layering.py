@@ -40,8 +40,7 @@ OWNERS = {
     "hdf5plugin": {"classifier.stacklayout"},
     "pymatgen": {"cbedgan.simulate"},
     "moyopy": {"cbedgan.simulate"},
-    "jinja2": {"cbedgan.comparison.report", "cbedgan.acquisition.report", "classifier.inspection_page",
-               "classifier.judgement_page"},
+    "jinja2": {"cbedgan.comparison.page", "classifier.inspection_page", "classifier.judgement_page"},
     "submitit": {"cbedgan.simulate.slurm"},
     "typer": {"cbedgan.cli"},
     "abtem": {"cbedgan.bench.simulate"},
@@ -153,7 +152,7 @@ def test_each_rule_can_be_broken(name, source, breach):
 
 
 @pytest.mark.parametrize("name, source", [
-    ("cbedgan.comparison.report", "from cbedgan.boundary.probefile import x\nimport jinja2"),
+    ("cbedgan.comparison.page", "from cbedgan.boundary.probefile import x\nimport jinja2"),
     ("cbedgan.comparison.study", "from classifier import pattern"),
     ("cbedgan.gan.train", "from classifier.train import x\nfrom classifier.pattern import y"),
     ("classifier.stackfile", "import h5py\nfrom classifier import stacklayout"),

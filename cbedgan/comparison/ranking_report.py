@@ -12,8 +12,8 @@ from rich.table import Table
 
 from cbedgan.comparison import ranking_figures
 from cbedgan.comparison.figures import VERDICT_COLOURS
+from cbedgan.comparison.page import page
 from cbedgan.comparison.ranking_scores import Ranking
-from cbedgan.comparison.report import page
 from cbedgan.comparison.wording import percent, points, spread
 from classifier.atomic import atomic_path, write_json
 
@@ -31,7 +31,8 @@ def write_ranking(ranking: Ranking, rows: dict[str, dict[str, Any]], *, provenan
     """
     report = content(ranking, rows, provenance)
     drawn = {"shots": ranking_figures.shots(report), "differences": ranking_figures.differences(report)}
-    text = page("ranking.html.j2", report=report, names=SCORE_NAMES, colours=VERDICT_COLOURS, written=written,
+    text = page("cbedgan.comparison", "ranking.html.j2", report=report, names=SCORE_NAMES, colours=VERDICT_COLOURS,
+                written=written,
                 pictures={name: base64.b64encode(picture).decode("ascii") for name, picture in drawn.items()})
     write_json(out / "report.json", report)
     for name, content_ in (("ranking.txt", plain(report)), ("report.html", text)):

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 
 from cbedgan.comparison import figures, wording
 from cbedgan.comparison.arms import ARMS, kinds
 from cbedgan.comparison.evaluate import Evaluation
+from cbedgan.comparison.page import page
 from cbedgan.comparison.walk import Walk
 from classifier.atomic import atomic_path, read_json, write_json
 from classifier.geometry import ViewConfig, view
@@ -43,10 +43,10 @@ class Evidence:
 def write_report(evidence: Evidence, out: Path) -> Path:
     """Write out/report.json and out/report.html; return the path of the latter."""
     report = content(evidence)
-    page = render(report, pictures(evidence, report))
+    text = render(report, pictures(evidence, report))
     write_json(out / "report.json", report)
     with atomic_path(out / "report.html") as temporary:
-        temporary.write_text(page, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8")
     return out / "report.html"
 
 
@@ -147,13 +147,6 @@ def _first(file: StackFile, eligible: np.ndarray, wanted: ViewConfig) -> np.ndar
 
 def render(report: dict[str, Any], drawn: dict[str, str]) -> str:
     """Return the report as one HTML page without any outside resource."""
-    return page("report.html.j2", report=report, pictures=drawn, labels={name: arm.label for name, arm in ARMS.items()},
-                colours=figures.VERDICT_COLOURS, comparison=wording.comparison)
-
-
-def page(template: str, **content: Any) -> str:
-    """Fill a template of this folder; numbers are written as in `wording`."""
-    environment = jinja2.Environment(loader=jinja2.PackageLoader("cbedgan.comparison", "."), autoescape=True,
-                                     trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
-    environment.filters |= {"points": wording.points, "percent": wording.percent}
-    return environment.get_template(template).render(**content)
+    return page("cbedgan.comparison", "report.html.j2", report=report, pictures=drawn,
+                labels={name: arm.label for name, arm in ARMS.items()}, colours=figures.VERDICT_COLOURS,
+                comparison=wording.comparison)
