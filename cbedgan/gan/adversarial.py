@@ -19,17 +19,17 @@ Augmentation = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 def relativistic_loss(winner: Tensor, loser: Tensor, head_weights: Tensor) -> Tensor:
-    """E softplus(-(winner - loser)) over paired logits [B, heads], heads weighted and summed; 0-d."""
-    return (functional.softplus(loser - winner) @ head_weights).mean()
+    """softplus(-(winner - loser)) of paired logits [B, heads], heads weighted and summed; [B]."""
+    return functional.softplus(loser - winner) @ head_weights
 
 
 def gradient_penalty(logit: Tensor, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """E |d logit / d x|^2 for each x [B, ...] of `inputs`, 0-d each; logit [any] must depend on each sample alone.
+    """|d logit / d x|^2 for each x [B, ...] of `inputs`, [B] each; logit [any] must depend on each sample alone.
 
     Taken with a graph, at the inputs as they were before augmentation, so the penalty acts through it.
     """
     gradients = torch.autograd.grad(logit.sum(), inputs, create_graph=True)
-    return tuple(gradient.square().flatten(1).sum(1).mean() for gradient in gradients)
+    return tuple(gradient.square().flatten(1).sum(1) for gradient in gradients)
 
 
 def head_weights(heads: int, unconditional_weight: float, device: torch.device) -> Tensor:
@@ -40,20 +40,22 @@ def head_weights(heads: int, unconditional_weight: float, device: torch.device) 
 
 
 def discriminator_step(discriminator: Discriminator, real: Tensor, fake: Tensor, class_idx: Tensor, *,
-                       augmentation: Augmentation, weights: Tensor, gamma: float, penalise: bool) -> dict[str, Tensor]:
-    """Leave the gradients of L_D in the discriminator; return its terms and the logits of real and fake [B, heads].
+                       augmentation: Augmentation, weights: Tensor, gamma: float, penalise: bool,
+                       batch: int) -> dict[str, Tensor]:
+    """Add the gradients of L_D to the discriminator's; return its terms and the logits of real and fake [B, heads].
 
     real, fake [B, C, *spatial] pair up by index and share class_idx [B]. gamma already holds the factor k of a
-    penalty that acts at every k-th step only.
+    penalty that acts at every k-th step only. batch: pairs of the whole batch, of which these B may be a part: terms
+    and gradients of its parts add up to those of the whole.
     """
     real, fake = (x.detach().requires_grad_(penalise) for x in (real, fake))
     (real_seen, label), (fake_seen, _) = augmentation(real, class_idx), augmentation(fake, class_idx)
     logits = discriminator(torch.cat((real_seen, fake_seen)), torch.cat((label, label)))
     logits_real, logits_fake = logits.chunk(2)
-    loss = relativistic_loss(logits_real, logits_fake, weights)
+    loss = relativistic_loss(logits_real, logits_fake, weights).sum() / batch
     terms = {"loss_d": loss.detach(), "logits_real": logits_real.detach(), "logits_fake": logits_fake.detach()}
     if penalise:
-        r1, r2 = gradient_penalty(logits @ weights, (real, fake))
+        r1, r2 = (penalty.sum() / batch for penalty in gradient_penalty(logits @ weights, (real, fake)))
         loss = loss + gamma / 2 * (r1 + r2)
         terms |= {"r1": r1.detach(), "r2": r2.detach()}
     loss.backward()
@@ -61,16 +63,19 @@ def discriminator_step(discriminator: Discriminator, real: Tensor, fake: Tensor,
 
 
 def generator_step(discriminator: Discriminator, fake: Tensor, class_idx: Tensor, logits_real: Tensor, *,
-                   augmentation: Augmentation, weights: Tensor, regulariser: Tensor | None = None) -> dict[str, Tensor]:
-    """Leave the gradients of L_G in the generator behind `fake`; return its terms.
+                   augmentation: Augmentation, weights: Tensor, batch: int) -> dict[str, Tensor]:
+    """Add the gradients of L_G to those of the generator behind `fake`; return its terms.
 
     logits_real [B, heads] come from the discriminator step: no real sample is judged twice. The discriminator gets no
-    gradient. regulariser: a further 0-d term of the loss.
+    gradient. batch: as in `discriminator_step`.
     """
-    discriminator.requires_grad_(False)
-    loss = relativistic_loss(discriminator(*augmentation(fake, class_idx)), logits_real, weights)
-    (loss if regulariser is None else loss + regulariser).backward()
-    discriminator.requires_grad_(True)
+    trained = [parameter for parameter in discriminator.parameters() if parameter.requires_grad]
+    for parameter in trained:
+        parameter.requires_grad_(False)
+    loss = relativistic_loss(discriminator(*augmentation(fake, class_idx)), logits_real, weights).sum() / batch
+    loss.backward()
+    for parameter in trained:
+        parameter.requires_grad_(True)
     return {"loss_g": loss.detach()}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 def ema_decay(images_seen: int, *, batch: int, half_life_images: float, ramp_up: float) -> float:
@@ -17,8 +17,12 @@ def ema_decay(images_seen: int, *, batch: int, half_life_images: float, ramp_up:
 
 
 @torch.no_grad()
-def update_ema(average: nn.Module, current: nn.Module, decay: float) -> None:
-    """Move the parameters of `average` towards those of `current`, in float32 and in place; buffers are copied."""
-    torch._foreach_lerp_(list(average.parameters()), list(current.parameters()), 1 - decay)
+def update_ema(average: nn.Module, current: nn.Module, decay: float, skipped: Tensor) -> None:
+    """Move the parameters of `average` towards those of `current`, in float32 and in place; buffers are copied.
+
+    skipped: 0-d, 1.0 where `current` did not take its step: then the average stays as well.
+    """
+    kept, new = list(average.parameters()), list(current.parameters())
+    torch._foreach_lerp_(kept, new, [(1 - decay) * (1 - skipped)] * len(new))
     for kept, new in zip(average.buffers(), current.buffers(), strict=True):
         kept.copy_(new)

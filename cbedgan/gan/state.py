@@ -7,19 +7,25 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from cbedgan.gan.adversarial import head_weights
 from cbedgan.gan.networks import Discriminator, Generator
 from cbedgan.gan.train_config import TrainGanConfig
 from cbedgan.gan.training_data import SHOTS, Data
 from classifier.checkpoint import load_checkpoint, save_checkpoint
+from classifier.errors import reported
 
 PCA_VALUES = 1 << 28  # of the samples that templates are drawn from: 1 GiB
-TERMS = ("loss_d", "loss_g", "twins", "r1", "r2", *(f"real_wins_{shots}" for shots in SHOTS), "skipped")
+NETWORKS = ("discriminator", "generator")  # in the order of their steps
+TERMS = ("loss_d", "loss_g", "twins", "r1", "r2", *(f"real_wins_{shots}" for shots in SHOTS),
+         *(f"skipped_{network}" for network in NETWORKS))
+TALLIES = ("sums", "counts", "skipped", "augment_probability")
 
 
 class State:
-    """All that changes: both networks, the averaged generator, both optimisers, and the terms since the last report."""
+    """All that changes: both networks, the averaged generator, both optimisers, how likely each shot group is augmented
+    [3], the steps that the discriminator and the generator skipped [2], and the terms since the last report."""
 
     def __init__(self, config: TrainGanConfig, data: Data) -> None:
         torch.manual_seed(config.seed)
@@ -33,13 +39,19 @@ class State:
             if isinstance(network, Generator) and config.network.templates:
                 network.templates.copy_(principal_components(x, config.network.templates))
             network.to(device, memory_format=torch.channels_last if len(shape) == 3 else torch.preserve_format)
+        for constant in head_constants(self.discriminator):
+            constant.requires_grad_(False)
         self.generator_ema = copy.deepcopy(self.generator).requires_grad_(False)
         self.optimisers = {name: torch.optim.Adam(getattr(self, name).parameters(), lr=0.0, betas=(0.0, 0.9), eps=1e-8,
-                                                  fused=True) for name in ("generator", "discriminator")}
+                                                  fused=True) for name in NETWORKS}
         self.images_seen = 0
         # Sums and numbers of the finite terms stay on the device until somebody asks: a step never waits for the host.
         self.sums, self.counts = torch.zeros(2, len(TERMS), dtype=torch.float64, device=device)
-        self.skipped = torch.zeros((), dtype=torch.float64, device=device)
+        self.skipped = torch.zeros(2, dtype=torch.float64, device=device)
+        self.augment_probability = torch.full((len(SHOTS),), config.augment_probability, device=device)
+        self.head_weights = head_weights(2 if config.network.unconditional_pixels else 1, config.unconditional_weight,
+                                         device)
+        self.adapts = config.adaptive is not None
 
     def save(self, path: Path, header: dict[str, Any]) -> None:
         """Write everything a resumed training needs: all randomness is a function of images_seen."""
@@ -47,11 +59,15 @@ class State:
         optimisers = {name: optimiser.state_dict()["state"] for name, optimiser in self.optimisers.items()}
         save_checkpoint(path, kind="gan-training", header=header, parts={
             "networks": networks, "optimisers": optimisers, "images_seen": self.images_seen,
-            "sums": self.sums, "counts": self.counts, "skipped": self.skipped})
+            **{name: getattr(self, name) for name in TALLIES}})
 
     def load(self, path: Path) -> None:
         """Go on from a checkpoint of the same run."""
         parts = load_checkpoint(path, kind="gan-training").parts
+        with reported(path, rule="must hold all that changes in a training", remedy="Train again in another folder."):
+            self._take(parts)
+
+    def _take(self, parts: dict[str, Any]) -> None:
         for name, content in parts["networks"].items():
             getattr(self, name).load_state_dict(content)
         for name, optimiser in self.optimisers.items():
@@ -62,22 +78,45 @@ class State:
                     held.to(parameter.device)
                     for key, held in parts["optimisers"][name].get(index, {}).items()}
         self.images_seen = parts["images_seen"]
-        for name in ("sums", "counts", "skipped"):
+        for name in TALLIES:
             getattr(self, name).copy_(parts[name])
 
-    def count(self, terms: dict[str, Tensor]) -> None:
-        """Add terms, each a vector of values or one value, to the sums; values that are not finite are left out."""
-        for name, values in terms.items():
-            finite = torch.isfinite(values)
-            self.sums[TERMS.index(name)] += torch.where(finite, values, 0).sum()
-            self.counts[TERMS.index(name)] += finite.sum()
+    def follow(self, *, learning_rate: float, beta2: float) -> None:
+        """Set what schedules say for the next step."""
+        for optimiser in self.optimisers.values():
+            optimiser.param_groups[0]["lr"] = learning_rate
+            optimiser.param_groups[0]["betas"] = (0.0, beta2)
+
+    def count(self, sums: dict[str, Tensor], counts: dict[str, Tensor]) -> None:
+        """Add sums of values by name, and of how many (1 where not said); a sum that is not finite is left out."""
+        none = torch.zeros_like(self.sums[0])
+        found = torch.stack([sums.get(name, none).double() for name in TERMS])
+        number = torch.stack([counts.get(name, none + (name in sums)).double() for name in TERMS])
+        finite = torch.isfinite(found)
+        self.sums += torch.where(finite, found, 0)
+        self.counts += torch.where(finite, number, 0)
 
     def report(self) -> dict[str, float]:
         """Means of the terms since the last report, by name; terms that did not occur are left out."""
         sums, counts = self.sums.tolist(), self.counts.tolist()
         self.sums.zero_()
         self.counts.zero_()
-        return {name: total / number for name, total, number in zip(TERMS, sums, counts, strict=True) if number}
+        if not any(counts):
+            return {}
+        found = {name: total / number for name, total, number in zip(TERMS, sums, counts, strict=True) if number}
+        if self.adapts:
+            shares = zip(SHOTS, self.augment_probability.tolist(), strict=True)
+            found |= {f"augment_probability_{shots}": share for shots, share in shares}
+        return found
+
+
+def head_constants(discriminator: Discriminator) -> list[nn.Parameter]:
+    """The constant of each head, which a difference of logits does not hold.
+
+    Its gradient would be rounding, other in every cut of a batch, of which Adam would make a full step.
+    """
+    blind = [] if discriminator.unconditional_level is None else [discriminator.unconditional[-1].bias]
+    return [discriminator.head.bias, *blind]
 
 
 def principal_components(x: Tensor, count: int) -> Tensor:

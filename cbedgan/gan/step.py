@@ -1,83 +1,84 @@
-"""One step of the GAN's training: a pure function of the state, the data and images_seen."""
+"""One step of the GAN's training: a pure function of the state, the data and images_seen, shared by all ranks."""
 
 from __future__ import annotations
 
-import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from cbedgan.gan.adversarial import (
-    Augmentation,
-    discriminator_step,
-    generator_step,
-    head_weights,
-    twins_loss,
-    update,
-)
+from cbedgan.gan.adaptive import adapted, wins_by_shots
+from cbedgan.gan.adversarial import discriminator_step, generator_step, twins_loss, update
+from cbedgan.gan.batch import Batch, draw_batch, draw_twins, make_augmentation
 from cbedgan.gan.ema import ema_decay, update_ema
+from cbedgan.gan.networks import Generator
 from cbedgan.gan.state import State
 from cbedgan.gan.train_config import TrainGanConfig
-from cbedgan.gan.training_data import SHOTS, Data, draw_real
-from classifier.augment import augment
-from classifier.spacegroup import ClassMap
+from cbedgan.gan.training_data import SHOTS, Data
+from classifier.ranks import Ranks
 
 
-def take_step(state: State, config: TrainGanConfig, data: Data) -> None:
-    """Update both networks on one batch: the generated batch and the real logits of D's step serve G's step too."""
+def take_step(state: State, config: TrainGanConfig, data: Data, ranks: Ranks) -> None:
+    """Update both networks on one batch: the generated batch and the real logits of D's step serve G's step too.
+
+    Every rank has its rows, in parts of at most micro_batch. Draws, and the divisors of means, are those of the whole
+    batch, so that ranks and parts only change the order of a sum; after it all ranks hold the same state to the bit.
+    """
     seen, share = state.images_seen, state.images_seen / max(1.0, config.burn_in_share * config.images)
-    for optimiser in state.optimisers.values():
-        optimiser.param_groups[0]["lr"] = config.learning_rate.at(share)
-        optimiser.param_groups[0]["betas"] = (0.0, config.beta2.at(share))
-    seeds = np.random.SeedSequence([config.seed, seen]).generate_state(2, np.uint64) >> 1
-    draws = torch.Generator().manual_seed(int(seeds[0]))
-    real, class_idx = draw_real(config, data, seen)
-    augmentation = make_augmentation(config, data.class_map, int(seeds[1]))
-    weights = head_weights(2 if config.network.unconditional_pixels else 1, config.unconditional_weight, real.device)
-    penalise = (seen // config.batch) % config.penalty_every == 0
+    state.follow(learning_rate=config.learning_rate.at(share), beta2=config.beta2.at(share))
+    parts = draw_batch(config, data, seen, ranks.rows(config.batch)).parts(config.micro_batch)
+    augmentations = [make_augmentation(config, data, state.augment_probability, seen, part.rows) for part in parts]
+    how = {"weights": state.head_weights, "batch": config.batch}
+    penalty = {"gamma": config.gamma.at(share) * config.penalty_every,
+               "penalise": (seen // config.batch) % config.penalty_every == 0}
 
-    z, noise = draw_latent(config, data, class_idx, draws)
-    fake = state.generator.synthesise(state.generator.mapping(z, state.generator.embed(class_idx) + noise))
-    terms = discriminator_step(state.discriminator, real, fake, class_idx, augmentation=augmentation, weights=weights,
-                               gamma=config.gamma.at(share) * config.penalty_every, penalise=penalise)
-    skipped = update(state.optimisers["discriminator"], state.discriminator)
-    logits_real, logits_fake = terms.pop("logits_real"), terms.pop("logits_fake")
+    whole = len(parts) == 1  # else only one part's graph is held at a time, and G's step generates its part anew
+    terms, logits_real = {}, []
+    for part, augmentation in zip(parts, augmentations, strict=True):
+        with torch.set_grad_enabled(whole):
+            fake = _generate(state.generator, part)
+        found = discriminator_step(state.discriminator, part.real, fake, part.class_idx, augmentation=augmentation,
+                                   **how, **penalty)
+        logits_real.append(found.pop("logits_real"))
+        found["wins"], found["pairs"] = wins_by_shots(logits_real[-1], found.pop("logits_fake"),
+                                                      data.shots[part.class_idx])
+        terms = _sum(terms, found)
+    ranks.add([*_gradients(state.discriminator), *terms.values()])
+    skipped_d = update(state.optimisers["discriminator"], state.discriminator)
 
-    twins = None
+    terms_g = {}
+    for part, augmentation, logits in zip(parts, augmentations, logits_real, strict=True):
+        fake = fake if whole else _generate(state.generator, part)
+        terms_g = _sum(terms_g, generator_step(state.discriminator, fake, part.class_idx, logits,
+                                               augmentation=augmentation, **how))
     if config.twins_weight:
-        rows = class_idx.repeat(-(-config.twins_batch // len(class_idx)))[: config.twins_batch]
-        pair = [draw_latent(config, data, rows, draws) for _ in range(2)]
-        twins = twins_loss(state.generator, pair[0][0], rows, (pair[0][1], pair[1][1]), config.twins_decorrelation)
+        # It needs all its pairs at once, and but the small mapping network: every rank takes an equal share of it.
+        twins = twins_loss(state.generator, *draw_twins(config, data, seen), config.twins_decorrelation)
+        (config.twins_weight / ranks.count * twins).backward()
         terms["twins"] = twins.detach()
-    terms |= generator_step(state.discriminator, fake, class_idx, logits_real, augmentation=augmentation,
-                            weights=weights, regulariser=None if twins is None else config.twins_weight * twins)
-    skipped = torch.maximum(skipped, update(state.optimisers["generator"], state.generator))
+    ranks.add([*_gradients(state.generator), *terms_g.values()])
+    skipped_g = update(state.optimisers["generator"], state.generator)
     update_ema(state.generator_ema, state.generator, ema_decay(
-        seen, batch=config.batch, half_life_images=config.ema_half_life_images, ramp_up=config.ema_ramp_up))
+        seen, batch=config.batch, half_life_images=config.ema_half_life_images, ramp_up=config.ema_ramp_up), skipped_g)
 
-    wins, shots = ((logits_real - logits_fake)[:, 0] > 0).double(), data.shots[class_idx]
-    terms |= {f"real_wins_{name}": torch.where(shots == group, wins, torch.nan) for group, name in enumerate(SHOTS)}
-    state.count(terms | {"skipped": skipped})
-    state.skipped += skipped
+    wins, pairs = terms.pop("wins"), terms.pop("pairs")
+    if config.adaptive is not None:
+        moved = adapted(state.augment_probability, wins, pairs, config.adaptive)
+        state.augment_probability = torch.where(skipped_d > 0, state.augment_probability, moved)
+    by_shots = [{f"real_wins_{name}": values[k] for k, name in enumerate(SHOTS)} for values in (wins, pairs)]
+    state.count(terms | terms_g | by_shots[0] | {"skipped_discriminator": skipped_d, "skipped_generator": skipped_g},
+                by_shots[1])
+    state.skipped += torch.stack((skipped_d, skipped_g))
     state.images_seen += config.batch
 
 
-def draw_latent(config: TrainGanConfig, data: Data, class_idx: Tensor, draws: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Draw z [B, latent_dim] and the class noise [B, embedding_dim] on the device of class_idx [B]."""
-    z = torch.randn(len(class_idx), config.network.latent_dim, generator=draws)
-    noise = torch.randn(len(class_idx), config.network.embedding_dim, generator=draws)
-    return z.to(class_idx.device), noise.to(class_idx.device) * data.class_noise[class_idx, None]
+def _generate(generator: Generator, part: Batch) -> Tensor:
+    """The stacks x^ [n, C, *spatial] of a part's latents and classes."""
+    return generator.synthesise(generator.mapping(part.z, generator.embed(part.class_idx) + part.noise))
 
 
-def make_augmentation(config: TrainGanConfig, class_map: ClassMap, seed: int) -> Augmentation:
-    """An augmentation that draws the same transforms at every call; a mirrored stack brings its mirrored label."""
+def _gradients(network: nn.Module) -> list[Tensor]:
+    return [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
 
-    def seen_by_discriminator(x: Tensor, class_idx: Tensor) -> tuple[Tensor, Tensor]:
-        draws = torch.Generator().manual_seed(seed)
-        chosen = (torch.rand(len(x), generator=draws) < config.augment_probability).to(x.device)
-        changed, label = augment(x, class_idx, draws, config.augment, class_map)
-        spread = chosen.reshape(-1, *[1] * (x.ndim - 1))
-        return torch.where(spread, changed, x), torch.where(chosen, label, class_idx)
 
-    if config.augment_probability == 0:
-        return lambda x, class_idx: (x, class_idx)
-    return seen_by_discriminator
+def _sum(terms: dict[str, Tensor], more: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The sums of two parts' terms, by name."""
+    return {name: terms[name] + value if terms else value for name, value in more.items()}

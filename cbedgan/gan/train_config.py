@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
+from pydantic import Field
+
+from cbedgan.gan.adaptive import AdaptiveConfig
 from cbedgan.gan.networks import NetworkConfig
 from cbedgan.gan.schedule import Schedule
 from classifier.augment import AugmentConfig
@@ -15,11 +18,14 @@ from classifier.intensity import IntensityConfig
 class TrainGanConfig(Config):
     """Everything that decides a GAN training.
 
-    augment_probability: share of the samples that the discriminator sees transformed, real and generated alike;
+    augment_probability: share of the samples that the discriminator sees transformed, real and generated alike, or,
+    with `adaptive`, that share at the start; images, batch: real stacks seen in all and in a step, however many
+    processes share it; micro_batch: stacks that are in the networks at once (None: all of a process);
     burn_in_share: share of `images` after which the schedules of learning_rate, beta2 and gamma rest; penalty_every: R1
     and R2 act at every k-th step, times k; unconditional_weight: of the class-blind head's loss; class_noise: standard
     deviation added to e(class) in the mapping, larger for rare classes by class_noise_beta; twins_*: NoisyTwins;
-    ema_*: half-life of the averaged generator and its ramp; max_skipped_share: of steps with a gradient not finite;
+    ema_*: half-life of the averaged generator and its ramp; max_skipped_share: of a network's steps, whose gradient is
+    not finite;
     sheet_samples: stacks a group in the contact sheet; fidelity_samples: largest number of stacks measured at the end.
     """
 
@@ -29,10 +35,12 @@ class TrainGanConfig(Config):
     view: ViewConfig
     intensity: IntensityConfig
     augment: AugmentConfig
-    augment_probability: float
+    augment_probability: Annotated[float, Field(ge=0, le=1)]
+    adaptive: AdaptiveConfig | None = Field(None, exclude_if=lambda feedback: feedback is None)
     network: NetworkConfig
     images: int
     batch: int
+    micro_batch: Annotated[int, Field(ge=1)] | None = Field(None, exclude_if=lambda size: size is None)
     sampling_power: float
     burn_in_share: float
     learning_rate: Schedule

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -37,13 +36,3 @@ class Data:
         counts = torch.bincount(samples.class_idx, minlength=len(class_map))
         noise = effective_number_noise(counts, config.class_noise, config.class_noise_beta)
         return cls(samples.to(device), strata, class_map, shots.to(device), noise.to(device))
-
-
-def draw_real(config: TrainGanConfig, data: Data, images_seen: int) -> tuple[Tensor, Tensor]:
-    """Draw real x [B, C, *spatial] and class_idx [B]: a class by (its materials)^power, a material, a sample."""
-    def rows(later: int) -> np.ndarray:
-        return data.strata.draw(batch=config.batch, seed=config.seed, images_seen=images_seen + later * config.batch,
-                                power=config.sampling_power)
-
-    drawn = torch.from_numpy(rows(0)).to(data.samples.device)
-    return data.samples.gather(rows), data.samples.class_idx[drawn]

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from cbedgan.gan.train_config import TrainGanConfig
+from cbedgan.gan.training_data import Data
 from classifier.config import parse_config
+from classifier.dataset import load_physical, stack_set
+from classifier.intensity import IntensityTransform
+from classifier.spacegroup import ClassMap
 
 TINY: dict[str, Any] = {
     "seed": 3, "threads": 1, "device": "cpu", "augment_probability": 0.7, "images": 1024, "batch": 16,
@@ -30,3 +36,18 @@ TINY: dict[str, Any] = {
 def tiny_config() -> Callable[..., TrainGanConfig]:
     """Factory of the tiny configuration with some keys replaced."""
     return lambda **changes: parse_config(TINY | changes, TrainGanConfig, source="test")
+
+
+def make_data(stacks: Path, config: TrainGanConfig, device: str = "cpu") -> Data:
+    """All stacks of a file as training data."""
+    physical, table, _ = load_physical(stacks, config.view)
+    class_map = ClassMap.of(table.space_group)
+    samples = stack_set(physical, table, class_map=class_map, source=stacks,
+                        transform=IntensityTransform.fit(physical, config.intensity))
+    return Data.build(samples, class_map, config, torch.device(device))
+
+
+@pytest.fixture
+def tiny_data(tiny_stack_file, tiny_config) -> Callable[..., Data]:
+    """Factory of the training data of a tiny stack file, on the CPU or another device."""
+    return lambda device="cpu", **settings: make_data(tiny_stack_file(**settings), tiny_config(), device)

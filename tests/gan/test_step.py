@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,27 +11,16 @@ import torch
 
 from cbedgan.gan import step as step_module
 from cbedgan.gan.state import TERMS, State, principal_components
-from cbedgan.gan.step import make_augmentation, take_step
-from cbedgan.gan.train_config import TrainGanConfig
-from cbedgan.gan.training_data import Data
-from classifier.dataset import load_physical, stack_set
-from classifier.intensity import IntensityTransform
-from classifier.spacegroup import ClassMap
+from cbedgan.gan.step import take_step
+from classifier.ranks import Ranks
 
 CPU = torch.device("cpu")
-
-
-def make_data(stacks: Path, config: TrainGanConfig) -> Data:
-    physical, table, _ = load_physical(stacks, config.view)
-    class_map = ClassMap.of(table.space_group)
-    samples = stack_set(physical, table, class_map=class_map, source=stacks,
-                        transform=IntensityTransform.fit(physical, config.intensity))
-    return Data.build(samples, class_map, config, CPU)
+ALONE = Ranks(0, 1, CPU)
 
 
 @pytest.fixture
-def data(tiny_stack_file, tiny_config):
-    return make_data(tiny_stack_file(), tiny_config())
+def data(tiny_data):
+    return tiny_data()
 
 
 def parameters(state: State) -> dict[str, torch.Tensor]:
@@ -45,8 +33,8 @@ def test_a_step_is_a_function_of_state_and_images_seen(data, tiny_config):
     first, second = State(config, data), State(config, data)
     torch.manual_seed(99)  # the global numbers have no part in it
     for state in (first, second):
-        take_step(state, config, data)
-        take_step(state, config, data)
+        take_step(state, config, data, ALONE)
+        take_step(state, config, data, ALONE)
     assert first.images_seen == 32
     one, other = parameters(first), parameters(second)
     assert all(torch.equal(one[name], other[name]) for name in one)
@@ -59,13 +47,13 @@ def test_a_step_trains_both_networks_and_their_average(data, tiny_config):
     state = State(config, data)
     for _ in range(2):  # blocks start at zero: their first convolutions move at the second step
         before = parameters(state)
-        take_step(state, config, data)
+        take_step(state, config, data, ALONE)
     still = {name for name, value in parameters(state).items() if torch.equal(value, before[name])}
     # In a difference of logits the constant of each head cancels.
     assert still <= {"discriminator.head.bias", "discriminator.unconditional.2.bias"}
     report = state.report()
     assert set(report) <= set(TERMS) and {"loss_d", "loss_g", "r1", "r2", "twins", "real_wins_few"} <= set(report)
-    assert report["skipped"] == 0 and 0 <= report["real_wins_few"] <= 1 and state.report() == {}
+    assert report["skipped_generator"] == 0 and 0 <= report["real_wins_few"] <= 1 and state.report() == {}
 
 
 def test_penalties_act_every_kth_step_times_k(data, monkeypatch, tiny_config):
@@ -80,7 +68,7 @@ def test_penalties_act_every_kth_step_times_k(data, monkeypatch, tiny_config):
     config = tiny_config(penalty_every=3, gamma={"start": 0.2, "end": 0.2})
     state = State(config, data)
     for _ in range(7):
-        take_step(state, config, data)
+        take_step(state, config, data, ALONE)
     assert [penalise for penalise, _ in seen] == [True, False, False] * 2 + [True]
     assert all(gamma == pytest.approx(0.6) for _, gamma in seen)
 
@@ -89,7 +77,7 @@ def test_schedules_reach_the_optimisers(data, tiny_config):
     config = tiny_config(burn_in_share=0.5)
     state = State(config, data)
     state.images_seen = 512
-    take_step(state, config, data)
+    take_step(state, config, data, ALONE)
     for optimiser in state.optimisers.values():
         assert optimiser.param_groups[0]["lr"] == pytest.approx(2e-4)
         assert optimiser.param_groups[0]["betas"] == (0.0, pytest.approx(0.99))
@@ -98,19 +86,62 @@ def test_schedules_reach_the_optimisers(data, tiny_config):
 def test_a_batch_that_is_not_finite_is_skipped_and_counted(data, tiny_config):
     config = tiny_config()
     state = State(config, data)
-    take_step(state, config, data)
+    take_step(state, config, data, ALONE)
     before = parameters(state)
     clean = data.samples.x.clone()
     data.samples.x.fill_(math.nan)
-    take_step(state, config, data)
+    take_step(state, config, data, ALONE)
     after = parameters(state)
-    assert state.skipped == 1 and state.images_seen == 32
-    assert all(torch.equal(after[name], before[name]) for name in before if not name.startswith("generator_ema"))
+    assert state.skipped.tolist() == [1, 1] and state.images_seen == 32
+    assert all(torch.equal(after[name], before[name]) for name in before)
     data.samples.x.copy_(clean)
-    take_step(state, config, data)
+    take_step(state, config, data, ALONE)
     report = state.report()
-    assert state.skipped == 1 and all(math.isfinite(value) for value in report.values())
-    assert report["skipped"] == pytest.approx(1 / 3)
+    assert state.skipped.tolist() == [1, 1] and all(math.isfinite(value) for value in report.values())
+    assert report["skipped_discriminator"] == report["skipped_generator"] == pytest.approx(1 / 3)
+
+
+def test_a_network_whose_gradient_is_not_finite_is_skipped_alone(data, monkeypatch, tiny_config):
+    config = tiny_config(adaptive={"target": 0.0, "images": 16, "largest": 1.0, "by_shots": False})
+    state = State(config, data)
+    take_step(state, config, data, ALONE)
+    genuine = step_module.generator_step
+
+    def broken(discriminator, fake, *inputs, **settings):
+        return genuine(discriminator, fake * math.nan, *inputs, **settings)
+
+    monkeypatch.setattr(step_module, "generator_step", broken)
+    before, share, moments = parameters(state), state.augment_probability, moments_of(state, "generator")
+    take_step(state, config, data, ALONE)
+    after = parameters(state)
+    still = {name for name in before if torch.equal(before[name], after[name])}
+    assert {name for name in before if name.startswith("generator")} <= still < before.keys()
+    assert all(torch.equal(old, new) for old, new in zip(moments, moments_of(state, "generator"), strict=True))
+    assert state.skipped.tolist() == [0, 1] and not torch.equal(share, state.augment_probability)
+
+    monkeypatch.setattr(step_module, "generator_step", genuine)
+    monkeypatch.setattr(step_module, "discriminator_step", overflowing(step_module.discriminator_step))
+    share, moments = state.augment_probability, moments_of(state, "discriminator")
+    take_step(state, config, data, ALONE)
+    still = {name for name, value in parameters(state).items() if torch.equal(after[name], value)}
+    assert {name for name in after if name.startswith("discriminator")} <= still < after.keys()
+    assert all(torch.equal(old, new) for old, new in zip(moments, moments_of(state, "discriminator"), strict=True))
+    assert state.skipped.tolist() == [1, 1] and torch.equal(share, state.augment_probability)
+    assert all(math.isfinite(value) for value in state.report().values())
+
+
+def overflowing(step):
+    """A discriminator step that leaves one gradient beyond all numbers."""
+    def leave(discriminator, *inputs, **settings):
+        found = step(discriminator, *inputs, **settings)
+        discriminator.features.weight.grad[0, 0] = math.inf
+        return found
+
+    return leave
+
+
+def moments_of(state: State, name: str) -> list[torch.Tensor]:
+    return [value.clone() for held in state.optimisers[name].state.values() for value in held.values()]
 
 
 def test_a_step_draws_generated_stacks_of_the_real_classes(data, monkeypatch, tiny_config):
@@ -123,31 +154,13 @@ def test_a_step_draws_generated_stacks_of_the_real_classes(data, monkeypatch, ti
 
     genuine = step_module.discriminator_step
     monkeypatch.setattr(step_module, "discriminator_step", spy)
-    take_step(State(config, data), config, data)
+    take_step(State(config, data), config, data, ALONE)
     assert torch.equal(*pairs[0])
 
 
-def test_augmentation_repeats_its_draws_and_moves_the_label_of_a_mirrored_stack(tiny_config):
-    class_map = ClassMap((76, 78, 194))  # 4_1 and 4_3 are mirror images of each other
-    still = {"half_turn": False, "quarter_turns": False, "gain": 0.0, "shift_pixels": 0}
-    config = tiny_config(augment_probability=1.0, augment={"mirror": True, **still})
-    x, class_idx = torch.randn(64, 3, 4, 4), torch.tensor([0, 1, 2, 2] * 16)
-    augmentation = make_augmentation(config, class_map, seed=5)
-    (once, label), (again, same) = augmentation(x, class_idx), augmentation(x, class_idx)
-    assert torch.equal(once, again) and torch.equal(label, same)
-    mirrored = (once == x.flip(-2)).flatten(1).all(1)
-    assert 15 < mirrored.sum() < 49 and torch.equal(once[~mirrored], x[~mirrored])
-    assert torch.equal(label, torch.where(mirrored & (class_idx < 2), 1 - class_idx, class_idx))
-    half = make_augmentation(config.model_copy(update={"augment_probability": 0.5}), class_map, 5)(x, class_idx)[0]
-    assert 5 < (half != x).flatten(1).any(1).sum() < 28
-    none = make_augmentation(config.model_copy(update={"augment_probability": 0.0}), class_map, 5)
-    assert none(x, class_idx)[0] is x
-
-
-def test_shot_groups_count_training_materials(tiny_stack_file, tiny_config):
-    stacks = tiny_stack_file(materials=21, samples_per_material=5)
-    assert make_data(stacks, tiny_config()).shots.tolist() == [1, 1, 1, 1]
-    assert make_data(tiny_stack_file(materials=20, samples_per_material=6), tiny_config()).shots.tolist() == [0] * 4
+def test_shot_groups_count_training_materials(tiny_data):
+    assert tiny_data(materials=21, samples_per_material=5).shots.tolist() == [1, 1, 1, 1]
+    assert tiny_data(materials=20, samples_per_material=6).shots.tolist() == [0] * 4
 
 
 def test_principal_components_rebuild_patterns_of_few_degrees_of_freedom():
@@ -166,11 +179,11 @@ def test_a_checkpoint_restores_every_part(data, tmp_path, tiny_config):
     config = tiny_config()
     state, again = State(config, data), State(tiny_config(seed=8), data)
     for _ in range(3):
-        take_step(state, config, data)
+        take_step(state, config, data, ALONE)
     state.save(tmp_path / "c.safetensors", {})
     again.load(tmp_path / "c.safetensors")
     for one in (state, again):
-        take_step(one, config, data)
+        take_step(one, config, data, ALONE)
     first, second = parameters(state), parameters(again)
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert again.images_seen == 64 and torch.equal(state.sums, again.sums) and torch.equal(state.counts, again.counts)
@@ -179,7 +192,7 @@ def test_a_checkpoint_restores_every_part(data, tmp_path, tiny_config):
 def test_the_step_never_asks_the_device_for_a_number(data, monkeypatch, tiny_config):
     config = tiny_config()
     state = State(config, data)
-    take_step(copy.copy(state), config, data)
+    take_step(copy.copy(state), config, data, ALONE)
 
     def refuse(*_: object) -> None:
         raise AssertionError("a value was read back")
@@ -190,5 +203,22 @@ def test_the_step_never_asks_the_device_for_a_number(data, monkeypatch, tiny_con
         patch.setattr(torch.Tensor, "tolist", refuse)
         patch.setattr(torch.Tensor, "__bool__", refuse)
         patch.setattr(torch.Tensor, "__float__", refuse)
-        step(state, config, data)
+        step(state, config, data, ALONE)
     assert np.isfinite(state.sums.numpy()).all()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("micro_batch", [None, 6])
+def test_the_step_never_waits_for_the_gpu(tiny_data, tiny_config, micro_batch):
+    config = tiny_config(device="cuda", penalty_every=2, adaptive={"target": 0.6, "images": 64, "largest": 0.8,
+                                                                   "by_shots": True})
+    config, gpu = config.model_copy(update={"micro_batch": micro_batch}), torch.device("cuda")
+    data = tiny_data("cuda")
+    state = State(config, data)
+    for turn in range(4):  # the first two find their algorithms
+        torch.cuda.set_sync_debug_mode("error" if turn > 1 else "default")
+        try:
+            take_step(state, config, data, Ranks(0, 1, gpu))
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+    assert state.skipped.tolist() == [0, 0] and state.images_seen == 64

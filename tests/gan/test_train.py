@@ -123,8 +123,8 @@ def test_killed_at_random_moments_it_ends_with_the_same_bytes(inputs, tmp_path, 
 def test_an_interrupt_saves_and_exits_with_130_and_the_same_call_resumes(inputs, tmp_path, monkeypatch, tiny_config):
     out, genuine = tmp_path / "gan", train_module.take_step
 
-    def interrupted(state, config, data):
-        genuine(state, config, data)
+    def interrupted(state, config, data, ranks):
+        genuine(state, config, data, ranks)
         if state.images_seen == 208:  # neither a report nor a save is due here
             signal.raise_signal(signal.SIGINT)
 
@@ -143,16 +143,16 @@ def test_an_interrupt_saves_and_exits_with_130_and_the_same_call_resumes(inputs,
 def test_too_many_skipped_steps_stop_it_and_keep_the_last_good_checkpoint(inputs, tmp_path, monkeypatch, tiny_config):
     out, genuine = tmp_path / "gan", train_module.take_step
 
-    def poisoned(state, config, data):
+    def poisoned(state, config, data, ranks):
         if state.images_seen >= 112:
             data.samples.x.fill_(torch.nan)
-        genuine(state, config, data)
+        genuine(state, config, data, ranks)
 
     monkeypatch.setattr(train_module, "take_step", poisoned)
-    with pytest.raises(InputError, match="must be finite; found 5 of 12 steps skipped"):
+    with pytest.raises(InputError, match="must be finite; found 5 of 12 steps skipped by the discriminator"):
         train_gan(tiny_config(checkpoint_every_images=96), **inputs, out=out)
     parts = load_checkpoint(out / "checkpoint.safetensors", kind="gan-training").parts
-    assert parts["images_seen"] == 96 and parts["skipped"] == 0
+    assert parts["images_seen"] == 96 and parts["skipped"].tolist() == [0, 0]
     assert all(value.isfinite().all() for value in parts["networks"]["generator"].values())
 
 

@@ -1,0 +1,22 @@
+"""Precision of a GPU's products outside the stages in bfloat16: TF32, switched on in this one place and put back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+@contextmanager
+def tf32() -> Iterator[None]:
+    """Let matrix products and convolutions of float32 run on tensor cores while the context lasts."""
+    flags = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = [flag.allow_tf32 for flag in flags]
+    for flag in flags:
+        flag.allow_tf32 = True
+    try:
+        yield
+    finally:
+        for flag, held in zip(flags, before, strict=True):
+            flag.allow_tf32 = held
