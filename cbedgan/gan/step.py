@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from cbedgan.gan.adaptive import adapted, wins_by_shots
-from cbedgan.gan.adversarial import discriminator_step, generator_step, twins_loss, update
+from cbedgan.gan.adversarial import twins_loss, update
 from cbedgan.gan.batch import Batch, draw_batch, draw_twins, make_augmentation
+from cbedgan.gan.by_hand import discriminator_step, generator_step
 from cbedgan.gan.ema import ema_decay, update_ema
 from cbedgan.gan.networks import Generator
 from cbedgan.gan.state import State
