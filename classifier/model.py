@@ -99,24 +99,23 @@ class StackClassifier(DrawsForBatch):
         if not (config.widths or config.azimuthal_features):
             raise InputError(source="model", rule="a network needs widths, azimuthal_features or both",
                              value="neither", remedy="Give the channels of each stage.")
-        self.patterns, self.views = config.patterns, config.views
+        self.patterns, self.views, self.self_comparison = config.patterns, config.views, config.self_comparison
+        self.convolves = bool(config.widths)
         together = config.patterns == "channels"
         blocks = (config.blocks,) * len(config.widths) if isinstance(config.blocks, int) else config.blocks
-        self.self_comparison = config.self_comparison
         seen = (channels if together else 1) * (MULTIPLE if config.self_comparison else 1)
         self.body = body(block=config.block, channels=seen, stem_width=config.stem_width,
                          widths=config.widths, blocks=blocks, groups=config.groups, size_pixels=size_pixels)
-        width = (seen, *config.widths)[-1]
-        self.norm = nn.GroupNorm(config.groups, width) if config.widths else None
+        self.norm = nn.GroupNorm(config.groups, config.widths[-1]) if self.convolves else nn.Identity()
         self.dropout = BatchDropout(config.dropout)
-        self.feature_count = 2 * width * (1 if together or config.patterns == "one_random" else channels)
-        self.feature_count *= 1 if config.widths else 0
         self.azimuthal = (AzimuthalEmbedding(channels, any_order=config.patterns == "any_order", dropout=config.dropout)
                           if config.azimuthal_features else None)
-        self.feature_count += azimuthal_features.EMBEDDED if config.azimuthal_features else 0
         # The pose comes before the dropout, as any feature; the order of the patterns counts where it does for them.
         self.pose = PoseEmbedding(any_order=config.patterns == "any_order") if config.pose_input else None
-        self.feature_count += EMBEDDED if config.pose_input else 0
+        encoded = 1 if together or config.patterns == "one_random" else channels
+        self.feature_count = sum([2 * config.widths[-1] * encoded if self.convolves else 0,
+                                  azimuthal_features.EMBEDDED if config.azimuthal_features else 0,
+                                  EMBEDDED if config.pose_input else 0])
         self.head = (CosineHead if config.head == "cosine" else _linear)(self.feature_count, classes)
         self.tasks = TaskHeads(config.tasks, self.feature_count) if config.tasks is not None else None
         partner = torch.arange(classes) if mirror_partner is None else torch.as_tensor(mirror_partner)
@@ -127,20 +126,18 @@ class StackClassifier(DrawsForBatch):
 
         InputError where it has and no pose is given.
         """
-        seen = self._seen(x)
+        parts = [self._convolved(x)] if self.convolves else []
         if self.azimuthal is not None:
-            seen = torch.cat([seen, self.azimuthal(x)], dim=1)
-        if self.pose is None:
-            return seen
-        if pose is None:
-            raise InputError(source="classifier", rule="it has pose_input and needs each stack's pose",
-                             value="stacks alone", remedy="Take a classifier without pose_input.")
-        return torch.cat([seen, self.pose(pose)], dim=1)
+            parts.append(self.azimuthal(x))
+        if self.pose is not None:
+            if pose is None:
+                raise InputError(source="classifier", rule="it has pose_input and needs each stack's pose",
+                                 value="stacks alone", remedy="Take a classifier without pose_input.")
+            parts.append(self.pose(pose))
+        return torch.cat(parts, dim=1)
 
-    def _seen(self, x: Tensor) -> Tensor:
-        """Features [B, F] that convolutions find in the stacks x; none without widths."""
-        if self.norm is None:
-            return x.new_zeros(len(x), 0, dtype=torch.float32)
+    def _convolved(self, x: Tensor) -> Tensor:
+        """Features [B, F] that convolutions find in the stacks x."""
         if self.patterns == "channels":
             return self.encode(x)
         if self.patterns == "one_random" and self.training:
