@@ -7,7 +7,6 @@ twice. Groups are planned apart from each other, so that one can be planned agai
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,21 +87,12 @@ class _Acceptance:
         return True
 
 
-def plan_crystals(config: CrystalConfig, *, seed: int, refuse: Refuse = lambda crystal: None,
-                  pool: Executor | None = None) -> Plan:
-    """Choose the materials of every group and part; also return what was passed over: (material, reason).
-
-    refuse: says why a crystal cannot be simulated, or None; the next candidate then takes its place (with a pool of
-    processes it must be picklable). Raises InputError when a quota cannot be met.
-    """
-    n = len(config.groups)
-    jobs = (config.groups, [config] * n, [seed] * n, [refuse] * n)
-    plans = list(map(plan_group, *jobs) if pool is None else pool.map(plan_group, *jobs))
-    return [entry for planned, _ in plans for entry in planned], [entry for _, passed in plans for entry in passed]
-
-
 def plan_group(quota: GroupQuota, config: CrystalConfig, seed: int, refuse: Refuse) -> Plan:
-    """Plan one space group: prototypes for their share, random crystals for the rest; InputError when short."""
+    """Plan one space group: prototypes for their share, random crystals for the rest; InputError when short.
+
+    Also return what was passed over: (material, reason). refuse: says why a crystal cannot be simulated, or None; the
+    next candidate then takes its place (in another process it must be picklable).
+    """
     accept = _Acceptance(config, refuse)
     wanted = {side: round(config.prototype_share * n) for side, n in quota.sides().items()}
     crystals = _from_prototypes(quota, wanted, config, seed, accept)

@@ -10,7 +10,7 @@ import pytest
 
 from cbedgan.simulate.cif import crystals_from_cif
 from cbedgan.simulate.crystals import Crystal, measure_symmetry, shortest_distance_ratio, standard_crystal
-from cbedgan.simulate.plan import CrystalConfig, GroupQuota, plan_crystals
+from cbedgan.simulate.plan import CrystalConfig, GroupQuota
 from cbedgan.simulate.prototypes import prototypes
 from cbedgan.simulate.substitution import FAMILIES, distort, draw_substitution, linear_scale
 from classifier.errors import InputError
@@ -118,7 +118,7 @@ def test_shortest_distance_counts_periodic_images():
     assert shortest_distance_ratio(polonium.lattice, polonium.positions, polonium.numbers) == pytest.approx(3.0 / 2.8)
 
 
-def test_plan_meets_its_quotas_and_keeps_the_parts_apart():
+def test_plan_meets_its_quotas_and_keeps_the_parts_apart(plan_crystals):
     planned, _ = plan_crystals(CONFIG, seed=0)
     for quota in CONFIG.groups:
         here = [p for p in planned if p.crystal.space_group == quota.space_group]
@@ -134,13 +134,13 @@ def test_plan_meets_its_quotas_and_keeps_the_parts_apart():
         assert p.crystal.n_primitive <= CONFIG.maximum_primitive_atoms
 
 
-def test_plan_is_a_function_of_the_seed():
+def test_plan_is_a_function_of_the_seed(plan_crystals):
     first, again, other = (plan_crystals(CONFIG, seed=seed)[0] for seed in (0, 0, 1))
     assert [p.crystal.record() for p in first] == [p.crystal.record() for p in again]
     assert [p.crystal.material for p in first] != [p.crystal.material for p in other]
 
 
-def test_a_refused_crystal_is_replaced_by_the_next_of_its_type():
+def test_a_refused_crystal_is_replaced_by_the_next_of_its_type(plan_crystals):
     planned, _ = plan_crystals(CONFIG, seed=0)
     victim = planned[0].crystal
     replaced, passed_over = plan_crystals(CONFIG, seed=0,
@@ -151,7 +151,7 @@ def test_a_refused_crystal_is_replaced_by_the_next_of_its_type():
     assert len(replaced) == len(planned)
 
 
-def test_an_impossible_quota_is_refused():
+def test_an_impossible_quota_is_refused(plan_crystals):
     greedy = CONFIG.model_copy(update={"groups": (GroupQuota(space_group=205, train=500, test=3),)})
     with pytest.raises(InputError, match="space group 205.*500 train"):
         plan_crystals(greedy.model_copy(update={"maximum_primitive_atoms": 16, "attempts_per_material": 2}), seed=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
-from cbedgan.simulate.plan import CrystalConfig, GroupQuota, plan_crystals, plan_group
+from cbedgan.simulate.plan import CrystalConfig, GroupQuota, plan_group
 from cbedgan.simulate.random_crystals import RandomCrystalConfig
 from classifier.config import digest
 
@@ -21,7 +21,7 @@ def is_random(planned) -> bool:
     return planned.crystal.source.startswith("random crystal")
 
 
-def test_every_part_gets_its_materials_and_the_same_share_of_each_source():
+def test_every_part_gets_its_materials_and_the_same_share_of_each_source(plan_crystals):
     planned, _ = plan_crystals(BOTH, seed=3)
     counts = Counter((entry.crystal.space_group, entry.partition) for entry in planned)
     assert counts == {(221, "train"): 6, (221, "validation"): 2, (221, "test"): 4, (221, "reserve"): 2,
@@ -32,7 +32,7 @@ def test_every_part_gets_its_materials_and_the_same_share_of_each_source():
     assert all(is_random(entry) for entry in planned if entry.crystal.space_group == 33)
 
 
-def test_sides_share_no_structure_type_and_no_formula_comes_twice():
+def test_sides_share_no_structure_type_and_no_formula_comes_twice(plan_crystals):
     planned, _ = plan_crystals(BOTH, seed=3)
     side = {"reserve": "train"}
     owners = {}
@@ -43,10 +43,10 @@ def test_sides_share_no_structure_type_and_no_formula_comes_twice():
     assert len(set(names)) == len(names)
 
 
-def test_one_group_alone_and_a_pool_plan_the_same():
+def test_one_group_alone_and_a_pool_plan_the_same(plan_crystals):
     planned, _ = plan_crystals(BOTH, seed=3)
     with ThreadPoolExecutor(2) as pool:
-        pooled, _ = plan_crystals(BOTH, seed=3, pool=pool)
+        pooled, _ = plan_crystals(BOTH, seed=3, apply=pool.map)
     alone, _ = plan_group(BOTH.groups[1], BOTH, 3, lambda crystal: None)
     materials = [entry.crystal.material for entry in planned]
     assert [entry.crystal.material for entry in pooled] == materials
