@@ -36,7 +36,7 @@ PRIMITIVE_BASIS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Crystal:
     """One crystal in moyopy's standard conventional cell.
 

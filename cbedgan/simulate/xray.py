@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import gemmi
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,7 @@ EQUAL = 1e-5  # relative; spacings, and strengths, that differ less count as equ
 FAINTEST = 1e-5  # of the strongest intensity; below, a reflection counts as extinct
 
 
+@lru_cache(maxsize=2)  # slabs, detectors and attributes of a crystal ask in turn
 def strongest_reflections(crystal: Crystal) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return the three strongest kinematic X-ray reflections: hkl int [3, 3], strongest first, and d [3] in angstrom.
 
@@ -35,8 +38,10 @@ def strongest_reflections(crystal: Crystal) -> tuple[NDArray[np.int64], NDArray[
         raise InputError(source=crystal.source, rule="the crystal must have three X-ray reflections that are not "
                          f"parallel, of at least {LEAST_SPACING_ANGSTROM} angstrom", value=f"{len(chosen)}",
                          remedy="Leave this crystal out.")
-    indices, spacings = zip(*chosen, strict=True)
-    return np.array(indices, dtype=np.int64), np.array(spacings)
+    indices, spacings = (np.array(column) for column in zip(*chosen, strict=True))
+    for column in (indices, spacings):
+        column.setflags(write=False)
+    return indices, spacings
 
 
 def _half_space(lattice: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
