@@ -11,7 +11,7 @@ from rich.console import Console
 from cbedgan.cli.app import benchmarks, wrote
 from cbedgan.cli.arguments import Config, Split, Stacks
 
-SIZES, READERS = [64, 128, 256, 512], [1, 2]  # pixels and threads of bench data
+SIZES, READERS = [64, 128, 256, 512], [1, 2]  # pixels, and threads or processes
 
 
 @benchmarks.command("simulate")
@@ -60,6 +60,31 @@ def bench_train_clf(config: Config, folder: Annotated[Path, typer.Option(help="W
 
     found = bench_train_classifier(load_config(config, TrainClassifierConfig), folder, classes=classes, stacks=stacks,
                                    steps=steps, repeats=repeats)
+    Console().print(report(found))
+    if json is not None:
+        write_json(json, to_json(found))
+        wrote(json)
+
+
+@benchmarks.command("train-gan")
+def bench_train_gan(config: Config, folder: Annotated[Path, typer.Option(help="Where made-up stacks may lie a while.")],
+                    size: Annotated[list[int], typer.Option(min=4, help="Pixels; may be repeated.")] = SIZES,
+                    processes: Annotated[list[int], typer.Option(min=1, help="That share a batch of the first size; "
+                                                                 "may be repeated.")] = READERS,
+                    classes: Annotated[int, typer.Option(min=1, max=230)] = 45,
+                    steps: Annotated[int, typer.Option(min=1, help="Of each loop in a turn.")] = 2,
+                    repeats: Annotated[int, typer.Option(min=1, help="Turns.")] = 5,
+                    profile: Annotated[bool, typer.Option("--profile", help="Name the dearest operations.")] = False,
+                    json: Annotated[Path | None, typer.Option(help="Write the same as JSON.")] = None) -> None:
+    """Time the training step of a train-gan configuration beside a plain loop of equal networks, by size."""
+    from cbedgan.bench.train_gan import bench_train_gan as measure
+    from cbedgan.bench.train_gan import report, to_json
+    from cbedgan.gan.train_config import TrainGanConfig
+    from classifier.atomic import write_json
+    from classifier.config import load_config
+
+    found = measure(load_config(config, TrainGanConfig), folder, sizes=size, processes=processes, classes=classes,
+                    steps=steps, repeats=repeats, profile=profile)
     Console().print(report(found))
     if json is not None:
         write_json(json, to_json(found))

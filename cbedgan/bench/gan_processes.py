@@ -1,0 +1,102 @@
+"""The GAN's training alone in new processes that share each batch: what they reach together, and the memory of one."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import resource
+import socket
+import time
+from dataclasses import dataclass
+from multiprocessing.queues import Queue
+from pathlib import Path
+
+import torch
+
+from cbedgan.bench.made_up import made_up_set
+from cbedgan.gan.precision import tf32
+from cbedgan.gan.state import State
+from cbedgan.gan.step import take_step
+from cbedgan.gan.train_config import TrainGanConfig
+from cbedgan.gan.training_data import Data
+from classifier.errors import InputError
+from classifier.memory import keep_freed_memory
+from classifier.ranks import open_ranks
+from classifier.spacegroup import ClassMap
+from classifier.train import choose_device, reproducible
+
+KIBIBYTE = 1024 / 1e6  # in megabytes
+
+
+@dataclass(frozen=True)
+class Alone:
+    """A training of `steps` steps to be timed, after as many to warm up, on made-up stacks below `folder`."""
+
+    config: TrainGanConfig
+    folder: Path
+    classes: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class Found:
+    """Real images/s of all processes together, and the most memory that the first of them held, on its device."""
+
+    images_per_second: float
+    megabytes: float
+
+
+def in_processes(work: Alone, count: int) -> Found:
+    """Run `work` in `count` new processes, joined as torchrun joins them."""
+    context = multiprocessing.get_context("spawn")
+    answer: Queue[Found] = context.Queue()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    started = [context.Process(target=_rank, args=(work, number, count, port, answer)) for number in range(count)]
+    for process in started:
+        process.start()
+    try:
+        while answer.empty():
+            if any(process.exitcode for process in started):
+                raise InputError(source="bench train-gan", rule="every process must finish", remedy="Read its message.",
+                                 value=[process.exitcode for process in started])
+            time.sleep(0.1)
+        return answer.get()
+    finally:
+        for process in started:
+            process.join(10)
+            process.kill()
+
+
+def _rank(work: Alone, number: int, count: int, port: int, answer: Queue[Found]) -> None:
+    """Train as one of the processes; the first answers."""
+    os.environ |= {"RANK": str(number), "LOCAL_RANK": str(number), "WORLD_SIZE": str(count),
+                   "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    config, class_map = work.config, ClassMap(tuple(range(1, work.classes + 1)))
+    with reproducible(config.threads), tf32(), open_ranks(choose_device(config.device)) as ranks:
+        samples = made_up_set(work.folder / f"{count}-{number}", config.view.size_pixels,
+                              max(work.classes, config.batch), class_map)
+        data = Data.build(samples, class_map, config, ranks.device)
+        state, start = State(config, data), 0.0
+        keep_freed_memory()
+        for step in range(2 * work.steps):
+            if step == work.steps:
+                _settle(ranks.device)
+                start = time.perf_counter()
+            take_step(state, config, data, ranks)
+        _settle(ranks.device)
+        rate = work.steps * config.batch / (time.perf_counter() - start)
+        if ranks.first:
+            answer.put(Found(rate, _megabytes(ranks.device)))
+
+
+def _settle(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _megabytes(device: torch.device) -> float:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 1e6
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KIBIBYTE
