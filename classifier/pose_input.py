@@ -22,13 +22,14 @@ from classifier.geometry import Detector
 from classifier.intensity import stacks_at_once
 from classifier.pose import explained_share, lit_disks
 from classifier.pose_embedding import FEATURES
-from classifier.reciprocal import reduced_net, zero_layer_net
+from classifier.reciprocal import reduced_net, same_net, zero_layer_net
 from classifier.sampletable import SampleTable
 from classifier.stackfile import StackFile
 from classifier.viewed import rows_of
 
 FORMAT = 1  # of what is computed: another number where the features change
 VISIBLE, TIE = 0.02, 0.02  # of the brightest diffracted disk; of lengths: as in the canonical pose
+SAME_INDEX = 1e-3  # by which indices of one net in another may differ from whole numbers
 SAME_LENGTH = 1e-2  # relative difference between g1 as recorded and as the cell gives it
 
 
@@ -132,7 +133,7 @@ def canonical_nets(net: np.ndarray) -> list[np.ndarray]:
     for x, y in points[misfit <= misfit.min() + 1e-4]:
         turned = net @ np.array([[x, -y], [y, x]]) / (x * x + y * y)
         for candidate in (turned, turned * [1, -1]):
-            if not any(_same_net(candidate, other) for other in nets):
+            if not any(same_net(candidate, other, SAME_INDEX) for other in nets):
                 nets.append(candidate)
     return nets
 
@@ -157,9 +158,3 @@ def _lit(pattern: np.ndarray, detector: Detector, net: np.ndarray, radius: float
         return found[0] if found else (np.zeros((0, 2)), np.zeros(0))
     lit = lit_map(pattern)
     return max(found, key=lambda disks: explained_share(lit, detector, g=disks[0], disk_radius=radius))
-
-
-def _same_net(net: np.ndarray, other: np.ndarray) -> bool:
-    """Whether two bases [2, 2] of meshes of one area span the same net."""
-    index = net @ np.linalg.inv(other)
-    return bool(np.abs(index - np.round(index)).max() < 1e-3)

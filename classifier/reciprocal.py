@@ -65,6 +65,12 @@ def reduced_net(net: np.ndarray) -> np.ndarray:
         long = shorter
 
 
+def same_net(net: np.ndarray, other: np.ndarray, tolerance: float) -> bool:
+    """Whether two bases [2, 2] of meshes of one area span the same net, up to a tolerance of their indices."""
+    index = net @ np.linalg.inv(other)
+    return bool(np.abs(index - np.round(index)).max() <= tolerance)
+
+
 def _frame(direct: np.ndarray, axis: np.ndarray, y_direction: np.ndarray | None) -> np.ndarray:
     """Unit vectors x and y of the detector, rows [2, 3]."""
     z = axis @ direct / np.linalg.norm(axis @ direct)

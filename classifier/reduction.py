@@ -17,9 +17,10 @@ from classifier.errors import InputError
 from classifier.geometry import Detector, Pose, ViewConfig, canonical_detector, to_canonical, view
 from classifier.olcf import SampleAttributes
 from classifier.pose import explained_share, lit_disks, pose_from_image, pose_from_lattice
-from classifier.reciprocal import zero_layer_net
+from classifier.reciprocal import same_net, zero_layer_net
 
 GREATEST = 1e30  # intensity; sums of many more would leave float32
+ROUNDING = 1e-9  # by which indices of one net in another may differ from whole numbers
 
 # The four ways in which a plane lattice can lie in an image whose axes may be swapped or reversed.
 FRAMES = {"as described": np.eye(2), "mirrored": np.diag([-1.0, 1.0]), "swapped": np.array([[0.0, 1], [1, 0]]),
@@ -197,7 +198,7 @@ def _pose(pattern: np.ndarray, field: Detector, sample: SampleAttributes, orient
         shares: dict[str, float] = {}
         for name, turn in FRAMES.items():
             # A rectangular net is its own mirror image: what explains as much as an earlier frame is not judged again.
-            if not any(_same_net(net @ turn.T, net @ FRAMES[earlier].T) for earlier in shares):
+            if not any(same_net(net @ turn.T, net @ FRAMES[earlier].T, ROUNDING) for earlier in shares):
                 shares[name] = round(_explained(pattern, lit, field, net @ turn.T, known_radius), 6)
         frame = max(shares, key=shares.__getitem__)  # of equal ones the first
         if shares[frame] >= config.least_explained_share:
@@ -218,12 +219,6 @@ def _predicted_net(sample: SampleAttributes, orientation: int) -> np.ndarray | N
                               y_direction if np.isfinite(y_direction).all() else None)
     except InputError:  # an in-plane direction along the beam
         return None
-
-
-def _same_net(net: np.ndarray, other: np.ndarray) -> bool:
-    """Whether two bases [2, 2] of meshes of one area span the same net."""
-    index = net @ np.linalg.inv(other)
-    return bool(np.allclose(index, np.round(index), rtol=0, atol=1e-9))
 
 
 def _explained(pattern: np.ndarray, lit: np.ndarray, field: Detector, net: np.ndarray, disk_radius: float) -> float:

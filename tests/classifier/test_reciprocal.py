@@ -9,6 +9,7 @@ from classifier.reciprocal import (
     cell_vectors,
     d_spacings_angstrom,
     reduced_net,
+    same_net,
     zero_layer_net,
 )
 
@@ -66,6 +67,14 @@ def test_the_net_is_all_of_the_zero_layer_and_reduced():
         assert np.hypot(*net[0]) == pytest.approx(np.linalg.norm(zone @ np.linalg.inv(direct).T, axis=1).min())
         # Area of the net's mesh: length of [uvw] over the volume of the cell.
         assert abs(np.linalg.det(net)) == pytest.approx(np.linalg.norm(axis @ direct) / np.linalg.det(direct))
+
+
+def test_bases_of_one_net_have_whole_indices_in_each_other():
+    net = np.array([[1.0, 0.0], [0.3, 1.2]])
+    assert same_net(np.array([[1, 1], [-1, 0]]) @ net, net, 1e-9)
+    assert not same_net(net * [-1, 1], net, 1e-9)  # the mirror image of an oblique net
+    bent = net + [[0, 1e-4], [0, 0]]
+    assert same_net(bent, net, 1e-3) and not same_net(bent, net, 1e-9)
 
 
 def test_reduction_ends_on_equally_short_vectors():
