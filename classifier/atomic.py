@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,18 +13,39 @@ from typing import Any
 
 from classifier.errors import InputError, reported
 
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+@contextmanager
+def room_needed(path: Path) -> Iterator[None]:
+    """Turn the refusal of a full disk, quota or largest file size into one InputError naming what was to be written."""
+    try:
+        yield
+    except Exception as error:
+        # Libraries written in Rust hand on the number in their message alone.
+        written = re.search(r"os error (\d+)", str(error))
+        number = error.errno if isinstance(error, OSError) else int(written[1]) if written else None
+        if number not in NO_ROOM:
+            raise
+        raise InputError(source=path, rule="the disk must have room for the file", value=os.strerror(number),
+                         remedy="What was there is kept. Make room, and give the same command again.") from error
+
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; rename it into place on a clean exit, remove it on an error."""
+    """Yield a temporary path beside `path`; rename it into place on a clean exit, remove it on an error.
+
+    A full disk is an InputError.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        yield temporary
-        _flush(temporary)
-        os.replace(temporary, path)
-        _flush(path.parent)
+        with room_needed(path):
+            yield temporary
+            _flush(temporary)
+            os.replace(temporary, path)
+            _flush(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -18,7 +18,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from classifier.atomic import atomic_path, read_json, write_json
+from classifier.atomic import atomic_path, read_json, room_needed, write_json
 from classifier.config import Config, digest
 from classifier.errors import InputError
 
@@ -87,7 +87,8 @@ class Run:
 
     def log(self, *, images_seen: int, **values: Any) -> None:
         """Append one JSON line to metrics.jsonl."""
-        with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as lines:
+        path = self.folder / "metrics.jsonl"
+        with room_needed(path), path.open("a", encoding="utf-8") as lines:
             lines.write(json.dumps({"images_seen": images_seen, **values}) + "\n")
 
     def rewind(self, images_seen: int) -> None:
