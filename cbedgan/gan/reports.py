@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +12,7 @@ from cbedgan.gan.event_log import EventLog
 from cbedgan.gan.state import State
 from cbedgan.gan.train_config import TrainGanConfig
 from cbedgan.gan.training_data import Data
+from cbedgan.gan.watch import Watch
 from classifier.intensity import IntensityTransform
 from classifier.run import Run
 from classifier.spacegroup import symbol
@@ -21,7 +21,7 @@ from classifier.spacegroup import symbol
 class Reports:
     """Writes of one run; watch: measures the averaged generator, where the configuration asks for it."""
 
-    def __init__(self, run: Run, sheet: ContactSheet, watch: Any | None, *, images_seen: int) -> None:
+    def __init__(self, run: Run, sheet: ContactSheet, watch: Watch | None, *, images_seen: int) -> None:
         run.rewind(images_seen)
         self.run, self.sheet, self.watch = run, sheet, watch
         self.events = EventLog(run.folder, images_seen=images_seen)

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cbedgan.gan.fidelity import assess, random_features
+from cbedgan.fidelity.features import judge_features, random_features
+from cbedgan.gan.fidelity import assess
 from cbedgan.gan.generator import TrainedGenerator, load_generator
 from cbedgan.gan.precision import tf32
 from cbedgan.gan.reports import ContactSheet, Reports
@@ -18,9 +19,9 @@ from cbedgan.gan.state import NETWORKS, State
 from cbedgan.gan.step import take_step
 from cbedgan.gan.train_config import TrainGanConfig
 from cbedgan.gan.training_data import Data
-from classifier.dataset import Frame, load_training_set
+from cbedgan.gan.watch import Watch
+from classifier.dataset import load_training_set
 from classifier.errors import InputError
-from classifier.intensity import IntensityTransform
 from classifier.memory import keep_freed_memory
 from classifier.predict import load_classifier
 from classifier.ranks import Ranks, open_ranks
@@ -75,11 +76,14 @@ def _run(config: TrainGanConfig, run: Run, held: Split, stacks: Path, classifier
     state = State(config, data)
     if run.checkpoint_path.exists():
         state.load(run.checkpoint_path)
-    features = _features(classifier, held, frame, transform) or random_features(*samples.x.shape[1:3])
+    features = (judge_features(classifier, held.digest, frame, transform) if classifier is not None else
+                random_features(*samples.x.shape[1:3]))
     reports = None
     if ranks.first:
         sheet = ContactSheet(config, data, transform, run.folder / "samples.png")
-        reports = Reports(run, sheet, None, images_seen=state.images_seen)
+        watch = config.watch and Watch(config.watch, data.samples, features, latent_dim=config.network.latent_dim,
+                                       seed=config.seed)
+        reports = Reports(run, sheet, watch, images_seen=state.images_seen)
     _loop(config, run, state, data, reports, ranks)
     if not ranks.first:
         return
@@ -147,16 +151,6 @@ def _sampler(trained: TrainedGenerator, seed: int) -> Callable[[Tensor], Tensor]
         return trained.sample(z, class_idx)
 
     return generate
-
-
-def _features(classifier: Path | None, held: Split, frame: Frame,
-              transform: IntensityTransform) -> Callable[[Tensor], Tensor] | None:
-    """The classifier's features of x as the generator normalises it, or None without a classifier."""
-    if classifier is None:
-        return None
-    judge = load_classifier(classifier, split_digest=held.digest)
-    judge.frame.require(frame, classifier)
-    return lambda x: judge.model.features(judge.intensity.normalise(transform.denormalise(x)))
 
 
 def _by_space_group(found: Any, class_map: ClassMap) -> Any:

@@ -9,6 +9,7 @@ from pydantic import Field
 from cbedgan.gan.adaptive import AdaptiveConfig
 from cbedgan.gan.networks import NetworkConfig
 from cbedgan.gan.schedule import Schedule
+from cbedgan.gan.watch import WatchConfig
 from classifier.augment import AugmentConfig
 from classifier.config import Config
 from classifier.geometry import ViewConfig
@@ -24,9 +25,9 @@ class TrainGanConfig(Config):
     burn_in_share: share of `images` after which the schedules of learning_rate, beta2 and gamma rest; penalty_every: R1
     and R2 act at every k-th step, times k; unconditional_weight: of the class-blind head's loss; class_noise: standard
     deviation added to e(class) in the mapping, larger for rare classes by class_noise_beta; twins_*: NoisyTwins;
-    ema_*: half-life of the averaged generator and its ramp; max_skipped_share: of a network's steps, whose gradient is
-    not finite;
-    sheet_samples: stacks a group in the contact sheet; fidelity_samples: largest number of stacks measured at the end.
+    ema_*: half-life of the averaged generator and its ramp; max_skipped_share: of a network's steps, those with a
+    gradient not finite; watch: what each report measures (None: nothing); sheet_samples: stacks a group in the contact
+    sheet; fidelity_samples: largest number of stacks measured at the end.
     """
 
     seed: int
@@ -58,5 +59,6 @@ class TrainGanConfig(Config):
     max_skipped_share: float
     report_every_images: int
     checkpoint_every_images: int
+    watch: WatchConfig | None = Field(None, exclude_if=lambda watch: watch is None)
     sheet_samples: int
     fidelity_samples: int

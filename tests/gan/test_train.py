@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -17,6 +19,7 @@ import torch
 
 from cbedgan.gan import train as train_module
 from cbedgan.gan.train import load_generator, train_gan
+from classifier import checkpoint as checkpoint_module
 from classifier.checkpoint import load_checkpoint
 from classifier.errors import InputError
 from classifier.run import Interrupted
@@ -24,6 +27,7 @@ from classifier.split import SplitConfig, load_split, split
 from classifier.stackfile import StackFile
 from classifier.viewed import Viewed
 
+ROOT = Path(train_module.__file__).parents[2]
 PROGRAM = """
 import json, sys
 from pathlib import Path
@@ -63,8 +67,9 @@ def test_the_stage_leaves_generator_sheet_metrics_and_fidelity(inputs, tmp_path,
     out = tmp_path / "gan"
     path = train_gan(tiny_config(images=320), **inputs, out=out)
     assert path == out / "generator.safetensors"
-    assert {file.name for file in out.iterdir()} == {"generator.safetensors", "generator.json", "metrics.jsonl",
-                                                     "result.json", "run.json", "samples.png"}
+    left = {file.name for file in out.iterdir() if not file.name.startswith("events.")}
+    assert left == {"generator.safetensors", "generator.json", "metrics.jsonl", "result.json", "run.json",
+                    "samples.png"}
     result = json.loads((out / "result.json").read_text())
     trained = load_generator(path, split_digest=result["split_digest"])
     assert trained.digest == result["generator_digest"] and result["images_seen"] == 320
@@ -95,17 +100,17 @@ def test_only_the_train_part_is_seen(inputs, tmp_path, monkeypatch, tiny_config)
 
 def test_killed_at_random_moments_it_ends_with_the_same_bytes(inputs, tmp_path, tiny_config):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    images = 2048
-    train_gan(tiny_config(images=images), **inputs, out=whole)
+    config = tiny_config(images=1600, report_every_images=800, micro_batch=10, watch={"stacks": 8},
+                         adaptive={"target": 0.3, "images": 500, "largest": 0.8, "by_shots": True})
+    train_gan(config, **inputs, out=whole)
     arguments = {name: str(path) for name, path in inputs.items()} | {"out": str(broken)}
-    command = [sys.executable, "-c", PROGRAM, tiny_config(images=images).model_dump_json(), json.dumps(arguments)]
-    root = Path(train_module.__file__).parents[2]
+    command = [sys.executable, "-c", PROGRAM, config.model_dump_json(), json.dumps(arguments)]
     random.seed(0)
     kills = 0
     for attempt in range(3):
         saved = broken / "checkpoint.safetensors"
         before = saved.stat().st_mtime_ns if saved.exists() else 0
-        child = subprocess.Popen(command, cwd=root, env={**os.environ, "PYTHONPATH": str(root)},
+        child = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
                                  stderr=subprocess.DEVNULL)
         while attempt < 2 and child.poll() is None:
             if saved.exists() and saved.stat().st_mtime_ns != before:
@@ -118,6 +123,81 @@ def test_killed_at_random_moments_it_ends_with_the_same_bytes(inputs, tmp_path, 
     assert sha256(broken) == sha256(whole)
     assert (broken / "metrics.jsonl").read_text() == (whole / "metrics.jsonl").read_text()
     assert (broken / "result.json").read_text() == (whole / "result.json").read_text()
+
+
+def test_two_processes_killed_end_with_the_same_bytes_and_one_process_may_not_go_on(inputs, tmp_path, tiny_config):
+    config = tiny_config(images=480, report_every_images=240, checkpoint_every_images=64, micro_batch=5,
+                         adaptive={"target": 0.3, "images": 500, "largest": 0.8, "by_shots": True})
+    whole, broken, given = tmp_path / "whole", tmp_path / "broken", inputs | {"cache": tmp_path / "cache"}
+    assert run_two(config, given | {"out": whole}) == [0, 0]
+    saved = broken / "checkpoint.safetensors"
+    assert run_two(config, given | {"out": broken}, kill=saved) == [-signal.SIGKILL, 1]
+    assert saved.exists() and not (broken / "result.json").exists()
+    with pytest.raises(InputError, match="inputs may not change"):
+        train_gan(config, **inputs, out=broken)
+    assert run_two(config, given | {"out": broken}) == [0, 0]
+    assert sha256(broken) == sha256(whole)
+    for name in ("metrics.jsonl", "result.json"):
+        assert (broken / name).read_bytes() == (whole / name).read_bytes()
+
+
+def run_two(config, arguments: dict[str, Path], kill: Path | None = None) -> list[int]:
+    """Train with two processes, as torchrun starts them; end the first hard once `kill` exists. What they exit with."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-c", PROGRAM, config.model_dump_json(),
+               json.dumps({name: str(path) for name, path in arguments.items()})]
+    ranks = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, env=os.environ | {
+        "PYTHONPATH": str(ROOT), "RANK": str(k), "LOCAL_RANK": str(k), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port)}) for k in range(2)]
+    try:
+        while kill is not None and ranks[0].poll() is None:
+            if kill.exists():
+                ranks[0].send_signal(signal.SIGKILL)
+                break
+            time.sleep(0.005)
+        return [process.wait(timeout=300) for process in ranks]
+    finally:
+        for process in ranks:
+            process.kill()
+            process.wait()
+
+
+def test_a_full_disk_keeps_the_last_good_checkpoint_and_says_so(inputs, tmp_path, monkeypatch, tiny_config):
+    out, config, kept = tmp_path / "gan", tiny_config(images=480, checkpoint_every_images=96), []
+
+    def full(tensors, path, metadata):
+        if len(kept) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        genuine(tensors, path, metadata=metadata)
+        kept.append(path)
+
+    genuine = checkpoint_module.save_file
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint_module, "save_file", full)
+        with pytest.raises(InputError, match="checkpoint.safetensors: the disk must have room"):
+            train_gan(config, **inputs, out=out)
+    assert load_checkpoint(out / "checkpoint.safetensors", kind="gan-training").parts["images_seen"] == 192
+    assert json.loads((out / "checkpoint.json").read_text())["stage"] == "train-gan"
+    train_gan(config, **inputs, out=out)  # room was made
+    train_gan(config, **inputs, out=tmp_path / "whole")
+    assert sha256(out) == sha256(tmp_path / "whole") and rows(out) == rows(tmp_path / "whole")
+
+
+def test_the_flags_of_the_gpus_products_are_put_back(inputs, tmp_path, monkeypatch, tiny_config):
+    seen = []
+
+    def spy(state, config, data, ranks):
+        seen.append((torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32))
+        genuine(state, config, data, ranks)
+
+    genuine = train_module.take_step
+    monkeypatch.setattr(train_module, "take_step", spy)
+    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    train_gan(tiny_config(images=32), **inputs, out=tmp_path / "gan")
+    assert seen == [(True, True)] * 2
+    assert (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32) == before
 
 
 def test_an_interrupt_saves_and_exits_with_130_and_the_same_call_resumes(inputs, tmp_path, monkeypatch, tiny_config):
