@@ -1,0 +1,1 @@
+"""What each part of the generator's recipe is worth: variants of its training x seeds, assessed alike and compared."""

@@ -1,0 +1,75 @@
+"""compare-generators [stage]: train every variant of the generator with every seed, assess all alike, compare them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from cbedgan.ablation.figures import FIGURES, figures_of
+from cbedgan.ablation.judgement import AblationJudgement
+from cbedgan.ablation.report import content, write_report
+from cbedgan.ablation.runs import read_assessment
+from cbedgan.ablation.variants import VariantConfig, load_variants, plan
+from cbedgan.comparison.trainings import train_all
+from cbedgan.fidelity.assess import AssessConfig
+from classifier.atomic import write_json
+from classifier.config import Config
+from classifier.errors import require
+from classifier.predict import load_classifier
+from classifier.run import Run
+from classifier.split import load_split
+from classifier.stackfile import StackFile
+
+
+class CompareGeneratorsConfig(Config):
+    """seeds: of training, the same for every variant; assessment: of every generator; judgement: of the variants."""
+
+    seeds: Annotated[tuple[int, ...], Field(min_length=2)]
+    assessment: AssessConfig
+    judgement: AblationJudgement
+
+
+def compare_generators(config: CompareGeneratorsConfig, *, variants: Path, stacks: Path, split: Path, out: Path,
+                       workers: int, classifier: Path | None = None) -> Path:
+    """Train variants x seeds in `workers` processes and write out/report.html, report.json and ablation.txt.
+
+    variants: folder of *.toml, one variant each; classifier: of this split, whose features the figures are taken in.
+    Rerunning resumes, and may add variants: what is trained and assessed stays. Returns the path of the page.
+    """
+    out, found = Path(out), load_variants(variants)
+    _check(config, found)
+    with StackFile(stacks) as file:
+        held = load_split(split, stack_digest=file.digest)
+    inputs = {"stacks": held.stack_digest, "split": held.digest}
+    if classifier is not None:
+        inputs["classifier"] = load_classifier(classifier, split_digest=held.digest).digest
+    run = Run.open(out, stage="compare-generators", config=config, inputs=inputs)
+    planned = plan(found, config.seeds, config.assessment, stacks=stacks, split=split, classifier=classifier, out=out)
+    write_json(out / "plan.json", {name: [folder.relative_to(out).as_posix() for folder in folders]
+                                   for name, folders in planned.folders.items()})
+    train_all(planned.jobs, workers, "variants x seeds")
+    values, real = measured(planned.folders)
+    path = write_report(content(values, real, found, config.judgement, seeds=config.seeds,
+                                provenance=run.provenance()), out)
+    run.finish({"report": path.name})
+    return path
+
+
+def measured(folders: Mapping[str, list[Path]]) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, float | None]]:
+    """Figures {variant: {figure: float [S]}} of assessed runs, NaN for what is missing, and those of real stacks."""
+    read = {name: [read_assessment(folder) for folder in of_seeds] for name, of_seeds in folders.items()}
+    values = {name: [figures_of(one) for one in found] for name, found in read.items()}
+    return ({name: {figure: np.array([one[figure] for one in found], dtype=float) for figure in FIGURES}
+             for name, found in values.items()}, figures_of(next(iter(read.values()))[0], real=True))
+
+
+def _check(config: CompareGeneratorsConfig, variants: dict[str, VariantConfig]) -> None:
+    require([
+        (len(set(config.seeds)) == len(config.seeds), "seeds", "must all be different", config.seeds),
+        (config.judgement.reference in variants, "judgement.reference",
+         f"must be among the variants {', '.join(variants)}", config.judgement.reference),
+    ], source="compare-generators", remedy="Correct it.")

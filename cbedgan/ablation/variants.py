@@ -1,0 +1,54 @@
+"""The variants of a generator's training, one complete file each, and the runs that they ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cbedgan.ablation.runs import GeneratorJob
+from cbedgan.fidelity.assess import AssessConfig
+from cbedgan.gan.train import TrainGanConfig
+from classifier.config import Config, digest, load_config
+from classifier.errors import InputError
+
+
+class VariantConfig(Config):
+    """label: in tables; changes: what differs from the recipe; train: the complete training, in which a run sets
+    `seed`."""
+
+    label: str
+    changes: str
+    train: TrainGanConfig
+
+
+@dataclass(frozen=True)
+class Plan:
+    """jobs: what has to be run, equal runs once; folders: {variant: run folder of each seed}."""
+
+    jobs: list[GeneratorJob]
+    folders: dict[str, list[Path]]
+
+
+def load_variants(folder: Path) -> dict[str, VariantConfig]:
+    """Read every *.toml of the folder: {file name without its ending: variant}, in the order of names."""
+    folder = Path(folder)
+    paths = sorted(folder.glob("*.toml")) if folder.is_dir() else []
+    if not paths:
+        raise InputError(source=folder, rule="must be a folder of variants, one .toml file each", value="none there",
+                         remedy="Give a folder like configs/gan.")
+    return {path.stem: load_config(path, VariantConfig) for path in paths}
+
+
+def plan(variants: Mapping[str, VariantConfig], seeds: Iterable[int], assessment: AssessConfig, *, stacks: Path,
+         split: Path, classifier: Path | None, out: Path) -> Plan:
+    """List the runs below `out`, seed by seed; a run is named by what decides it, so that it outlasts its variant."""
+    jobs: dict[Path, GeneratorJob] = {}
+    folders: dict[str, list[Path]] = {name: [] for name in variants}
+    for seed in seeds:
+        for name, variant in variants.items():
+            config = variant.train.model_copy(update={"seed": seed})
+            folder = out / "trainings" / f"{digest(config)[:12]}-seed{seed}"
+            jobs.setdefault(folder, GeneratorJob(name, seed, config, assessment, stacks, split, classifier, folder))
+            folders[name].append(folder)
+    return Plan(list(jobs.values()), folders)
