@@ -54,10 +54,11 @@ def loaded(config, data, path: Path, steps: int = 0) -> State:
     return state
 
 
-@pytest.fixture
-def warm(tiny_stack_file, tiny_config, tiny_data, tmp_path):
+@pytest.fixture(params=[8, 0], ids=["two heads", "one head"])
+def warm(request, tiny_config, tiny_data, tmp_path):
     """Data, configuration and checkpoint after some steps: at the first, Adam makes a full step of every rounding."""
-    config, data = tiny_config(**CHANGES), tiny_data(path=tmp_path / "stacks.h5")
+    network = tiny_config().network.model_dump() | {"unconditional_pixels": request.param}
+    config, data = tiny_config(**CHANGES, network=network), tiny_data(path=tmp_path / "stacks.h5")
     state = State(config, data)
     for _ in range(8):
         take_step(state, config, data, ALONE)
@@ -83,7 +84,7 @@ def test_a_part_that_holds_all_changes_no_bit(warm):
     assert largest_difference(loaded(config, data, path, steps=3), parts) == 0
 
 
-@pytest.mark.parametrize("size", [None, 3])
+@pytest.mark.parametrize(("warm", "size"), [(8, None), (0, 3)], indirect=["warm"], ids=["two heads", "one head"])
 def test_two_processes_take_the_step_of_one(warm, size):
     data, config, path = warm
     (path.parent / "config.json").write_text(config.model_copy(update={"micro_batch": size}).model_dump_json())
