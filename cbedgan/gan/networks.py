@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import nn
 from torch.nn import functional
 
-from cbedgan.gan.conditioning import HierarchicalEmbedding
+from cbedgan.gan.conditioning import class_embedding
 from cbedgan.gan.flips import FlipMixing, asymmetries, operations
 from classifier.config import Config
 from classifier.errors import InputError
@@ -20,6 +20,7 @@ from classifier.spacegroup import ClassMap
 BASE_PIXELS = 4
 FIRST_HALF_PRECISION_PIXELS = 32
 SLOPE = 0.2
+PCA_VALUES = 1 << 28  # of the samples that templates are drawn from: 1 GiB
 CONVOLUTION = {1: nn.Conv1d, 2: nn.Conv2d}
 AVERAGE_POOL = {1: functional.avg_pool1d, 2: functional.avg_pool2d}
 INTERPOLATION = {1: "linear", 2: "bilinear"}
@@ -28,6 +29,18 @@ INTERPOLATION = {1: "linear", 2: "bilinear"}
 # Bounds, so that a forged checkpoint cannot ask for networks without end.
 Width = Annotated[int, Field(ge=1, le=4096)]
 Depth = Annotated[int, Field(ge=0, le=64)]
+
+
+class DiskConfig(Config):
+    """A generator of disks: Zernike order of their contents, scatterers behind their strengths, width of the network.
+
+    strain: standard deviation of the deformation, as far as a net's symmetry allows it, of forms drawn at generation.
+    """
+
+    order: Annotated[int, Field(ge=0, le=16)]
+    scatterers: Annotated[int, Field(ge=1, le=256)]
+    width: Width
+    strain: Annotated[float, Field(ge=0, le=0.1)]
 
 
 class NetworkConfig(Config):
@@ -40,7 +53,9 @@ class NetworkConfig(Config):
     symmetric_input: the discriminator also sees the differences between a sample and its flipped images;
     quarter_turns: both with all 8 motions of the square instead of the 4 flips;
     unconditional_pixels: side of the stage that carries the discriminator's class-blind head (0: no such head);
-    precision: bfloat16 runs the stages of at least 32 pixels under autocast, everything else stays float32.
+    precision: bfloat16 runs the stages of at least 32 pixels under autocast, everything else stays float32;
+    conditioning: classes share the terms of their crystal system and point group, or nothing; disks: the generator
+    draws disks where the form of a training stack says, instead of pixels (generator_* and the like are of no effect).
     """
 
     latent_dim: Width
@@ -59,6 +74,8 @@ class NetworkConfig(Config):
     quarter_turns: bool
     unconditional_pixels: int
     precision: Literal["float32", "bfloat16"]
+    conditioning: Literal["hierarchy", "flat"] = Field("hierarchy", exclude_if=lambda kind: kind == "hierarchy")
+    disks: DiskConfig | None = Field(None, exclude_if=lambda disks: disks is None)
 
 
 def stage_pixels(sample_shape: tuple[int, ...], widths: tuple[int, ...], patch: int) -> list[int]:
@@ -104,7 +121,7 @@ class Generator(nn.Module):
         self.dims, self.patch = dims, patch = len(sample_shape) - 1, config.generator_patch
         self.sides, self.half = stage_pixels(sample_shape, widths, patch), config.precision == "bfloat16"
         self.latent_dim, self.mapping_dim = config.latent_dim, config.mapping_dim
-        self.embedding = HierarchicalEmbedding(class_map, config.embedding_dim)
+        self.embedding = class_embedding(config.conditioning, class_map, config.embedding_dim)
         sizes = [config.latent_dim + config.embedding_dim] + [config.mapping_dim] * config.mapping_layers
         self.mapping_layers = nn.ModuleList(_linear(*pair) for pair in pairwise(sizes))
         levels = [level for level, side in enumerate(self.sides) if level == 0 or side <= config.basis_pixels]
@@ -123,8 +140,14 @@ class Generator(nn.Module):
         self.template_weight = nn.Linear(config.mapping_dim, sample_shape[0] * config.templates) if (
             config.templates) else None
 
-    def embed(self, class_idx: torch.Tensor) -> torch.Tensor:
-        """class_idx [B] int64 -> e [B, embedding_dim]; mixtures of rows of e are soft classes."""
+    def fit(self, x: torch.Tensor) -> None:
+        """Take the mean and the templates from training samples x [N, C, *spatial]."""
+        self.mean_sample.copy_(x.mean(0))
+        if len(self.templates):
+            self.templates.copy_(principal_components(x, len(self.templates)))
+
+    def embed(self, class_idx: torch.Tensor, form: torch.Tensor | None = None) -> torch.Tensor:
+        """class_idx [B] int64 -> e [B, embedding_dim]; mixtures of rows of e are soft classes; form: not looked at."""
         return self.embedding(class_idx)
 
     def mapping(self, z: torch.Tensor, e: torch.Tensor) -> torch.Tensor:
@@ -135,8 +158,8 @@ class Generator(nn.Module):
             w = functional.leaky_relu(layer(w), SLOPE)
         return w
 
-    def synthesise(self, w: torch.Tensor) -> torch.Tensor:
-        """w [B, mapping_dim] -> x [B, C, *spatial], float32."""
+    def synthesise(self, w: torch.Tensor, layout: object = None) -> torch.Tensor:
+        """w [B, mapping_dim] -> x [B, C, *spatial], float32; layout: not looked at."""
         x: Any = 0
         for level, (side, blocks) in enumerate(zip(self.sides, self.stages, strict=True)):
             scales = [1 + block.scale(w) for block in blocks]
@@ -156,9 +179,9 @@ class Generator(nn.Module):
             x = x + torch.tensordot(weight, self.templates, 1)
         return self.mean_sample + (x if self.mixing is None else self.mixing(x, w))
 
-    def forward(self, z: torch.Tensor, class_idx: torch.Tensor) -> torch.Tensor:
+    def forward(self, z: torch.Tensor, class_idx: torch.Tensor, form: torch.Tensor | None = None) -> torch.Tensor:
         """z [B, latent_dim], class_idx [B] -> x [B, C, *spatial]."""
-        return self.synthesise(self.mapping(z, self.embed(class_idx)))
+        return self.synthesise(self.mapping(z, self.embed(class_idx, form)))
 
 
 class Discriminator(nn.Module):
@@ -181,7 +204,7 @@ class Discriminator(nn.Module):
         self.narrow = nn.ModuleList(CONVOLUTION[dims](*pair[::-1], 1, bias=False) for pair in pairwise(widths))
         self.features = _linear(widths[0] * BASE_PIXELS**dims, config.embedding_dim)
         self.head = nn.Linear(config.embedding_dim, 1)
-        self.embedding = HierarchicalEmbedding(class_map, config.embedding_dim)
+        self.embedding = class_embedding(config.conditioning, class_map, config.embedding_dim)
         self.unconditional_level = None
         if config.unconditional_pixels:
             if config.unconditional_pixels not in self.sides:
@@ -196,27 +219,39 @@ class Discriminator(nn.Module):
     def forward(self, x: torch.Tensor, class_idx: torch.Tensor) -> torch.Tensor:
         """x [B, C, *spatial], class_idx [B] -> logits [B, heads], float32."""
         x = self.from_sample(self.prepare(x))
-        heads = []
+        ends = []
         for level in reversed(range(len(self.stages))):
             with half_precision(x.device.type, self.half and self.sides[level] >= FIRST_HALF_PRECISION_PIXELS):
                 for block in self.stages[level]:
                     x = block(x)
                 below = self.narrow[level - 1](AVERAGE_POOL[self.dims](x, 2)) if level else x
             if level == self.unconditional_level:
-                heads.append(self.unconditional(functional.leaky_relu(x.float(), SLOPE)).flatten(1).mean(1))
+                ends.append(x.float())
             x = below.float()
-        return torch.stack([self.judge(x, class_idx), *heads], 1)
+        return self.judge(class_idx, x, *ends)
 
     def prepare(self, x: torch.Tensor) -> torch.Tensor:
         """x [B, C, *spatial] -> what the first convolution reads [B, channels, *spatial / patch], an affine map."""
         x = x - self.mean_sample
         return _pixels_to_patches(asymmetries(x, self.moves[1]) if self.moves else x, self.patch)
 
-    def judge(self, x: torch.Tensor, class_idx: torch.Tensor) -> torch.Tensor:
-        """Activations of the 4-pixel stage [B, width, 4, 4], class_idx [B] -> logits of head 0, [B]."""
+    def judge(self, class_idx: torch.Tensor, x: torch.Tensor, *earlier: torch.Tensor) -> torch.Tensor:
+        """class_idx [B], activations of the 4-pixel stage [B, width, 4, 4] -> logits [B, heads].
+
+        earlier: those of the stage with the class-blind head, where there is one.
+        """
         phi = functional.leaky_relu(self.features(functional.leaky_relu(x, SLOPE).flatten(1)), SLOPE)
         projection = (phi * self.embedding(class_idx)).sum(1) / math.sqrt(phi.shape[1])
-        return self.head(phi).squeeze(1) + projection
+        blind = [self.unconditional(functional.leaky_relu(stage, SLOPE)).flatten(1).mean(1) for stage in earlier]
+        return torch.stack([self.head(phi).squeeze(1) + projection, *blind], 1)
+
+
+def principal_components(x: torch.Tensor, count: int) -> torch.Tensor:
+    """Principal components [count, *spatial] of the single patterns in x [N, C, *spatial], each times its spread."""
+    x = x[:: max(1, -(-x.numel() // PCA_VALUES))]  # a set beyond memory is thinned out evenly
+    patterns = (x - x.mean(0)).flatten(2).flatten(0, 1)
+    _, spread, components = torch.pca_lowrank(patterns, q=count, center=False)
+    return (components * spread / len(patterns) ** 0.5).T.reshape(count, *x.shape[2:])
 
 
 def half_precision(device_type: str, enabled: bool) -> torch.autocast:

@@ -8,63 +8,66 @@ goes back a second time for c g, and correlates a with c g and t with g apart, t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cbedgan.gan.networks import AVERAGE_POOL, SLOPE, Discriminator
+from cbedgan.gan.networks import AVERAGE_POOL, FIRST_HALF_PRECISION_PIXELS, SLOPE, Discriminator
 
 _ops = torch.ops.aten
 
 
-class Trunk:
-    """One batch's way through a discriminator's trunk: forwards once, back once, then along one direction or none.
+def trunks(discriminator: Discriminator) -> tuple[Trunk, Trunk]:
+    """The trunk's part that both heads look through, empty where there is one head, and the rest of it."""
+    fine, layers = [], [_Convolution(discriminator.from_sample, half=False)]
+    for level in reversed(range(len(discriminator.stages))):
+        half = discriminator.half and discriminator.sides[level] >= FIRST_HALF_PRECISION_PIXELS
+        layers += [_Residual(block.first, block.last, half=half) for block in discriminator.stages[level]]
+        if level == discriminator.unconditional_level:
+            fine, layers = layers, []
+        if level:
+            layers += [_Mean(discriminator.dims), _Convolution(discriminator.narrow[level - 1], half=half)]
+    return Trunk(fine), Trunk(layers)
 
-    All tensors are float32 without a graph; x [B, C, *spatial] is what `Discriminator.prepare` returns. back must
-    follow forward, and along must follow back(weights=False). Gradients are added to those the parameters hold.
+
+class Trunk:
+    """One batch's way through layers: forwards once, then back, and along a direction with what the last way back left.
+
+    Tensors are float32 [B, channels, *spatial] without a graph; convolutions run in bfloat16 where the network's do.
+    Gradients are added to those that the parameters hold.
     """
 
-    def __init__(self, discriminator: Discriminator) -> None:
-        self.layers: list[_Convolution | _Residual | _Mean] = [_Convolution(discriminator.from_sample)]
-        for level in reversed(range(len(discriminator.stages))):
-            self.layers += [_Residual(block.first, block.last) for block in discriminator.stages[level]]
-            if level:
-                self.layers += [_Mean(discriminator.dims), _Convolution(discriminator.narrow[level - 1])]
-
-    @staticmethod
-    def fits(discriminator: Discriminator) -> bool:
-        """Whether there is one logit a sample, as the sum above needs, and nothing that autocast would change."""
-        return discriminator.unconditional_level is None and not discriminator.half
+    def __init__(self, layers: Sequence[_Convolution | _Residual | _Mean]) -> None:
+        self.layers = layers
 
     @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:
-        """x [B, C, *spatial] -> the activations [B, width, 4, 4] that `Discriminator.judge` takes."""
+        """x at the beginning -> activations at the end."""
         for layer in self.layers:
-            x = layer.forward(x)
+            x = layer.forward(x).float()
         return x
 
     @torch.no_grad()
     def back(self, g: Tensor, *, weights: bool = False) -> Tensor:
-        """Gradient at the activations [B, width, 4, 4] -> gradient at x; with `weights` also that of the parameters."""
+        """Gradient at the end -> gradient at the beginning; with `weights` adds that of the parameters."""
         for layer in reversed(self.layers):
-            g = layer.back(g)
+            g = layer.back(g).float()
         if weights:
-            for layer in self.convolutions():
+            for layer in self._convolutions():
                 layer.add_gradients(layer.x, None)
         return g
 
     @torch.no_grad()
     def along(self, t: Tensor, c: Tensor) -> Tensor:
-        """Direction t at x -> that at the activations; adds the parameters' gradients for c [B] and t as above."""
+        """Direction t at the beginning -> at the end; adds the parameters' gradients, see above, c [B]."""
         c = c.reshape(-1, *[1] * (t.ndim - 1))
         for layer in self.layers:
-            t = layer.along(t, c)
+            t = layer.along(t, c).float()
         return t
 
-    def convolutions(self) -> Iterator[_Convolution]:
-        """Every convolution of the trunk."""
+    def _convolutions(self) -> Iterator[_Convolution]:
         for layer in self.layers:
             if isinstance(layer, _Residual):
                 yield from (layer.first, layer.last)
@@ -75,29 +78,33 @@ class Trunk:
 class _Convolution:
     """y = W x + b; keeps its input x and the gradient g at its output."""
 
-    def __init__(self, module: nn.Conv1d | nn.Conv2d) -> None:
-        self.weight, self.bias, self.padding = module.weight, module.bias, module.padding
+    def __init__(self, module: nn.Conv1d | nn.Conv2d, *, half: bool) -> None:
+        self.module, self.padding = module, module.padding
+        self.dtype = torch.bfloat16 if half else torch.float32
+        self.weight = module.weight.detach().to(self.dtype)
+        self.bias = None if module.bias is None else module.bias.detach().to(self.dtype)
 
     def forward(self, x: Tensor) -> Tensor:
-        self.x = x
-        return self._convolved(x, self.bias)
+        self.x = x.to(self.dtype)
+        return self._convolved(self.x, self.bias)
 
     def back(self, g: Tensor) -> Tensor:
-        self.g = g
+        self.g = g.to(self.dtype)
         return self._backward(self.x, (True, False, False))[0]
 
     def along(self, t: Tensor, c: Tensor) -> Tensor:
         """Also adds the gradients; t is overwritten."""
+        t = t.to(self.dtype)
         ahead = self._convolved(t, None)
         self.add_gradients(t.addcmul_(self.x, c), c)
         return ahead
 
     def add_gradients(self, x: Tensor, c: Tensor | None) -> None:
         """Add the correlation of x with g, and for the bias the sum of c g (g without c), to the parameters' own."""
-        _add(self.weight, self._backward(x, (False, True, False))[1])
+        _add(self.module.weight, self._backward(x, (False, True, False))[1])
         if self.bias is not None:
-            sums = self.g.flatten(2).sum(2)
-            _add(self.bias, (sums if c is None else sums * c.flatten(1)).sum(0))
+            sums = self.g.flatten(2).sum(2, dtype=torch.float32)
+            _add(self.module.bias, (sums if c is None else sums * c.flatten(1)).sum(0))
 
     def _convolved(self, x: Tensor, bias: Tensor | None) -> Tensor:
         return _ops.convolution(x, self.weight, bias, *self._settings())
@@ -113,20 +120,21 @@ class _Convolution:
 class _Residual:
     """y = x + last(kink(first(kink(x)))), as `networks.Block` without scales."""
 
-    def __init__(self, first: nn.Module, last: nn.Module) -> None:
-        self.first, self.last = _Convolution(first), _Convolution(last)
+    def __init__(self, first: nn.Module, last: nn.Module, *, half: bool) -> None:
+        self.first, self.last = _Convolution(first, half=half), _Convolution(last, half=half)
 
     def forward(self, x: Tensor) -> Tensor:
         inner = self.first.forward(functional.leaky_relu(x, SLOPE))
-        return self.last.forward(functional.leaky_relu_(inner, SLOPE)).add_(x)
+        return _plus(self.last.forward(functional.leaky_relu_(inner, SLOPE)), x)
 
     def back(self, g: Tensor) -> Tensor:
         inner = self.first.back(_bent(self.last.back(g), self.last.x))
-        return _bent(inner, self.first.x).add_(g)
+        return _plus(_bent(inner, self.first.x), g)
 
     def along(self, t: Tensor, c: Tensor) -> Tensor:
-        inner = self.first.along(_ops.leaky_relu_backward(t, self.first.x, SLOPE, True), c)
-        return self.last.along(_bent(inner, self.last.x), c).add_(t)
+        bent = _ops.leaky_relu_backward(t.to(self.first.dtype), self.first.x, SLOPE, True)
+        inner = self.first.along(bent, c)
+        return _plus(self.last.along(_bent(inner, self.last.x), c), t)
 
 
 class _Mean:
@@ -139,10 +147,15 @@ class _Mean:
         return AVERAGE_POOL[self.dims](x, 2)
 
     def back(self, g: Tensor) -> Tensor:
-        return functional.interpolate(g.mul_(0.5**self.dims), scale_factor=2, mode="nearest")
+        return functional.interpolate(g * 0.5**self.dims, scale_factor=2, mode="nearest")
 
     def along(self, t: Tensor, c: Tensor) -> Tensor:
         return self.forward(t)
+
+
+def _plus(y: Tensor, x: Tensor) -> Tensor:
+    """y + x in the wider of their types, in place of y where that is its own."""
+    return y.add_(x) if y.dtype == x.dtype else y + x
 
 
 def _bent(g: Tensor, kinked: Tensor) -> Tensor:
@@ -152,6 +165,6 @@ def _bent(g: Tensor, kinked: Tensor) -> Tensor:
 
 def _add(parameter: nn.Parameter, gradient: Tensor) -> None:
     if parameter.grad is None:
-        parameter.grad = gradient
+        parameter.grad = gradient.to(parameter.dtype)
     else:
         parameter.grad.add_(gradient)
