@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from threading import Thread
+from typing import Protocol
 
 from classifier.errors import InputError
 from classifier.post_hoc import PostHocConfig, post_hoc
@@ -57,7 +58,15 @@ class HeadJob:
         post_hoc(self.config, classifier=self.classifier, stacks=self.stacks, split=self.split, out=self.out)
 
 
-AnyJob = Job | HeadJob
+class AnyJob(Protocol):
+    """What can be run: its arm and seed name it in messages, its log lies beside its run folder `out`."""
+
+    arm: str
+    seed: int
+    out: Path
+
+    def run(self) -> None:
+        """Do it; what is finished is kept, what is begun goes on."""
 
 
 def train_all(jobs: Sequence[AnyJob], workers: int, description: str = "training arms x seeds") -> None:
