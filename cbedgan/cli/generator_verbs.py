@@ -44,6 +44,18 @@ def sample(generator: Annotated[Path, typer.Option(help="generator.safetensors."
 
 
 @app.command()
+def assess(config: Config, generator: Generator, stacks: Stacks, split: Split, out: Folder,
+           classifier: Annotated[Path | None, typer.Option(help="Its features judge the fidelity.")] = None) -> None:
+    """Measure how good a generator is, each figure beside that of real stacks: fidelity.json and a page."""
+    from cbedgan.fidelity.assess import AssessConfig
+    from cbedgan.fidelity.assess import assess as stage
+    from classifier.config import load_config
+
+    wrote(stage(load_config(config, AssessConfig), generator=generator, stacks=stacks, split=split, out=out,
+                classifier=classifier))
+
+
+@app.command()
 def probe(config: Config, generator: Generator, classifier: Classifier, stacks: Stacks, split: Split,
           out: File) -> None:
     """Find the decision boundary between rare groups and those they are confused with."""
@@ -101,6 +113,22 @@ def compare(config: Config, stacks: Stacks, split: Split, out: Folder,
 
     wrote(stage(load_config(config, CompareConfig), stacks=stacks, split=split, synthetic=synthetic, out=out,
                  workers=workers, probe=probe, generator=generator, classifier=classifier, reserve=reserve))
+
+
+@app.command("compare-generators")
+def compare_generators(config: Config, variants: Annotated[Path, typer.Option(help="Folder of variants (.toml each).")],
+                       stacks: Stacks, split: Split, out: Folder,
+                       classifier: Annotated[Path | None, typer.Option(help="Its features judge the fidelity.")] = None,
+                       workers: Workers = CORES) -> None:
+    """Train every variant of the generator with every seed, assess all alike, and compare them."""
+    from cbedgan.ablation.study import CompareGeneratorsConfig
+    from cbedgan.ablation.study import compare_generators as stage
+    from classifier.config import load_config
+
+    path = stage(load_config(config, CompareGeneratorsConfig), variants=variants, stacks=stacks, split=split, out=out,
+                 workers=workers, classifier=classifier)
+    print((path.parent / "ablation.txt").read_text(encoding="utf-8"))
+    wrote(path)
 
 
 @app.command()

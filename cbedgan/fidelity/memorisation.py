@@ -9,15 +9,24 @@ import torch.nn.functional as F
 from torch import Tensor
 
 COPY_QUANTILE = 0.01
+FLIPS = ((), (-1,), (-2,), (-2, -1))  # axes; none, mirror lines along y and x, half turn
 SIDE_PIXELS = 32  # patterns are compared at no finer scale: a copy is one at any, and the distances cost a quarter
 
 
 @dataclass(frozen=True, eq=False)
 class Neighbours:
-    """Nearest other stack of each of n stacks: distance float32 [n], row int64 [n]; inf where there is none."""
+    """Nearest other stack of each of n stacks: distance float32 [n], inf where there is none, and row int64 [n].
+
+    flip: int64 [n], which of the flips of the stack itself brings it so near.
+    """
 
     distance: Tensor
     row: Tensor
+    flip: Tensor
+
+    def take(self, rows: Tensor) -> Neighbours:
+        """Those of some stacks."""
+        return Neighbours(self.distance[rows], self.row[rows], self.flip[rows])
 
 
 def nearest(x: Tensor, others: Tensor, apart: Tensor | None = None) -> Neighbours:
@@ -26,52 +35,75 @@ def nearest(x: Tensor, others: Tensor, apart: Tensor | None = None) -> Neighbour
     The flips are those under which a stack keeps its group or becomes one of the enantiomorph: mirrors and half turn.
     apart: bool [n, m], pairs that do not count. The distance is Euclidean, over the compared pixels of all patterns.
     """
-    x, others = _comparable(x), _comparable(others)
-    squares = torch.full((len(x), len(others)), torch.inf)
-    for axes in ((), (-1,), (-2,), (-2, -1)) if x.ndim == 4 else ((), (-1,)):
-        squares = torch.minimum(squares, torch.cdist(x.flip(axes).flatten(1), others.flatten(1)))
-    if apart is not None:
-        squares[apart] = torch.inf
-    found = squares.min(1) if len(others) else (torch.full((len(x),), torch.inf), torch.zeros(len(x)).long())
-    return Neighbours(*found)
+    x, others = _comparable(x), _comparable(others).flatten(1)
+    best = Neighbours(torch.full((len(x),), torch.inf), *torch.zeros(2, len(x), dtype=torch.int64))
+    for number in range(len(FLIPS) if len(others) else 0):
+        distance = torch.cdist(flipped(x, number).flatten(1), others)
+        if apart is not None:
+            distance[apart] = torch.inf
+        least, row = distance.min(1)
+        nearer = least < best.distance
+        best = Neighbours(torch.where(nearer, least, best.distance), torch.where(nearer, row, best.row),
+                          torch.where(nearer, number, best.flip))
+    return best
+
+
+def flipped(x: Tensor, number: int) -> Tensor:
+    """Stacks x [N, C, *spatial] after one of the FLIPS; of samples of one dimension the last three are one."""
+    return x.flip([axis for axis in FLIPS[number] if axis >= 2 - x.ndim])
 
 
 @dataclass(frozen=True, eq=False)
 class Training:
-    """Training stacks x [m, C, *spatial] with class_idx [m] and material codes [m], and how far they lie apart.
+    """Training stacks x [m, C, *spatial] and how far they lie apart.
 
-    own: nearest stack of another material; threshold: below it lies one in a hundred distances from a training stack
-    to the nearest of another material of its own group.
+    own: nearest stack of another material; within: distance [m] to the nearest of another material of the own group,
+    of any group where that has none; threshold [m]: below it lies one in a hundred of the values `within` of the group.
     """
 
     x: Tensor
-    class_idx: Tensor
     own: Neighbours
-    threshold: float
+    within: Tensor
+    threshold: Tensor
 
     @classmethod
     def of(cls, x: Tensor, class_idx: Tensor, material: Tensor) -> Training:
-        """Measure the training stacks among themselves."""
+        """Measure the training stacks, of class_idx [m] and material codes [m], among themselves."""
         same = material[:, None] == material[None]
         own = nearest(x, x, same)
         within = nearest(x, x, same | (class_idx[:, None] != class_idx[None])).distance
-        within = within[within < torch.inf]
-        return cls(x, class_idx, own, float(within.quantile(COPY_QUANTILE)) if len(within) else float("nan"))
+        within = torch.where(within < torch.inf, within, own.distance)
+        threshold = torch.empty_like(within)
+        for k in class_idx.unique().tolist():
+            threshold[class_idx == k] = within[class_idx == k].quantile(COPY_QUANTILE)
+        return cls(x, own, within, threshold)
 
     def judge(self, x: Tensor) -> tuple[Neighbours, dict[str, float]]:
-        """Nearest training stack of each of the stacks x [n, C, *spatial], and the figures of all of them.
+        """Nearest training stack of each of the stacks x [n, C, *spatial], and the figures of all of them."""
+        found = nearest(x, self.x)
+        return found, self.figures(found)
+
+    def figures(self, found: Neighbours) -> dict[str, float]:
+        """What the nearest training stacks of some stacks say; {} where there is one training material, or no stack.
 
         distance_ratio: median nearest distance over that between training materials; share: of copies, nearer than the
-        threshold (0.01 for stacks as independent as materials are); authenticity: share of stacks farther from their
-        nearest training stack than that is from its own nearest (Alaa et al. 2022, arXiv 2102.08921).
+        threshold of that training stack's group (0.01 for stacks as independent as materials are); close: share of
+        those nearer than a third of the way from that training stack to another of its group (the rule of Yoon et al.
+        2023); authenticity: share of those farther than that is from its own nearest (Alaa et al. 2022, arXiv
+        2102.08921).
         """
-        found = nearest(x, self.x)
         between = self.own.distance[self.own.distance < torch.inf]
-        if not len(between) or not len(x):
-            return found, {}
-        return found, {"distance_ratio": float(found.distance.median() / between.median()),
-                       "share": float((found.distance < self.threshold).float().mean()),
-                       "authenticity": float((found.distance > self.own.distance[found.row]).float().mean())}
+        if not len(between) or not len(found.distance):
+            return {}
+        distance, row = found.distance, found.row
+        return {"distance_ratio": float(distance.median() / between.median()),
+                "share": float((distance < self.threshold[row]).float().mean()),
+                "close": float((distance < self.within[row] / 3).float().mean()),
+                "authenticity": float((distance > self.own.distance[row]).float().mean())}
+
+    def nearness(self, found: Neighbours) -> Tensor:
+        """Distance to the nearest training stack over that stack's own to another of its group, [n]: 0 for a copy."""
+        return found.distance / self.within[found.row]
 
 
 def _comparable(x: Tensor) -> Tensor:

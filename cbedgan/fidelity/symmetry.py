@@ -13,7 +13,7 @@ from classifier.pattern import azimuthal_spectrum, mirror_share, n_fold_share
 FOLDS = (2, 3, 4, 6)
 OPERATIONS = (*(f"{n}-fold" for n in FOLDS), "mirror")
 SHOWN = 0.1  # a group shows a symmetry in one of its patterns where the median of the real residuals is no more
-SMALLEST = 1e-3  # residual that counts as none: pixels and rounding leave as much
+SMALLEST = 1e-5  # mean residual that counts as none: rounding leaves as much
 AT_ONCE = 128  # stacks
 
 
@@ -31,30 +31,45 @@ def symmetry_residuals(x: Tensor) -> Tensor | None:
     return torch.cat(found)
 
 
-def symmetry_figures(made: Tensor, made_class: Tensor, real: Tensor, real_class: Tensor) -> dict[str, Any]:
-    """Compare residuals made [n, C, 5] and real [m, C, 5] group by group; {} where real stacks show no symmetry.
+def shown_symmetries(real: Tensor, class_idx: Tensor, classes: int) -> Tensor:
+    """Which symmetries the real stacks of each class show in each pattern, bool [K, C, 5], from residuals [m, C, 5].
 
-    Only the symmetries that a group's real stacks show in a pattern are held against its generated ones: every other
-    residual is large by nature. ratio: sum of the medians over all of these, generated over real, of a group and of
-    all; kept: share of generated residuals below the limit at which a symmetry counts as shown, kept_real: of real
-    ones; difference: mean over the operations of the Wasserstein-1 distance between the distributions of all residuals.
+    What a group demands of a pattern depends on its zone axis, which is the same for most stacks of a group: so the
+    real stacks say it. A class without any shows none.
     """
-    sums, groups, kept = torch.zeros(2), {}, torch.zeros(3)
-    for k in real_class.unique().tolist():
-        mine, theirs = made[made_class == k], real[real_class == k]
-        if not len(mine):
-            continue
-        median = theirs.median(0).values
-        shown = median <= SHOWN
-        pair = torch.stack([mine.median(0).values[shown], median[shown]]).clamp(min=SMALLEST).sum(1)
-        if not shown.any():
-            continue
-        sums += pair
-        kept += torch.stack([(mine[:, shown] <= SHOWN).float().mean(), (theirs[:, shown] <= SHOWN).float().mean(),
-                             torch.tensor(1.0)])
-        groups[k] = float(pair[0] / pair[1])
-    difference = [wasserstein_1(made[..., i], real[..., i]) for i in range(len(OPERATIONS))]
-    if not groups:
+    shown = torch.zeros(classes, *real.shape[1:], dtype=torch.bool)
+    for k in class_idx.unique().tolist():
+        shown[k] = real[class_idx == k].median(0).values <= SHOWN
+    return shown
+
+
+def symmetry_figures(made: Tensor, made_class: Tensor, real: Tensor, real_class: Tensor, shown: Tensor
+                     ) -> dict[str, Any]:
+    """Compare residuals made [n, C, 5] and real [m, C, 5] where symmetries are shown, bool [K, C, 5]; {} for none.
+
+    ratio: mean of the residuals of shown symmetries, generated over real, of all stacks and by class in groups (not of
+    medians: simulated stacks are symmetric to rounding, so that the median of many groups is zero); mean, median: of
+    these residuals; kept: share of them below the limit at which a symmetry counts as shown; added: share of the other
+    residuals that are below it, symmetry where there should be none; each with the same of the real stacks.
+    difference: Wasserstein-1 distance between the distributions of all residuals, mean over the operations.
+    """
+    mine, theirs = made[shown[made_class]], real[shown[real_class]]
+    if not len(mine) or not len(theirs):
         return {}
-    return {"ratio": float(sums[0] / sums[1]), "kept": float(kept[0] / kept[2]), "kept_real": float(kept[1] / kept[2]),
-            "difference": sum(difference) / len(difference), "groups": groups}
+    groups = {}
+    for k in real_class.unique().tolist():
+        pair = [values[classes == k][:, shown[k]] for values, classes in ((made, made_class), (real, real_class))]
+        if all(values.numel() for values in pair):
+            groups[k] = _ratio(*pair)
+    figures = {"ratio": _ratio(mine, theirs), "median": float(mine.median()), "median_real": float(theirs.median()),
+               "mean": float(mine.mean()), "mean_real": float(theirs.mean()), "difference": sum(
+        wasserstein_1(made[..., i], real[..., i]) for i in range(len(OPERATIONS))) / len(OPERATIONS)}
+    for end, residuals, classes in (("", made, made_class), ("_real", real, real_class)):
+        low, wanted = residuals <= SHOWN, shown[classes]
+        figures |= {f"kept{end}": float(low[wanted].float().mean()),
+                    f"added{end}": float(low[~wanted].float().mean()) if (~wanted).any() else 0.0}
+    return {**figures, "groups": groups}
+
+
+def _ratio(mine: Tensor, theirs: Tensor) -> float:
+    return float(mine.mean().clamp(min=SMALLEST) / theirs.mean().clamp(min=SMALLEST))

@@ -16,7 +16,7 @@ from cbedgan.fidelity.features import Features
 from cbedgan.fidelity.halves import halves, sample_rows
 from cbedgan.fidelity.kernel import kid
 from cbedgan.fidelity.memorisation import Training
-from cbedgan.fidelity.symmetry import symmetry_figures, symmetry_residuals
+from cbedgan.fidelity.symmetry import shown_symmetries, symmetry_figures, symmetry_residuals
 from classifier.config import Config
 from classifier.dataset import StackSet
 from classifier.metrics import shot_class
@@ -52,6 +52,8 @@ class Watch:
         self.material, self.real = torch.from_numpy(material), features(x)
         self.training = Training.of(x, self.class_idx, self.material)
         self.residuals = symmetry_residuals(x)
+        self.shown = None if self.residuals is None else shown_symmetries(self.residuals, self.class_idx,
+                                                                          len(materials_of_class))
         self.z = torch.randn(len(rows), latent_dim, generator=torch.Generator().manual_seed(seed))
         self._spent += time.perf_counter() - self._begun
 
@@ -85,7 +87,8 @@ class Watch:
         if copied:
             figures["copies"] = copied["share"]
         if self.residuals is not None:
-            symmetry = symmetry_figures(symmetry_residuals(made), self.class_idx, self.residuals, self.class_idx)
+            symmetry = symmetry_figures(symmetry_residuals(made), self.class_idx, self.residuals, self.class_idx,
+                                        self.shown)
             if symmetry:
                 figures["symmetry_ratio"] = symmetry["ratio"]
         self._spent += time.perf_counter() - begun

@@ -1,0 +1,82 @@
+"""assess [stage]: how good a generator is, as fidelity.json and one page with its pictures inside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from cbedgan.fidelity.features import judge_features, random_features
+from cbedgan.fidelity.measure import Effort, measure
+from cbedgan.fidelity.report import write_report
+from cbedgan.gan.generator import TrainedGenerator, load_generator
+from cbedgan.gan.latents import latents, z_seeds
+from classifier.config import Config
+from classifier.dataset import StackSet, load_stack_set
+from classifier.predict import load_classifier
+from classifier.run import Run
+from classifier.split import load_split
+from classifier.stackfile import StackFile
+from classifier.train import reproducible
+
+
+class AssessConfig(Config):
+    """stacks: real ones of the train part at most, and as many generated; least_of_group: generated stacks of every
+    group at least; network_epochs: of the convolutional network that tells real from generated, 0 for none;
+    disk_patterns: whose disk lattice is looked for; held_out: the part that unseen real stacks come from; sheet_stacks:
+    in each row of a group's picture; suspicious: generated stacks shown beside their nearest training stack."""
+
+    seed: int
+    threads: int
+    stacks: Annotated[int, Field(ge=16)]
+    least_of_group: Annotated[int, Field(ge=0)]
+    network_epochs: Annotated[int, Field(ge=0)]
+    disk_patterns: Annotated[int, Field(ge=0)]
+    held_out: Literal["validation", "test"]
+    sheet_stacks: Annotated[int, Field(ge=1)]
+    suspicious: Annotated[int, Field(ge=1)]
+
+
+def assess(config: AssessConfig, *, generator: Path, stacks: Path, split: Path, out: Path,
+           classifier: Path | None = None) -> Path:
+    """Measure a generator and write out/fidelity.json, report.html and a picture a group; return the page's path.
+
+    classifier: one of the same split, whose features the stacks are compared by; without it random weights give them.
+    A finished folder is left as it is.
+    """
+    with StackFile(stacks) as file:
+        held = load_split(split, stack_digest=file.digest)
+    trained = load_generator(generator, split_digest=held.digest)
+    inputs = {"stacks": held.stack_digest, "split": held.digest, "generator": trained.digest}
+    if classifier is not None:
+        inputs["classifier"] = load_classifier(classifier, split_digest=held.digest).digest
+    run = Run.open(out, stage="assess", config=config, inputs=inputs)
+    if run.result is None:
+        with reproducible(config.threads):
+            known, held_out = (_load(trained, stacks, held.parts[part]) for part in ("train", config.held_out))
+            features = (random_features(*known.x.shape[1:3]) if classifier is None else
+                        judge_features(classifier, held.digest, trained.frame, trained.intensity))
+            found = measure(known, trained.class_map, trained.intensity, trained.frame, _sampler(trained, config.seed),
+                            features, Effort(config.stacks, config.least_of_group, config.network_epochs,
+                                             config.disk_patterns), seed=config.seed, held_out=held_out)
+            content = {"features": "random" if classifier is None else "classifier", "held_out_part": config.held_out,
+                       **found.figures}
+            write_report(content, found, trained, run, sheet_stacks=config.sheet_stacks, suspicious=config.suspicious)
+        run.finish({"summary": content["summary"]})
+    return Path(out) / "report.html"
+
+
+def _load(trained: TrainedGenerator, stacks: Path, sample_ids: tuple[str, ...]) -> StackSet:
+    """Real stacks as the generator normalises them; those in another frame are refused."""
+    return load_stack_set(stacks, class_map=trained.class_map, view=trained.view, intensity=trained.intensity,
+                          sample_ids=sample_ids, frame=trained.frame)
+
+
+def _sampler(trained: TrainedGenerator, seed: int):
+    def generate(class_idx: Tensor) -> Tensor:
+        return trained.sample(latents(z_seeds(seed, n=len(class_idx)), trained.latent_dim), class_idx)
+
+    return torch.no_grad()(generate)

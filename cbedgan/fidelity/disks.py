@@ -1,0 +1,32 @@
+"""Disk positions: do the disks of generated patterns lie on a lattice, where real ones have theirs, dark between?"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from classifier.disk_lattice import find_disk_lattice, nearest_net_point, pixel_vectors
+from classifier.errors import InputError
+from classifier.geometry import Detector
+
+
+def disk_figures(patterns: np.ndarray, detector: Detector) -> dict[str, float]:
+    """Fit a disk lattice to each of the patterns [N, H, W] of physical intensity and sum up what is found.
+
+    found: share in which a lattice is found; of these, as medians: shortest |g| and disk radius in detector units, and
+    the share of the light that falls between the disks.
+    """
+    fits = []
+    for pattern in patterns:  # each is a fit of its own; some hundredths of a second
+        try:
+            net, centre, radius = find_disk_lattice(pattern, detector)
+        except InputError:
+            continue
+        _, distance = nearest_net_point(pixel_vectors(len(pattern)) - centre / detector.pixel_size,
+                                        net / detector.pixel_size)
+        outside = distance > radius / detector.pixel_size + 1  # a pixel that a disk cuts belongs to it
+        fits.append((np.linalg.norm(net, axis=1).min(), radius, pattern[outside].sum() / max(pattern.sum(), 1e-30)))
+    found = {"found": len(fits) / max(len(patterns), 1)}
+    if fits:
+        found |= dict(zip(("shortest_g", "disk_radius", "light_between"), map(float, np.median(fits, axis=0)),
+                          strict=True))
+    return found

@@ -1,0 +1,195 @@
+"""All figures of a generator: generated stacks of the classes of the real ones, and real stacks in their place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cbedgan.fidelity.accuracy import accuracy_score
+from cbedgan.fidelity.bars import summary
+from cbedgan.fidelity.brightness import brightness_figures
+from cbedgan.fidelity.collapse import spread_ratio
+from cbedgan.fidelity.comparison import distances, floor_of_kid, pooled
+from cbedgan.fidelity.coverage import Balls
+from cbedgan.fidelity.disks import disk_figures
+from cbedgan.fidelity.features import Features
+from cbedgan.fidelity.halves import halves, many_halves, sample_rows
+from cbedgan.fidelity.measured import Measured
+from cbedgan.fidelity.memorisation import Neighbours, Training
+from cbedgan.fidelity.realness import convolutional, largest_auc, logistic, pixel_vectors
+from cbedgan.fidelity.symmetry import shown_symmetries, symmetry_figures
+from classifier.dataset import Frame, StackSet
+from classifier.intensity import IntensityTransform
+from classifier.metrics import SHOT_CLASSES, shot_class
+from classifier.spacegroup import ClassMap
+
+HALVINGS = 200
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much to measure: stacks: real ones at most, and as many generated; least_of_group: generated stacks of every
+    group at least; network_epochs: of the convolutional judge of realness, 0 for none; disk_patterns: whose disk
+    lattice is looked for, of each origin."""
+
+    stacks: int
+    least_of_group: int
+    network_epochs: int
+    disk_patterns: int
+
+
+@dataclass(frozen=True, eq=False)
+class Assessment:
+    """figures: plain numbers; real, made: what they are of; neighbours: nearest training stack of each made one;
+    nearness: its distance [M] over that between training stacks of its group, 0 for a copy."""
+
+    figures: dict[str, Any]
+    real: Measured
+    made: Measured
+    neighbours: Neighbours
+    nearness: Tensor
+
+
+def measure(samples: StackSet, class_map: ClassMap, transform: IntensityTransform, frame: Frame,
+            generate: Callable[[Tensor], Tensor], features: Features, effort: Effort, *, seed: int,
+            held_out: StackSet | None = None) -> Assessment:
+    """Compare generated stacks with the train part `samples`, "generated" and "real" (the floor) side by side.
+
+    generate: class_idx [M] -> x [M, C, *spatial]; features: x -> [M, F]. The real stacks are halved by material; the
+    generated ones, of the classes of one half, and that half itself are compared with the other half by the same
+    functions. held_out: real stacks of no material of the train part, for what has to be judged on such.
+    """
+    rows = sample_rows(samples.class_idx.cpu().numpy(), effort.stacks, seed)
+    chosen = torch.from_numpy(rows)
+    real = Measured.of(samples.x[chosen.to(samples.x.device)].cpu(), samples.class_idx.cpu()[chosen],
+                       samples.material[rows], features, transform)
+    # The first are of the classes of the real stacks, one by one; then come some of the groups that have few.
+    lacking = (effort.least_of_group - torch.bincount(real.class_idx, minlength=len(class_map))).clamp(min=0)
+    lacking = lacking * torch.bincount(real.class_idx, minlength=len(class_map)).clamp(max=1)
+    wanted = torch.cat([real.class_idx, torch.arange(len(class_map)).repeat_interleave(lacking)])
+    made = Measured.of(generate(wanted), wanted, np.arange(len(wanted)), features, transform)
+    paired = made.take(torch.arange(len(real)))
+    materials = _materials(samples, class_map)
+    shot = shot_class(materials)
+
+    shown = None if real.residuals is None else shown_symmetries(real.residuals, real.class_idx, len(class_map))
+    half = halves(real.class_idx.numpy(), real.unit, seed)
+    figures: dict[str, Any] = {"samples": int(half.sum())}
+    figures |= _against_floor(real, paired, half, shot, shown, seed)
+    training = Training.of(real.x, real.class_idx, torch.from_numpy(real.unit))
+    neighbours, _ = training.judge(made.x)
+    kind = shot[real.class_idx.numpy()]
+    copied = {"": training.figures(neighbours.take(torch.arange(len(real))))} | {
+        name: training.figures(neighbours.take(torch.from_numpy(np.flatnonzero(kind == name)))) for name in
+        figures["shots"]}
+    for name, found in figures["shots"].items():
+        found["copies"] = copied[name]
+    figures |= {"spread": _spread(made, real, class_map), "copies": copied[""],
+                "realness": _realness(real, paired, half, effort, seed),
+                "groups": _groups(real, made, neighbours, training, shown, class_map, materials)}
+    if made.x.ndim == 4 and effort.disk_patterns:
+        figures["disks"] = _disks(real, paired, transform, frame, effort, seed)
+    if held_out is not None and len(held_out):
+        figures |= _held_out(real, paired, held_out, training, shot, seed, features, transform)
+    figures["summary"] = summary(figures)
+    return Assessment(figures, real, made, neighbours, training.nearness(neighbours))
+
+
+def _materials(samples: StackSet, class_map: ClassMap) -> np.ndarray:
+    """Training materials int64 [K] of each class."""
+    pairs = np.unique(np.stack([samples.class_idx.cpu().numpy(),
+                                np.unique(samples.material, return_inverse=True)[1]]), axis=1)
+    return np.bincount(pairs[0], minlength=len(class_map))
+
+
+def _against_floor(real: Measured, made: Measured, half: np.ndarray, shot: np.ndarray, shown: Tensor | None,
+                   seed: int) -> dict[str, Any]:
+    """Distances to the reference half, of all groups and of each shot group pooled."""
+    kind, candidate = shot[real.class_idx.numpy()], torch.from_numpy(half)
+    halvings = many_halves(real.class_idx.numpy(), real.unit, HALVINGS, seed)
+    found = {"generated": pooled(made.take(candidate), real.take(~candidate), shown, seed),
+             "real": pooled(real.take(candidate), real.take(~candidate), shown, seed) | floor_of_kid(real, halvings)}
+    shots = {}
+    for name in SHOT_CLASSES:
+        own = torch.from_numpy(kind == name)
+        if own.any():
+            reference = real.take(own & ~candidate)
+            shots[name] = {
+                "generated": distances(made.take(own & candidate), reference, seed),
+                "real": distances(real.take(own & candidate), reference, seed)
+                | floor_of_kid(real.take(own), halvings[:, own.numpy()])}
+    return found | {"shots": shots}
+
+
+def _spread(made: Measured, real: Measured, class_map: ClassMap) -> dict[str, Any]:
+    """Collapse of each space group: the ratio in features, which raises the alarm, and in pixels."""
+    found = spread_ratio(made.f, made.class_idx, real.f, real.class_idx)
+    pixels = spread_ratio(made.x.flatten(1), made.class_idx, real.x.flatten(1), real.class_idx)["ratio"]
+    return {**found, "ratio": {str(class_map.space_group(k)): value for k, value in found["ratio"].items()},
+            "pixels": {str(class_map.space_group(k)): value for k, value in pixels.items()},
+            "alarm": [class_map.space_group(k) for k in found["alarm"]]}
+
+
+def _realness(real: Measured, made: Measured, half: np.ndarray, effort: Effort, seed: int) -> dict[str, Any]:
+    """AUC of real against generated by each view of the stacks, beside that of one real half against the other."""
+    vectors = pixel_vectors(torch.cat([real.x, made.x]), seed)
+    views = {"features": (real.f, made.f, logistic),
+             "pixels": (vectors[:len(real)], vectors[len(real):], logistic)}
+    if real.azimuthal is not None:
+        views["azimuthal"] = (real.azimuthal, made.azimuthal, logistic)
+    if effort.network_epochs and real.x.ndim == 4:
+        views["network"] = (real.x, made.x, convolutional(effort.network_epochs, seed))
+    return largest_auc(views, real.unit, half, seed)
+
+
+def _groups(real: Measured, made: Measured, neighbours: Neighbours, training: Training, shown: Tensor | None,
+            class_map: ClassMap, materials: np.ndarray) -> list[dict[str, Any]]:
+    """One row a space group, by number of training materials: what can be said of it alone."""
+    balls = Balls.around(real.f, torch.from_numpy(real.unit))
+    inside = None if balls is None else balls.holding(made.f)
+    symmetry = {} if shown is None else symmetry_figures(
+        made.residuals, made.class_idx, real.residuals, real.class_idx, shown).get("groups", {})
+    spread, pixels = (spread_ratio(a.flatten(1), made.class_idx, b.flatten(1), real.class_idx)["ratio"]
+                      for a, b in ((made.f, real.f), (made.x, real.x)))
+    rows = []
+    for k in np.argsort(-materials, kind="stable").tolist():
+        own, mine = real.class_idx == k, made.class_idx == k
+        if not own.any():
+            continue
+        near = training.figures(neighbours.take(mine))
+        row = {"space_group": class_map.space_group(k), "shot": str(shot_class(materials[k:k + 1])[0]),
+               "materials": int(materials[k]), "generated": int(mine.sum()), "spread": spread.get(k),
+               "spread_pixels": pixels.get(k), "symmetry": symmetry.get(k),
+               "coverage": None if inside is None else float(inside[mine][:, own].any(0).float().mean()),
+               "copies": near.get("share"), "close": near.get("close"), "authenticity": near.get("authenticity")}
+        if made.brightness is not None:
+            row |= brightness_figures(made.brightness.take(mine), real.brightness.take(own))
+        rows.append(row)
+    return rows
+
+
+def _disks(real: Measured, made: Measured, transform: IntensityTransform, frame: Frame, effort: Effort,
+           seed: int) -> dict[str, Any]:
+    """Disk lattices of generated patterns and of real ones of the same groups, each of a pattern drawn of its stack."""
+    random = np.random.default_rng([seed, 4])
+    rows = torch.from_numpy(random.permutation(len(real))[:effort.disk_patterns])
+    which = torch.from_numpy(random.integers(real.x.shape[1], size=len(rows)))
+    return {name: disk_figures(transform.denormalise(one.x[rows, which]).numpy(), frame.detector)
+            for name, one in (("generated", made), ("real", real))}
+
+
+def _held_out(real: Measured, made: Measured, held_out: StackSet, training: Training, shot: np.ndarray, seed: int,
+              features: Features, transform: IntensityTransform) -> dict[str, Any]:
+    """What unseen real stacks say: how near they lie to the training stacks, and how well groups are learned."""
+    others = Measured.of(held_out.x.cpu(), held_out.class_idx.cpu(), held_out.material, features, transform)
+    learned = {name: accuracy_score(
+        *((one.f, others.f) if one.azimuthal is None else (one.azimuthal, others.azimuthal)), one.class_idx.numpy(),
+        others.class_idx.numpy(), others.unit, shot, seed) for name, one in (("generated", made), ("real", real))}
+    return {"held_out": {"samples": len(others), "copies": training.judge(others.x)[1],
+                         "generated": distances(made, others, seed), "real": distances(real, others, seed)},
+            "accuracy": learned}
