@@ -12,6 +12,7 @@ from torch import Tensor
 
 from cbedgan.fidelity.features import judge_features, random_features
 from cbedgan.gan.fidelity import assess
+from cbedgan.gan.form import measure_forms
 from cbedgan.gan.generator import TrainedGenerator, load_generator
 from cbedgan.gan.precision import tf32
 from cbedgan.gan.reports import ContactSheet, Reports
@@ -72,7 +73,8 @@ def _run(config: TrainGanConfig, run: Run, held: Split, stacks: Path, classifier
     with ranks.first_first() if cache else nullcontext():  # one of them builds the cache
         samples, transform, frame = load_training_set(stacks, class_map=class_map, view=config.view, cache=cache,
                                                       intensity=config.intensity, sample_ids=held.parts["train"])
-    data = Data.build(samples, class_map, config, ranks.device)
+    forms = None if config.network.disks is None else measure_forms(stacks, held.parts["train"])
+    data = Data.build(samples, class_map, config, ranks.device, intensity=transform, forms=forms)
     state = State(config, data)
     if run.checkpoint_path.exists():
         state.load(run.checkpoint_path)
@@ -80,9 +82,9 @@ def _run(config: TrainGanConfig, run: Run, held: Split, stacks: Path, classifier
                 random_features(*samples.x.shape[1:3]))
     reports = None
     if ranks.first:
-        sheet = ContactSheet(config, data, transform, run.folder / "samples.png")
-        watch = config.watch and Watch(config.watch, data.samples, features, latent_dim=config.network.latent_dim,
-                                       seed=config.seed)
+        latent_dim = state.sampler.latent_dim
+        sheet = ContactSheet(config, data, run.folder / "samples.png", latent_dim=latent_dim)
+        watch = config.watch and Watch(config.watch, data.samples, features, latent_dim=latent_dim, seed=config.seed)
         reports = Reports(run, sheet, watch, images_seen=state.images_seen)
     _loop(config, run, state, data, reports, ranks)
     if not ranks.first:
@@ -90,7 +92,7 @@ def _run(config: TrainGanConfig, run: Run, held: Split, stacks: Path, classifier
 
     trained = TrainedGenerator(state.generator_ema.cpu().eval(), state.discriminator.cpu().eval(), config.network,
                                class_map, config.view, frame, transform, held.digest, held.stack_digest,
-                               run.provenance())
+                               run.provenance(), data.forms)
     digest = trained.save(run.folder / "generator.safetensors")
     fidelity = assess(samples.x, samples.class_idx, samples.material, _sampler(trained, config.seed), features,
                       seed=config.seed, limit=config.fidelity_samples)
@@ -120,7 +122,7 @@ def _loop(config: TrainGanConfig, run: Run, state: State, data: Data, reports: R
             elif report:
                 state.report()  # every rank begins to sum anew
             if ranks.first and (save or done or stopped):
-                state.save(run.checkpoint_path, run.provenance())
+                state.save(run.checkpoint_path, {**run.provenance(), "images_seen": state.images_seen})
             if done:
                 return
             if stopped:

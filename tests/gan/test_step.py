@@ -10,8 +10,11 @@ import pytest
 import torch
 
 from cbedgan.gan import step as step_module
-from cbedgan.gan.state import TERMS, State, principal_components
+from cbedgan.gan.batch import draw_batch
+from cbedgan.gan.networks import principal_components
+from cbedgan.gan.state import TERMS, State
 from cbedgan.gan.step import take_step
+from classifier.dataset import StackSet
 from classifier.ranks import Ranks
 
 CPU = torch.device("cpu")
@@ -205,6 +208,27 @@ def test_the_step_never_asks_the_device_for_a_number(data, monkeypatch, tiny_con
         patch.setattr(torch.Tensor, "__float__", refuse)
         step(state, config, data, ALONE)
     assert np.isfinite(state.sums.numpy()).all()
+
+
+@pytest.mark.parametrize("micro_batch", [None, 5])
+def test_real_stacks_are_read_once_a_step_and_by_the_rank_that_owns_them(data, monkeypatch, tiny_config, micro_batch):
+    config, read = tiny_config().model_copy(update={"micro_batch": micro_batch}), []
+
+    def spy(samples, rows):
+        read.append(rows(0))
+        return genuine(samples, rows)
+
+    genuine = StackSet.gather
+    monkeypatch.setattr(StackSet, "gather", spy)
+    state = State(config, data)
+    for _ in range(2):
+        take_step(state, config, data, ALONE)
+    assert [len(rows) for rows in read] == [16, 16]
+    whole, shares = read[1], [Ranks(number, 3, CPU).rows(16) for number in range(3)]
+    read.clear()
+    for rows in shares:
+        draw_batch(config, data, 16, rows)
+    assert [len(rows) for rows in read] == [5, 5, 6] and np.array_equal(np.concatenate(read), whole)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
