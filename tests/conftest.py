@@ -33,6 +33,21 @@ def tiny_stack_file(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
+@pytest.fixture(scope="session")
+def rock_salt_cif() -> Callable[..., str]:
+    """rock_salt_cif(a=..., symmetry=..., column=(of Na, of Cl), other_column=None): a CIF; None leaves a column out."""
+    def text(*, a: float = 5.64, symmetry: str = "_symmetry_space_group_name_H-M 'F m -3 m'",
+             **columns: tuple[str, str] | None) -> str:
+        place = {f"fract_{axis}": ("0", "0.5") for axis in "xyz"}
+        sites = {"label": ("Na1", "Cl1"), "type_symbol": ("Na", "Cl"), **place, **columns}
+        sites = {column: values for column, values in sites.items() if values is not None}
+        cell = [f"_cell_length_{axis} {a}" for axis in "abc"] + [
+            f"_cell_angle_{angle} 90" for angle in ("alpha", "beta", "gamma")]
+        names, rows = (f"_atom_site_{column}" for column in sites), map(" ".join, zip(*sites.values(), strict=True))
+        return "\n".join(["data_salt", *cell, symmetry, "loop_", *names, *rows, ""])
+    return text
+
+
 def write_tiny_stack_file(path: Path, *, space_groups: Sequence[int] = (216, 225, 186, 194), materials: int = 6,
                           size: int = 16, partition: bool = True, samples_per_material: int = 1,
                           origin: str = "simulated", seed: int = 0) -> Path:

@@ -49,23 +49,6 @@ SECONDS = 30  # a case; the slowest take less than one
 SIZE = 8
 SPLIT = {"group_by": "structure_type", "validation_fraction": 0.25, "test_fraction": 0.2, "minimum_materials": 2,
          "adopt_partition": False, "near_duplicates": "refuse", "seed": 0}
-CIF = """data_salt
-_cell_length_a 5.64
-_cell_length_b 5.64
-_cell_length_c 5.64
-_cell_angle_alpha 90
-_cell_angle_beta 90
-_cell_angle_gamma 90
-_symmetry_space_group_name_H-M 'F m -3 m'
-loop_
-_atom_site_label
-_atom_site_type_symbol
-_atom_site_fract_x
-_atom_site_fract_y
-_atom_site_fract_z
-Na Na 0 0 0
-Cl Cl 0.5 0.5 0.5
-"""
 POSCAR = """salt
 5.64
 0 .5 .5
@@ -147,7 +130,7 @@ def reader() -> Iterator[Reader]:
 
 
 @pytest.fixture(scope="module")
-def sound(tmp_path_factory) -> Path:
+def sound(tmp_path_factory, rock_salt_cif) -> Path:
     """A folder with one small sound file of every kind."""
     folder = tmp_path_factory.mktemp("sound")
     random = np.random.default_rng(0)
@@ -170,7 +153,7 @@ def sound(tmp_path_factory) -> Path:
                 provenance={"stage": "probe"}, summary={"success": 0.75})
     write_batch(folder / "batch_train_0.h5")
     (folder / "prepare.toml").write_text(PREPARE)
-    (folder / "salt.cif").write_text(CIF)
+    (folder / "salt.cif").write_text(rock_salt_cif(label=("Na", "Cl")))
     (folder / "POSCAR").write_text(POSCAR)
     (folder / "stfc.json").write_text(json.dumps(STFC))
     np.savez(folder / "0.npz", data=random.random((3, SIZE, SIZE), dtype=np.float32), label=np.int64(2))

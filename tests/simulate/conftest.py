@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import gemmi
 import numpy as np
 import pytest
 
+from cbedgan.simulate import simulate, units
+from cbedgan.simulate.parts import Parts
 from cbedgan.simulate.plan import CrystalConfig, Plan, Refuse, plan_group
+from cbedgan.simulate.stack import SimulateConfig
+from classifier.errors import InputError
 
 
 class Cells(NamedTuple):
@@ -81,6 +85,44 @@ def plan_crystals() -> Callable[..., Plan]:
         plans = list(apply(plan_group, config.groups, [config] * n, [seed] * n, [refuse] * n))
         return [entry for planned, _ in plans for entry in planned], [entry for _, passed in plans for entry in passed]
     return plan
+
+
+@pytest.fixture(scope="session")
+def run_here() -> Callable[..., None]:
+    """In place of run_units: units in this process, which loads the prototypes once; the pool has a test of its own."""
+    def run(pending: dict, config: SimulateConfig, parts: Parts, *, workers: int, device: str) -> None:
+        for unit, jobs in pending.items():
+            units.work(unit, jobs, config, parts, device)
+    return run
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch, run_here: Callable[..., None]) -> None:
+    """Run the units in this process."""
+    monkeypatch.setattr(simulate, "run_units", run_here)
+
+
+class Fragile(NamedTuple):
+    """The jobs that failed first: one, once there was any; heal: from now on none fails."""
+
+    victims: list[dict[str, Any]]
+    heal: Callable[[], None]
+
+
+@pytest.fixture
+def fragile(monkeypatch: pytest.MonkeyPatch) -> Fragile:
+    """Let the first job that is simulated fail, whenever its crystal comes."""
+    simulate_job, victims = units.simulate_job, []
+
+    def fail(job: dict, config: SimulateConfig, device: str) -> object:
+        if not victims:
+            victims.append(job)
+        if job["crystal"] == victims[0]["crystal"]:
+            raise InputError(source="disk", rule="must be visible", value="none", remedy="Thicken it.")
+        return simulate_job(job, config, device)
+
+    monkeypatch.setattr(units, "simulate_job", fail)
+    return Fragile(victims, lambda: monkeypatch.setattr(units, "simulate_job", simulate_job))
 
 
 @pytest.fixture(scope="session")

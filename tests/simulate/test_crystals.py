@@ -159,36 +159,20 @@ def test_an_impossible_quota_is_refused(plan_crystals):
         plan_crystals(CONFIG.model_copy(update={"groups": (GroupQuota(space_group=230, train=1, test=1),)}), seed=0)
 
 
-CIF = """data_salt
-_cell_length_a 5.64
-_cell_length_b 5.64
-_cell_length_c 5.64
-_cell_angle_alpha 90
-_cell_angle_beta 90
-_cell_angle_gamma 90
-{symmetry}
-loop_
-_atom_site_label
-_atom_site_type_symbol
-_atom_site_fract_x
-_atom_site_fract_y
-_atom_site_fract_z
-_atom_site_occupancy
-Na1 Na 0 0 0 1
-Cl1 {element} {x} 0.5 0.5 {occupancy}
-"""
+@pytest.fixture
+def write_cif(tmp_path, rock_salt_cif):
+    """write_cif(name, symmetry=..., element=, x=, occupancy= of chlorine): a CIF in tmp_path, by default sound."""
+    def write(name="salt.cif", *, element="Cl1-", x="0.5", occupancy="1", **symmetry):
+        path = tmp_path / name
+        path.write_text(rock_salt_cif(type_symbol=("Na", element), fract_x=("0", x), occupancy=("1", occupancy),
+                                      **symmetry))
+        return path
+    return write
 
 
-def write_cif(folder, name="salt.cif", symmetry="_symmetry_space_group_name_H-M 'F m -3 m'", element="Cl1-", x="0.5",
-              occupancy="1"):
-    path = folder / name
-    path.write_text(CIF.format(symmetry=symmetry, element=element, x=x, occupancy=occupancy))
-    return path
-
-
-def test_cif_file_and_folder(tmp_path):
-    write_cif(tmp_path)
-    write_cif(tmp_path, "bromide.cif", element="Br")
+def test_cif_file_and_folder(tmp_path, write_cif):
+    write_cif()
+    write_cif("bromide.cif", element="Br")
     crystals = crystals_from_cif(tmp_path)
     assert [c.formula for c in crystals] == ["BrNa", "ClNa"]
     assert {c.structure_type for c in crystals} == {"225_AB_a_b"}
@@ -203,8 +187,8 @@ def test_cif_file_and_folder(tmp_path):
     ({"x": "?"}, "known element and coordinates"),
     ({"x": "0.45"}, "on top of each other"),
 ])
-def test_cif_faults_name_the_file_and_the_way_out(tmp_path, fault, rule):
-    path = write_cif(tmp_path, **fault)
+def test_cif_faults_name_the_file_and_the_way_out(write_cif, fault, rule):
+    path = write_cif(**fault)
     with pytest.raises(InputError, match=rule) as caught:
         crystals_from_cif(path)
     assert "salt.cif" in str(caught.value) and caught.value.remedy

@@ -16,7 +16,6 @@ import torch
 
 from cbedgan.simulate import manifest as planning
 from cbedgan.simulate import simulate as stage
-from cbedgan.simulate import units
 from cbedgan.simulate.manifest import Share, plan, replan, units_of
 from cbedgan.simulate.parts import Parts
 from cbedgan.simulate.plan import GroupQuota
@@ -38,19 +37,8 @@ CONFIG = DEMO.model_copy(update={
 IDENTITY = {"stage": "simulate", "config_digest": "0", "inputs": {}}
 
 
-def run_here(pending, config, parts, *, workers, device):
-    for unit, jobs in pending.items():
-        units.work(unit, jobs, config, parts, device)
-
-
-@pytest.fixture
-def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run the units in this process, which loads the prototypes once."""
-    monkeypatch.setattr(stage, "run_units", run_here)
-
-
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def whole(tmp_path_factory: pytest.TempPathFactory, run_here) -> Path:
     """The set in one go."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stage, "run_units", run_here)
@@ -127,26 +115,15 @@ def test_a_share_alone_is_the_same_whoever_makes_it(tmp_path: Path, in_process: 
         simulate(CONFIG, out=tmp_path / "none.h5", workers=1, alone=True)
 
 
-def test_failures_of_a_share_are_replaced_when_merged(tmp_path: Path, in_process: None,
-                                                      monkeypatch: pytest.MonkeyPatch):
-    simulate_job, victims = units.simulate_job, []
-
-    def fragile(job, config, device):
-        if not victims:
-            victims.append(job["name"])
-        if job["name"] == victims[0]:
-            raise InputError(source="disk", rule="must be visible", value="none", remedy="Thicken it.")
-        return simulate_job(job, config, device)
-
-    monkeypatch.setattr(units, "simulate_job", fragile)
+def test_failures_of_a_share_are_replaced_when_merged(tmp_path: Path, in_process: None, fragile):
     out = tmp_path / "set.h5"
     for number in (1, 2):
         assert simulate(CONFIG, out=out, workers=1, share=Share(number, 2)) == tmp_path / "set.h5.parts"
     assert not out.exists()
-    monkeypatch.setattr(units, "simulate_job", simulate_job)
+    fragile.heal()
     with StackFile(simulate(CONFIG, out=out, workers=1)) as file:
-        assert len(file) == 8 and victims[0] not in file.table.sample_id
-        assert victims[0].startswith(file.provenance["passed_over"][0][0])
+        assert len(file) == 8 and fragile.victims[0]["name"] not in file.table.sample_id
+        assert fragile.victims[0]["name"].startswith(file.provenance["passed_over"][0][0])
 
 
 def test_a_device_must_be_there(tmp_path: Path):

@@ -8,13 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from cbedgan.simulate import simulate as stage
-from cbedgan.simulate import units
 from cbedgan.simulate.crystals import Crystal, standard_crystal
 from cbedgan.simulate.simulate import simulate
 from cbedgan.simulate.stack import SimulateConfig, refusal, resimulate, simulate_stacks
@@ -32,43 +32,16 @@ CONFIG = DEMO.model_copy(update={
         group.model_copy(update={"train": 2, "test": 1}) for group in DEMO.crystals.groups
         if group.space_group in (216, 225))}),
 })
-CIF = """data_{name}
-_cell_length_a {a}
-_cell_length_b {a}
-_cell_length_c {a}
-_cell_angle_alpha 90
-_cell_angle_beta 90
-_cell_angle_gamma 90
-_symmetry_space_group_name_H-M 'F m -3 m'
-loop_
-_atom_site_label
-_atom_site_type_symbol
-_atom_site_fract_x
-_atom_site_fract_y
-_atom_site_fract_z
-1 {cation} 0 0 0
-2 {anion} 0.5 0.5 0.5
-"""
 SALTS = [("Na", "Cl", 5.64), ("K", "Cl", 6.29), ("Mg", "O", 4.21), ("Na", "F", 4.62)]
 
 
 @pytest.fixture
-def salts(tmp_path: Path) -> Path:
+def salts(tmp_path: Path, rock_salt_cif: Callable[..., str]) -> Path:
     folder = tmp_path / "salts"
     folder.mkdir()
     for cation, anion, a in SALTS:
-        (folder / f"{cation}{anion}.cif").write_text(CIF.format(name=cation + anion, a=a, cation=cation, anion=anion))
+        (folder / f"{cation}{anion}.cif").write_text(rock_salt_cif(a=a, type_symbol=(cation, anion)))
     return folder
-
-
-@pytest.fixture
-def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run the units in this process: the pool has a test of its own."""
-    def run(pending, config, parts, *, workers, device):
-        for unit, jobs in pending.items():
-            units.work(unit, jobs, config, parts, device)
-
-    monkeypatch.setattr(stage, "run_units", run)
 
 
 def wurtzite() -> Crystal:
@@ -125,25 +98,16 @@ def test_stage_from_prototypes(tmp_path: Path, in_process: None):
         assert again.digest == first
 
 
-def test_a_crystal_that_fails_is_replaced_and_listed(tmp_path: Path, in_process: None, monkeypatch: pytest.MonkeyPatch):
-    simulate_job, victims = units.simulate_job, []
-
-    def fragile(job, config, device):
-        if not victims:
-            victims.append(job["crystal"])
-        if job["crystal"] == victims[0]:
-            raise InputError(source="disk", rule="must be visible", value="none", remedy="Thicken it.")
-        return simulate_job(job, config, device)
-
-    monkeypatch.setattr(units, "simulate_job", fragile)
+def test_a_crystal_that_fails_is_replaced_and_listed(tmp_path: Path, in_process: None, fragile):
     with StackFile(simulate(CONFIG, out=tmp_path / "stacks.h5", workers=1)) as file:
+        victim = fragile.victims[0]["crystal"]
         assert len(file) == 6
-        assert victims[0]["material"] not in file.table.material
-        tested = (file.table.space_group == victims[0]["space_group"]) & (file.table.partition == "test")
-        assert file.table.structure_type[tested].tolist() == [victims[0]["structure_type"]]
-        assert victims[0]["material"] in [material for material, _ in file.provenance["passed_over"]]
+        assert victim["material"] not in file.table.material
+        tested = (file.table.space_group == victim["space_group"]) & (file.table.partition == "test")
+        assert file.table.structure_type[tested].tolist() == [victim["structure_type"]]
+        assert victim["material"] in [material for material, _ in file.provenance["passed_over"]]
     report = read_json(tmp_path / "stacks.h5.report.json")
-    assert report["failed"] == {victims[0]["material"]: "disk: must be visible; found none. Thicken it."}
+    assert report["failed"] == {victim["material"]: "disk: must be visible; found none. Thicken it."}
     assert report["jobs"] == 6 and set(report["groups"]) == {"216", "225"}
     assert report["core_seconds"] > 0 and report["wall_seconds"] > 0
 

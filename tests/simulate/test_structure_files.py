@@ -20,22 +20,6 @@ SALT = """rock salt, primitive cell
 {second}
 """
 PLAIN = {"scale": "5.64", "names": "Na Cl", "counts": "1 1", "kind": "Direct", "first": "", "second": "0.5 0.5 0.5"}
-CIF = """data_salt
-_cell_length_a 5.64
-_cell_length_b 5.64
-_cell_length_c 5.64
-_cell_angle_alpha 90
-_cell_angle_beta 90
-_cell_angle_gamma 90
-_symmetry_space_group_name_H-M 'F m -3 m'
-loop_
-_atom_site_label
-_atom_site_fract_x
-_atom_site_fract_y
-_atom_site_fract_z
-Na1 0 0 0
-Cl1 0.5 0.5 0.5
-"""
 # Tellurium, P3_1 21: three atoms on a right-handed screw.
 TELLURIUM = """Te
 1.0
@@ -99,10 +83,10 @@ def test_hand_is_kept_whatever_the_hand_of_the_cell(tmp_path):
     assert right == same == 152 and left == 154
 
 
-def test_a_folder_holds_both_formats(tmp_path):
+def test_a_folder_holds_both_formats(tmp_path, rock_salt_cif):
     write(tmp_path, "POSCAR_bromide", names="Na Br")
     write(tmp_path, "iodide.vasp", names="Na I")
-    (tmp_path / "salt.cif").write_text(CIF)
+    (tmp_path / "salt.cif").write_text(rock_salt_cif(type_symbol=None))
     (tmp_path / "notes.txt").write_text("nothing")
     crystals = crystals_from_files(tmp_path)
     assert [crystal.formula for crystal in crystals] == ["BrNa", "INa", "ClNa"]
