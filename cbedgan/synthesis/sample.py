@@ -13,7 +13,7 @@ import torch
 from pydantic import Field
 
 from cbedgan.boundary.record import stage_record
-from cbedgan.gan.generator import SAMPLE_AT_ONCE, TrainedGenerator, load_generator
+from cbedgan.gan.generator import TrainedGenerator, load_generator
 from cbedgan.gan.latents import latents
 from cbedgan.synthesis.provenance import interior_record, interior_seeds, synthetic_table
 from classifier.config import Config
@@ -22,7 +22,7 @@ from classifier.run import Interrupted, StopRequest, progress, require_same_run
 from classifier.stackfile import StackFile, StackWriter
 from classifier.train import choose_device, reproducible
 
-BATCH_VALUES = 1 << 22  # values of the stacks that are made at once, so that memory has room at any size
+BATCH, BATCH_VALUES = 256, 1 << 22  # stacks made at once, and values in them, so that memory has room at any size
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -107,7 +107,7 @@ def _made(source: TrainedGenerator, groups: np.ndarray, seeds: np.ndarray,
     """
     source = replace(source, generator=source.generator.to(device))
     shape = (3, source.detector.size_pixels, source.detector.size_pixels)
-    batch = max(1, min(SAMPLE_AT_ONCE, BATCH_VALUES // math.prod(shape)))
+    batch = max(1, min(BATCH, BATCH_VALUES // math.prod(shape)))
     class_idx = torch.from_numpy(source.class_map.indices(groups)).to(device)
     before = None
     for first in range(0, len(seeds), batch):
