@@ -14,7 +14,7 @@ from classifier.stackfile import StackFile
 VERBS = {"simulate", "prepare", "inspect", "folds", "split", "train-clf", "train-baseline", "train-gan", "probe",
          "synthesize", "compare", "adjust-clf", "crystals", "export-olcf", "import", "predict", "demo", "judge",
          "pretrain", "acquire", "label-next", "sample",
-         "compare-generators"}
+         "compare-generators", "assess"}
 SPLIT = """
 group_by = "structure_type"
 validation_fraction = 0.2
