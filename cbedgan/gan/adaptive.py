@@ -16,7 +16,7 @@ class AdaptiveConfig(Config):
 
     target: mean of sign(D(x) - D(x^)) that is aimed at, -1..1; images: seen while all real stacks win, after which the
     probability has climbed from 0 to 1; largest: what it never exceeds; by_shots: the groups with few, medium and many
-    materials have a probability each, else all have one.
+    materials have a probability each, which their own images move, else all have one.
     """
 
     target: Annotated[float, Field(ge=-1, lt=1)]

@@ -142,14 +142,17 @@ def test_two_processes_killed_end_with_the_same_bytes_and_one_process_may_not_go
 
 
 def run_two(config, arguments: dict[str, Path], kill: Path | None = None) -> list[int]:
-    """Train with two processes, as torchrun starts them; end the first hard once `kill` exists. What they exit with."""
+    """Train with two processes, started as torchrun does on two nodes; end the first hard once `kill` exists.
+
+    What they exit with.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-c", PROGRAM, config.model_dump_json(),
                json.dumps({name: str(path) for name, path in arguments.items()})]
     ranks = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, env=os.environ | {
-        "PYTHONPATH": str(ROOT), "RANK": str(k), "LOCAL_RANK": str(k), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1",
+        "PYTHONPATH": str(ROOT), "RANK": str(k), "LOCAL_RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(port)}) for k in range(2)]
     try:
         while kill is not None and ranks[0].poll() is None:
