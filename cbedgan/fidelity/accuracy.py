@@ -26,7 +26,7 @@ def accuracy_score(learned_from: Tensor, held_out: Tensor, class_idx: np.ndarray
     Of all groups and of each shot group (shot: str [K]), with intervals that resample the held-out materials; a
     regression on ranked features, the same for whatever it learns from.
     """
-    model = make_pipeline(QuantileTransformer(n_quantiles=RANKS, random_state=seed),
+    model = make_pipeline(QuantileTransformer(n_quantiles=min(RANKS, len(class_idx)), random_state=seed),
                           LogisticRegression(C=INVERSE_STRENGTH, class_weight="balanced", max_iter=200))
     predicted = model.fit(learned_from.numpy(), class_idx).predict(held_out.numpy())
     recall = Bootstrap.draw(material, replicates=REPLICATES, seed=seed).recall(truth, predicted, len(shot))

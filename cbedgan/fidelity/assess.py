@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-import torch
 from pydantic import Field
 from torch import Tensor
 
-from cbedgan.fidelity.features import judge_features, random_features
+from cbedgan.fidelity.features import Features, judge_features, random_features
 from cbedgan.fidelity.measure import Effort, measure
 from cbedgan.fidelity.report import write_report
 from cbedgan.gan.generator import TrainedGenerator, load_generator
@@ -59,14 +59,21 @@ def assess(config: AssessConfig, *, generator: Path, stacks: Path, split: Path, 
             known, held_out = (_load(trained, stacks, held.parts[part]) for part in ("train", config.held_out))
             features = (random_features(*known.x.shape[1:3]) if classifier is None else
                         judge_features(classifier, held.digest, trained.frame, trained.intensity))
-            found = measure(known, trained.class_map, trained.intensity, trained.frame, _sampler(trained, config.seed),
+            found = measure(known, trained.class_map, trained.intensity, trained.frame, sampler(trained, config.seed),
                             features, Effort(config.stacks, config.least_of_group, config.network_epochs,
                                              config.disk_patterns), seed=config.seed, held_out=held_out)
             content = {"features": "random" if classifier is None else "classifier", "held_out_part": config.held_out,
                        **found.figures}
             write_report(content, found, trained, run, sheet_stacks=config.sheet_stacks, suspicious=config.suspicious)
-        run.finish({"summary": content["summary"]})
+        run.finish({"features": content["features"], "summary": content["summary"]})
     return Path(out) / "report.html"
+
+
+def fidelity_of(trained: TrainedGenerator, samples: StackSet, features: Features, *, stacks: int,
+                seed: int) -> dict[str, Any]:
+    """The figures that a training ends with, of at most so many stacks of its own train part `samples`."""
+    return measure(samples, trained.class_map, trained.intensity, trained.frame, sampler(trained, seed), features,
+                   Effort(stacks, least_of_group=0, network_epochs=0, disk_patterns=0), seed=seed).figures
 
 
 def _load(trained: TrainedGenerator, stacks: Path, sample_ids: tuple[str, ...]) -> StackSet:
@@ -75,8 +82,6 @@ def _load(trained: TrainedGenerator, stacks: Path, sample_ids: tuple[str, ...]) 
                           sample_ids=sample_ids, frame=trained.frame)
 
 
-def _sampler(trained: TrainedGenerator, seed: int):
-    def generate(class_idx: Tensor) -> Tensor:
-        return trained.sample(latents(z_seeds(seed, n=len(class_idx)), trained.latent_dim), class_idx)
-
-    return torch.no_grad()(generate)
+def sampler(trained: TrainedGenerator, seed: int) -> Callable[[Tensor], Tensor]:
+    """Generate class_idx [M] -> x [M, C, *spatial], with latents that depend on the seed and the place alone."""
+    return lambda class_idx: trained.sample(latents(z_seeds(seed, n=len(class_idx)), trained.latent_dim), class_idx)

@@ -38,8 +38,8 @@ def distances(made: Measured, reference: Measured, seed: int) -> dict[str, Any]:
     if balls is not None:
         inside = balls.holding(made.f)
         reached = Bootstrap.draw(reference.unit, replicates=REPLICATES, seed=seed).means(inside.any(0).numpy())
-        figures |= {"density": float(inside.sum(1).float().mean() / balls.neighbours),
-                    "coverage": float(inside.any(0).float().mean()), "coverage_interval": list(interval(reached[1:]))}
+        figures |= {"density": balls.density(inside),
+                    "coverage": balls.coverage(inside), "coverage_interval": list(interval(reached[1:]))}
     return figures
 
 

@@ -34,16 +34,10 @@ class Balls:
         """Whether features f [n, F] lie in each ball, bool [n, m]."""
         return torch.cdist(f, self.reference) <= self.radius
 
+    def density(self, inside: Tensor) -> float:
+        """Samples that a ball holds over what it would hold of as many real ones, 1 where alike; inside bool [n, m]."""
+        return float(inside.sum(1).float().mean() / self.neighbours)
 
-def density_coverage(f: Tensor, reference: Tensor, material: Tensor) -> dict[str, float]:
-    """Density and coverage of features f [n, F] against reference [m, F] with material codes [m]; {} where undefined.
-
-    Density: samples a ball holds over what it would hold of real ones, 1 where alike; coverage: share of balls that
-    hold any.
-    """
-    balls = Balls.around(reference, material)
-    if balls is None or not len(f):
-        return {}
-    inside = balls.holding(f)
-    return {"density": float(inside.sum(1).float().mean() / balls.neighbours),
-            "coverage": float(inside.any(0).float().mean())}
+    def coverage(self, inside: Tensor) -> float:
+        """Share of balls that hold any of the samples, from inside bool [n, m] as `holding` has it."""
+        return float(inside.any(0).float().mean())

@@ -165,7 +165,7 @@ def _groups(real: Measured, made: Measured, neighbours: Neighbours, training: Tr
         row = {"space_group": class_map.space_group(k), "shot": str(shot_class(materials[k:k + 1])[0]),
                "materials": int(materials[k]), "generated": int(mine.sum()), "spread": spread.get(k),
                "spread_pixels": pixels.get(k), "symmetry": symmetry.get(k),
-               "coverage": None if inside is None else float(inside[mine][:, own].any(0).float().mean()),
+               "coverage": None if inside is None else balls.coverage(inside[mine][:, own]),
                "copies": near.get("share"), "close": near.get("close"), "authenticity": near.get("authenticity")}
         if made.brightness is not None:
             row |= brightness_figures(made.brightness.take(mine), real.brightness.take(own))

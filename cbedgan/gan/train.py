@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
-import torch
-from torch import Tensor
-
+from cbedgan.fidelity.assess import fidelity_of
 from cbedgan.fidelity.features import judge_features, random_features
-from cbedgan.gan.fidelity import assess
 from cbedgan.gan.form import measure_forms
 from cbedgan.gan.generator import TrainedGenerator, load_generator
 from cbedgan.gan.precision import tf32
@@ -94,10 +89,7 @@ def _run(config: TrainGanConfig, run: Run, held: Split, stacks: Path, classifier
                                class_map, config.view, frame, transform, held.digest, held.stack_digest,
                                run.provenance(), data.forms)
     digest = trained.save(run.folder / "generator.safetensors")
-    fidelity = assess(samples.x, samples.class_idx, samples.material, _sampler(trained, config.seed), features,
-                      seed=config.seed, limit=config.fidelity_samples)
-    for name in ("ratio", "alarm"):
-        fidelity["spread"][name] = _by_space_group(fidelity["spread"][name], class_map)
+    fidelity = fidelity_of(trained, samples, features, stacks=config.fidelity_samples, seed=config.seed)
     run.finish({"generator_digest": digest, "split_digest": held.digest, "images_seen": state.images_seen,
                 "skipped_steps": dict(zip(NETWORKS, map(int, state.skipped), strict=True)),
                 "features": "random" if classifier is None else "classifier",
@@ -145,18 +137,3 @@ def _check_skips(state: State, config: TrainGanConfig, run: Run) -> None:
                              rule=f"the gradients of all but {config.max_skipped_share:.1%} of the steps must be "
                              "finite", remedy="Lower learning_rate or gamma, or look for damaged stacks; the last "
                              "save is kept.")
-
-
-def _sampler(trained: TrainedGenerator, seed: int) -> Callable[[Tensor], Tensor]:
-    def generate(class_idx: Tensor) -> Tensor:
-        z = torch.randn(len(class_idx), trained.latent_dim, generator=torch.Generator().manual_seed(seed))
-        return trained.sample(z, class_idx)
-
-    return generate
-
-
-def _by_space_group(found: Any, class_map: ClassMap) -> Any:
-    """Replace class_idx by space-group numbers, in a list or as the keys of a dictionary."""
-    if isinstance(found, dict):
-        return {str(class_map.space_group(k)): value for k, value in found.items()}
-    return [class_map.space_group(k) for k in found]

@@ -81,7 +81,7 @@ class Watch:
             if found is not None:
                 figures[f"kid{name}"] = found["estimate"]
             if balls is not None and mine.any():
-                figures[f"coverage{name}"] = float(balls.holding(f[mine]).any(0).float().mean())
+                figures[f"coverage{name}"] = balls.coverage(balls.holding(f[mine]))
         figures["spread_alarms"] = float(len(spread_ratio(f, self.class_idx, self.real, self.class_idx)["alarm"]))
         copied = self.training.judge(made)[1]
         if copied:
