@@ -164,7 +164,8 @@ def _groups(real: Measured, made: Measured, neighbours: Neighbours, training: Tr
         near = training.figures(neighbours.take(mine))
         row = {"space_group": class_map.space_group(k), "shot": str(shot_class(materials[k:k + 1])[0]),
                "materials": int(materials[k]), "generated": int(mine.sum()), "spread": spread.get(k),
-               "spread_pixels": pixels.get(k), "symmetry": symmetry.get(k),
+               "spread_pixels": pixels.get(k), "symmetry": symmetry.get(k, {}).get("ratio"),
+               "symmetry_difference": symmetry.get(k, {}).get("difference"),
                "coverage": None if inside is None else balls.coverage(inside[mine][:, own]),
                "copies": near.get("share"), "close": near.get("close"), "authenticity": near.get("authenticity")}
         if made.brightness is not None:

@@ -49,26 +49,36 @@ def symmetry_figures(made: Tensor, made_class: Tensor, real: Tensor, real_class:
 
     ratio: mean of the residuals of shown symmetries, generated over real, of all stacks and by class in groups (not of
     medians: simulated stacks are symmetric to rounding, so that the median of many groups is zero); mean, median: of
-    these residuals; kept: share of them below the limit at which a symmetry counts as shown; added: share of the other
-    residuals that are below it, symmetry where there should be none; each with the same of the real stacks.
-    difference: Wasserstein-1 distance between the distributions of all residuals, mean over the operations.
+    these residuals; operations: their means, one by one; kept: share of them below the limit at which a symmetry counts
+    as shown; added: share of the other residuals that are below it, symmetry where there should be none; each with the
+    same of the real stacks. difference: Wasserstein-1 distance between the distributions of all residuals.
     """
     mine, theirs = made[shown[made_class]], real[shown[real_class]]
     if not len(mine) or not len(theirs):
         return {}
     groups = {}
     for k in real_class.unique().tolist():
-        pair = [values[classes == k][:, shown[k]] for values, classes in ((made, made_class), (real, real_class))]
-        if all(values.numel() for values in pair):
-            groups[k] = _ratio(*pair)
+        pair = [values[classes == k] for values, classes in ((made, made_class), (real, real_class))]
+        if shown[k].any() and len(pair[0]):
+            groups[k] = {"ratio": _ratio(*(values[:, shown[k]] for values in pair)), "difference": _difference(*pair)}
     figures = {"ratio": _ratio(mine, theirs), "median": float(mine.median()), "median_real": float(theirs.median()),
-               "mean": float(mine.mean()), "mean_real": float(theirs.mean()), "difference": sum(
-        wasserstein_1(made[..., i], real[..., i]) for i in range(len(OPERATIONS))) / len(OPERATIONS)}
+               "mean": float(mine.mean()), "mean_real": float(theirs.mean()), "difference": _difference(made, real)}
     for end, residuals, classes in (("", made, made_class), ("_real", real, real_class)):
         low, wanted = residuals <= SHOWN, shown[classes]
         figures |= {f"kept{end}": float(low[wanted].float().mean()),
                     f"added{end}": float(low[~wanted].float().mean()) if (~wanted).any() else 0.0}
-    return {**figures, "groups": groups}
+    operations = {}
+    for i, name in enumerate(OPERATIONS):
+        one, other = (values[..., i][shown[classes][..., i]] for values, classes in ((made, made_class),
+                                                                                    (real, real_class)))
+        if len(one) and len(other):
+            operations[name] = {"generated": float(one.mean()), "real": float(other.mean())}
+    return {**figures, "operations": operations, "groups": groups}
+
+
+def _difference(mine: Tensor, theirs: Tensor) -> float:
+    """Wasserstein-1 distance between residuals [n, C, 5] and [m, C, 5], mean over the operations."""
+    return sum(wasserstein_1(mine[..., i], theirs[..., i]) for i in range(len(OPERATIONS))) / len(OPERATIONS)
 
 
 def _ratio(mine: Tensor, theirs: Tensor) -> float:

@@ -44,8 +44,9 @@ def test_residual_ratio_is_that_of_the_means():
     residuals = torch.full((4, 1, 5), 0.04)
     shown = torch.ones(1, 1, 5, dtype=torch.bool)
     found = symmetry_figures(2 * residuals, torch.zeros(4).long(), residuals, torch.zeros(4).long(), shown)
-    assert found["ratio"] == pytest.approx(2.0) and found["groups"][0] == pytest.approx(2.0)
-    assert found["difference"] == pytest.approx(0.04)
+    assert found["ratio"] == pytest.approx(2.0) and found["groups"][0]["ratio"] == pytest.approx(2.0)
+    assert found["difference"] == found["groups"][0]["difference"] == pytest.approx(0.04)
+    assert found["operations"]["mirror"] == {"generated": pytest.approx(0.08), "real": pytest.approx(0.04)}
 
 
 def test_twice_the_intensity_is_a_total_of_two_and_the_logarithm_of_two():

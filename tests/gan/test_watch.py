@@ -26,7 +26,7 @@ def samples() -> StackSet:
 
 def state(make) -> SimpleNamespace:
     make.mean_sample = torch.zeros(3, 16, 16)
-    return SimpleNamespace(generator_ema=make)
+    return SimpleNamespace(generator_ema=make, sampler=SimpleNamespace(sample=make), skipped=torch.zeros(2))
 
 
 def watch(samples: StackSet, stacks: int = 60) -> Watch:
@@ -47,7 +47,7 @@ def test_collapsed_and_copying_generators_are_seen(samples):
 
     eye = watch(samples, stacks=GROUPS * EACH)
     copies, alike, free = (eye.look(state(make)) for make in (copying, collapsed, asymmetric))
-    assert copies["copies"] == 1.0 and free["copies"] == 0.0
+    assert copies["copies"] == 1.0 and free["copies"] < 0.1
     assert copies["spread_alarms"] == 0 and alike["spread_alarms"] == GROUPS
     assert alike["coverage_few"] < copies["coverage_few"] and alike["kid"] > copies["kid"]
     assert copies["symmetry_ratio"] == pytest.approx(1.0, abs=0.01) and free["symmetry_ratio"] > 20
