@@ -17,7 +17,7 @@ from cbedgan.ablation.variants import VariantConfig, load_variants, plan
 from cbedgan.comparison.trainings import train_all
 from cbedgan.fidelity.assess import AssessConfig
 from classifier.atomic import write_json
-from classifier.config import Config
+from classifier.config import Config, digest
 from classifier.errors import require
 from classifier.predict import load_classifier
 from classifier.run import Run
@@ -72,4 +72,7 @@ def _check(config: CompareGeneratorsConfig, variants: dict[str, VariantConfig]) 
         (len(set(config.seeds)) == len(config.seeds), "seeds", "must all be different", config.seeds),
         (config.judgement.reference in variants, "judgement.reference",
          f"must be among the variants {', '.join(variants)}", config.judgement.reference),
+        (config.assessment.intensity is not None
+         or len({digest(variant.train.intensity) for variant in variants.values()}) == 1, "assessment.intensity",
+         "must be given where variants differ in their scale of intensity", None),
     ], source="compare-generators", remedy="Correct it.")

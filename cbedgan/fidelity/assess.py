@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,7 +16,8 @@ from cbedgan.fidelity.report import write_report
 from cbedgan.gan.generator import TrainedGenerator, load_generator
 from cbedgan.gan.latents import latents, z_seeds
 from classifier.config import Config
-from classifier.dataset import StackSet, load_stack_set
+from classifier.dataset import StackSet, load_stack_set, load_training_set
+from classifier.intensity import IntensityConfig, IntensityTransform
 from classifier.predict import load_classifier
 from classifier.run import Run
 from classifier.split import load_split
@@ -27,7 +29,8 @@ class AssessConfig(Config):
     """stacks: real ones of the train part at most, and as many generated; least_of_group: generated stacks of every
     group at least; network_epochs: of the convolutional network that tells real from generated, 0 for none;
     disk_patterns: whose disk lattice is looked for; held_out: the part that unseen real stacks come from; sheet_stacks:
-    in each row of a group's picture; suspicious: generated stacks shown beside their nearest training stack."""
+    in each row of a group's picture; suspicious: generated stacks shown beside their nearest training stack; intensity:
+    the scale on which stacks are compared, one for generators of different scales (None: the generator's own)."""
 
     seed: int
     threads: int
@@ -38,6 +41,7 @@ class AssessConfig(Config):
     held_out: Literal["validation", "test"]
     sheet_stacks: Annotated[int, Field(ge=1)]
     suspicious: Annotated[int, Field(ge=1)]
+    intensity: IntensityConfig | None = Field(None, exclude_if=lambda scale: scale is None)
 
 
 def assess(config: AssessConfig, *, generator: Path, stacks: Path, split: Path, out: Path,
@@ -56,15 +60,18 @@ def assess(config: AssessConfig, *, generator: Path, stacks: Path, split: Path, 
     run = Run.open(out, stage="assess", config=config, inputs=inputs)
     if run.result is None:
         with reproducible(config.threads):
-            known, held_out = (_load(trained, stacks, held.parts[part]) for part in ("train", config.held_out))
+            scale, generate = _scale(config, trained, stacks, held.parts["train"]), sampler(trained, config.seed)
+            seen = replace(trained, intensity=scale)
+            known, held_out = (_load(seen, stacks, held.parts[part]) for part in ("train", config.held_out))
             features = (random_features(*known.x.shape[1:3]) if classifier is None else
-                        judge_features(classifier, held.digest, trained.frame, trained.intensity))
-            found = measure(known, trained.class_map, trained.intensity, trained.frame, sampler(trained, config.seed),
+                        judge_features(classifier, held.digest, seen.frame, scale))
+            found = measure(known, seen.class_map, scale, seen.frame, generate if scale is trained.intensity else
+                            lambda class_idx: scale.normalise(trained.intensity.denormalise(generate(class_idx))),
                             features, Effort(config.stacks, config.least_of_group, config.network_epochs,
                                              config.disk_patterns), seed=config.seed, held_out=held_out)
             content = {"features": "random" if classifier is None else "classifier", "held_out_part": config.held_out,
                        **found.figures}
-            write_report(content, found, trained, run, sheet_stacks=config.sheet_stacks, suspicious=config.suspicious)
+            write_report(content, found, seen, run, sheet_stacks=config.sheet_stacks, suspicious=config.suspicious)
         run.finish({"features": content["features"], "summary": content["summary"]})
     return Path(out) / "report.html"
 
@@ -74,6 +81,15 @@ def fidelity_of(trained: TrainedGenerator, samples: StackSet, features: Features
     """The figures that a training ends with, of at most so many stacks of its own train part `samples`."""
     return measure(samples, trained.class_map, trained.intensity, trained.frame, sampler(trained, seed), features,
                    Effort(stacks, least_of_group=0, network_epochs=0, disk_patterns=0), seed=seed).figures
+
+
+def _scale(config: AssessConfig, trained: TrainedGenerator, stacks: Path, sample_ids: tuple[str, ...]
+           ) -> IntensityTransform:
+    """The scale of the comparison, fitted on the train part; the generator's own where none is asked for."""
+    if config.intensity is None:
+        return trained.intensity
+    return load_training_set(stacks, class_map=trained.class_map, view=trained.view, intensity=config.intensity,
+                             sample_ids=sample_ids, cache=None)[1]
 
 
 def _load(trained: TrainedGenerator, stacks: Path, sample_ids: tuple[str, ...]) -> StackSet:

@@ -10,7 +10,8 @@ ASSESSMENT = {
     "real": {"kid": 0.01, "coverage": 0.9, "symmetry_ratio": 1.0},
     "shots": {"many": {"generated": {"kid": 0.3}, "real": {"kid": 0.05, "kid_high": 0.1}},
               "few": {"generated": {"coverage": 0.4}, "real": {"coverage": 0.6}}},
-    "realness": {"estimate": 0.8}, "copies": {"share": 0.02}, "held_out": {"copies": {"share": 0.01}},
+    "realness": {"estimate": 0.8, "view": "pixels", "views": {"pixels": {"real": {"estimate": 0.52}}}},
+    "copies": {"share": 0.02}, "held_out": {"copies": {"share": 0.01}},
     "spread": {"alarm": [216, 225]}}
 
 
@@ -19,7 +20,7 @@ def test_figures_stand_where_an_assessment_has_them():
         "kid": 0.2, "kid_many": pytest.approx(3.0), "coverage": 0.7, "coverage_few": 0.4, "auc": 0.8,
         "symmetry_ratio": 1.1, "copies": 0.02, "collapsed": 2.0}
     assert figures_of(ASSESSMENT, real=True) == {
-        "kid": 0.01, "kid_many": pytest.approx(0.5), "coverage": 0.9, "coverage_few": 0.6, "auc": None,
+        "kid": 0.01, "kid_many": pytest.approx(0.5), "coverage": 0.9, "coverage_few": 0.6, "auc": 0.52,
         "symmetry_ratio": 1.0, "copies": 0.01, "collapsed": None}
 
 

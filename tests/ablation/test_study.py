@@ -85,6 +85,12 @@ def test_what_could_not_be_judged_is_refused_before_training(call, variants, cha
     assert not call["out"].exists()
 
 
+def test_variants_of_different_scales_need_one_to_be_compared_on(call, variants):
+    folder = variants(plain={}, root={"intensity": {"transform": "fourth_root"}})
+    with pytest.raises(InputError, match="assessment.intensity: must be given"):
+        compare_generators(config(), variants=folder, **call)
+
+
 def test_a_folder_without_variants_is_refused(call, tmp_path):
     with pytest.raises(InputError, match="folder of variants"):
         compare_generators(config(), variants=tmp_path, **call)

@@ -64,6 +64,19 @@ def test_two_runs_write_the_same_figures(tiny_networks, tmp_path):
     assert (tmp_path / "a/fidelity.json").read_bytes() == (tmp_path / "b/fidelity.json").read_bytes()
 
 
+def test_generators_of_different_scales_are_compared_on_one(tiny_networks, tmp_path):
+    arguments = {"generator": tiny_networks.generator, "stacks": tiny_networks.stacks, "split": tiny_networks.split}
+    own = load_generator(tiny_networks.generator).intensity.config
+    scales = {"none": None, "own": own, "other": own.model_copy(update={"transform": "fourth_root"})}
+    for name, scale in scales.items():
+        assess(CONFIG.model_copy(update={"intensity": scale}), **arguments, out=tmp_path / name)
+    none, same, other = (json.loads((tmp_path / name / "fidelity.json").read_text()) for name in scales)
+    distance = [found["generated"]["sliced_wasserstein"] for found in (none, same, other)]
+    assert distance[1] == pytest.approx(distance[0], rel=0.05)  # on the way, what is below zero intensity becomes zero
+    assert distance[2] != pytest.approx(distance[0], rel=0.1)
+    assert other["generated"]["total"] == pytest.approx(none["generated"]["total"], rel=1e-3)  # physical in any scale
+
+
 def test_a_generator_of_training_stacks_copies_and_one_of_means_has_collapsed(tiny_networks):
     trained, samples = real_stacks(tiny_networks)
     features = random_features(*samples.x.shape[1:3])
