@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
 from classifier.metrics import interval
@@ -74,7 +75,8 @@ def largest_auc(views: dict[str, tuple[Tensor, Tensor, Learner]], material: np.n
 def logistic(known: Tensor, truth: np.ndarray, others: Tensor) -> np.ndarray:
     """Learner of vectors [n, D]: logistic regression on standardised features."""
     model = make_pipeline(StandardScaler(), LogisticRegression(C=INVERSE_STRENGTH, max_iter=300))
-    return model.fit(known.numpy(), truth).decision_function(others.numpy())
+    with threadpool_limits(torch.get_num_threads(), user_api="blas"):
+        return model.fit(known.numpy(), truth).decision_function(others.numpy())
 
 
 def pixel_vectors(x: Tensor, seed: int) -> Tensor:
