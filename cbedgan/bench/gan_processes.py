@@ -13,24 +13,22 @@ from pathlib import Path
 
 import torch
 
-from cbedgan.bench.made_up import made_up_set
+from cbedgan.bench.made_up import made_up_training
 from cbedgan.gan.precision import tf32
-from cbedgan.gan.state import State
 from cbedgan.gan.step import take_step
 from cbedgan.gan.train_config import TrainGanConfig
-from cbedgan.gan.training_data import Data
 from classifier.errors import InputError
 from classifier.memory import keep_freed_memory
 from classifier.ranks import open_ranks
-from classifier.spacegroup import ClassMap
 from classifier.train import choose_device, reproducible
 
 KIBIBYTE = 1024 / 1e6  # in megabytes
+WARM_UP = 2  # steps, at least: until no new memory is asked for
 
 
 @dataclass(frozen=True)
 class Alone:
-    """A training of `steps` steps to be timed, after as many to warm up, on made-up stacks below `folder`."""
+    """A training of `steps` steps to be timed, after some to warm up, on made-up stacks below `folder`."""
 
     config: TrainGanConfig
     folder: Path
@@ -73,15 +71,14 @@ def _rank(work: Alone, number: int, count: int, port: int, answer: Queue[Found])
     """Train as one of the processes; the first answers."""
     os.environ |= {"RANK": str(number), "LOCAL_RANK": str(number), "WORLD_SIZE": str(count),
                    "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    config, class_map = work.config, ClassMap(tuple(range(1, work.classes + 1)))
+    config = work.config
     with reproducible(config.threads), tf32(), open_ranks(choose_device(config.device)) as ranks:
-        samples = made_up_set(work.folder / f"{count}-{number}", config.view.size_pixels,
-                              max(work.classes, config.batch), class_map)
-        data = Data.build(samples, class_map, config, ranks.device)
-        state, start = State(config, data), 0.0
+        state, data = made_up_training(config, work.folder / f"{count}-{number}", work.classes, ranks.device)
+        start = 0.0
         keep_freed_memory()
-        for step in range(2 * work.steps):
-            if step == work.steps:
+        warm_up = max(WARM_UP, config.penalty_every)
+        for step in range(warm_up + work.steps):
+            if step == warm_up:
                 _settle(ranks.device)
                 start = time.perf_counter()
             take_step(state, config, data, ranks)

@@ -17,21 +17,18 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from cbedgan.bench.costs import Cost, costs
 from cbedgan.bench.gan_processes import Alone, in_processes
-from cbedgan.bench.made_up import made_up_set
+from cbedgan.bench.made_up import made_up_training
 from cbedgan.bench.plain_gan import PlainDiscriminator, PlainGenerator, train_step
 from cbedgan.bench.scratch import scratch
 from cbedgan.bench.turns import Speed, matrix_product, speed, take_turns
 from cbedgan.gan.networks import BASE_PIXELS
 from cbedgan.gan.precision import tf32
-from cbedgan.gan.state import State
 from cbedgan.gan.step import take_step
 from cbedgan.gan.train_config import TrainGanConfig
-from cbedgan.gan.training_data import Data
 from classifier.errors import InputError
 from classifier.memory import keep_freed_memory
 from classifier.ranks import Ranks
 from classifier.run import versions
-from classifier.spacegroup import ClassMap
 from classifier.train import choose_device, reproducible
 
 TOP = 5  # costs that are named
@@ -70,8 +67,8 @@ def bench_train_gan(config: TrainGanConfig, folder: Path, *, sizes: Sequence[int
     """Measure the training step of `config` on made-up stacks, in `folder` for that long.
 
     Ours is the whole step: draws, augmentation, both updates and the averaged generator. The plain loop has the same
-    widths and blocks, and indexes the same mapped tensor. A turn has `steps` steps, made up to whole periods of
-    penalty_every.
+    widths and blocks, a generator of pixels always, and indexes the same tensor. A turn has `steps` steps, made up to
+    whole periods of penalty_every.
     """
     device, period = choose_device(config.device), config.penalty_every
     steps, found = period * math.ceil(steps / period), []
@@ -80,7 +77,7 @@ def bench_train_gan(config: TrainGanConfig, folder: Path, *, sizes: Sequence[int
             scaled = at_size(config, size, device)
             found.append(_measure(scaled, place / str(size), device, classes, steps, repeats, profile))
         first = at_size(config, sizes[0], device)
-        alone = Alone(first, place / "processes", classes, steps)
+        alone = Alone(first, place / "processes", classes, steps * repeats)
         rates = {count: in_processes(alone, count).images_per_second for count in processes}
     return GanBench(str(device), config.threads, period, tuple(found), rates)
 
@@ -131,12 +128,10 @@ def to_json(found: GanBench) -> dict[str, object]:
 def _measure(config: TrainGanConfig, place: Path, device: torch.device, classes: int, steps: int, repeats: int,
              profile: bool) -> GanSpeed:
     """Both loops in turns, then our memory in a process of its own."""
-    place.mkdir()
-    size, class_map = config.view.size_pixels, ClassMap(tuple(range(1, classes + 1)))
-    samples = made_up_set(place, size, max(classes, config.batch), class_map)
-    data = Data.build(samples, class_map, config, device)
-    state, ranks = State(config, data), Ranks(0, 1, device)
-    plain = _plain_loop(config, samples.x, samples.class_idx, classes, device)
+    size = config.view.size_pixels
+    state, data = made_up_training(config, place, classes, device)
+    ranks = Ranks(0, 1, device)
+    plain = _plain_loop(config, data.samples.x, data.samples.class_idx, classes, device)
     product, product_work = matrix_product(device, "fp32")
     keep_freed_memory()  # as a training does; the plain loop has the good of it too
 
@@ -172,7 +167,7 @@ def _plain_loop(config: TrainGanConfig, x: torch.Tensor, class_idx: torch.Tensor
 
     def step() -> None:
         nonlocal number
-        rows = torch.from_numpy(random.integers(0, len(x), config.batch))
+        rows = torch.from_numpy(random.integers(0, len(x), config.batch)).to(x.device)
         gamma = config.gamma.start * config.penalty_every if number % config.penalty_every == 0 else 0.0
         train_step(networks[1], networks[0], optimisers, x[rows].to(device), class_idx[rows].to(device),
                    latent_dim=network.latent_dim, gamma=gamma)

@@ -81,6 +81,16 @@ class LatentPaths:
     e_a: Tensor
     e_b: Tensor
 
+    @classmethod
+    def of(cls, kind: str, generator: TrainedGenerator, z_a: Tensor, z_b: Tensor, a: Tensor, b: Tensor) -> LatentPaths:
+        """Paths between samples z_a, z_b [P, L] of classes a, b [P].
+
+        Where the generator draws nets of disks, the net of the beginning stays: only the symmetry of the patterns and
+        what the disks show become those of the other end.
+        """
+        e_a = generator.condition(a, z_a)
+        return cls(kind, generator.mapping, z_a, z_b, e_a, generator.condition(b, z_b, held=e_a))
+
     def take(self, rows: Tensor) -> LatentPaths:
         """The paths at `rows`."""
         return LatentPaths(self.kind, self.mapping, self.z_a[rows], self.z_b[rows], self.e_a[rows], self.e_b[rows])

@@ -138,7 +138,7 @@ def _probe_batch(config: ProbeConfig, generator: TrainedGenerator, judge: Judge,
     z_a, z_b = (latents(seeds, generator.latent_dim) for seeds in (seed_a, seed_b))
     a, b = torch.from_numpy(plan.a), torch.from_numpy(plan.b)
     with torch.no_grad():
-        paths = LatentPaths(kind, generator.mapping, z_a, z_b, generator.embed(a), generator.embed(b))
+        paths = LatentPaths.of(kind, generator, z_a, z_b, a, b)
     measured = trace(judge, paths, a, b, config.trace)
     rival = measured.pop("rival")
     return ProbedPaths(

@@ -61,8 +61,7 @@ def walk(*, probe: Path, generator: Path, classifier: Path, split_digest: str) -
     t = np.linspace(0, 1, STEPS)
     picture_t = np.concatenate([np.linspace(0, crossing, PICTURES + 1), np.linspace(crossing, 1, PICTURES + 1)[1:]])
     with torch.no_grad():
-        line = LatentPaths(str(paths.kind[0]), drawn.mapping, torch.from_numpy(paths.z_a), torch.from_numpy(paths.z_b),
-                           drawn.embed(a), drawn.embed(b))
+        line = LatentPaths.of(str(paths.kind[0]), drawn, torch.from_numpy(paths.z_a), torch.from_numpy(paths.z_b), a, b)
         margin = judge.margin(line.w(torch.from_numpy(t)[:, None]), a, b)[:, 0]
         x = drawn.synthesise(line.w(torch.from_numpy(picture_t)[:, None])[:, 0])
     return Walk(groups, t, margin.double().numpy(), picture_t, drawn.intensity.denormalise(x)[:, 0].numpy(), crossing)

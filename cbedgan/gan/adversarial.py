@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cbedgan.gan.disk_generator import DiskGenerator
 from cbedgan.gan.networks import Discriminator, Generator
 
 Augmentation = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -79,19 +80,24 @@ def generator_step(discriminator: Discriminator, fake: Tensor, class_idx: Tensor
     return {"loss_g": loss.detach()}
 
 
-def twins_loss(generator: Generator, z: Tensor, class_idx: Tensor, noise: tuple[Tensor, Tensor],
-               decorrelation: float) -> Tensor:
+def twins_loss(generator: Generator | DiskGenerator, z: Tensor, class_idx: Tensor, noise: tuple[Tensor, Tensor],
+               form: Tensor | None, decorrelation: float) -> Tensor:
     """Pull two w of the same z and class but other class noise together, and the components of w apart; 0-d.
 
     With C the correlation matrix of both batches of w: sum_i (1 - C_ii)^2 + mu sum_{i != j} C_ij^2 (NoisyTwins,
-    arXiv 2304.05866). z [B, latent_dim]; noise: two tensors [B, embedding_dim] added to e(class).
+    arXiv 2304.05866). z [B, latent_dim]; noise: two tensors [B, embedding_dim] added to e(class); form: of both.
     """
-    e = generator.embed(class_idx)
-    first, second = (_standardise(generator.mapping(z, e + eps)) for eps in noise)
+    e = generator.embed(class_idx, form)
+    first, second = (_standardise(generator.mapping(z, noisy(e, eps))[:, : generator.mapping_dim]) for eps in noise)
     correlation = first.T @ second / len(z)
     diagonal = correlation.diagonal()
     off_diagonal = correlation.square().sum() - diagonal.square().sum()
     return (1 - diagonal).square().sum() + decorrelation * off_diagonal
+
+
+def noisy(e: Tensor, noise: Tensor) -> Tensor:
+    """e [B, E] with class noise [B, embedding_dim] on the class's part, with which e begins."""
+    return e + functional.pad(noise, (0, e.shape[1] - noise.shape[1]))
 
 
 def update(optimiser: torch.optim.Adam, network: nn.Module) -> Tensor:

@@ -6,6 +6,7 @@ So ranks and micro-batches see what one process would see, and only the order of
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 import torch
@@ -22,20 +23,24 @@ LATENTS, TRANSFORMS, TWINS = range(3)  # what a step draws, each from its own st
 @dataclass(frozen=True, eq=False)
 class Batch:
     """Rows of a batch, on the device: real x [n, C, *spatial], class_idx [n], z [n, latent_dim], and the class noise
-    [n, embedding_dim] of the generated stacks, which have the classes of the real ones."""
+    [n, embedding_dim] of the generated stacks, which have the classes of the real ones, and their forms
+    [n, C, COLUMNS], on the CPU, where the generator wants them."""
 
     rows: range
     real: Tensor
     class_idx: Tensor
     z: Tensor
     noise: Tensor
+    form: Tensor | None = None
 
     def parts(self, size: int | None) -> list[Batch]:
         """Cut into runs of at most `size` rows; None: into one."""
         if size is None or size >= len(self.rows):
             return [self]
         columns = zip(*(column.split(size) for column in (self.real, self.class_idx, self.z, self.noise)), strict=True)
-        return [Batch(self.rows[k * size : (k + 1) * size], *part) for k, part in enumerate(columns)]
+        forms = self.form.split(size) if self.form is not None else repeat(None)
+        return [Batch(self.rows[k * size : (k + 1) * size], *part, form)
+                for k, (part, form) in enumerate(zip(columns, forms, strict=False))]
 
 
 def draw_batch(config: TrainGanConfig, data: Data, images_seen: int, rows: range) -> Batch:
@@ -44,24 +49,28 @@ def draw_batch(config: TrainGanConfig, data: Data, images_seen: int, rows: range
         return data.strata.draw(batch=config.batch, seed=config.seed, images_seen=images_seen + later * config.batch,
                                 power=config.sampling_power)[rows.start : rows.stop]
 
-    class_idx = data.samples.class_idx[_sent(torch.from_numpy(chosen(0)), data.samples.device)]
+    drawn = torch.from_numpy(chosen(0))
+    class_idx = data.samples.class_idx[sent(drawn, data.samples.device)]
     draws = _stream(config, images_seen, LATENTS)
     z = torch.randn(config.batch, config.network.latent_dim, generator=draws)
     noise = torch.randn(config.batch, config.network.embedding_dim, generator=draws)
-    z, noise = (_sent(drawn[rows.start : rows.stop], class_idx.device) for drawn in (z, noise))
-    return Batch(rows, data.samples.gather(chosen), class_idx, z, noise * data.class_noise[class_idx, None])
+    z, noise = (sent(draw[rows.start : rows.stop], class_idx.device) for draw in (z, noise))
+    return Batch(rows, data.samples.gather(chosen), class_idx, z, noise * data.class_noise[class_idx, None],
+                 None if data.forms is None else data.forms.forms[drawn])
 
 
-def draw_twins(config: TrainGanConfig, data: Data, images_seen: int) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
-    """z, class_idx and two class noises of twins_batch pairs, of the classes of the whole batch in turn."""
+def draw_twins(config: TrainGanConfig, data: Data, images_seen: int
+               ) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor], Tensor | None]:
+    """z, class_idx, two class noises and forms of twins_batch pairs, of the whole batch in turn."""
     drawn = data.strata.draw(batch=config.batch, seed=config.seed, images_seen=images_seen, power=config.sampling_power)
     rows = np.resize(drawn, config.twins_batch)
-    class_idx = data.samples.class_idx[_sent(torch.from_numpy(rows), data.samples.device)]
+    class_idx = data.samples.class_idx[sent(torch.from_numpy(rows), data.samples.device)]
     draws = _stream(config, images_seen, TWINS)
     z = torch.randn(len(rows), config.network.latent_dim, generator=draws)
     noise = torch.randn(2, len(rows), config.network.embedding_dim, generator=draws)
-    first, second = _sent(noise, class_idx.device) * data.class_noise[class_idx, None]
-    return _sent(z, class_idx.device), class_idx, (first, second)
+    first, second = sent(noise, class_idx.device) * data.class_noise[class_idx, None]
+    form = None if data.forms is None else sent(data.forms.forms[torch.from_numpy(rows)], class_idx.device)
+    return sent(z, class_idx.device), class_idx, (first, second), form
 
 
 def make_augmentation(config: TrainGanConfig, data: Data, probability: Tensor, images_seen: int,
@@ -72,7 +81,7 @@ def make_augmentation(config: TrainGanConfig, data: Data, probability: Tensor, i
     """
     def seen_by_discriminator(x: Tensor, class_idx: Tensor) -> tuple[Tensor, Tensor]:
         here, draws = slice(rows.start, rows.stop), _stream(config, images_seen, TRANSFORMS)
-        uniform = _sent(torch.rand(config.batch, generator=draws)[here], x.device)
+        uniform = sent(torch.rand(config.batch, generator=draws)[here], x.device)
         chosen = uniform < probability[data.shots[class_idx]]
         label = class_idx.new_zeros(config.batch)
         label[here] = class_idx
@@ -91,6 +100,6 @@ def _stream(config: TrainGanConfig, images_seen: int, purpose: int) -> torch.Gen
     return torch.Generator().manual_seed(int(seeds[purpose]))
 
 
-def _sent(drawn: Tensor, device: torch.device) -> Tensor:
+def sent(drawn: Tensor, device: torch.device) -> Tensor:
     """Bring a draw to the device without waiting for what a GPU still has to do."""
     return drawn.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else drawn

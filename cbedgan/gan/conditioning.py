@@ -34,6 +34,13 @@ class HierarchicalEmbedding(nn.Module):
                 + self.spacegroup(class_idx))
 
 
+def class_embedding(kind: str, class_map: ClassMap, embedding_dim: int) -> nn.Module:
+    """The embedding of a class map: "hierarchy", or "flat", in which no class knows of another."""
+    if kind == "flat":
+        return nn.Embedding(len(class_map), embedding_dim)
+    return HierarchicalEmbedding(class_map, embedding_dim)
+
+
 def effective_number_noise(class_counts: torch.Tensor, std: float, beta: float) -> torch.Tensor:
     """Standard deviation of the class noise of each class, [K], from its number of samples [K]: rare classes get more.
 

@@ -9,7 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cbedgan.gan.build import build_generator
+from cbedgan.gan.disk_generator import DiskGenerator
+from cbedgan.gan.form import COLUMNS
+from cbedgan.gan.form_bank import FormBank
 from cbedgan.gan.networks import Discriminator, Generator, NetworkConfig
+from cbedgan.gan.sampler import Sampler
 from classifier.checkpoint import load_checkpoint, save_checkpoint
 from classifier.dataset import Frame
 from classifier.errors import InputError, reported
@@ -17,18 +22,17 @@ from classifier.geometry import Detector, ViewConfig
 from classifier.intensity import IntensityTransform
 from classifier.spacegroup import ClassMap
 
-SAMPLE_AT_ONCE = 256  # stacks a forward pass
-
 
 @dataclass(frozen=True, eq=False)
 class TrainedGenerator:
     """The averaged generator and its discriminator, with the view, intensity scale and classes of their training.
 
-    frame: detector (after the view), pose and intensity unit; digest: of the checkpoint, "" before saving. All methods
-    run in float32 and let gradients through to z, e and w.
+    frame: detector (after the view), pose and intensity unit; digest: of the checkpoint, "" before saving; bank: forms
+    of the training stacks, for a generator of disks. All methods run in float32 and let gradients through to z, e and
+    w, but for the form in e and w, which a step along a gradient leaves as it is.
     """
 
-    generator: Generator
+    generator: Generator | DiskGenerator
     discriminator: Discriminator
     network: NetworkConfig
     class_map: ClassMap
@@ -38,6 +42,7 @@ class TrainedGenerator:
     split_digest: str
     stack_digest: str
     provenance: dict[str, Any] = field(default_factory=dict)
+    bank: FormBank | None = None
     digest: str = ""
 
     @property
@@ -48,18 +53,26 @@ class TrainedGenerator:
     @property
     def latent_dim(self) -> int:
         """Length of z."""
-        return self.network.latent_dim
+        return self.sampler.latent_dim
 
-    def embed(self, class_idx: Tensor) -> Tensor:
-        """class_idx [B] -> e [B, embedding_dim]; sums of rows with weights that sum to 1 are soft classes."""
-        return self.generator.embed(class_idx)
+    @property
+    def sampler(self) -> Sampler:
+        """The generator with the forms that it draws from."""
+        return Sampler(self.generator, self.bank, 0.0 if self.network.disks is None else self.network.disks.strain)
+
+    def condition(self, class_idx: Tensor, z: Tensor, held: Tensor | None = None) -> Tensor:
+        """class_idx [B], z [B, latent_dim] -> e [B, E]; sums of e with weights that sum to 1 are soft classes.
+
+        held: e of other classes whose nets of disks stay, see Sampler.condition.
+        """
+        return self.sampler.condition(class_idx, z, held)
 
     def mapping(self, z: Tensor, e: Tensor) -> Tensor:
-        """z [B, latent_dim], e [B, embedding_dim] -> w [B, mapping_dim]."""
-        return self.generator.mapping(z, e)
+        """z [B, latent_dim], e [B, E] -> w [B, W]."""
+        return self.sampler.mapping(z, e)
 
     def synthesise(self, w: Tensor) -> Tensor:
-        """w [B, mapping_dim] -> x [B, C, *spatial], normalised as `intensity` does."""
+        """w [B, W] -> x [B, C, *spatial], normalised as `intensity` does."""
         return self.generator.synthesise(w)
 
     def forward_from(self, z: Tensor, e: Tensor) -> Tensor:
@@ -70,17 +83,17 @@ class TrainedGenerator:
         """Class logit [B] of the discriminator for x [B, C, *spatial]; only differences within a class count."""
         return self.discriminator(x, class_idx)[:, 0]
 
-    @torch.no_grad()
     def sample(self, z: Tensor, class_idx: Tensor) -> Tensor:
         """z [N, latent_dim], class_idx [N] -> x [N, C, *spatial], batch by batch, without a graph."""
-        batches = zip(z.split(SAMPLE_AT_ONCE), class_idx.split(SAMPLE_AT_ONCE), strict=True)
-        return torch.cat([self.generator(part, classes) for part, classes in batches])
+        return self.sampler.sample(z, class_idx)
 
     def save(self, path: Path) -> str:
         """Write the checkpoint (kind "generator") and return its digest."""
         parts = {"generator": self.generator.state_dict(), "discriminator": self.discriminator.state_dict(),
                  "network": self.network.model_dump(), "space_groups": list(self.class_map.space_groups),
                  "view": self.view.model_dump(), "detector": asdict(self.detector), "intensity": self.intensity.state()}
+        if self.bank is not None:
+            parts["bank"] = {"forms": self.bank.forms, "class_idx": self.bank.class_idx}
         header = {"split_digest": self.split_digest, "stack_digest": self.stack_digest, "pose": self.frame.pose,
                   "intensity_unit": self.frame.intensity_unit, "provenance": self.provenance}
         return save_checkpoint(path, kind="generator", parts=parts, header=header)
@@ -97,15 +110,26 @@ def load_generator(path: Path, *, split_digest: str | None = None) -> TrainedGen
     with reported(path, rule="the checkpoint must hold a complete generator", remedy="Train it again."):
         widths = {name: tuple(parts["network"][name]) for name in ("generator_widths", "discriminator_widths")}
         network = NetworkConfig(**{**parts["network"], **widths, "precision": "float32"})
-        class_map = ClassMap(tuple(parts["space_groups"]))
-        shape = tuple(parts["generator"]["mean_sample"].shape)
-        networks = []
-        for name, kind in (("generator", Generator), ("discriminator", Discriminator)):
-            built = kind(shape, network, class_map)
+        class_map, view = ClassMap(tuple(parts["space_groups"])), ViewConfig(**parts["view"])
+        intensity = IntensityTransform.from_state(parts["intensity"])
+        shape = tuple(parts["discriminator"]["mean_sample"].shape)
+        generator = build_generator(shape, network, class_map, view=view, intensity=intensity)
+        discriminator = Discriminator(shape, network, class_map)
+        for name, built in (("generator", generator), ("discriminator", discriminator)):
             built.load_state_dict(parts[name])
-            layout = torch.channels_last if len(shape) == 3 else torch.preserve_format
-            networks.append(built.to(memory_format=layout).eval().requires_grad_(False))
-        return TrainedGenerator(*networks, network, class_map, ViewConfig(**parts["view"]),
+            built.to(memory_format=torch.channels_last if len(shape) == 3 else torch.preserve_format)
+            built.eval().requires_grad_(False)
+        bank = None if network.disks is None else _bank(parts["bank"], len(class_map), shape[0])
+        return TrainedGenerator(generator, discriminator, network, class_map, view,
                                 Frame(Detector(**parts["detector"]), header["pose"], header["intensity_unit"]),
-                                IntensityTransform.from_state(parts["intensity"]), header["split_digest"],
-                                header["stack_digest"], header["provenance"], held.digest)
+                                intensity, header["split_digest"], header["stack_digest"], header["provenance"], bank,
+                                held.digest)
+
+
+def _bank(held: dict[str, Tensor], classes: int, patterns: int) -> FormBank:
+    """The forms of a checkpoint, after a look at their shapes and values."""
+    forms, class_idx = held["forms"], held["class_idx"]
+    if (forms.ndim != 3 or forms.shape[1:] != (patterns, COLUMNS) or len(forms) != len(class_idx) or not len(forms)
+            or not torch.isfinite(forms).all() or class_idx.min() < 0 or class_idx.max() >= classes):
+        raise ValueError("forms must be finite, one for each class_idx")
+    return FormBank(forms, class_idx)

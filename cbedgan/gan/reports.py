@@ -13,7 +13,6 @@ from cbedgan.gan.state import State
 from cbedgan.gan.train_config import TrainGanConfig
 from cbedgan.gan.training_data import Data
 from cbedgan.gan.watch import Watch
-from classifier.intensity import IntensityTransform
 from classifier.run import Run
 from classifier.spacegroup import symbol
 
@@ -40,24 +39,22 @@ class Reports:
 class ContactSheet:
     """Fixed real samples and latents of every group, drawn again at each report: what changes is the generator."""
 
-    def __init__(self, config: TrainGanConfig, data: Data, transform: IntensityTransform, path: Path) -> None:
-        self.transform, self.path, count = transform, path, config.sheet_samples
+    def __init__(self, config: TrainGanConfig, data: Data, path: Path, *, latent_dim: int) -> None:
+        self.transform, self.path, count = data.intensity, path, config.sheet_samples
         x, classes = data.samples.x, data.samples.class_idx.cpu().numpy()
         self.real = torch.full((len(data.class_map), count, *x.shape[1:]), torch.nan)
         random = np.random.default_rng(config.seed)
         for k in range(len(data.class_map)):
             rows = random.permutation(np.flatnonzero(classes == k))[:count]
-            self.real[k, : len(rows)] = transform.denormalise(x[torch.from_numpy(rows).to(x.device)].cpu())
+            self.real[k, : len(rows)] = self.transform.denormalise(x[torch.from_numpy(rows).to(x.device)].cpu())
         self.class_idx = torch.arange(len(data.class_map)).repeat_interleave(count)
-        self.z = torch.randn(len(self.class_idx), config.network.latent_dim,
-                             generator=torch.Generator().manual_seed(config.seed))
+        self.z = torch.randn(len(self.class_idx), latent_dim, generator=torch.Generator().manual_seed(config.seed))
         self.labels = [f"{number} {symbol(number)}" for number in data.class_map.space_groups]
 
-    @torch.no_grad()
     def write(self, state: State) -> None:
         """Draw samples of the averaged generator beside the real ones."""
-        device = state.generator_ema.mean_sample.device
-        x = state.generator_ema(self.z.to(device), self.class_idx.to(device)).cpu()
+        device = state.skipped.device
+        x = state.sampler.sample(self.z.to(device), self.class_idx.to(device)).cpu()
         generated = self.transform.denormalise(x).reshape(self.real.shape)
         write_contact_sheet(self.path, self.real.numpy(), generated.numpy(), self.labels,
                             title=f"{state.images_seen} images seen")

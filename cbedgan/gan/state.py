@@ -10,13 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from cbedgan.gan.adversarial import head_weights
-from cbedgan.gan.networks import Discriminator, Generator
+from cbedgan.gan.build import build_generator
+from cbedgan.gan.networks import Discriminator
+from cbedgan.gan.sampler import Sampler
 from cbedgan.gan.train_config import TrainGanConfig
 from cbedgan.gan.training_data import SHOTS, Data
 from classifier.checkpoint import load_checkpoint, save_checkpoint
 from classifier.errors import reported
 
-PCA_VALUES = 1 << 28  # of the samples that templates are drawn from: 1 GiB
 NETWORKS = ("discriminator", "generator")  # in the order of their steps
 TERMS = ("loss_d", "loss_g", "twins", "r1", "r2", *(f"real_wins_{shots}" for shots in SHOTS),
          *(f"skipped_{network}" for network in NETWORKS))
@@ -25,25 +26,30 @@ TALLIES = ("sums", "counts", "skipped", "augment_probability")
 
 class State:
     """All that changes: both networks, the averaged generator, both optimisers, how likely each shot group is augmented
-    [3], the steps that the discriminator and the generator skipped [2], and the terms since the last report."""
+    [3], the steps that the discriminator and the generator skipped [2], and the terms since the last report.
+
+    sampler: draws from the averaged generator.
+    """
 
     def __init__(self, config: TrainGanConfig, data: Data) -> None:
         torch.manual_seed(config.seed)
         # On the CPU, so that a mapped set and one in a GPU's memory begin alike.
         x, device = data.samples.x.cpu(), data.samples.device
         shape = tuple(x.shape[1:])
-        self.generator = Generator(shape, config.network, data.class_map)
+        self.generator = build_generator(shape, config.network, data.class_map, view=config.view,
+                                         intensity=data.intensity)
         self.discriminator = Discriminator(shape, config.network, data.class_map)
+        self.discriminator.mean_sample.copy_(x.mean(0))
+        self.generator.fit(x, data.forms and data.forms.forms)
         for network in (self.generator, self.discriminator):
-            network.mean_sample.copy_(x.mean(0))
-            if isinstance(network, Generator) and config.network.templates:
-                network.templates.copy_(principal_components(x, config.network.templates))
             network.to(device, memory_format=torch.channels_last if len(shape) == 3 else torch.preserve_format)
         for constant in head_constants(self.discriminator):
             constant.requires_grad_(False)
         self.generator_ema = copy.deepcopy(self.generator).requires_grad_(False)
         self.optimisers = {name: torch.optim.Adam(getattr(self, name).parameters(), lr=0.0, betas=(0.0, 0.9), eps=1e-8,
                                                   fused=True) for name in NETWORKS}
+        strain = config.network.disks.strain if config.network.disks is not None else 0.0
+        self.sampler = Sampler(self.generator_ema, data.forms, strain)
         self.images_seen = 0
         # Sums and numbers of the finite terms stay on the device until somebody asks: a step never waits for the host.
         self.sums, self.counts = torch.zeros(2, len(TERMS), dtype=torch.float64, device=device)
@@ -117,11 +123,3 @@ def head_constants(discriminator: Discriminator) -> list[nn.Parameter]:
     """
     blind = [] if discriminator.unconditional_level is None else [discriminator.unconditional[-1].bias]
     return [discriminator.head.bias, *blind]
-
-
-def principal_components(x: Tensor, count: int) -> Tensor:
-    """Principal components [count, *spatial] of the single patterns in x [N, C, *spatial], each times its spread."""
-    x = x[:: max(1, -(-x.numel() // PCA_VALUES))]  # a set beyond memory is thinned out evenly
-    patterns = (x - x.mean(0)).flatten(2).flatten(0, 1)
-    _, spread, components = torch.pca_lowrank(patterns, q=count, center=False)
-    return (components * spread / len(patterns) ** 0.5).T.reshape(count, *x.shape[2:])

@@ -6,9 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from cbedgan.gan.adaptive import adapted, wins_by_shots
-from cbedgan.gan.adversarial import twins_loss, update
-from cbedgan.gan.batch import Batch, draw_batch, draw_twins, make_augmentation
+from cbedgan.gan.adversarial import noisy, twins_loss, update
+from cbedgan.gan.batch import Batch, draw_batch, draw_twins, make_augmentation, sent
 from cbedgan.gan.by_hand import discriminator_step, generator_step
+from cbedgan.gan.disk_generator import DiskGenerator
 from cbedgan.gan.ema import ema_decay, update_ema
 from cbedgan.gan.networks import Generator
 from cbedgan.gan.state import State
@@ -71,9 +72,12 @@ def take_step(state: State, config: TrainGanConfig, data: Data, ranks: Ranks) ->
     state.images_seen += config.batch
 
 
-def _generate(generator: Generator, part: Batch) -> Tensor:
-    """The stacks x^ [n, C, *spatial] of a part's latents and classes."""
-    return generator.synthesise(generator.mapping(part.z, generator.embed(part.class_idx) + part.noise))
+def _generate(generator: Generator | DiskGenerator, part: Batch) -> Tensor:
+    """The stacks x^ [n, C, *spatial] of a part's latents and classes, of the forms of its real stacks."""
+    device = part.z.device
+    layout = None if part.form is None else generator.layout(part.form).to(device)
+    e = generator.embed(part.class_idx, None if part.form is None else sent(part.form, device))
+    return generator.synthesise(generator.mapping(part.z, noisy(e, part.noise)), layout)
 
 
 def _gradients(network: nn.Module) -> list[Tensor]:

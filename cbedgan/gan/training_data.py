@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 
 from cbedgan.gan.conditioning import effective_number_noise
+from cbedgan.gan.form_bank import FormBank
 from cbedgan.gan.train_config import TrainGanConfig
 from classifier.dataset import StackSet
+from classifier.intensity import IntensityTransform
 from classifier.sampling import Strata
 from classifier.spacegroup import ClassMap
 
@@ -18,16 +20,22 @@ SHOTS = ("few", "medium", "many")
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """The train part on the device, how it is drawn, and per class [K]: shot group 0..2 and noise of the embedding."""
+    """The train part on the device, how it is drawn, and per class [K]: shot group 0..2 and noise of the embedding.
+
+    intensity: the scale of the samples; forms: of all samples in their order, on the CPU, for a generator of disks.
+    """
 
     samples: StackSet
     strata: Strata
     class_map: ClassMap
     shots: Tensor
     class_noise: Tensor
+    intensity: IntensityTransform
+    forms: FormBank | None
 
     @classmethod
-    def build(cls, samples: StackSet, class_map: ClassMap, config: TrainGanConfig, device: torch.device) -> Data:
+    def build(cls, samples: StackSet, class_map: ClassMap, config: TrainGanConfig, device: torch.device, *,
+              intensity: IntensityTransform, forms: Tensor | None = None) -> Data:
         """Order the samples for drawing and move them to the device."""
         strata = Strata.build(samples.class_idx.numpy(), samples.material)
         materials = torch.zeros(len(class_map), dtype=torch.int64)
@@ -35,4 +43,5 @@ class Data:
         shots = (materials > 20).long() + (materials >= 100).long()
         counts = torch.bincount(samples.class_idx, minlength=len(class_map))
         noise = effective_number_noise(counts, config.class_noise, config.class_noise_beta)
-        return cls(samples.to(device), strata, class_map, shots.to(device), noise.to(device))
+        bank = None if forms is None else FormBank(forms, samples.class_idx.cpu())
+        return cls(samples.to(device), strata, class_map, shots.to(device), noise.to(device), intensity, bank)

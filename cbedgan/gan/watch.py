@@ -21,8 +21,6 @@ from classifier.config import Config
 from classifier.dataset import StackSet
 from classifier.metrics import shot_class
 
-AT_ONCE = 128  # stacks a forward pass
-
 
 class WatchConfig(Config):
     """stacks: real stacks of the train part, and as many generated ones, that each look compares; half of the places
@@ -95,6 +93,5 @@ class Watch:
         return figures
 
     def _generate(self, state: Any) -> Tensor:
-        device = state.generator_ema.mean_sample.device
-        return torch.cat([state.generator_ema(z.to(device), class_idx.to(device)).cpu() for z, class_idx in
-                          zip(self.z.split(AT_ONCE), self.class_idx.split(AT_ONCE), strict=True)])
+        device = state.skipped.device
+        return state.sampler.sample(self.z.to(device), self.class_idx.to(device)).cpu()

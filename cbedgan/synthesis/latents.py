@@ -81,4 +81,5 @@ def usable_points(paths: ProbedPaths, space_group: int, *, pair_probability: flo
 def _mapped(generator: TrainedGenerator, seeds: np.ndarray, space_group: int) -> Tensor:
     with torch.no_grad():
         class_idx = torch.full((len(seeds),), generator.class_map.index(space_group))
-        return generator.mapping(latents(seeds, generator.latent_dim), generator.embed(class_idx))
+        z = latents(seeds, generator.latent_dim)
+        return generator.mapping(z, generator.condition(class_idx, z))

@@ -74,8 +74,7 @@ def test_polishing_shortens_the_way_to_the_boundary(probed, tiny_networks):
     paths = probed.paths.take((probed.paths.kind == "w") & np.isfinite(probed.paths.crossing))
     a, b = (torch.from_numpy(generator.class_map.indices(groups))
             for groups in (paths.space_group_a, paths.space_group_b))
-    line = LatentPaths("w", generator.mapping, torch.from_numpy(paths.z_a), torch.from_numpy(paths.z_b),
-                       generator.embed(a), generator.embed(b))
+    line = LatentPaths.of("w", generator, torch.from_numpy(paths.z_a), torch.from_numpy(paths.z_b), a, b)
     begin, crossing = line.w(torch.zeros(1)), line.w(torch.from_numpy(paths.crossing))
     assert np.allclose(paths.distance, np.linalg.norm(paths.w - begin.numpy(), axis=1), rtol=1e-4)
     assert (paths.distance <= (crossing - begin).norm(dim=1).numpy() * (1 + 1e-5)).all()

@@ -42,9 +42,9 @@ def make_data(stacks: Path, config: TrainGanConfig, device: str = "cpu") -> Data
     """All stacks of a file as training data."""
     physical, table, _ = load_physical(stacks, config.view)
     class_map = ClassMap.of(table.space_group)
-    samples = stack_set(physical, table, class_map=class_map, source=stacks,
-                        transform=IntensityTransform.fit(physical, config.intensity))
-    return Data.build(samples, class_map, config, torch.device(device))
+    transform = IntensityTransform.fit(physical, config.intensity)
+    samples = stack_set(physical, table, class_map=class_map, source=stacks, transform=transform)
+    return Data.build(samples, class_map, config, torch.device(device), intensity=transform)
 
 
 @pytest.fixture

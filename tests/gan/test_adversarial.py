@@ -113,7 +113,9 @@ def test_a_step_with_a_gradient_that_is_not_finite_is_skipped(bad):
 
 def test_twins_loss_vanishes_for_equal_uncorrelated_twins_and_sees_noise():
     class Mapping:
-        def embed(self, class_idx: torch.Tensor) -> torch.Tensor:
+        mapping_dim = 2
+
+        def embed(self, class_idx: torch.Tensor, form: None) -> torch.Tensor:
             return torch.zeros(len(class_idx), 2)
 
         def mapping(self, z: torch.Tensor, e: torch.Tensor) -> torch.Tensor:
@@ -121,9 +123,9 @@ def test_twins_loss_vanishes_for_equal_uncorrelated_twins_and_sees_noise():
 
     z = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
     none = torch.zeros(4, 2)
-    assert twins_loss(Mapping(), z, torch.zeros(4).long(), (none, none), 0.5) < 1e-6
+    assert twins_loss(Mapping(), z, torch.zeros(4).long(), (none, none), None, 0.5) < 1e-6
     # Components that agree in every sample: C is all ones, so only the off-diagonal terms are left.
-    together = twins_loss(Mapping(), z[:, :1].expand(4, 2), torch.zeros(4).long(), (none, none), 0.5)
+    together = twins_loss(Mapping(), z[:, :1].expand(4, 2), torch.zeros(4).long(), (none, none), None, 0.5)
     torch.testing.assert_close(together, torch.tensor(0.5 * 2), atol=1e-3, rtol=0)
-    swapped = twins_loss(Mapping(), z, torch.zeros(4).long(), (none, -2 * z), 0.0)
+    swapped = twins_loss(Mapping(), z, torch.zeros(4).long(), (none, -2 * z), None, 0.0)
     torch.testing.assert_close(swapped, torch.tensor(2.0 * 4), atol=1e-3, rtol=0)

@@ -34,7 +34,7 @@ def test_parts_cover_the_rows_in_their_order(tiny_data, tiny_config):
 
 def test_twins_share_latent_and_class_and_differ_in_noise(tiny_data, tiny_config):
     config, data = tiny_config(twins_batch=40), tiny_data()
-    z, class_idx, (first, second) = draw_twins(config, data, 32)
+    z, class_idx, (first, second), _ = draw_twins(config, data, 32)
     drawn = draw_batch(config, data, 32, range(16)).class_idx
     assert z.shape == (40, 8) and torch.equal(class_idx, torch.cat((drawn, drawn, drawn[:8])))
     assert not torch.equal(first, second) and first.shape == (40, 8)

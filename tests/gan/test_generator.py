@@ -26,14 +26,15 @@ def test_the_file_holds_everything_sampling_needs(tiny_networks, tmp_path):
 def test_sampling_goes_through_embedding_mapping_and_synthesis(tiny_networks):
     trained = load_generator(tiny_networks.generator)
     z, class_idx = torch.randn(2, trained.latent_dim), torch.tensor([0, 2])
-    e = trained.embed(class_idx)
+    e = trained.condition(class_idx, z)
     torch.testing.assert_close(trained.forward_from(z, e), trained.sample(z, class_idx))
     torch.testing.assert_close(trained.synthesise(trained.mapping(z, e)), trained.sample(z, class_idx))
 
 
 def test_gradients_reach_the_latent_and_the_class_but_no_weight(tiny_networks):
     trained = load_generator(tiny_networks.generator)
-    z, e = torch.randn(1, trained.latent_dim, requires_grad=True), trained.embed(torch.tensor([1])).requires_grad_()
+    z = torch.randn(1, trained.latent_dim, requires_grad=True)
+    e = trained.condition(torch.tensor([1]), z).requires_grad_()
     trained.forward_from(z, e).sum().backward()
     assert z.grad.abs().sum() > 0 and e.grad.abs().sum() > 0
     assert not any(parameter.requires_grad for parameter in trained.generator.parameters())

@@ -1,0 +1,21 @@
+"""Which generator a configuration asks for."""
+
+from __future__ import annotations
+
+from cbedgan.gan.disk_generator import DiskGenerator
+from cbedgan.gan.networks import Generator, NetworkConfig
+from classifier.errors import InputError
+from classifier.geometry import ViewConfig
+from classifier.intensity import IntensityTransform
+from classifier.spacegroup import ClassMap
+
+
+def build_generator(sample_shape: tuple[int, ...], config: NetworkConfig, class_map: ClassMap, *, view: ViewConfig,
+                    intensity: IntensityTransform) -> Generator | DiskGenerator:
+    """A generator of samples [C, *spatial] that show the view on the scale of `intensity`, with untrained weights."""
+    if config.disks is None:
+        return Generator(sample_shape, config, class_map)
+    if len(sample_shape) != 3 or sample_shape[1] != sample_shape[2]:
+        raise InputError(source="network.disks", rule="draws square patterns", value=f"samples of {list(sample_shape)}",
+                         remedy="Leave out [network.disks].")
+    return DiskGenerator(sample_shape, config, class_map, half_width=view.half_width, intensity=intensity)

@@ -1,0 +1,154 @@
+"""A generator that draws disks where the form of a stack says: it learns what reflections show, not where they are.
+
+A few scatterers in the net's cell make reflections strong and weak as a structure factor does; a small network, told
+their phases, adds the content of each disk; the pattern's symmetry is imposed by a mean over its operations, exactly.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cbedgan.gan.conditioning import class_embedding
+from cbedgan.gan.disk_layout import NODES, DiskLayout, lay_out, neighbours, nodes
+from cbedgan.gan.disk_statistics import coefficient_statistics, total_statistics
+from cbedgan.gan.form import COLUMNS, INVARIANTS, invariants
+from cbedgan.gan.networks import NetworkConfig
+from cbedgan.gan.zernike import modes, moved, polynomials
+from classifier.intensity import IntensityTransform
+from classifier.spacegroup import ClassMap
+
+SLOPE = 0.2
+LAYERS = 3  # of the network behind the contents, each scaled and shifted from w
+FARTHEST = 3.0  # standard deviations that the network can move a coefficient
+BRIGHTEST = 2.0  # standard deviations that it can move the light of a pattern
+FITTED = 512  # training stacks whose disks are measured
+WEAKEST = 0.02  # |F|^2, in scatterers' mean square, below which a reflection is no weaker
+DIRECT = 1e-3  # |g| / |g1| below which a disk is the direct one
+
+
+class DiskGenerator(nn.Module):
+    """(z, class, form) -> x, with the methods of `networks.Generator`; e and w end with the form, which they hand on.
+
+    Contents are Zernike coefficients of the logarithm of the intensity, in units of their spread in training disks:
+    mean, spread [2, 2 K] (diffracted, direct). What a pattern holds in all varies as in training patterns too: what
+    goes into one reflection is lost to the others. half_width: of the frame, in |g1|.
+    """
+
+    def __init__(self, sample_shape: tuple[int, int, int], config: NetworkConfig, class_map: ClassMap, *,
+                 half_width: float, intensity: IntensityTransform) -> None:
+        super().__init__()
+        disks, patterns, w = config.disks, sample_shape[0], config.mapping_dim
+        self.sample_shape, self.half_width, self.intensity = sample_shape, half_width, intensity
+        self.latent_dim, self.mapping_dim = config.latent_dim, w
+        self.order, self.scatterers = disks.order, disks.scatterers
+        self.embedding = class_embedding(config.conditioning, class_map, config.embedding_dim)
+        self.of_form = nn.Sequential(_linear(patterns * INVARIANTS, config.embedding_dim), nn.LeakyReLU(SLOPE),
+                                     nn.Linear(config.embedding_dim, config.embedding_dim))
+        sizes = [config.latent_dim + config.embedding_dim] + [w] * config.mapping_layers
+        self.mapping_layers = nn.ModuleList(_linear(*pair) for pair in pairwise(sizes))
+        self.place = nn.Linear(w, patterns * disks.scatterers * 2)
+        self.strength = nn.Linear(w, patterns * disks.scatterers)
+        inputs = [4 + 2 * disks.scatterers] + [disks.width] * LAYERS
+        self.layers = nn.ModuleList(_linear(*pair) for pair in pairwise(inputs))
+        self.scale, self.shift = (nn.ModuleList(nn.Linear(w, patterns * disks.width) for _ in range(LAYERS))
+                                  for _ in range(2))
+        coefficients = 2 * len(modes(disks.order))
+        self.contents = _linear(disks.width, coefficients)
+        self.brightness = _linear(w, patterns)
+        self.register_buffer("mean", torch.zeros(2, coefficients))
+        self.register_buffer("spread", torch.ones(2, coefficients))
+        self.register_buffer("total", torch.tensor((0.0, 0.0)))
+        self.register_buffer("table", polynomials(disks.order, nodes()), persistent=False)
+
+    def fit(self, x: Tensor, form: Tensor) -> None:
+        """Take the statistics of disks from training stacks x [N, C, S, S] and their forms [N, C, COLUMNS]."""
+        some = slice(None, None, -(-len(x) // FITTED))
+        intensity = self.intensity.denormalise(x[some])
+        mean, spread = coefficient_statistics(intensity, form[some], order=self.order, half_width=self.half_width)
+        self.mean.copy_(mean)
+        self.spread.copy_(spread)
+        self.total.copy_(total_statistics(intensity))
+
+    def embed(self, class_idx: Tensor, form: Tensor) -> Tensor:
+        """class_idx [B] int64, form [B, C, COLUMNS] -> e [B, embedding_dim + C * COLUMNS]."""
+        return torch.cat((self.embedding(class_idx) + self.of_form(invariants(form)), form.flatten(1)), 1)
+
+    def mapping(self, z: Tensor, e: Tensor) -> Tensor:
+        """z [B, latent_dim], e -> w [B, mapping_dim + C * COLUMNS]; only the direction of z matters."""
+        e, form = self._apart(e)
+        z = z * torch.rsqrt(z.square().mean(1, keepdim=True) + 1e-8)
+        w = torch.cat((z, e), 1)
+        for layer in self.mapping_layers:
+            w = functional.leaky_relu(layer(w), SLOPE)
+        return torch.cat((w, form), 1)
+
+    def layout(self, form: Tensor) -> DiskLayout:
+        """Where disks of forms [B, C, COLUMNS] lie in the frame, on the CPU."""
+        return lay_out(form, size=self.sample_shape[-1], half_width=self.half_width)
+
+    def form_of(self, w: Tensor) -> Tensor:
+        """The forms [B, C, COLUMNS] that w (or e) hands on."""
+        return self._apart(w)[1].unflatten(1, (self.sample_shape[0], COLUMNS))
+
+    def synthesise(self, w: Tensor, layout: DiskLayout | None = None) -> Tensor:
+        """w -> x [B, C, S, S], float32; no gradient reaches the form. layout: of the forms, where there is one."""
+        form = self.form_of(w.detach())
+        if layout is None:
+            layout = self.layout(form).to(w.device)
+        w, _ = self._apart(w)
+        coefficients = self._coefficients(w, layout)
+        contents = (coefficients @ self.table.T).flatten()  # of every disk at every node
+        logarithm = sum(weight * contents.index_select(0, layout.pixel_disk * NODES**2 + node)
+                        for weight, node in zip(layout.pixel_weight, neighbours(layout), strict=True))
+        light = layout.pixel_cover * logarithm.exp()
+        patterns = light.new_zeros(len(w) * math.prod(self.sample_shape)).index_add(0, layout.pixel_place, light)
+        patterns = patterns.reshape(len(w), *self.sample_shape)
+        total = self.total[0] + self.total[1] * BRIGHTEST * torch.tanh(self.brightness(w) / BRIGHTEST)
+        patterns = patterns * (total.exp() / patterns.sum((2, 3)))[..., None, None]
+        return self.intensity.normalise(patterns)
+
+    def forward(self, z: Tensor, class_idx: Tensor, form: Tensor) -> Tensor:
+        """z [B, latent_dim], class_idx [B], form [B, C, COLUMNS] -> x [B, C, S, S]."""
+        return self.synthesise(self.mapping(z, self.embed(class_idx, form)))
+
+    def _coefficients(self, w: Tensor, layout: DiskLayout) -> Tensor:
+        """Zernike coefficients [D, 2 K] of all disks: means over what their images under the symmetry look like."""
+        owner = layout.pattern.index_select(0, layout.image_disk)
+
+        def of_pattern(values: Tensor) -> Tensor:
+            """Values [B, C * n] of the patterns as [E, n] of the disks' images."""
+            return values.reshape(-1, values.shape[1] // self.sample_shape[0]).index_select(0, owner)
+
+        place = of_pattern(self.place(w)).unflatten(1, (self.scatterers, 2))
+        phase = 2 * math.pi * (place @ layout.image_hk[..., None]).squeeze(-1)
+        strength = functional.softplus(of_pattern(self.strength(w)))
+        strength = strength * torch.rsqrt(strength.square().sum(1, keepdim=True))
+        length = layout.image_g.norm(dim=1, keepdim=True)
+        direct = (length < DIRECT).to(w)
+        y = torch.cat((layout.image_g, length, direct, phase.cos(), phase.sin()), 1)
+        power = (strength * phase.cos()).sum(1).square() + (strength * phase.sin()).sum(1).square()
+        for layer, scale, shift in zip(self.layers, self.scale, self.shift, strict=True):
+            y = functional.leaky_relu(layer(y) * (1 + of_pattern(scale(w))) + of_pattern(shift(w)), SLOPE)
+        found = FARTHEST * torch.tanh(self.contents(y) / FARTHEST)
+        kinematic = (power + WEAKEST).log()[:, None] * (1 - direct) / 2
+        found = found + functional.pad(kinematic, (0, found.shape[1] - 1))
+        found = found * torch.lerp(self.spread[0], self.spread[1], direct) + torch.lerp(self.mean[0], self.mean[1],
+                                                                                        direct)
+        found = moved(found, self.order, layout.image_angle, layout.image_mirrored) * layout.image_weight[:, None]
+        return found.new_zeros(len(layout.pattern), found.shape[1]).index_add(0, layout.image_disk, found)
+
+    def _apart(self, joined: Tensor) -> tuple[Tensor, Tensor]:
+        form = self.sample_shape[0] * COLUMNS
+        return joined[:, :-form], joined[:, -form:]
+
+
+def _linear(inputs: int, outputs: int) -> nn.Linear:
+    layer = nn.Linear(inputs, outputs)
+    nn.init.kaiming_normal_(layer.weight, a=SLOPE)
+    nn.init.zeros_(layer.bias)
+    return layer

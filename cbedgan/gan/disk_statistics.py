@@ -1,0 +1,72 @@
+"""What the disks of training stacks look like on average: the scale on which a generator of disks begins."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from cbedgan.gan.disk_layout import DiskLayout, lay_out, neighbours, nodes
+from cbedgan.gan.form import parts
+from cbedgan.gan.zernike import azimuthal_orders, polynomials
+
+WHOLE = 0.9  # of the pixels of the largest disk: one that lies in the frame
+RIDGE = 1e-3  # of a disk's pixels, so that few pixels cannot ask for steep contents
+DARK = 2e-5  # mean intensity, of the incident beam per pixel, of disks that are not looked at
+APART = 0.97  # |g1|: in finer nets disks overlap, and none is seen alone
+STACKS_AT_ONCE = 16
+
+
+def coefficient_statistics(intensity: Tensor, form: Tensor, *, order: int, half_width: float) -> tuple[Tensor, Tensor]:
+    """Mean and spread [2, 2 K] of Zernike coefficients of ln intensity in diffracted disks and in the direct one.
+
+    intensity: [N, C, S, S]; form: [N, C, COLUMNS]. Turns of a pattern being arbitrary, orders m > 0 have mean 0, and
+    cosine and sine one spread.
+    """
+    table, found, direct = polynomials(order, nodes()), [], []
+    for images, forms in zip(intensity.split(STACKS_AT_ONCE), form.split(STACKS_AT_ONCE), strict=True):
+        layout = lay_out(forms, size=intensity.shape[-1], half_width=half_width)
+        apart = parts(forms.flatten(0, 1)).net.norm(dim=-1).amin(1) > APART
+        coefficients, usable = _fitted(images, layout, table)
+        usable &= apart[layout.pattern]
+        first = torch.searchsorted(layout.image_disk, torch.arange(len(layout.pattern)))
+        found.append(coefficients[usable])
+        direct.append(layout.image_g[first].norm(dim=1)[usable] < 1e-3)
+    coefficients, is_direct = torch.cat(found), torch.cat(direct)
+    orders = azimuthal_orders(order)
+    statistics = [_statistics(coefficients[chosen], orders) for chosen in (~is_direct, is_direct)]
+    mean, spread = (torch.stack(column) for column in zip(*statistics, strict=True))
+    return mean, spread
+
+
+def total_statistics(intensity: Tensor) -> Tensor:
+    """Mean and standard deviation [2] of ln of the light in a pattern of intensity [N, C, S, S]."""
+    total = intensity.sum((2, 3)).clamp(min=1e-12).log()
+    return torch.stack((total.mean(), total.std()))
+
+
+def _fitted(images: Tensor, layout: DiskLayout, table: Tensor) -> tuple[Tensor, Tensor]:
+    """Ridge fits [D, 2 K] to ln of all disks, and which of them are whole and bright, bool [D]."""
+    full = layout.pixel_cover == 1
+    disk, place = layout.pixel_disk[full], layout.pixel_place[full]
+    pixels = torch.bincount(disk, minlength=len(layout.pattern))
+    light = images.reshape(-1)[place].clamp(min=0)
+    mean = light.new_zeros(len(pixels)).index_add(0, disk, light) / pixels.clamp(min=1)
+    usable = (pixels >= WHOLE * pixels.max()) & (mean > DARK)
+    # Pixels of a disk follow each other: its rows are brought side by side, padded with zeros.
+    within = torch.arange(len(disk)) - torch.searchsorted(disk, disk)
+    rows = table.new_zeros(len(pixels), int(pixels.max()), table.shape[1])
+    values = light.new_zeros(rows.shape[:2])
+    rows[disk, within] = sum(weight[full, None] * table[node[full]]
+                             for weight, node in zip(layout.pixel_weight, neighbours(layout), strict=True))
+    values[disk, within] = (light + DARK / 20).log()
+    square = rows.transpose(1, 2) @ rows + RIDGE * pixels.max() * torch.eye(table.shape[1])
+    return torch.linalg.solve(square, (rows.transpose(1, 2) @ values[..., None]).squeeze(-1)), usable
+
+
+def _statistics(coefficients: Tensor, orders: Tensor) -> tuple[Tensor, Tensor]:
+    if len(coefficients) < 2:
+        return torch.zeros(2 * len(orders)), torch.ones(2 * len(orders))
+    mean = coefficients.mean(0) * (orders == 0).repeat(2)
+    cosine, sine = coefficients.var(0).chunk(2)
+    spread = torch.where(orders == 0, cosine, (cosine + sine) / 2).sqrt()
+    return mean, spread.repeat(2)

@@ -1,0 +1,77 @@
+"""Forms to draw from: those of the training stacks, each varied as far as its net's own symmetry allows."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from cbedgan.gan.form import COLUMNS, parts
+from cbedgan.gan.pattern_symmetry import FOLDS, Operations, fits, net_symmetry, operations, turned
+
+DEFORMATIONS = 3  # independent components of a plane strain
+
+
+def numbers(patterns: int) -> int:
+    """How many standard normal numbers decide a form of so many patterns."""
+    return 1 + DEFORMATIONS * patterns
+
+
+@dataclass(frozen=True, eq=False)
+class FormBank:
+    """Forms [F, C, COLUMNS] of training stacks with their class_idx [F], in any order."""
+
+    forms: Tensor
+    class_idx: Tensor
+
+    def draw(self, class_idx: Tensor, normal: Tensor, strain: float) -> Tensor:
+        """Forms [B, C, COLUMNS] of classes [B], decided by standard normal numbers [B, numbers(C)].
+
+        The first chooses a training stack of the class, evenly; the others deform its nets by `strain`. Equal numbers
+        choose stacks in equal places of the classes' rows. A class without stacks is drawn from all.
+        """
+        order = torch.argsort(self.class_idx, stable=True)
+        ordered = self.class_idx[order].contiguous()
+        first, last = (torch.searchsorted(ordered, class_idx.contiguous(), right=right) for right in (False, True))
+        first, count = torch.where(last > first, first, 0), torch.where(last > first, last - first, len(order))
+        uniform = torch.special.ndtr(normal[:, 0].double())
+        place = (uniform * count).long().clamp(max=count - 1)
+        forms = self.forms[order[first + place]]
+        return deformed(forms, strain * normal[:, 1:].unflatten(1, (-1, DEFORMATIONS))) if strain else forms
+
+
+def deformed(form: Tensor, strain: Tensor) -> Tensor:
+    """Forms [B, C, COLUMNS] after plane strains (xx, yy, xy) [B, C, 3], as far as their nets' symmetry allows them.
+
+    The strain is averaged over the operations that bring a net onto itself: angles and ratios that symmetry fixes
+    stay. g1 stays of length 1 along +x, as canonical pose has it, and mirror lines turn with the net.
+    """
+    net, radius, azimuth, share = parts(form.flatten(0, 1))
+    xx, yy, xy = strain.flatten(0, 1).unbind(-1)
+    wanted = torch.stack((torch.stack((xx, xy), -1), torch.stack((xy, yy), -1)), -2)
+    own: Operations = operations(*net_symmetry(net))
+    allowed = (own.weight[..., None, None] * (own.matrix.mT @ wanted[:, None] @ own.matrix)).sum(1)
+    change = torch.eye(2) + allowed  # of column vectors; symmetric
+    g1 = change[..., 0]
+    back = turned(-torch.atan2(g1[:, 1], g1[:, 0]), torch.zeros(len(g1), dtype=torch.bool)) / g1.norm(
+        dim=1)[:, None, None]
+    change = back @ change
+    line = (change @ torch.stack((azimuth.cos(), azimuth.sin()), -1)[..., None]).squeeze(-1)
+    azimuth = torch.atan2(line[:, 1], line[:, 0]) % math.pi
+    return torch.cat(((net @ change.mT).flatten(1), radius[:, None], azimuth[:, None], share), 1).reshape(form.shape)
+
+
+def with_symmetry_of(held: Tensor, other: Tensor) -> Tensor:
+    """Forms `held` [B, C, COLUMNS] with the shares of symmetry of `other`, where their nets have such operations."""
+    net, _, azimuth, _ = parts(held.flatten(0, 1))
+    share = parts(other.flatten(0, 1)).share
+    none = torch.zeros(len(net), dtype=torch.bool)
+    axes = [fits(net, turned(torch.full((len(net),), 2 * math.pi / n), none)) for n in FOLDS]
+    line, has_line = net_symmetry(net)
+    known = fits(net, turned(2 * azimuth, ~none)) & (parts(held.flatten(0, 1)).share[:, -1] > 0)
+    azimuth = torch.where(known, azimuth, line)
+    allowed = torch.stack((*axes, has_line[:, -1] > 0), -1)
+    return torch.cat((held.flatten(0, 1)[:, :5], azimuth[:, None], share * allowed), 1).reshape(*held.shape[:2],
+                                                                                                COLUMNS)

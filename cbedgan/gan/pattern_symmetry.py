@@ -1,0 +1,124 @@
+"""The symmetry of a pattern as shares 0..1: of two-, three- and four-fold axes and of one mirror line.
+
+Measured on real patterns, where thin crystals and weak upper Laue zones leave symmetries nearly, not wholly, broken
+(Buxton et al. 1976, Phil. Trans. A 281, 171); imposed on generated ones as a weighted mean over the operations.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+FOLDS = (2, 3, 4)
+SHARES = len(FOLDS) + 1  # and the mirror
+NET_TOLERANCE = 0.03  # in net vectors: how far an operation may move net points from net points
+REACH = 3  # net points along each vector among which a mirror image of the first vector is looked for
+EXACT, RESAMPLED = 0.008, 0.12  # relative differences that count as none where pixels fall on pixels, and elsewhere
+WHOLLY_BROKEN = 1.0  # relative difference of patterns that have nothing of a symmetry
+
+
+@dataclass(frozen=True)
+class Operations:
+    """The O products of a pattern's symmetry operations: plane matrices [N, O, 2, 2], weights [N, O] that sum to 1.
+
+    The image of azimuth a is angle + a, or angle - a where mirrored: angle [N, O], mirrored bool [N, O].
+    """
+
+    matrix: Tensor
+    weight: Tensor
+    angle: Tensor
+    mirrored: Tensor
+
+
+def operations(azimuth: Tensor, share: Tensor) -> Operations:
+    """Operations of patterns with a mirror line at azimuth [N] and shares [N, SHARES] of their symmetries.
+
+    A share s weighs an operation by s against 1 for the identity: 1 imposes the symmetry, 0 leaves it out. A pattern
+    has three-fold or four-fold axes, whichever has the larger share.
+    """
+    two, three, four, mirror = share.unbind(-1)
+    none, one = torch.zeros_like(two), torch.ones_like(two)
+    hexagonal = three > four
+    turns = ((none, one), (torch.where(hexagonal, 2 * math.pi / 3, math.pi / 2), torch.where(hexagonal, three, four)),
+             (one * (4 * math.pi / 3), torch.where(hexagonal, three, none)))
+    found = [(first + second + reflected * 2 * azimuth, by * more * (mirror if reflected else one), one * reflected)
+             for first, by in ((none, one), (math.pi * one, two)) for second, more in turns for reflected in (0, 1)]
+    angle, weight, mirrored = (torch.stack(column, -1) for column in zip(*found, strict=True))
+    return Operations(turned(angle, mirrored > 0), weight / weight.sum(-1, keepdim=True), angle, mirrored > 0)
+
+
+def turned(angle: Tensor, mirrored: Tensor) -> Tensor:
+    """Matrices [..., 2, 2] that bring a vector (column) at azimuth a to angle + a, or to angle - a where mirrored."""
+    c, s = angle.cos(), angle.sin()
+    sign = 1 - 2 * mirrored.to(c)
+    return torch.stack((torch.stack((c, -sign * s), -1), torch.stack((s, sign * c), -1)), -2)
+
+
+def measure(x: Tensor, inside: Tensor, net: Tensor) -> tuple[Tensor, Tensor]:
+    """Azimuth [N] of the best mirror line and shares [N, SHARES] of patterns x [N, S, S] on a compressed scale.
+
+    inside: [N, S, S], 1 where disks are to be compared (edges and the direct disk left out), else 0; net: [N, 2, 2] in
+    any unit. Operations that do not bring the net onto itself have a share of 0.
+    """
+    axes = [_share(_difference(x, inside, angle), resampled=n == 3) * fits(net, angle) for n, angle in (
+        (n, turned(torch.full((len(x),), 2 * math.pi / n), torch.zeros(len(x), dtype=torch.bool))) for n in FOLDS)]
+    azimuth, mirror = torch.zeros(len(x)), torch.zeros(len(x))
+    for candidate, known in _mirror_lines(net):
+        line = turned(2 * candidate, torch.ones(len(x), dtype=torch.bool))
+        found = _share(_difference(x, inside, line), resampled=torch.sin(2 * candidate).abs() > 1e-3)
+        found = found * known * fits(net, line)
+        azimuth, mirror = torch.where(found > mirror, candidate, azimuth), torch.maximum(mirror, found)
+    return azimuth, torch.stack((*axes, mirror), -1)
+
+
+def net_symmetry(net: Tensor) -> tuple[Tensor, Tensor]:
+    """Azimuth [N] of a mirror line of bare nets [N, 2, 2], and their shares [N, SHARES] of symmetry, each 0 or 1."""
+    none = torch.zeros(len(net), dtype=torch.bool)
+    axes = [fits(net, turned(torch.full((len(net),), 2 * math.pi / n), none)) for n in FOLDS]
+    azimuth, mirror = torch.zeros(len(net)), none
+    for candidate, known in _mirror_lines(net):
+        found = known & fits(net, turned(2 * candidate, ~none))
+        azimuth, mirror = torch.where(found & ~mirror, candidate, azimuth), mirror | found
+    return azimuth, torch.stack((*axes, mirror), -1).float()
+
+
+def _mirror_lines(net: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Azimuths [N] half-way from the first net vector to each net point of its length, with whether there is one."""
+    steps = torch.arange(-REACH, REACH + 1, dtype=net.dtype)
+    points = torch.cartesian_prod(steps, steps) @ net
+    first = torch.atan2(net[:, 0, 1], net[:, 0, 0])
+    alike = (points.norm(dim=-1) / net[:, :1].norm(dim=-1) - 1).abs() < NET_TOLERANCE
+    azimuth = ((torch.atan2(points[..., 1], points[..., 0]) + first[:, None]) / 2) % math.pi
+    return [(azimuth[:, k], alike[:, k]) for k in torch.nonzero(alike.any(0)).flatten().tolist()]
+
+
+def fits(net: Tensor, matrix: Tensor) -> Tensor:
+    """Whether matrices [N, 2, 2] (of columns) bring nets [N, 2, 2] (of rows) onto themselves."""
+    index = net @ matrix.transpose(1, 2) @ torch.linalg.inv(net)
+    return (index - index.round()).abs().amax((1, 2)) < NET_TOLERANCE
+
+
+def _difference(x: Tensor, inside: Tensor, matrix: Tensor) -> Tensor:
+    """Root mean square of x minus its image, [N], over that of two patterns that have nothing in common."""
+    image = _moved(x, matrix)
+    both = inside * (_moved(inside, matrix) > 0.97)
+    pixels = both.sum((1, 2)).clamp(min=1)
+    mean = ((x * both).sum((1, 2)) / pixels)[:, None, None]
+    spread = ((x - mean).square() * both).sum((1, 2)).clamp(min=1e-12)
+    return (((x - image).square() * both).sum((1, 2)) / (2 * spread)).sqrt()
+
+
+def _moved(x: Tensor, matrix: Tensor) -> Tensor:
+    grid = functional.affine_grid(functional.pad(matrix, (0, 1)), [len(x), 1, *x.shape[1:]], align_corners=False)
+    return functional.grid_sample(x[:, None], grid, mode="bicubic", padding_mode="border", align_corners=False)[:, 0]
+
+
+def _share(difference: Tensor, *, resampled: bool | Tensor) -> Tensor:
+    """Share s with (1 - s) / (1 + s), what a weighted mean leaves of a difference, as large as the one measured."""
+    quiet = torch.where(torch.as_tensor(resampled), RESAMPLED, EXACT)
+    left = torch.where(difference < quiet, 0.0, (difference / WHOLLY_BROKEN).clamp(max=1))
+    return (1 - left) / (1 + left)
