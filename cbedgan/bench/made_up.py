@@ -7,12 +7,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from cbedgan.gan.form import COLUMNS
+from cbedgan.gan.state import State
+from cbedgan.gan.train_config import TrainGanConfig
+from cbedgan.gan.training_data import Data
 from classifier.cache import open_or_build
 from classifier.dataset import StackSet
+from classifier.intensity import IntensityTransform
 from classifier.prefetch import Prefetch
 from classifier.spacegroup import ClassMap
 
 WRITE_AT_ONCE = 64  # stacks
+RADIUS = 0.4  # |g1|, of the disks of a square net
 
 
 def made_up_set(folder: Path, size: int, stacks: int, class_map: ClassMap) -> StackSet:
@@ -26,3 +32,16 @@ def made_up_set(folder: Path, size: int, stacks: int, class_map: ClassMap) -> St
     names = np.arange(stacks).astype(str)
     return StackSet(held.x, class_idx, torch.eye(len(class_map))[class_idx], names, names, names,
                     np.full(stacks, "simulated"), Prefetch(held))
+
+
+def made_up_training(config: TrainGanConfig, folder: Path, classes: int, device: torch.device) -> tuple[State, Data]:
+    """A training of a GAN at its start, on stacks of noise, at least one of each class and as many as a batch has."""
+    class_map, stacks = ClassMap(tuple(range(1, classes + 1))), max(classes, config.batch)
+    samples = made_up_set(folder, config.view.size_pixels, stacks, class_map)
+    forms = None
+    if config.network.disks is not None:
+        square = torch.tensor([1.0, 0.0, 0.0, 1.0, RADIUS, *[0.0] * (COLUMNS - 5)])
+        forms = square.expand(stacks, samples.x.shape[1], COLUMNS)
+    data = Data.build(samples, class_map, config, device, intensity=IntensityTransform(config.intensity, 1.0),
+                      forms=forms)
+    return State(config, data), data
