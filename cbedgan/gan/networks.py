@@ -285,6 +285,9 @@ def _pixels_to_patches(x: torch.Tensor, patch: int) -> torch.Tensor:
     if patch == 1:
         return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
     if x.ndim == 4:
-        return functional.pixel_unshuffle(x, patch).contiguous(memory_format=torch.channels_last)
+        # In one copy: the channels of a place come to lie together.
+        batch, channels, height, width = x.shape
+        x = x.reshape(batch, channels, height // patch, patch, width // patch, patch).permute(0, 2, 4, 1, 3, 5)
+        return x.reshape(batch, height // patch, width // patch, -1).permute(0, 3, 1, 2)
     batch, channels, length = x.shape
     return x.reshape(batch, channels, length // patch, patch).transpose(2, 3).reshape(batch, -1, length // patch)
