@@ -35,6 +35,10 @@ class Reports:
         self.events.write(state.images_seen, values)
         self.sheet.write(state)
 
+    def close(self) -> None:
+        """Close the event files."""
+        self.events.close()
+
 
 class ContactSheet:
     """Fixed real samples and latents of every group, drawn again at each report: what changes is the generator."""

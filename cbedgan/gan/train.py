@@ -82,8 +82,9 @@ def _run(config: TrainGanConfig, run: Run, held: Split, stacks: Path, classifier
         watch = config.watch and Watch(config.watch, data.samples, features, latent_dim=latent_dim, seed=config.seed)
         reports = Reports(run, sheet, watch, images_seen=state.images_seen)
     _loop(config, run, state, data, reports, ranks)
-    if not ranks.first:
+    if reports is None:
         return
+    reports.close()
 
     trained = TrainedGenerator(state.generator_ema.cpu().eval(), state.discriminator.cpu().eval(), config.network,
                                class_map, config.view, frame, transform, held.digest, held.stack_digest,
