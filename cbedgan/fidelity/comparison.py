@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from cbedgan.fidelity.brightness import brightness_figures
 from cbedgan.fidelity.coverage import Balls
+from cbedgan.fidelity.halves import Halvings
 from cbedgan.fidelity.kernel import kid, kid_floor
 from cbedgan.fidelity.measured import Measured
 from cbedgan.fidelity.symmetry import symmetry_figures
@@ -57,7 +57,7 @@ def pooled(made: Measured, reference: Measured, shown: Tensor | None, seed: int)
     return figures
 
 
-def floor_of_kid(real: Measured, halvings: np.ndarray) -> dict[str, float]:
-    """The KID of real halves over many halvings bool [H, n]: {} where there are too few materials."""
-    found = kid_floor(real.f, real.unit, halvings) if len(real) > 3 else None
+def floor_of_kid(real: Measured, halvings: Halvings) -> dict[str, float]:
+    """The KID of real halves over many halvings: {} where there are too few materials."""
+    found = kid_floor(real.f, real.unit, halvings)
     return {} if found is None else {"kid_mean": found["mean"], "kid_high": found["high"]}

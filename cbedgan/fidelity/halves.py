@@ -2,26 +2,49 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 
-def halves(class_idx: np.ndarray, material: np.ndarray, seed: int) -> np.ndarray:
-    """Put every other material of each class, in random order, into the candidate half: bool [N]."""
-    return many_halves(class_idx, material, 1, seed)[0]
+@dataclass(frozen=True, eq=False)
+class Halvings:
+    """H random halvings of M materials into P pairs, each of one class: reference and candidate, int64 [H, P].
 
+    class_idx: int64 [P], the same for all. Pairs, so that both halves hold every class alike often: the odd material of
+    a class is left out, another one each time.
+    """
 
-def many_halves(class_idx: np.ndarray, material: np.ndarray, times: int, seed: int) -> np.ndarray:
-    """So many independent halvings of the same stacks, bool [times, N]; which half gets an odd one is drawn too."""
-    random = np.random.default_rng([seed, 1])
-    names, first, of_sample = np.unique(material, return_index=True, return_inverse=True)
-    kind = class_idx[first]
-    start = np.searchsorted(np.sort(kind), kind)  # place at which the materials of one's own class begin in the order
-    chosen = np.zeros((times, len(names)), dtype=bool)
-    for each in chosen:
-        order = np.lexsort((random.random(len(names)), kind))
-        larger = random.integers(2, size=int(kind.max()) + 1) if times > 1 else np.ones(int(kind.max()) + 1, dtype=int)
-        each[order] = (np.arange(len(names)) - start[order]) % 2 == larger[kind[order]]
-    return chosen[:, of_sample]
+    reference: np.ndarray
+    candidate: np.ndarray
+    class_idx: np.ndarray
+
+    @classmethod
+    def draw(cls, class_idx: np.ndarray, material: np.ndarray, times: int, seed: int) -> Halvings:
+        """Halve the materials int64 [N] (codes 0 .. M - 1) of samples of class_idx [N] so many times."""
+        random = np.random.default_rng([seed, 1])
+        kind = class_idx[np.unique(material, return_index=True)[1]]
+        halves = np.empty((2, times, int((np.bincount(kind) // 2).sum())), dtype=np.int64)
+        for number in range(times):
+            order = np.lexsort((random.random(len(kind)), kind))
+            place = np.arange(len(kind)) - np.searchsorted(kind[order], kind[order])
+            paired = place < np.bincount(kind)[kind[order]] // 2 * 2
+            halves[0, number], halves[1, number] = (order[paired & (place % 2 == side)] for side in (0, 1))
+        return cls(halves[0], halves[1], kind[halves[0, 0]] if times else kind[:0])
+
+    def take(self, pairs: np.ndarray) -> Halvings:
+        """Some of the pairs: bool [P]."""
+        return Halvings(self.reference[:, pairs], self.candidate[:, pairs], self.class_idx[pairs])
+
+    def rows(self, material: np.ndarray, number: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Samples of one halving: rows int64 and pair of each, of the reference half and of the candidate half."""
+        found = []
+        for half in (self.reference[number], self.candidate[number]):
+            pair = np.full(int(material.max()) + 1, -1)
+            pair[half] = np.arange(len(half))
+            rows = np.flatnonzero(pair[material] >= 0)
+            found += [rows, pair[material[rows]]]
+        return tuple(found)
 
 
 def sample_rows(class_idx: np.ndarray, limit: int, seed: int) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cbedgan.fidelity.halves import Halvings
 from classifier.metrics import interval
 
 
@@ -34,15 +35,9 @@ class UnitKernel:
         return cls(sums.numpy(), np.bincount(first).astype(float), np.bincount(second).astype(float))
 
     def apart(self, times: np.ndarray) -> np.ndarray:
-        """Mean [R] over pairs of different materials of one set that holds its materials `times` [R, U] over."""
+        """Mean [R] over all pairs but those on the diagonal, of materials that are there `times` [R, U] over."""
         total = ((times @ self.sums) * times).sum(1) - times**2 @ np.diagonal(self.sums)
-        pairs = (times @ self.rows) ** 2 - times**2 @ self.rows**2
-        return np.divide(total, pairs, out=np.full(len(times), np.nan), where=pairs > 0)
-
-    def across(self, times: np.ndarray, other_times: np.ndarray) -> np.ndarray:
-        """Mean [R] over pairs of two sets that hold their materials times [R, U] and other_times [R, V] over."""
-        pairs = (times @ self.rows) * (other_times @ self.columns)
-        total = ((times @ self.sums) * other_times).sum(1)
+        pairs = (times @ self.rows) * (times @ self.columns) - times**2 @ (self.rows * self.columns)
         return np.divide(total, pairs, out=np.full(len(times), np.nan), where=pairs > 0)
 
 
@@ -50,32 +45,42 @@ def kid(f: Tensor, unit: np.ndarray, reference: Tensor, reference_unit: np.ndarr
         seed: int) -> dict[str, float] | None:
     """KID of features f [n, F] against reference [m, F], unbiased, with its 95 % interval; None for too few materials.
 
-    unit, reference_unit: the material of each sample (of a generated one: itself). The interval resamples materials of
-    both sets; pairs within a material are left out, so that drawing one twice does not count it as its own neighbour.
+    unit, reference_unit: which pair of materials of one class a sample belongs to, int64 [n] and [m]. Both sets so hold
+    every class alike often, and leaving out what lies within a pair, also across the sets (eq. 4 of Gretton et al.
+    2012, JMLR 13, 723), leaves every mean the same share of pairs of one class. The interval resamples pairs.
     """
-    if len(np.unique(unit)) < 2 or len(np.unique(reference_unit)) < 2:
+    if len(np.unique(unit)) < 2:
         return None
-    own, theirs = UnitKernel.between(f, unit, f, unit), UnitKernel.between(reference, reference_unit, reference,
-                                                                          reference_unit)
-    mixed = UnitKernel.between(f, unit, reference, reference_unit)
-    random = np.random.default_rng([seed, 2])
-    times, other = (np.concatenate([np.ones((1, n)), random.multinomial(n, np.full(n, 1 / n), size=replicates)])
-                    for n in mixed.sums.shape)
-    values = own.apart(times) + theirs.apart(other) - 2 * mixed.across(times, other)
+    kernels = [UnitKernel.between(*first, *second) for first, second in
+               (((f, unit), (f, unit)), ((reference, reference_unit),) * 2, ((f, unit), (reference, reference_unit)))]
+    count = len(kernels[0].rows)
+    drawn = np.random.default_rng([seed, 2]).multinomial(count, np.full(count, 1 / count), size=replicates)
+    own, theirs, mixed = (kernel.apart(np.concatenate([np.ones((1, count)), drawn])) for kernel in kernels)
+    values = own + theirs - 2 * mixed
     low, high = interval(values[1:]) if replicates else (np.nan, np.nan)
     return {"estimate": float(values[0]), "low": float(low), "high": float(high)}
 
 
-def kid_floor(f: Tensor, unit: np.ndarray, halvings: np.ndarray) -> dict[str, float] | None:
-    """KID between the halves of real features f [n, F], over halvings bool [H, n]: its mean and 95th percentile.
+def kid_floor(f: Tensor, unit: np.ndarray, halvings: Halvings) -> dict[str, float] | None:
+    """KID between the halves of real features f [n, F] of materials [n], over all halvings: mean and 95th percentile.
 
     The mean is about zero, as the KID is unbiased; what real halves of this size show by chance is the percentile.
     """
-    kernel = UnitKernel.between(f, unit, f, unit)
-    first = np.unique(unit, return_index=True)[1]
-    times = halvings[:, first].astype(float)
-    values = kernel.apart(times) + kernel.apart(1 - times) - 2 * kernel.across(times, 1 - times)
-    values = values[np.isfinite(values)]
-    if not len(values):
+    if halvings.reference.shape[1] < 2:
         return None
+    kernel = UnitKernel.between(f, unit, f, unit)
+    values = np.zeros(len(halvings.reference))
+    for one, other, weight in ((halvings.reference, halvings.reference, 1), (halvings.candidate, halvings.candidate, 1),
+                               (halvings.reference, halvings.candidate, -2)):
+        first, second = (_times(half, len(kernel.rows)) for half in (one, other))
+        total = ((first @ kernel.sums) * second).sum(1) - kernel.sums[one, other].sum(1)
+        pairs = (first @ kernel.rows) * (second @ kernel.rows) - (kernel.rows[one] * kernel.rows[other]).sum(1)
+        values += weight * total / pairs
     return {"mean": float(values.mean()), "high": float(np.quantile(values, 0.95))}
+
+
+def _times(half: np.ndarray, units: int) -> np.ndarray:
+    """How often each of the units is in each half int64 [H, P]: float64 [H, units] of 0 and 1."""
+    times = np.zeros((len(half), units))
+    np.put_along_axis(times, half, 1.0, axis=1)
+    return times

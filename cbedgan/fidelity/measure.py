@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from cbedgan.fidelity.comparison import distances, floor_of_kid, pooled
 from cbedgan.fidelity.coverage import Balls
 from cbedgan.fidelity.disks import disk_figures
 from cbedgan.fidelity.features import Features
-from cbedgan.fidelity.halves import halves, many_halves, sample_rows
+from cbedgan.fidelity.halves import Halvings, sample_rows
 from cbedgan.fidelity.measured import Measured
 from cbedgan.fidelity.memorisation import Neighbours, Training
 from cbedgan.fidelity.realness import convolutional, largest_auc, logistic, pixel_vectors
@@ -60,9 +60,9 @@ def measure(samples: StackSet, class_map: ClassMap, transform: IntensityTransfor
             held_out: StackSet | None = None) -> Assessment:
     """Compare generated stacks with the train part `samples`, "generated" and "real" (the floor) side by side.
 
-    generate: class_idx [M] -> x [M, C, *spatial]; features: x -> [M, F]. The real stacks are halved by material; the
-    generated ones, of the classes of one half, and that half itself are compared with the other half by the same
-    functions. held_out: real stacks of no material of the train part, for what has to be judged on such.
+    generate: class_idx [M] -> x [M, C, *spatial]; features: x -> [M, F]. The real stacks are halved by material; one
+    half, and generated stacks of the same classes, are compared with the other half by the same functions. held_out:
+    real stacks of no material of the train part, for what has to be judged on such.
     """
     rows = sample_rows(samples.class_idx.cpu().numpy(), effort.stacks, seed)
     chosen = torch.from_numpy(rows)
@@ -78,9 +78,8 @@ def measure(samples: StackSet, class_map: ClassMap, transform: IntensityTransfor
     shot = shot_class(materials)
 
     shown = None if real.residuals is None else shown_symmetries(real.residuals, real.class_idx, len(class_map))
-    half = halves(real.class_idx.numpy(), real.unit, seed)
-    figures: dict[str, Any] = {"samples": int(half.sum())}
-    figures |= _against_floor(real, paired, half, shot, shown, seed)
+    halvings = Halvings.draw(real.class_idx.numpy(), real.unit, HALVINGS, seed)
+    figures = _against_floor(real, paired, halvings, shot, shown, seed)
     training = Training.of(real.x, real.class_idx, torch.from_numpy(real.unit))
     neighbours, _ = training.judge(made.x)
     kind = shot[real.class_idx.numpy()]
@@ -90,7 +89,7 @@ def measure(samples: StackSet, class_map: ClassMap, transform: IntensityTransfor
     for name, found in figures["shots"].items():
         found["copies"] = copied[name]
     figures |= {"spread": _spread(made, real, class_map), "copies": copied[""],
-                "realness": _realness(real, paired, half, effort, seed),
+                "realness": _realness(real, paired, halvings, effort, seed),
                 "groups": _groups(real, made, neighbours, training, shown, class_map, materials)}
     if made.x.ndim == 4 and effort.disk_patterns:
         figures["disks"] = _disks(real, paired, transform, frame, effort, seed)
@@ -107,22 +106,25 @@ def _materials(samples: StackSet, class_map: ClassMap) -> np.ndarray:
     return np.bincount(pairs[0], minlength=len(class_map))
 
 
-def _against_floor(real: Measured, made: Measured, half: np.ndarray, shot: np.ndarray, shown: Tensor | None,
+def _against_floor(real: Measured, made: Measured, halvings: Halvings, shot: np.ndarray, shown: Tensor | None,
                    seed: int) -> dict[str, Any]:
-    """Distances to the reference half, of all groups and of each shot group pooled."""
-    kind, candidate = shot[real.class_idx.numpy()], torch.from_numpy(half)
-    halvings = many_halves(real.class_idx.numpy(), real.unit, HALVINGS, seed)
-    found = {"generated": pooled(made.take(candidate), real.take(~candidate), shown, seed),
-             "real": pooled(real.take(candidate), real.take(~candidate), shown, seed) | floor_of_kid(real, halvings)}
+    """Distances to the reference half, of all groups and of each shot group pooled; samples: in that half."""
+    def halves(of: Halvings) -> tuple[Measured, Measured, Measured]:
+        rows, pair, others, other_pair = of.rows(real.unit)
+        first, second = torch.from_numpy(rows), torch.from_numpy(others)
+        return (replace(made.take(first), unit=pair), replace(real.take(second), unit=other_pair),
+                replace(real.take(first), unit=pair))
+
+    generated, candidate, reference = halves(halvings)
+    found = {"samples": len(reference), "generated": pooled(generated, reference, shown, seed),
+             "real": pooled(candidate, reference, shown, seed) | floor_of_kid(real, halvings)}
     shots = {}
     for name in SHOT_CLASSES:
-        own = torch.from_numpy(kind == name)
-        if own.any():
-            reference = real.take(own & ~candidate)
-            shots[name] = {
-                "generated": distances(made.take(own & candidate), reference, seed),
-                "real": distances(real.take(own & candidate), reference, seed)
-                | floor_of_kid(real.take(own), halvings[:, own.numpy()])}
+        own = halvings.take(shot[halvings.class_idx] == name)
+        if own.class_idx.size:
+            generated, candidate, reference = halves(own)
+            shots[name] = {"generated": distances(generated, reference, seed),
+                           "real": distances(candidate, reference, seed) | floor_of_kid(real, own)}
     return found | {"shots": shots}
 
 
@@ -135,8 +137,9 @@ def _spread(made: Measured, real: Measured, class_map: ClassMap) -> dict[str, An
             "alarm": [class_map.space_group(k) for k in found["alarm"]]}
 
 
-def _realness(real: Measured, made: Measured, half: np.ndarray, effort: Effort, seed: int) -> dict[str, Any]:
+def _realness(real: Measured, made: Measured, halvings: Halvings, effort: Effort, seed: int) -> dict[str, Any]:
     """AUC of real against generated by each view of the stacks, beside that of one real half against the other."""
+    half = np.isin(real.unit, halvings.candidate[0])
     vectors = pixel_vectors(torch.cat([real.x, made.x]), seed)
     views = {"features": (real.f, made.f, logistic),
              "pixels": (vectors[:len(real)], vectors[len(real):], logistic)}
@@ -167,7 +170,7 @@ def _groups(real: Measured, made: Measured, neighbours: Neighbours, training: Tr
                "spread_pixels": pixels.get(k), "symmetry": symmetry.get(k, {}).get("ratio"),
                "symmetry_difference": symmetry.get(k, {}).get("difference"),
                "coverage": None if inside is None else balls.coverage(inside[mine][:, own]),
-               "copies": near.get("share"), "close": near.get("close"), "authenticity": near.get("authenticity")}
+               "copies": near.get("share"), "authenticity": near.get("authenticity")}
         if made.brightness is not None:
             row |= brightness_figures(made.brightness.take(mine), real.brightness.take(own))
         rows.append(row)
@@ -191,6 +194,4 @@ def _held_out(real: Measured, made: Measured, held_out: StackSet, training: Trai
     learned = {name: accuracy_score(
         *((one.f, others.f) if one.azimuthal is None else (one.azimuthal, others.azimuthal)), one.class_idx.numpy(),
         others.class_idx.numpy(), others.unit, shot, seed) for name, one in (("generated", made), ("real", real))}
-    return {"held_out": {"samples": len(others), "copies": training.judge(others.x)[1],
-                         "generated": distances(made, others, seed), "real": distances(real, others, seed)},
-            "accuracy": learned}
+    return {"held_out": {"samples": len(others), "copies": training.judge(others.x)[1]}, "accuracy": learned}

@@ -57,14 +57,15 @@ def flipped(x: Tensor, number: int) -> Tensor:
 class Training:
     """Training stacks x [m, C, *spatial] and how far they lie apart.
 
-    own: nearest stack of another material; within: distance [m] to the nearest of another material of the own group,
-    of any group where that has none; threshold [m]: below it lies one in a hundred of the values `within` of the group.
+    own: nearest stack of another material; scale [m]: of each stack's group, the median distance of its stacks to the
+    nearest of another material of the group (of any group, where it has one material); threshold: below it lies one in
+    a hundred of the distances `own`, each in units of the scale of the group it leads to.
     """
 
     x: Tensor
     own: Neighbours
-    within: Tensor
-    threshold: Tensor
+    scale: Tensor
+    threshold: float
 
     @classmethod
     def of(cls, x: Tensor, class_idx: Tensor, material: Tensor) -> Training:
@@ -73,10 +74,10 @@ class Training:
         own = nearest(x, x, same)
         within = nearest(x, x, same | (class_idx[:, None] != class_idx[None])).distance
         within = torch.where(within < torch.inf, within, own.distance)
-        threshold = torch.empty_like(within)
+        scale = torch.empty_like(within)
         for k in class_idx.unique().tolist():
-            threshold[class_idx == k] = within[class_idx == k].quantile(COPY_QUANTILE)
-        return cls(x, own, within, threshold)
+            scale[class_idx == k] = within[class_idx == k].median()
+        return cls(x, own, scale, float((own.distance / scale[own.row]).quantile(COPY_QUANTILE)))
 
     def judge(self, x: Tensor) -> tuple[Neighbours, dict[str, float]]:
         """Nearest training stack of each of the stacks x [n, C, *spatial], and the figures of all of them."""
@@ -86,24 +87,21 @@ class Training:
     def figures(self, found: Neighbours) -> dict[str, float]:
         """What the nearest training stacks of some stacks say; {} where there is one training material, or no stack.
 
-        distance_ratio: median nearest distance over that between training materials; share: of copies, nearer than the
-        threshold of that training stack's group (0.01 for stacks as independent as materials are); close: share of
-        those nearer than a third of the way from that training stack to another of its group (the rule of Yoon et al.
-        2023); authenticity: share of those farther than that is from its own nearest (Alaa et al. 2022, arXiv
-        2102.08921).
+        share: of copies, nearer than the threshold (0.01 for stacks as independent as materials are); distance_ratio:
+        median nearest distance over that between training materials; authenticity: share of stacks farther from their
+        nearest training stack than that is from its own (Alaa et al. 2022, arXiv 2102.08921). A blurred stack is near
+        to many training stacks: it lowers the authenticity, though it copies none.
         """
         between = self.own.distance[self.own.distance < torch.inf]
         if not len(between) or not len(found.distance):
             return {}
-        distance, row = found.distance, found.row
-        return {"distance_ratio": float(distance.median() / between.median()),
-                "share": float((distance < self.threshold[row]).float().mean()),
-                "close": float((distance < self.within[row] / 3).float().mean()),
-                "authenticity": float((distance > self.own.distance[row]).float().mean())}
+        return {"share": float((self.nearness(found) < self.threshold).float().mean()),
+                "distance_ratio": float(found.distance.median() / between.median()),
+                "authenticity": float((found.distance > self.own.distance[found.row]).float().mean())}
 
     def nearness(self, found: Neighbours) -> Tensor:
-        """Distance to the nearest training stack over that stack's own to another of its group, [n]: 0 for a copy."""
-        return found.distance / self.within[found.row]
+        """Distance to the nearest training stack in units of the scale of that stack's group, [n]: 0 for a copy."""
+        return found.distance / self.scale[found.row]
 
 
 def _comparable(x: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor
 from cbedgan.fidelity.collapse import spread_ratio
 from cbedgan.fidelity.coverage import Balls
 from cbedgan.fidelity.features import Features
-from cbedgan.fidelity.halves import halves, sample_rows
+from cbedgan.fidelity.halves import sample_rows
 from cbedgan.fidelity.kernel import kid
 from cbedgan.fidelity.memorisation import Training
 from cbedgan.fidelity.symmetry import shown_symmetries, symmetry_figures, symmetry_residuals
@@ -46,7 +46,6 @@ class Watch:
         materials_of_class = np.array([len(np.unique(samples.material[labels.numpy() == k]))
                                        for k in range(int(labels.max()) + 1)])
         self.few = torch.from_numpy(shot_class(materials_of_class) == "few")[self.class_idx]
-        self.half = torch.from_numpy(halves(self.class_idx.numpy(), material, seed))
         self.material, self.real = torch.from_numpy(material), features(x)
         self.training = Training.of(x, self.class_idx, self.material)
         self.residuals = symmetry_residuals(x)
@@ -64,7 +63,7 @@ class Watch:
     def look(self, state: Any) -> dict[str, float]:
         """Figures of state.generator_ema by name, the same for the same weights; what cannot be measured is left out.
 
-        kid and coverage against the reference half, of all groups and (_few) of those with few materials;
+        kid and coverage of all groups and (_few) of those with few materials;
         spread_alarms: collapsed groups; copies: share of the watched stacks; symmetry_ratio: generated over real.
         """
         begun = time.perf_counter()
@@ -72,14 +71,13 @@ class Watch:
         f = self.features(made)
         figures = {}
         for name, chosen in (("", torch.ones_like(self.few)), ("_few", self.few)):
-            mine, reference = self.half & chosen, ~self.half & chosen
-            found = kid(f[mine], np.arange(int(mine.sum())), self.real[reference], self.material[reference].numpy(),
-                        replicates=0, seed=0)
-            balls = Balls.around(self.real[reference], self.material[reference])
+            own = self.material[chosen]
+            found = kid(f[chosen], own.numpy(), self.real[chosen], own.numpy(), replicates=0, seed=0)
+            balls = Balls.around(self.real[chosen], own)
             if found is not None:
                 figures[f"kid{name}"] = found["estimate"]
-            if balls is not None and mine.any():
-                figures[f"coverage{name}"] = balls.coverage(balls.holding(f[mine]))
+            if balls is not None:
+                figures[f"coverage{name}"] = balls.coverage(balls.holding(f[chosen]))
         figures["spread_alarms"] = float(len(spread_ratio(f, self.class_idx, self.real, self.class_idx)["alarm"]))
         copied = self.training.judge(made)[1]
         if copied:

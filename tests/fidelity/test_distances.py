@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from cbedgan.fidelity.coverage import Balls
-from cbedgan.fidelity.halves import halves, many_halves, sample_rows
+from cbedgan.fidelity.halves import Halvings, sample_rows
 from cbedgan.fidelity.kernel import kid, kid_floor
 from cbedgan.fidelity.torch_fidelity_figures import torch_fidelity_figures
 from cbedgan.fidelity.wasserstein import sliced_wasserstein, wasserstein_1
@@ -37,29 +37,36 @@ def test_wasserstein_takes_sets_of_different_size():
     assert np.isnan(wasserstein_1(torch.zeros(0), torch.ones(3)))
 
 
-def test_kid_of_two_points_is_that_by_hand():
-    # Kernel (x y + 1)^3 of one feature: 1 between 0 and 2, 125 between 2 and 2.
+def test_kid_of_two_pairs_is_that_by_hand():
+    # Kernel (x y + 1)^3 of one feature: 1 between 0 and anything, 125 between 2 and 2; pairs (0, 2) and (2, 2).
     f, other = torch.tensor([[0.0], [2.0]]), torch.tensor([[2.0], [2.0]])
     found = kid(f, np.arange(2), other, np.arange(2), replicates=0, seed=0)
-    assert found["estimate"] == pytest.approx(1 + 125 - 2 * (1 + 1 + 125 + 125) / 4)
+    assert found["estimate"] == pytest.approx(1 + 125 - 2 * (1 + 125) / 2)
     assert kid(f[:1], np.arange(1), other, np.arange(2), replicates=0, seed=0) is None
 
 
 def test_kid_leaves_out_pairs_within_a_material_and_its_interval_holds_the_truth():
-    points, other = normal(60), normal(80)
-    alone = kid(points, np.arange(60), other, np.arange(80), replicates=0, seed=0)
-    doubled = kid(points.repeat(2, 1), np.tile(np.arange(60), 2), other, np.arange(80), replicates=200, seed=0)
+    points, other, unit = normal(60), normal(60), np.arange(60)
+    alone = kid(points, unit, other, unit, replicates=0, seed=0)
+    doubled = kid(points.repeat(2, 1), np.tile(unit, 2), other, unit, replicates=200, seed=0)
     assert doubled["estimate"] == pytest.approx(alone["estimate"])
     assert doubled["low"] < 0 < doubled["high"]
-    apart = kid(points + 1, np.arange(60), other, np.arange(80), replicates=200, seed=0)
+    apart = kid(points + 1, unit, other, unit, replicates=200, seed=0)
     assert 0 < apart["low"] < apart["estimate"] < apart["high"]
 
 
-def test_the_floor_of_the_kid_is_about_zero_and_lies_below_that_of_a_shift():
-    f, unit, kind = normal(120), np.arange(120), np.arange(120) % 3
-    floor = kid_floor(f, unit, many_halves(kind, unit, 100, seed=0))
-    shifted = kid(f + 1, unit, normal(120), unit, replicates=0, seed=0)["estimate"]
-    assert abs(floor["mean"]) < floor["high"] < shifted / 5
+def test_the_floor_of_the_kid_has_mean_zero_though_classes_lie_far_apart():
+    kind, unit = np.repeat(np.arange(20), 6), np.arange(120)
+    f = normal(120) + 2 * normal(20).repeat_interleave(6, 0)
+    halvings = Halvings.draw(kind, unit, 200, seed=0)
+    floor = kid_floor(f, unit, halvings)
+    shifted = kid(f + 1, unit, f[torch.randperm(120, generator=NORMAL)], unit, replicates=0, seed=0)["estimate"]
+    assert abs(floor["mean"]) < floor["high"] / 3 and 0 < floor["high"] < shifted / 5
+    # The candidate half of the same halving, judged as generated stacks are, is one of these values.
+    rows, pair, others, other_pair = halvings.rows(unit)
+    one = kid(f[others], other_pair, f[rows], pair, replicates=0, seed=0)["estimate"]
+    assert kid_floor(f, unit, Halvings(halvings.reference[:1], halvings.candidate[:1], halvings.class_idx)
+                     )["mean"] == pytest.approx(one)
 
 
 def test_kid_agrees_with_torch_fidelity():
@@ -99,13 +106,17 @@ def test_radii_reach_over_materials():
     assert Balls.around(reference, torch.zeros(6)) is None
 
 
-def test_halves_share_no_material_and_keep_the_classes():
-    class_idx, material = np.repeat([0, 1], 20), np.repeat(np.arange(20), 2)
-    half = halves(class_idx, material, seed=3)
-    assert not set(material[half]) & set(material[~half])
-    assert [half[class_idx == k].sum() for k in (0, 1)] == [10, 10]
-    several = many_halves(class_idx, material, 8, seed=3)
-    assert len({tuple(row) for row in several}) == 8 and (several.sum(1) == 20).all()
+def test_halves_share_no_material_and_hold_every_class_alike_often():
+    class_idx, material = np.repeat([0, 1, 2], [20, 22, 2]), np.repeat(np.arange(22), 2)
+    halvings = Halvings.draw(class_idx, material, 8, seed=3)
+    for number in range(8):
+        rows, pair, others, other_pair = halvings.rows(material, number)
+        assert not set(material[rows]) & set(material[others])
+        assert [np.bincount(class_idx[each]).tolist() for each in (rows, others)] == [[10, 10]] * 2
+        assert (np.bincount(pair) == 2).all() and (class_idx[rows][np.argsort(pair, kind="stable")]
+                                                   == class_idx[others][np.argsort(other_pair, kind="stable")]).all()
+    assert len({tuple(row) for row in halvings.reference}) == 8
+    assert halvings.take(halvings.class_idx == 1).reference.shape == (8, 5)
 
 
 def test_few_stacks_are_drawn_with_the_rare_classes_whole():

@@ -32,17 +32,17 @@ def test_copies_are_seen_though_energies_of_one_material_lie_close():
     training = Training.of(real, GROUP.repeat_interleave(2), torch.arange(50).repeat_interleave(2))
     _, fresh = training.judge(stacks(60))
     _, copied = training.judge(real.flip(-1) + 1e-3 * stacks(100))
-    assert fresh["share"] < 0.2 and fresh["close"] == 0 and 0.9 < fresh["distance_ratio"] < 1.1
+    assert fresh["share"] < 0.2 and 0.9 < fresh["distance_ratio"] < 1.1
     assert fresh["authenticity"] > 0.3
-    assert copied == {"share": 1.0, "close": 1.0, "authenticity": 0.0,
+    assert copied == {"share": 1.0, "authenticity": 0.0,
                       "distance_ratio": pytest.approx(0.0, abs=0.01)}
 
 
-def test_a_group_whose_materials_lie_far_apart_has_a_threshold_of_its_own():
+def test_a_group_whose_materials_lie_far_apart_has_a_scale_of_its_own():
     near, wide = stacks(20), 10 * stacks(4)
     near[:] = near[:1] + 0.1 * near
     training = Training.of(torch.cat([near, wide]), torch.tensor([0] * 20 + [1] * 4), torch.arange(24))
-    assert training.threshold[20:].min() > 20 * training.threshold[:20].max()
+    assert training.scale[20:].min() > 20 * training.scale[:20].max()
     # Far beyond what separates the stacks of the first group, and yet a copy in the second.
     _, found = training.judge(wide + 0.5 * stacks(4))
     assert found["share"] == 1.0 and found["authenticity"] == 0.0
