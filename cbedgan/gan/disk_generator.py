@@ -18,7 +18,6 @@ from cbedgan.gan.disk_layout import NODES, DiskLayout, lay_out, neighbours, node
 from cbedgan.gan.disk_statistics import coefficient_statistics, total_statistics
 from cbedgan.gan.form import COLUMNS, INVARIANTS, invariants
 from cbedgan.gan.networks import NetworkConfig
-from cbedgan.gan.sampled_product import sampled_product
 from cbedgan.gan.zernike import modes, moved, polynomials
 from classifier.intensity import IntensityTransform
 from classifier.spacegroup import ClassMap
