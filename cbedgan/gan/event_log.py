@@ -7,6 +7,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from classifier.atomic import room_needed
+
 
 class EventLog:
     """Event files of a run folder; without the package `tensorboard` a notice, and nothing is written.
@@ -15,6 +17,7 @@ class EventLog:
     """
 
     def __init__(self, folder: Path, *, images_seen: int) -> None:
+        self.folder = folder
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
@@ -30,9 +33,10 @@ class EventLog:
         """Add one value for each name and see that it is on the disk, as a line of metrics.jsonl is."""
         if self.writer is None:
             return
-        for name, value in values.items():
-            self.writer.add_scalar(name, value, images_seen)
-        self.writer.flush()
+        with room_needed(self.folder):
+            for name, value in values.items():
+                self.writer.add_scalar(name, value, images_seen)
+            self.writer.flush()
 
     def close(self) -> None:
         """Close the files."""

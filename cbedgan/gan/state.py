@@ -14,12 +14,13 @@ from cbedgan.gan.build import build_generator
 from cbedgan.gan.networks import Discriminator
 from cbedgan.gan.sampler import Sampler
 from cbedgan.gan.train_config import TrainGanConfig
-from cbedgan.gan.training_data import SHOTS, Data
+from cbedgan.gan.training_data import Data
 from classifier.checkpoint import load_checkpoint, save_checkpoint
 from classifier.errors import reported
+from classifier.metrics import SHOT_CLASSES
 
 NETWORKS = ("discriminator", "generator")  # in the order of their steps
-TERMS = ("loss_d", "loss_g", "twins", "r1", "r2", *(f"real_wins_{shots}" for shots in SHOTS),
+TERMS = ("loss_d", "loss_g", "twins", "r1", "r2", *(f"real_wins_{shots}" for shots in SHOT_CLASSES),
          *(f"skipped_{network}" for network in NETWORKS))
 TALLIES = ("sums", "counts", "skipped", "augment_probability")
 
@@ -54,7 +55,7 @@ class State:
         # Sums and numbers of the finite terms stay on the device until somebody asks: a step never waits for the host.
         self.sums, self.counts = torch.zeros(2, len(TERMS), dtype=torch.float64, device=device)
         self.skipped = torch.zeros(2, dtype=torch.float64, device=device)
-        self.augment_probability = torch.full((len(SHOTS),), config.augment_probability, device=device)
+        self.augment_probability = torch.full((len(SHOT_CLASSES),), config.augment_probability, device=device)
         self.head_weights = head_weights(2 if config.network.unconditional_pixels else 1, config.unconditional_weight,
                                          device)
         self.adapts = config.adaptive is not None
@@ -111,7 +112,7 @@ class State:
             return {}
         found = {name: total / number for name, total, number in zip(TERMS, sums, counts, strict=True) if number}
         if self.adapts:
-            shares = zip(SHOTS, self.augment_probability.tolist(), strict=True)
+            shares = zip(SHOT_CLASSES, self.augment_probability.tolist(), strict=True)
             found |= {f"augment_probability_{shots}": share for shots, share in shares}
         return found
 

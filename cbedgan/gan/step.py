@@ -14,7 +14,8 @@ from cbedgan.gan.ema import ema_decay, update_ema
 from cbedgan.gan.networks import Generator
 from cbedgan.gan.state import State
 from cbedgan.gan.train_config import TrainGanConfig
-from cbedgan.gan.training_data import SHOTS, Data
+from cbedgan.gan.training_data import Data
+from classifier.metrics import SHOT_CLASSES
 from classifier.ranks import Ranks
 
 
@@ -65,7 +66,7 @@ def take_step(state: State, config: TrainGanConfig, data: Data, ranks: Ranks) ->
     if config.adaptive is not None:
         moved = adapted(state.augment_probability, wins, pairs, config.adaptive)
         state.augment_probability = torch.where(skipped_d > 0, state.augment_probability, moved)
-    by_shots = [{f"real_wins_{name}": values[k] for k, name in enumerate(SHOTS)} for values in (wins, pairs)]
+    by_shots = [{f"real_wins_{name}": values[k] for k, name in enumerate(SHOT_CLASSES)} for values in (wins, pairs)]
     state.count(terms | terms_g | by_shots[0] | {"skipped_discriminator": skipped_d, "skipped_generator": skipped_g},
                 by_shots[1])
     state.skipped += torch.stack((skipped_d, skipped_g))

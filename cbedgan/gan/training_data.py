@@ -12,10 +12,9 @@ from cbedgan.gan.form_bank import FormBank
 from cbedgan.gan.train_config import TrainGanConfig
 from classifier.dataset import StackSet
 from classifier.intensity import IntensityTransform
+from classifier.metrics import SHOT_CLASSES, materials_per_class, shot_class
 from classifier.sampling import Strata
 from classifier.spacegroup import ClassMap
-
-SHOTS = ("few", "medium", "many")
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,9 +37,8 @@ class Data:
               intensity: IntensityTransform, forms: Tensor | None = None) -> Data:
         """Order the samples for drawing and move them to the device."""
         strata = Strata.build(samples.class_idx.numpy(), samples.material)
-        materials = torch.zeros(len(class_map), dtype=torch.int64)
-        materials[: len(strata.class_size)] = torch.from_numpy(strata.class_size)
-        shots = (materials > 20).long() + (materials >= 100).long()
+        materials = materials_per_class(samples.class_idx.numpy(), samples.material, len(class_map))
+        shots = torch.tensor([SHOT_CLASSES.index(name) for name in shot_class(materials)])
         counts = torch.bincount(samples.class_idx, minlength=len(class_map))
         noise = effective_number_noise(counts, config.class_noise, config.class_noise_beta)
         bank = None if forms is None else FormBank(forms, samples.class_idx.cpu())

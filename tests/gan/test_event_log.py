@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -37,3 +39,24 @@ def test_without_the_package_one_notice_says_so(tmp_path, monkeypatch, capsys):
     log.write(16, {"loss_g": 1.0})
     log.close()
     assert capsys.readouterr().err.count("install the extra `tensorboard`") == 1 and not list(tmp_path.iterdir())
+
+
+FILL = """
+import resource, sys
+from pathlib import Path
+from cbedgan.gan.event_log import EventLog
+log = EventLog(Path(sys.argv[1]), images_seen=0)
+resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+try:
+    for step in range(200):
+        log.write(step, {"loss_g": 1.0})
+except ValueError as error:
+    print(error)
+"""
+
+
+def test_a_disk_without_room_is_one_message(tmp_path):
+    pytest.importorskip("tensorboard", reason="needs the package tensorboard")
+    done = subprocess.run([sys.executable, "-c", FILL, str(tmp_path)], capture_output=True, text=True,
+                          cwd=Path(__file__).parents[2])
+    assert done.stdout.startswith(f"{tmp_path}: the disk must have room"), done.stderr
