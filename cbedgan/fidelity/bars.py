@@ -30,7 +30,7 @@ def summary(figures: dict[str, Any]) -> list[dict[str, Any]]:
         _row("real against synthetic, AUC", realness.get("estimate"), found.get("estimate"), at_most=LARGEST_AUC),
         _row("symmetry residual, generated over real", figures["generated"].get("symmetry_ratio"),
              figures["real"].get("symmetry_ratio"), at_most=LARGEST_SYMMETRY_RATIO),
-        _row("collapsed groups", collapsed, 0 if collapsed is not None else None, at_most=0),
+        _row("collapsed groups", collapsed, len(figures["spread"]["alarm_real"]), at_most=0),
         _row("share of copies", figures["copies"].get("share"),
              figures.get("held_out", {}).get("copies", {}).get("share"), at_most=LARGEST_COPIES),
     ]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -11,18 +9,22 @@ from torch import Tensor
 SPREAD_ALARM = 0.5
 
 
-def spread_ratio(f: Tensor, class_idx: Tensor, real: Tensor, real_class: Tensor) -> dict[str, Any]:
-    """Mean distance between two generated samples of a class over that of two real ones, per class with both.
+def spread_ratio(x: Tensor, class_idx: Tensor, real: Tensor, real_class: Tensor) -> dict[int, float]:
+    """Mean distance between two generated samples of a class over that of two real ones, by class that has both.
 
-    f [n, F], real [m, F]: features, or pixels. "alarm" lists the classes below one half: the sign of collapse.
+    x [n, ...], real [m, ...]: features or pixels.
     """
     ratio = {}
     for k in real_class.unique().tolist():
-        mine, theirs = (mean_distance(x[c == k]) for x, c in ((f, class_idx), (real, real_class)))
+        mine, theirs = (mean_distance(x[c == k].flatten(1)) for x, c in ((x, class_idx), (real, real_class)))
         if np.isfinite(mine) and np.isfinite(theirs) and theirs > 0:
             ratio[k] = mine / theirs
-    return {"ratio": ratio, "median": float(np.median(list(ratio.values()))) if ratio else None,
-            "alarm": [k for k, value in ratio.items() if value < SPREAD_ALARM]}
+    return ratio
+
+
+def collapsed(*ratios: dict[int, float]) -> list[int]:
+    """Classes that any of the ratios, of features or of pixels, finds below one half: the sign of collapse."""
+    return sorted({k for ratio in ratios for k, value in ratio.items() if value < SPREAD_ALARM})
 
 
 def mean_distance(x: Tensor) -> float:

@@ -13,7 +13,7 @@ from torch import Tensor
 from cbedgan.fidelity.accuracy import accuracy_score
 from cbedgan.fidelity.bars import summary
 from cbedgan.fidelity.brightness import brightness_figures
-from cbedgan.fidelity.collapse import spread_ratio
+from cbedgan.fidelity.collapse import collapsed, spread_ratio
 from cbedgan.fidelity.comparison import distances, floor_of_kid, pooled
 from cbedgan.fidelity.coverage import Balls
 from cbedgan.fidelity.disks import disk_figures
@@ -88,9 +88,9 @@ def measure(samples: StackSet, class_map: ClassMap, transform: IntensityTransfor
         figures["shots"]}
     for name, found in figures["shots"].items():
         found["copies"] = copied[name]
-    figures |= {"spread": _spread(made, real, class_map), "copies": copied[""],
-                "realness": _realness(real, paired, halvings, effort, seed),
-                "groups": _groups(real, made, neighbours, training, shown, class_map, materials)}
+    figures["spread"] = _spread(made, real, halvings, class_map)
+    figures |= {"copies": copied[""], "realness": _realness(real, paired, halvings, effort, seed),
+                "groups": _groups(real, made, neighbours, training, shown, figures["spread"], class_map, materials)}
     if made.x.ndim == 4 and effort.disk_patterns:
         figures["disks"] = _disks(real, paired, transform, frame, effort, seed)
     if held_out is not None and len(held_out):
@@ -128,13 +128,22 @@ def _against_floor(real: Measured, made: Measured, halvings: Halvings, shot: np.
     return found | {"shots": shots}
 
 
-def _spread(made: Measured, real: Measured, class_map: ClassMap) -> dict[str, Any]:
-    """Collapse of each space group: the ratio in features, which raises the alarm, and in pixels."""
-    found = spread_ratio(made.f, made.class_idx, real.f, real.class_idx)
-    pixels = spread_ratio(made.x.flatten(1), made.class_idx, real.x.flatten(1), real.class_idx)["ratio"]
-    return {**found, "ratio": {str(class_map.space_group(k)): value for k, value in found["ratio"].items()},
+def _spread(made: Measured, real: Measured, halvings: Halvings, class_map: ClassMap) -> dict[str, Any]:
+    """Collapse of each space group: ratios of features and of pixels, either of which raises the alarm.
+
+    alarm_real: the groups in which the candidate half of the real stacks would raise it.
+    """
+    def ratios(one: Measured, other: Measured) -> tuple[dict[int, float], dict[int, float]]:
+        return (spread_ratio(one.f, one.class_idx, other.f, other.class_idx),
+                spread_ratio(one.x, one.class_idx, other.x, other.class_idx))
+
+    half = torch.from_numpy(np.isin(real.unit, halvings.candidate[0]))
+    features, pixels = ratios(made, real)
+    return {"ratio": {str(class_map.space_group(k)): value for k, value in features.items()},
             "pixels": {str(class_map.space_group(k)): value for k, value in pixels.items()},
-            "alarm": [class_map.space_group(k) for k in found["alarm"]]}
+            "median": float(np.median(list(features.values()))) if features else None,
+            "alarm": [class_map.space_group(k) for k in collapsed(features, pixels)],
+            "alarm_real": [class_map.space_group(k) for k in collapsed(*ratios(real.take(half), real))]}
 
 
 def _realness(real: Measured, made: Measured, halvings: Halvings, effort: Effort, seed: int) -> dict[str, Any]:
@@ -151,23 +160,23 @@ def _realness(real: Measured, made: Measured, halvings: Halvings, effort: Effort
 
 
 def _groups(real: Measured, made: Measured, neighbours: Neighbours, training: Training, shown: Tensor | None,
-            class_map: ClassMap, materials: np.ndarray) -> list[dict[str, Any]]:
+            spread: dict[str, Any], class_map: ClassMap, materials: np.ndarray) -> list[dict[str, Any]]:
     """One row a space group, by number of training materials: what can be said of it alone."""
     balls = Balls.around(real.f, torch.from_numpy(real.unit))
     inside = None if balls is None else balls.holding(made.f)
     symmetry = {} if shown is None else symmetry_figures(
         made.residuals, made.class_idx, real.residuals, real.class_idx, shown).get("groups", {})
-    spread, pixels = (spread_ratio(a.flatten(1), made.class_idx, b.flatten(1), real.class_idx)["ratio"]
-                      for a, b in ((made.f, real.f), (made.x, real.x)))
     rows = []
     for k in np.argsort(-materials, kind="stable").tolist():
         own, mine = real.class_idx == k, made.class_idx == k
         if not own.any():
             continue
         near = training.figures(neighbours.take(mine))
-        row = {"space_group": class_map.space_group(k), "shot": str(shot_class(materials[k:k + 1])[0]),
-               "materials": int(materials[k]), "generated": int(mine.sum()), "spread": spread.get(k),
-               "spread_pixels": pixels.get(k), "symmetry": symmetry.get(k, {}).get("ratio"),
+        number = class_map.space_group(k)
+        row = {"space_group": number, "shot": str(shot_class(materials[k:k + 1])[0]),
+               "materials": int(materials[k]), "generated": int(mine.sum()),
+               "spread": spread["ratio"].get(str(number)), "spread_pixels": spread["pixels"].get(str(number)),
+               "symmetry": symmetry.get(k, {}).get("ratio"),
                "symmetry_difference": symmetry.get(k, {}).get("difference"),
                "coverage": None if inside is None else balls.coverage(inside[mine][:, own]),
                "copies": near.get("share"), "authenticity": near.get("authenticity")}

@@ -10,7 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from cbedgan.fidelity.collapse import spread_ratio
+from cbedgan.fidelity.collapse import collapsed, spread_ratio
 from cbedgan.fidelity.coverage import Balls
 from cbedgan.fidelity.features import Features
 from cbedgan.fidelity.halves import sample_rows
@@ -47,7 +47,7 @@ class Watch:
                                        for k in range(int(labels.max()) + 1)])
         self.few = torch.from_numpy(shot_class(materials_of_class) == "few")[self.class_idx]
         self.material, self.real = torch.from_numpy(material), features(x)
-        self.training = Training.of(x, self.class_idx, self.material)
+        self.x, self.training = x, Training.of(x, self.class_idx, self.material)
         self.residuals = symmetry_residuals(x)
         self.shown = None if self.residuals is None else shown_symmetries(self.residuals, self.class_idx,
                                                                           len(materials_of_class))
@@ -78,7 +78,9 @@ class Watch:
                 figures[f"kid{name}"] = found["estimate"]
             if balls is not None:
                 figures[f"coverage{name}"] = balls.coverage(balls.holding(f[chosen]))
-        figures["spread_alarms"] = float(len(spread_ratio(f, self.class_idx, self.real, self.class_idx)["alarm"]))
+        ratios = (spread_ratio(*pair, self.class_idx) for pair in ((f, self.class_idx, self.real),
+                                                                  (made, self.class_idx, self.x)))
+        figures["spread_alarms"] = float(len(collapsed(*ratios)))
         copied = self.training.judge(made)[1]
         if copied:
             figures["copies"] = copied["share"]

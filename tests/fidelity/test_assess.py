@@ -110,10 +110,11 @@ def test_the_bars_are_those_of_the_project():
                "generated": {"symmetry_ratio": 1.25}, "real": {"symmetry_ratio": 1.0},
                "realness": {"view": "pixels", "estimate": 0.76,
                             "views": {"pixels": {"real": {"estimate": 0.5}}}},
-               "spread": {"ratio": {"225": 0.9}, "alarm": []}, "copies": {"share": 0.02}}
+               "spread": {"ratio": {"225": 0.9}, "alarm": [], "alarm_real": []}, "copies": {"share": 0.02}}
     assert [row["met"] for row in summary(figures)] == [True, False, False, True, True, False]
     assert [row["real"] for row in summary(figures)] == [0.01, 0.9, 0.5, 1.0, 0, None]
-    nothing = {"shots": {}, "generated": {}, "real": {}, "spread": {"ratio": {}, "alarm": []}, "copies": {}}
+    nothing = {"shots": {}, "generated": {}, "real": {}, "copies": {},
+               "spread": {"ratio": {}, "alarm": [], "alarm_real": []}}
     assert {row["met"] for row in summary(nothing)} == {None}
 
 

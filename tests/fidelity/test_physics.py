@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from cbedgan.fidelity.brightness import Brightness, brightness_figures
-from cbedgan.fidelity.collapse import spread_ratio
+from cbedgan.fidelity.collapse import collapsed, spread_ratio
 from cbedgan.fidelity.disks import disk_figures
 from cbedgan.fidelity.features import random_features, symmetry_features
 from cbedgan.fidelity.symmetry import shown_symmetries, symmetry_figures, symmetry_residuals
@@ -75,9 +75,9 @@ def test_a_collapsed_class_raises_the_alarm():
     real, made = torch.randn(2, 40, 8, generator=DRAWS)
     made[20:] *= 0.1
     found = spread_ratio(made, class_idx, real, class_idx)
-    assert found["alarm"] == [1]
-    assert found["ratio"][0] == pytest.approx(1.0, abs=0.3) and found["ratio"][1] == pytest.approx(0.1, abs=0.03)
-    assert spread_ratio(made[:1], class_idx[:1], real[:1], class_idx[:1])["median"] is None
+    assert collapsed(found) == [1] and collapsed({}, found, {0: 0.4, 2: 0.6}) == [0, 1]
+    assert found[0] == pytest.approx(1.0, abs=0.3) and found[1] == pytest.approx(0.1, abs=0.03)
+    assert spread_ratio(made[:1], class_idx[:1], real[:1], class_idx[:1]) == {}
 
 
 def test_random_features_are_the_same_at_every_call_and_leave_the_generator_of_numbers_alone():
