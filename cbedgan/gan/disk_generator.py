@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from cbedgan.gan.conditioning import class_embedding
 from cbedgan.gan.disk_layout import NODES, DiskLayout, lay_out, neighbours, nodes
-from cbedgan.gan.disk_statistics import coefficient_statistics, total_statistics
+from cbedgan.gan.disk_statistics import disk_statistics, total_statistics
 from cbedgan.gan.form import COLUMNS, INVARIANTS, invariants
 from cbedgan.gan.networks import NetworkConfig
 from cbedgan.gan.zernike import modes, moved, polynomials
@@ -24,8 +24,8 @@ from classifier.spacegroup import ClassMap
 
 SLOPE = 0.2
 LAYERS = 3  # of the network behind the contents, each scaled and shifted from w
-FARTHEST = 3.0  # standard deviations that the network can move a coefficient
-BRIGHTEST = 2.0  # standard deviations that it can move the light of a pattern
+FARTHEST = 2.5  # standard deviations that the network can move a level, a contrast or the light of a pattern
+TINY = 1e-12
 FITTED = 512  # training stacks whose disks are measured
 WEAKEST = 0.02  # |F|^2, in scatterers' mean square, below which a reflection is no weaker
 DIRECT = 1e-3  # |g| / |g1| below which a disk is the direct one
@@ -34,9 +34,9 @@ DIRECT = 1e-3  # |g| / |g1| below which a disk is the direct one
 class DiskGenerator(nn.Module):
     """(z, class, form) -> x, with the methods of `networks.Generator`; e and w end with the form, which they hand on.
 
-    Contents are Zernike coefficients of the logarithm of the intensity, in units of their spread in training disks:
-    mean, spread [2, 2 K] (diffracted, direct). What a pattern holds in all varies as in training patterns too: what
-    goes into one reflection is lost to the others. half_width: of the frame, in |g1|.
+    Contents are Zernike coefficients of the logarithm of the intensity: a level, and a shape that varies as much as a
+    contrast says; training disks give the scale of all three, see disk_statistics. What a pattern holds in all varies
+    as in training patterns too: what goes into one reflection is lost to the others. half_width: in |g1|.
     """
 
     def __init__(self, sample_shape: tuple[int, int, int], config: NetworkConfig, class_map: ClassMap, *,
@@ -58,10 +58,12 @@ class DiskGenerator(nn.Module):
         self.scale, self.shift = (nn.ModuleList(nn.Linear(w, patterns * disks.width) for _ in range(LAYERS))
                                   for _ in range(2))
         coefficients = 2 * len(modes(disks.order))
-        self.contents = _linear(disks.width, coefficients)
+        self.contents = _linear(disks.width, coefficients + 1)  # the level in place of the first; and the contrast
+        self.contrast = _linear(w, patterns * 2)
         self.brightness = _linear(w, patterns)
-        self.register_buffer("mean", torch.zeros(2, coefficients))
-        self.register_buffer("spread", torch.ones(2, coefficients))
+        for name in ("level", "log_contrast"):  # rows: diffracted disks, direct disk; columns: mean, spread
+            self.register_buffer(name, torch.tensor(((0.0, 1.0), (0.0, 1.0))))
+        self.register_buffer("shape_spread", torch.ones(2, coefficients))
         self.register_buffer("total", torch.tensor((0.0, 0.0)))
         self.register_buffer("table", polynomials(disks.order, nodes()), persistent=False)
 
@@ -69,9 +71,9 @@ class DiskGenerator(nn.Module):
         """Take the statistics of disks from training stacks x [N, C, S, S] and their forms [N, C, COLUMNS]."""
         some = slice(None, None, -(-len(x) // FITTED))
         intensity = self.intensity.denormalise(x[some])
-        mean, spread = coefficient_statistics(intensity, form[some], order=self.order, half_width=self.half_width)
-        self.mean.copy_(mean)
-        self.spread.copy_(spread)
+        found = disk_statistics(intensity, form[some], order=self.order, half_width=self.half_width)
+        for held, measured in zip((self.level, self.log_contrast, self.shape_spread), found, strict=True):
+            held.copy_(measured)
         self.total.copy_(total_statistics(intensity))
 
     def embed(self, class_idx: Tensor, form: Tensor) -> Tensor:
@@ -108,7 +110,7 @@ class DiskGenerator(nn.Module):
         light = layout.pixel_cover * logarithm.exp()
         patterns = light.new_zeros(len(w) * math.prod(self.sample_shape)).index_add(0, layout.pixel_place, light)
         patterns = patterns.reshape(len(w), *self.sample_shape)
-        total = self.total[0] + self.total[1] * BRIGHTEST * torch.tanh(self.brightness(w) / BRIGHTEST)
+        total = self.total[0] + self.total[1] * _limited(self.brightness(w))
         patterns = patterns * (total.exp() / patterns.sum((2, 3)))[..., None, None]
         return self.intensity.normalise(patterns)
 
@@ -134,17 +136,27 @@ class DiskGenerator(nn.Module):
         power = (strength * phase.cos()).sum(1).square() + (strength * phase.sin()).sum(1).square()
         for layer, scale, shift in zip(self.layers, self.scale, self.shift, strict=True):
             y = functional.leaky_relu(layer(y) * (1 + of_pattern(scale(w))) + of_pattern(shift(w)), SLOPE)
-        found = FARTHEST * torch.tanh(self.contents(y) / FARTHEST)
-        kinematic = (power + WEAKEST).log()[:, None] * (1 - direct) / 2
-        found = found + functional.pad(kinematic, (0, found.shape[1] - 1))
-        found = found * torch.lerp(self.spread[0], self.spread[1], direct) + torch.lerp(self.mean[0], self.mean[1],
-                                                                                        direct)
-        found = moved(found, self.order, layout.image_angle, layout.image_mirrored) * layout.image_weight[:, None]
-        return found.new_zeros(len(layout.pattern), found.shape[1]).index_add(0, layout.image_disk, found)
+        level, shape, own_contrast = self.contents(y).split((1, self.shape_spread.shape[1] - 1, 1), 1)
+        level = _limited(level) + (power + WEAKEST).log()[:, None] * (1 - direct) / 2
+        of_all = of_pattern(self.contrast(w))
+        contrast = _limited((own_contrast + torch.where(direct > 0, of_all[:, 1:], of_all[:, :1])) / 2**0.5)
+        shape = functional.pad(shape, (1, 0)) * torch.lerp(*self.shape_spread, direct)
+        shape = moved(shape, self.order, layout.image_angle, layout.image_mirrored)
+        means = torch.cat((level, contrast, direct, shape), 1) * layout.image_weight[:, None]
+        means = means.new_zeros(len(layout.pattern), means.shape[1]).index_add(0, layout.image_disk, means)
+        level, contrast, direct, shape = means.split((1, 1, 1, shape.shape[1]), 1)
+        level, contrast = (torch.lerp(scale[0, 0], scale[1, 0], direct) + found * torch.lerp(
+            scale[0, 1], scale[1, 1], direct) for found, scale in ((level, self.level), (contrast, self.log_contrast)))
+        shape = shape * (contrast.exp() * torch.rsqrt(shape.square().sum(1, keepdim=True) + TINY))
+        return torch.cat((level, shape[:, 1:]), 1)
 
     def _apart(self, joined: Tensor) -> tuple[Tensor, Tensor]:
         form = self.sample_shape[0] * COLUMNS
         return joined[:, :-form], joined[:, -form:]
+
+
+def _limited(x: Tensor) -> Tensor:
+    return FARTHEST * torch.tanh(x / FARTHEST)
 
 
 def _linear(inputs: int, outputs: int) -> nn.Linear:

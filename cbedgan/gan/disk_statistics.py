@@ -1,4 +1,4 @@
-"""What the disks of training stacks look like on average: the scale on which a generator of disks begins."""
+"""What the disks of training stacks look like: the scale on which a generator of disks begins."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ APART = 0.97  # |g1|: in finer nets disks overlap, and none is seen alone
 STACKS_AT_ONCE = 16
 
 
-def coefficient_statistics(intensity: Tensor, form: Tensor, *, order: int, half_width: float) -> tuple[Tensor, Tensor]:
-    """Mean and spread [2, 2 K] of Zernike coefficients of ln intensity in diffracted disks and in the direct one.
+def disk_statistics(intensity: Tensor, form: Tensor, *, order: int, half_width: float
+                    ) -> tuple[Tensor, Tensor, Tensor]:
+    """Level [2, 2], ln contrast [2, 2] and spread of the shape [2, 2 K] of diffracted disks and of the direct one.
 
-    intensity: [N, C, S, S]; form: [N, C, COLUMNS]. Turns of a pattern being arbitrary, orders m > 0 have mean 0, and
-    cosine and sine one spread.
+    Of Zernike coefficients of ln intensity: level is the first one, contrast the norm of the others, shape these over
+    their norm; columns of the first two are mean and spread. Turns of a pattern are arbitrary, so that cosine and sine
+    have one spread. intensity: [N, C, S, S]; form: [N, C, COLUMNS].
     """
     table, found, direct = polynomials(order, nodes()), [], []
     for images, forms in zip(intensity.split(STACKS_AT_ONCE), form.split(STACKS_AT_ONCE), strict=True):
@@ -34,8 +36,8 @@ def coefficient_statistics(intensity: Tensor, form: Tensor, *, order: int, half_
     coefficients, is_direct = torch.cat(found), torch.cat(direct)
     orders = azimuthal_orders(order)
     statistics = [_statistics(coefficients[chosen], orders) for chosen in (~is_direct, is_direct)]
-    mean, spread = (torch.stack(column) for column in zip(*statistics, strict=True))
-    return mean, spread
+    level, contrast, spread = (torch.stack(column) for column in zip(*statistics, strict=True))
+    return level, contrast, spread
 
 
 def total_statistics(intensity: Tensor) -> Tensor:
@@ -63,10 +65,13 @@ def _fitted(images: Tensor, layout: DiskLayout, table: Tensor) -> tuple[Tensor, 
     return torch.linalg.solve(square, (rows.transpose(1, 2) @ values[..., None]).squeeze(-1)), usable
 
 
-def _statistics(coefficients: Tensor, orders: Tensor) -> tuple[Tensor, Tensor]:
+def _statistics(coefficients: Tensor, orders: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     if len(coefficients) < 2:
-        return torch.zeros(2 * len(orders)), torch.ones(2 * len(orders))
-    mean = coefficients.mean(0) * (orders == 0).repeat(2)
-    cosine, sine = coefficients.var(0).chunk(2)
+        return torch.tensor((0.0, 1.0)), torch.tensor((0.0, 1.0)), torch.ones(2 * len(orders))
+    level, rest = coefficients[:, 0], coefficients[:, 1:]
+    contrast = rest.norm(dim=1).clamp(min=1e-6)
+    shape = torch.cat((torch.zeros_like(level)[:, None], rest / contrast[:, None]), 1)
+    cosine, sine = shape.square().mean(0).chunk(2)
     spread = torch.where(orders == 0, cosine, (cosine + sine) / 2).sqrt()
-    return mean, spread.repeat(2)
+    moments = (torch.stack((values.mean(), values.std())) for values in (level, contrast.log()))
+    return *moments, torch.cat((spread, spread * (orders > 0)))
