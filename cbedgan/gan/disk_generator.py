@@ -120,6 +120,21 @@ class DiskGenerator(nn.Module):
 
     def _coefficients(self, w: Tensor, layout: DiskLayout) -> Tensor:
         """Zernike coefficients [D, 2 K] of all disks: means over what their images under the symmetry look like."""
+        direct = (layout.image_g.norm(dim=1, keepdim=True) < DIRECT).to(w)
+        images = torch.cat((*self._images(w, layout, direct), direct), 1) * layout.image_weight[:, None]
+        means = images.new_zeros(len(layout.pattern), images.shape[1]).index_add(0, layout.image_disk, images)
+        level, contrast, shape, direct = means.split((1, 1, self.shape_spread.shape[1], 1), 1)
+        level, contrast = (torch.lerp(scale[0, 0], scale[1, 0], direct) + found * torch.lerp(
+            scale[0, 1], scale[1, 1], direct) for found, scale in ((level, self.level), (contrast, self.log_contrast)))
+        # A mean shows less than what it is taken of: the contrast is given back to it.
+        shape = shape * (contrast.exp() * torch.rsqrt(shape.square().sum(1, keepdim=True) + TINY))
+        return torch.cat((level, shape[:, 1:]), 1)
+
+    def _images(self, w: Tensor, layout: DiskLayout, direct: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Level [E, 1], contrast [E, 1] and shape [E, 2 K] of the disks' images, brought back to where the disks lie.
+
+        Levels and contrasts are in standard deviations; direct: [E, 1], 1 for images of a direct disk, else 0.
+        """
         owner = layout.pattern.index_select(0, layout.image_disk)
 
         def of_pattern(values: Tensor) -> Tensor:
@@ -131,7 +146,6 @@ class DiskGenerator(nn.Module):
         strength = functional.softplus(of_pattern(self.strength(w)))
         strength = strength * torch.rsqrt(strength.square().sum(1, keepdim=True))
         length = layout.image_g.norm(dim=1, keepdim=True)
-        direct = (length < DIRECT).to(w)
         y = torch.cat((layout.image_g, length, direct, phase.cos(), phase.sin()), 1)
         power = (strength * phase.cos()).sum(1).square() + (strength * phase.sin()).sum(1).square()
         for layer, scale, shift in zip(self.layers, self.scale, self.shift, strict=True):
@@ -141,14 +155,7 @@ class DiskGenerator(nn.Module):
         of_all = of_pattern(self.contrast(w))
         contrast = _limited((own_contrast + torch.where(direct > 0, of_all[:, 1:], of_all[:, :1])) / 2**0.5)
         shape = functional.pad(shape, (1, 0)) * torch.lerp(*self.shape_spread, direct)
-        shape = moved(shape, self.order, layout.image_angle, layout.image_mirrored)
-        means = torch.cat((level, contrast, direct, shape), 1) * layout.image_weight[:, None]
-        means = means.new_zeros(len(layout.pattern), means.shape[1]).index_add(0, layout.image_disk, means)
-        level, contrast, direct, shape = means.split((1, 1, 1, shape.shape[1]), 1)
-        level, contrast = (torch.lerp(scale[0, 0], scale[1, 0], direct) + found * torch.lerp(
-            scale[0, 1], scale[1, 1], direct) for found, scale in ((level, self.level), (contrast, self.log_contrast)))
-        shape = shape * (contrast.exp() * torch.rsqrt(shape.square().sum(1, keepdim=True) + TINY))
-        return torch.cat((level, shape[:, 1:]), 1)
+        return level, contrast, moved(shape, self.order, layout.image_angle, layout.image_mirrored)
 
     def _apart(self, joined: Tensor) -> tuple[Tensor, Tensor]:
         form = self.sample_shape[0] * COLUMNS

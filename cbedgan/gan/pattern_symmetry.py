@@ -18,7 +18,6 @@ SHARES = len(FOLDS) + 1  # and the mirror
 NET_TOLERANCE = 0.03  # in net vectors: how far an operation may move net points from net points
 REACH = 3  # net points along each vector among which a mirror image of the first vector is looked for
 EXACT, RESAMPLED = 0.008, 0.12  # relative differences that count as none where pixels fall on pixels, and elsewhere
-WHOLLY_BROKEN = 1.0  # relative difference of patterns that have nothing of a symmetry
 
 
 @dataclass(frozen=True)
@@ -64,13 +63,20 @@ def measure(x: Tensor, inside: Tensor, net: Tensor) -> tuple[Tensor, Tensor]:
     inside: [N, S, S], 1 where disks are to be compared (edges and the direct disk left out), else 0; net: [N, 2, 2] in
     any unit. Operations that do not bring the net onto itself have a share of 0.
     """
-    axes = [_share(_difference(x, inside, angle), resampled=n == 3) * fits(net, angle) for n, angle in (
-        (n, turned(torch.full((len(x),), 2 * math.pi / n), torch.zeros(len(x), dtype=torch.bool))) for n in FOLDS)]
+    none = torch.zeros(len(x), dtype=torch.bool)
+
+    def shares(matrix: Tensor, possible: Tensor, resampled: Tensor) -> Tensor:
+        rows = torch.nonzero(possible & fits(net, matrix)).flatten()
+        found = torch.zeros(len(x))
+        if len(rows):
+            found[rows] = _share(_difference(x[rows], inside[rows], matrix[rows]), resampled[rows])
+        return found
+
+    axes = [shares(turned(torch.full((len(x),), 2 * math.pi / n), none), ~none, ~none if n == 3 else none)
+            for n in FOLDS]
     azimuth, mirror = torch.zeros(len(x)), torch.zeros(len(x))
     for candidate, known in _mirror_lines(net):
-        line = turned(2 * candidate, torch.ones(len(x), dtype=torch.bool))
-        found = _share(_difference(x, inside, line), resampled=torch.sin(2 * candidate).abs() > 1e-3)
-        found = found * known * fits(net, line)
+        found = shares(turned(2 * candidate, ~none), known, torch.sin(2 * candidate).abs() > 1e-3)
         azimuth, mirror = torch.where(found > mirror, candidate, azimuth), torch.maximum(mirror, found)
     return azimuth, torch.stack((*axes, mirror), -1)
 
@@ -117,8 +123,7 @@ def _moved(x: Tensor, matrix: Tensor) -> Tensor:
     return functional.grid_sample(x[:, None], grid, mode="bicubic", padding_mode="border", align_corners=False)[:, 0]
 
 
-def _share(difference: Tensor, *, resampled: bool | Tensor) -> Tensor:
+def _share(difference: Tensor, resampled: Tensor) -> Tensor:
     """Share s with (1 - s) / (1 + s), what a weighted mean leaves of a difference, as large as the one measured."""
-    quiet = torch.where(torch.as_tensor(resampled), RESAMPLED, EXACT)
-    left = torch.where(difference < quiet, 0.0, (difference / WHOLLY_BROKEN).clamp(max=1))
+    left = torch.where(difference < torch.where(resampled, RESAMPLED, EXACT), 0.0, difference.clamp(max=1))
     return (1 - left) / (1 + left)
