@@ -70,15 +70,18 @@ def lay_out(form: Tensor, *, size: int, half_width: float) -> DiskLayout:
     offset = torch.arange(side)
     column, row = corner[:, :1] + offset, corner[:, 1:] + offset
     x, y = ((place + 0.5) * step - half_width - middle for place, middle in ((column, g[:, :1]), (row, g[:, 1:])))
-    cover = ((radius[pattern, None, None] - torch.hypot(x[:, None], y[:, :, None])) / step + 0.5).clamp(0, 1)
-    cover = cover * ((row >= 0) & (row < size))[:, :, None] * ((column >= 0) & (column < size))[:, None]
-    lit, i, j = torch.nonzero(cover > 0, as_tuple=True)
-    place = (pattern[lit] * size + row[lit, i]) * size + column[lit, j]
-    u, v = (at / radius[pattern[lit]] / EDGE for at in (x[lit, j], y[lit, i]))
+    near = torch.hypot(x[:, None], y[:, :, None]) < radius[pattern, None, None] + 0.75 * step
+    near &= ((row >= 0) & (row < size))[:, :, None] & ((column >= 0) & (column < size))[:, None]
+    lit, i, j = torch.nonzero(near, as_tuple=True)
+    x, y, place = x[lit, j], y[lit, i], (pattern[lit] * size + row[lit, i]) * size + column[lit, j]
+    beyond = (torch.hypot(x + across * step / 4, y + up * step / 4) - radius[pattern[lit]]
+              for across in (-1, 1) for up in (-1, 1))  # from quarters of the pixel to the rim
+    cover = sum((0.5 - distance / (step / 2)).clamp(0, 1) for distance in beyond) / 4
+    u, v = (at / radius[pattern[lit]] / EDGE for at in (x, y))
     (i_u, part_u), (i_v, part_v) = _node(u), _node(v)
     weight = torch.stack(((1 - part_v) * (1 - part_u), (1 - part_v) * part_u, part_v * (1 - part_u), part_v * part_u))
     return DiskLayout(pattern, disk, image_g, image_hk, found.weight[owner, operation], found.angle[owner, operation],
-                      found.mirrored[owner, operation], lit, place, cover[lit, i, j], i_v * NODES + i_u, weight)
+                      found.mirrored[owner, operation], lit, place, cover, i_v * NODES + i_u, weight)
 
 
 def nodes() -> Tensor:
