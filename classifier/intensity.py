@@ -126,7 +126,7 @@ class IntensityTransform:
         if int(ring.max()) >= len(self.mean):
             raise InputError(source="stack", rule=f"must have the {len(self.mean)} rings the transform was fitted on",
                              value=f"{int(ring.max()) + 1} rings", remedy="Bring it to the training view first.")
-        return self.mean[ring].to(x.device, x.dtype), self.std[ring].to(x.device, x.dtype)
+        return tuple(held[ring].to(x.device, x.dtype, non_blocking=True) for held in (self.mean, self.std))
 
 
 def _compress(intensity: Tensor, config: IntensityConfig) -> Tensor:

@@ -36,7 +36,7 @@ def moved(coefficients: Tensor, order: int, angle: Tensor, mirrored: Tensor) -> 
 
     angle: [...] in rad; mirrored: bool [...], the latter of the two.
     """
-    m = azimuthal_orders(order).to(coefficients)
+    m = azimuthal_orders(order).to(coefficients, non_blocking=True)  # a copy that waits would wait for the whole GPU
     cosine, sine = coefficients.chunk(2, -1)
     c, s = (angle[..., None] * m).cos(), (angle[..., None] * m).sin()
     sign = 1 - 2 * mirrored[..., None].to(coefficients)

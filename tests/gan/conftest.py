@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from cbedgan.gan.form import COLUMNS
+from cbedgan.gan.form_bank import FormBank
 from cbedgan.gan.train_config import TrainGanConfig
 from cbedgan.gan.training_data import Data
 from classifier.config import parse_config
@@ -48,6 +51,26 @@ def make_data(stacks: Path, config: TrainGanConfig, device: str = "cpu") -> Data
 
 
 @pytest.fixture
+def tiny_disks(tiny_config) -> dict[str, Any]:
+    """Networks of the tiny configuration with a generator of disks."""
+    return tiny_config().network.model_dump() | {"disks": {"order": 3, "scatterers": 4, "width": 16, "strain": 0.0}}
+
+
+def with_forms(data: Data) -> Data:
+    """The same stacks with made-up forms of their disks, every third one symmetric."""
+    draws, n = torch.Generator().manual_seed(0), len(data.samples)
+    form = torch.zeros(n, 3, COLUMNS)
+    form[..., :4] = torch.tensor([1.0, 0.0, 0.2, 1.1]) + 0.1 * torch.rand(n, 3, 4, generator=draws)
+    form[..., 4] = 0.3 + 0.2 * torch.rand(n, 3, generator=draws)
+    form[::3, :, 6] = 0.8
+    return replace(data, forms=FormBank(form, data.samples.class_idx.cpu()))
+
+
+@pytest.fixture
 def tiny_data(tiny_stack_file, tiny_config) -> Callable[..., Data]:
-    """Factory of the training data of a tiny stack file, on the CPU or another device."""
-    return lambda device="cpu", **settings: make_data(tiny_stack_file(**settings), tiny_config(), device)
+    """Factory of the training data of a tiny stack file, on the CPU or another device, with or without forms."""
+    def make(device: str = "cpu", forms: bool = False, **settings: Any) -> Data:
+        data = make_data(tiny_stack_file(**settings), tiny_config(), device)
+        return with_forms(data) if forms else data
+
+    return make

@@ -5,17 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from cbedgan.gan.form import COLUMNS
-from cbedgan.gan.form_bank import FormBank
 from cbedgan.gan.state import State
 from cbedgan.gan.step import take_step
-from cbedgan.gan.training_data import Data
 from classifier.ranks import Ranks
 
 ROOT = Path(__file__).parents[2]
@@ -58,16 +54,6 @@ def loaded(config, data, path: Path, steps: int = 0) -> State:
     return state
 
 
-def with_forms(data: Data) -> Data:
-    """The same stacks with made-up forms of their disks, every third one symmetric."""
-    draws, n = torch.Generator().manual_seed(0), len(data.samples)
-    form = torch.zeros(n, 3, COLUMNS)
-    form[..., :4] = torch.tensor([1.0, 0.0, 0.2, 1.1]) + 0.1 * torch.rand(n, 3, 4, generator=draws)
-    form[..., 4] = 0.3 + 0.2 * torch.rand(n, 3, generator=draws)
-    form[::3, :, 6] = 0.8
-    return replace(data, forms=FormBank(form, data.samples.class_idx))
-
-
 @pytest.fixture(params=[8, 0], ids=["two heads", "one head"])
 def warm(request, tiny_config, tiny_data, tmp_path):
     """Data, configuration and checkpoint after some steps: at the first, Adam makes a full step of every rounding."""
@@ -98,10 +84,9 @@ def test_a_part_that_holds_all_changes_no_bit(warm):
     assert largest_difference(loaded(config, data, path, steps=3), parts) == 0
 
 
-def test_micro_batches_of_disks_take_the_step_of_the_whole_batch(tiny_config, tiny_data, tmp_path):
-    disks = {"order": 3, "scatterers": 4, "width": 16, "strain": 0.0}
-    config = tiny_config(**CHANGES, network=tiny_config().network.model_dump() | {"disks": disks})
-    data, path = with_forms(tiny_data()), tmp_path / "warm.safetensors"
+def test_micro_batches_of_disks_take_the_step_of_the_whole_batch(tiny_config, tiny_disks, tiny_data, tmp_path):
+    config, data = tiny_config(**CHANGES, network=tiny_disks), tiny_data(forms=True)
+    path = tmp_path / "warm.safetensors"
     state = State(config, data)
     for _ in range(8):
         take_step(state, config, data, ALONE)
