@@ -26,7 +26,9 @@ REPLICATES = 200
 INVERSE_STRENGTH = 0.01  # of the logistic regression's penalty: there are about as many features as stacks
 COMPONENTS = 96
 BATCH = 64
+LEAST_STEPS = 120  # of the network, however few stacks there are
 LEARNING_RATE = 2e-3
+LEARNED = 1e-3  # loss of a batch at which there is nothing more to learn; gradients would only underflow
 
 Learner = Callable[[Tensor, np.ndarray, Tensor], np.ndarray]
 """(vectors or stacks to learn from [n, ...], truth int [n], others [m, ...]) -> scores [m], larger for 1."""
@@ -106,15 +108,17 @@ def _train_network(known: Tensor, truth: np.ndarray, others: Tensor, *, epochs: 
         torch.manual_seed(seed)
         network = _Network(known.shape[1])
         optimiser = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=0.01)
-        steps = epochs * -(-len(known) // BATCH)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps)
-        for _ in range(epochs):
-            for rows in torch.randperm(len(known)).split(BATCH):
-                loss = F.binary_cross_entropy_with_logits(network(known[rows]), wanted[rows])
-                optimiser.zero_grad(set_to_none=True)
-                loss.backward()
-                optimiser.step()
-                schedule.step()
+        epochs = max(epochs, -(-LEAST_STEPS * BATCH // len(known)))
+        order = torch.cat([torch.randperm(len(known)) for _ in range(epochs)]).split(BATCH)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=len(order))
+        for rows in order:
+            loss = F.binary_cross_entropy_with_logits(network(known[rows]), wanted[rows])
+            if loss < LEARNED:
+                break
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+            schedule.step()
     with torch.inference_mode():
         return torch.cat([network(part) for part in others.split(256)]).numpy()
 

@@ -17,7 +17,7 @@ from classifier.dataset import load_stack_set
 from classifier.errors import InputError
 from classifier.split import load_split
 
-CONFIG = AssessConfig(seed=0, threads=1, stacks=64, least_of_group=4, network_epochs=1, disk_patterns=4,
+CONFIG = AssessConfig(seed=0, threads=1, stacks=64, least_of_group=4, network_epochs=0, disk_patterns=4,
                       held_out="validation", sheet_stacks=2, suspicious=3)
 
 
@@ -42,19 +42,21 @@ def real_stacks(networks):
 def test_it_writes_figures_a_page_and_pictures_and_a_second_call_leaves_them(tiny_networks, tmp_path):
     arguments = {"generator": tiny_networks.generator, "stacks": tiny_networks.stacks, "split": tiny_networks.split,
                  "classifier": tiny_networks.classifier, "out": tmp_path / "out"}
-    page = assess(CONFIG, **arguments)
+    config = CONFIG.model_copy(update={"network_epochs": 1})
+    page = assess(config, **arguments)
     found = json.loads((tmp_path / "out/fidelity.json").read_text())
     assert found["generated"].keys() >= {"kid", "coverage", "sliced_wasserstein", "symmetry_difference", "profile"}
     assert found["generated"].keys() - {"kid_interval"} <= found["real"].keys() | {"symmetry_ratio"}
     assert [row["space_group"] for row in found["groups"]] == [186, 194, 216, 225]
+    assert set(found["realness"]["views"]) == {"features", "pixels", "network"}
     assert {"copies", "spread", "realness", "accuracy", "held_out", "disks", "summary"} <= found.keys()
     text = page.read_text()
     assert text.count("<img") == 5 and "http" not in text and "225 Fm-3m" in text
     assert {path.name for path in (tmp_path / "out/groups").iterdir()} == {f"{k}.png" for k in (186, 194, 216, 225)}
     stamp = page.stat().st_mtime_ns
-    assert assess(CONFIG, **arguments) == page and page.stat().st_mtime_ns == stamp
+    assert assess(config, **arguments) == page and page.stat().st_mtime_ns == stamp
     with pytest.raises(InputError, match="config_digest"):
-        assess(CONFIG.model_copy(update={"seed": 1}), **arguments)
+        assess(config.model_copy(update={"seed": 1}), **arguments)
 
 
 def test_two_runs_write_the_same_figures(tiny_networks, tmp_path):
