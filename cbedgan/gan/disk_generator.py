@@ -121,7 +121,9 @@ class DiskGenerator(nn.Module):
     def _coefficients(self, w: Tensor, layout: DiskLayout) -> Tensor:
         """Zernike coefficients [D, 2 K] of all disks: means over what their images under the symmetry look like."""
         direct = (layout.image_g.norm(dim=1, keepdim=True) < DIRECT).to(w)
-        images = torch.cat((*self._images(w, layout, direct), direct), 1) * layout.image_weight[:, None]
+        level, contrast, shape = self._images(w, layout, direct)
+        bright, shown = layout.image_weight[:, :1], layout.image_weight[:, 1:]
+        images = torch.cat((bright * level, bright * contrast, shown * shape, bright * direct), 1)
         means = images.new_zeros(len(layout.pattern), images.shape[1]).index_add(0, layout.image_disk, images)
         level, contrast, shape, direct = means.split((1, 1, self.shape_spread.shape[1], 1), 1)
         level, contrast = (torch.lerp(scale[0, 0], scale[1, 0], direct) + found * torch.lerp(

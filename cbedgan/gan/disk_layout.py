@@ -19,7 +19,7 @@ EDGE = 1.15  # half of that side in radii: pixels on the rim have their middles 
 class DiskLayout:
     """Disks [D], their images under symmetry operations [E] and the pixels they light [P], of N patterns.
 
-    pattern [D]; image: disk [E], and its vector g [E, 2] in |g1| and index hk [E, 2], weight [E], angle [E] and
+    pattern [D]; image: disk [E], and its vector g [E, 2] in |g1| and index hk [E, 2], weight [E, 2], angle [E] and
     mirrored bool [E] as in pattern_symmetry; pixel: disk [P], flat place in [N * S * S] [P], share of the pixel that
     the aperture covers [P], and, in a table of NODES x NODES places of the disk, the node [P] at the lower left and
     the weights [4, P] of this node, the next one, and the two above them.
@@ -59,7 +59,7 @@ def lay_out(form: Tensor, *, size: int, half_width: float) -> DiskLayout:
     g = g[pattern, which]
 
     found = operations(azimuth, share)
-    disk, operation = torch.nonzero(found.weight[pattern] > 0, as_tuple=True)
+    disk, operation = torch.nonzero((found.weight[pattern] > 0).any(-1), as_tuple=True)
     owner = pattern[disk]
     image_g = (found.matrix[owner, operation] @ g[disk][..., None]).squeeze(-1)
     image_hk = (image_g[:, None] @ torch.linalg.inv(net)[owner]).squeeze(1)

@@ -16,6 +16,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from cbedgan.gan.pattern_symmetry import SHARES, measure
+from classifier.cache import open_or_build
+from classifier.config import digest
 from classifier.disk_lattice import find_disk_lattice, lit_map
 from classifier.electron import wavelength_angstrom
 from classifier.errors import InputError
@@ -28,15 +30,17 @@ from classifier.sampletable import SampleTable
 from classifier.stackfile import StackFile
 from classifier.viewed import rows_of
 
-COLUMNS = 6 + SHARES  # of a pattern
-INVARIANTS = 4 + SHARES
+COLUMNS = 6 + 2 * SHARES  # of a pattern
+INVARIANTS = 4 + 2 * SHARES
+FORMAT = 1  # of what is measured: another number where forms change
 FAINT = 3e-4  # of the brightest diffracted disk: darker ones do not make a net finer
 FLOOR = 1e-6  # of the incident beam per pixel, where the logarithm that symmetries are measured on levels off
 
 
 class Parts(NamedTuple):
     """net: two shortest vectors [..., 2, 2] between disks that can be lit, in |g1|; radius [...] of a disk in |g1|;
-    azimuth [...] in rad of a mirror line; share [..., SHARES] of each symmetry, see pattern_symmetry."""
+    azimuth [...] in rad of a mirror line; share [..., 2, SHARES] of each symmetry in how bright disks are and in what
+    they show, see pattern_symmetry."""
 
     net: Tensor
     radius: Tensor
@@ -46,7 +50,8 @@ class Parts(NamedTuple):
 
 def parts(form: Tensor) -> Parts:
     """Name the columns of forms [..., COLUMNS]."""
-    return Parts(form[..., :4].unflatten(-1, (2, 2)), form[..., 4], form[..., 5], form[..., 6:])
+    net, share = form[..., :4].unflatten(-1, (2, 2)), form[..., 6:].unflatten(-1, (2, SHARES))
+    return Parts(net, form[..., 4], form[..., 5], share)
 
 
 def invariants(form: Tensor) -> Tensor:
@@ -58,19 +63,28 @@ def invariants(form: Tensor) -> Tensor:
     first, second = net.unbind(-2)
     one, other = first.norm(dim=-1), second.norm(dim=-1)
     cosine = (first * second).sum(-1).abs() / (one * other)
-    return torch.cat((torch.stack((one.log(), other.log(), cosine, radius), -1), share), -1).flatten(1)
+    return torch.cat((torch.stack((one.log(), other.log(), cosine, radius), -1), share.flatten(-2)), -1).flatten(1)
 
 
-def measure_forms(stacks: Path, sample_ids: Sequence[str]) -> Tensor:
-    """Forms float32 [N, 3, COLUMNS] of samples of a stack file in canonical pose, whose cells are known."""
+def measure_forms(stacks: Path, sample_ids: Sequence[str], cache: Path | None = None) -> Tensor:
+    """Forms float32 [N, 3, COLUMNS] of samples of a stack file in canonical pose, whose cells are known.
+
+    cache: folder that keeps them for the next time; the values are the same.
+    """
     with StackFile(stacks) as file:
         rows = rows_of(file, sample_ids)
         table = file.table.take(rows)
         require_pose(table, pose=file.pose, source=stacks)
         at_once = stacks_at_once((3, file.detector.size_pixels, file.detector.size_pixels))
-        blocks = [np.arange(start, min(start + at_once, len(rows))) for start in range(0, len(rows), at_once)]
-        return torch.cat([_measured(file.read(rows[block]), table.take(block), file.detector, source=stacks)
-                          for block in blocks])
+        starts = range(0, len(rows), at_once)
+        blocks = (_measured(file.read(rows[start : start + at_once]),
+                            table.take(np.arange(start, min(start + at_once, len(rows)))), file.detector,
+                            source=stacks).numpy() for start in starts)
+        if cache is None:
+            return torch.from_numpy(np.concatenate(list(blocks)))
+        key = {"stacks": file.digest, "forms": FORMAT, "samples": digest(list(sample_ids))}
+        return open_or_build(cache, name=f"{file.path.stem}-forms", key=key, shape=(len(rows), 3, COLUMNS),
+                             blocks=blocks).x.clone()
 
 
 def _measured(stacks: np.ndarray, table: SampleTable, detector: Detector, *, source: object) -> Tensor:
@@ -84,24 +98,36 @@ def _measured(stacks: np.ndarray, table: SampleTable, detector: Detector, *, sou
                                 source=f"{source}, sample {table.sample_id[row]}, pattern {k}")
     net, radii = torch.from_numpy(nets).float().flatten(0, 1), torch.from_numpy(radius).float().flatten()
     half_width = detector.size_pixels * detector.pixel_size / 2
-    inside = disk_interiors(net, radii, size=detector.size_pixels, half_width=half_width)
     intensity = torch.from_numpy(np.asarray(stacks, dtype=np.float32)).flatten(0, 1)
-    azimuth, share = measure((intensity.clamp(min=0) / FLOOR).log1p(), inside, net)
-    return torch.cat((net.flatten(1), radii[:, None], azimuth[:, None], share), 1).unflatten(0, (-1, 3))
+    x, inside = _level_and_shape((intensity.clamp(min=0) / FLOOR).log1p(), net, radii, half_width=half_width)
+    azimuth, share = measure(x, inside, net)
+    return torch.cat((net.flatten(1), radii[:, None], azimuth[:, None], share.flatten(1)), 1).unflatten(0, (-1, 3))
 
 
-def disk_interiors(net: Tensor, radius: Tensor, *, size: int, half_width: float) -> Tensor:
-    """1 for pixels [N, S, S] that lie well inside a diffracted disk of nets [N, 2, 2] and in the frame's circle."""
+def _level_and_shape(x: Tensor, net: Tensor, radius: Tensor, *, half_width: float) -> tuple[Tensor, Tensor]:
+    """Patterns x [N, S, S] as the mean of the disk around each pixel and the rest, [N, 2, S, S]; where both are known.
+
+    That is well inside a disk and in the frame's circle; the level of the direct disk, the same whatever the turn, is
+    left out. Where disks overlap the nearest is meant.
+    """
+    size = x.shape[-1]
     step = 2 * half_width / size
     axis = (torch.arange(size) + 0.5) * step - half_width
     places = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1).reshape(-1, 2)
     corner = (places @ torch.linalg.inv(net)).floor()
-    steps = torch.cartesian_prod(torch.arange(2.0), torch.arange(2.0))
-    nearest = torch.stack([(places - (corner + step_) @ net).norm(dim=-1) for step_ in steps]).amin(0)
-    lit = (nearest + step / 2 <= radius[:, None]).float().unflatten(1, (1, size, size))
-    lit = (1 - functional.max_pool2d(1 - lit, 3, 1, 1)).squeeze(1)
-    from_centre = places.norm(dim=-1).reshape(size, size)
-    return lit * (from_centre < half_width - 1.5 * step) * (from_centre > radius.max() + step)
+    corners = corner[:, None] + torch.cartesian_prod(torch.arange(2.0), torch.arange(2.0))[:, None]
+    distance, nearest = (places - corners @ net[:, None]).norm(dim=-1).min(1)
+    index = corners.gather(1, nearest[:, None, :, None].expand(-1, 1, -1, 2)).squeeze(1).long()
+    lit = (distance + step / 2 <= radius[:, None]).float().unflatten(1, (1, size, size))
+    lit = (1 - functional.max_pool2d(1 - lit, 3, 1, 1)).flatten(1) * (places.norm(dim=-1) < half_width - 1.5 * step)
+
+    reach = int(index.abs().max())
+    disk = (index[..., 0] + reach) * (2 * reach + 1) + index[..., 1] + reach
+    sums, pixels = (torch.zeros(len(x), (2 * reach + 1) ** 2).scatter_add(1, disk, values)
+                    for values in (x.flatten(1) * lit, lit))
+    level = (sums / pixels.clamp(min=1)).gather(1, disk)
+    inside = torch.stack((lit * (index != 0).any(-1), lit), 1)
+    return torch.stack((level, x.flatten(1) - level), 1).unflatten(2, (size, size)), inside.unflatten(2, (size, size))
 
 
 def _lit_net(pattern: np.ndarray, detector: Detector, cell: np.ndarray, radius: float, *, source: str) -> np.ndarray:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from cbedgan.gan.form import COLUMNS, parts
-from cbedgan.gan.pattern_symmetry import FOLDS, Operations, fits, net_symmetry, operations, turned
+from cbedgan.gan.form import parts
+from cbedgan.gan.pattern_symmetry import Operations, net_symmetry, operations, turned
 
 DEFORMATIONS = 3  # independent components of a plane strain
 
@@ -52,7 +52,7 @@ def deformed(form: Tensor, strain: Tensor) -> Tensor:
     xx, yy, xy = strain.flatten(0, 1).unbind(-1)
     wanted = torch.stack((torch.stack((xx, xy), -1), torch.stack((xy, yy), -1)), -2)
     own: Operations = operations(*net_symmetry(net))
-    allowed = (own.weight[..., None, None] * (own.matrix.mT @ wanted[:, None] @ own.matrix)).sum(1)
+    allowed = (own.weight[..., :1, None] * (own.matrix.mT @ wanted[:, None] @ own.matrix)).sum(1)
     change = torch.eye(2) + allowed  # of column vectors; symmetric
     g1 = change[..., 0]
     back = turned(-torch.atan2(g1[:, 1], g1[:, 0]), torch.zeros(len(g1), dtype=torch.bool)) / g1.norm(
@@ -60,18 +60,14 @@ def deformed(form: Tensor, strain: Tensor) -> Tensor:
     change = back @ change
     line = (change @ torch.stack((azimuth.cos(), azimuth.sin()), -1)[..., None]).squeeze(-1)
     azimuth = torch.atan2(line[:, 1], line[:, 0]) % math.pi
-    return torch.cat(((net @ change.mT).flatten(1), radius[:, None], azimuth[:, None], share), 1).reshape(form.shape)
+    return torch.cat(((net @ change.mT).flatten(1), radius[:, None], azimuth[:, None], share.flatten(1)),
+                     1).reshape(form.shape)
 
 
 def with_symmetry_of(held: Tensor, other: Tensor) -> Tensor:
     """Forms `held` [B, C, COLUMNS] with the shares of symmetry of `other`, where their nets have such operations."""
     net, _, azimuth, _ = parts(held.flatten(0, 1))
-    share = parts(other.flatten(0, 1)).share
-    none = torch.zeros(len(net), dtype=torch.bool)
-    axes = [fits(net, turned(torch.full((len(net),), 2 * math.pi / n), none)) for n in FOLDS]
-    line, has_line = net_symmetry(net)
-    known = fits(net, turned(2 * azimuth, ~none)) & (parts(held.flatten(0, 1)).share[:, -1] > 0)
-    azimuth = torch.where(known, azimuth, line)
-    allowed = torch.stack((*axes, has_line[:, -1] > 0), -1)
-    return torch.cat((held.flatten(0, 1)[:, :5], azimuth[:, None], share * allowed), 1).reshape(*held.shape[:2],
-                                                                                                COLUMNS)
+    line, allowed = net_symmetry(net)
+    azimuth = torch.where((parts(held.flatten(0, 1)).share[..., -1] > 0).any(1), azimuth, line)
+    share = parts(other.flatten(0, 1)).share * allowed
+    return torch.cat((held.flatten(0, 1)[:, :5], azimuth[:, None], share.flatten(1)), 1).reshape(held.shape)

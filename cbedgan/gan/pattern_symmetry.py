@@ -1,7 +1,8 @@
 """The symmetry of a pattern as shares 0..1: of two-, three- and four-fold axes and of one mirror line.
 
 Measured on real patterns, where thin crystals and weak upper Laue zones leave symmetries nearly, not wholly, broken
-(Buxton et al. 1976, Phil. Trans. A 281, 171); imposed on generated ones as a weighted mean over the operations.
+(Buxton et al. 1976, Phil. Trans. A 281, 171); imposed on generated ones as a weighted mean over the operations. How
+bright whole disks are may keep a symmetry that what they show has lost: each of the two has shares of its own.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ FOLDS = (2, 3, 4)
 SHARES = len(FOLDS) + 1  # and the mirror
 NET_TOLERANCE = 0.03  # in net vectors: how far an operation may move net points from net points
 REACH = 3  # net points along each vector among which a mirror image of the first vector is looked for
-EXACT, RESAMPLED = 0.008, 0.12  # relative differences that count as none where pixels fall on pixels, and elsewhere
+EXACT, RESAMPLED = 0.008, (0.02, 0.2)  # relative differences that count as none: pixels fall on pixels, or do not
 
 
 @dataclass(frozen=True)
 class Operations:
-    """The O products of a pattern's symmetry operations: plane matrices [N, O, 2, 2], weights [N, O] that sum to 1.
+    """The O products of a pattern's symmetry operations: plane matrices [N, O, 2, 2], weights [N, O, 2] of sum 1.
 
     The image of azimuth a is angle + a, or angle - a where mirrored: angle [N, O], mirrored bool [N, O].
     """
@@ -34,20 +35,23 @@ class Operations:
 
 
 def operations(azimuth: Tensor, share: Tensor) -> Operations:
-    """Operations of patterns with a mirror line at azimuth [N] and shares [N, SHARES] of their symmetries.
+    """Operations of patterns with a mirror line at azimuth [N] and shares [N, 2, SHARES] of their symmetries.
 
     A share s weighs an operation by s against 1 for the identity: 1 imposes the symmetry, 0 leaves it out. A pattern
     has three-fold or four-fold axes, whichever has the larger share.
     """
     two, three, four, mirror = share.unbind(-1)
     none, one = torch.zeros_like(two), torch.ones_like(two)
-    hexagonal = three > four
-    turns = ((none, one), (torch.where(hexagonal, 2 * math.pi / 3, math.pi / 2), torch.where(hexagonal, three, four)),
-             (one * (4 * math.pi / 3), torch.where(hexagonal, three, none)))
-    found = [(first + second + reflected * 2 * azimuth, by * more * (mirror if reflected else one), one * reflected)
-             for first, by in ((none, one), (math.pi * one, two)) for second, more in turns for reflected in (0, 1)]
-    angle, weight, mirrored = (torch.stack(column, -1) for column in zip(*found, strict=True))
-    return Operations(turned(angle, mirrored > 0), weight / weight.sum(-1, keepdim=True), angle, mirrored > 0)
+    hexagonal = three.sum(1) > four.sum(1)
+    third = torch.where(hexagonal[:, None], three, none)
+    turns = ((0.0 * azimuth, one),
+             (torch.where(hexagonal, 2 * math.pi / 3, math.pi / 2), torch.where(hexagonal[:, None], three, four)),
+             (torch.full_like(azimuth, 4 * math.pi / 3), third))
+    found = [(first + second + reflected * 2 * azimuth, by * more * (mirror if reflected else one))
+             for first, by in ((0.0, one), (math.pi, two)) for second, more in turns for reflected in (0, 1)]
+    angle, weight = (torch.stack(column, 1) for column in zip(*found, strict=True))
+    mirrored = (torch.arange(angle.shape[1]) % 2 == 1).expand_as(angle)
+    return Operations(turned(angle, mirrored), weight / weight.sum(1, keepdim=True), angle, mirrored)
 
 
 def turned(angle: Tensor, mirrored: Tensor) -> Tensor:
@@ -58,38 +62,39 @@ def turned(angle: Tensor, mirrored: Tensor) -> Tensor:
 
 
 def measure(x: Tensor, inside: Tensor, net: Tensor) -> tuple[Tensor, Tensor]:
-    """Azimuth [N] of the best mirror line and shares [N, SHARES] of patterns x [N, S, S] on a compressed scale.
+    """Azimuth [N] of the best mirror line and shares [N, 2, SHARES] of patterns on a compressed scale.
 
-    inside: [N, S, S], 1 where disks are to be compared (edges and the direct disk left out), else 0; net: [N, 2, 2] in
-    any unit. Operations that do not bring the net onto itself have a share of 0.
+    x: [N, 2, S, S], the mean of the disk around each pixel, and what is left; inside: [N, 2, S, S], 1 where they are to
+    be compared, else 0; net: [N, 2, 2] in any unit. Operations that do not bring the net onto itself have a share of 0.
     """
     none = torch.zeros(len(x), dtype=torch.bool)
 
     def shares(matrix: Tensor, possible: Tensor, resampled: Tensor) -> Tensor:
         rows = torch.nonzero(possible & fits(net, matrix)).flatten()
-        found = torch.zeros(len(x))
+        found = torch.zeros(len(x), 2)
         if len(rows):
             found[rows] = _share(_difference(x[rows], inside[rows], matrix[rows]), resampled[rows])
         return found
 
     axes = [shares(turned(torch.full((len(x),), 2 * math.pi / n), none), ~none, ~none if n == 3 else none)
             for n in FOLDS]
-    azimuth, mirror = torch.zeros(len(x)), torch.zeros(len(x))
+    azimuth, mirror = torch.zeros(len(x)), torch.zeros(len(x), 2)
     for candidate, known in _mirror_lines(net):
         found = shares(turned(2 * candidate, ~none), known, torch.sin(2 * candidate).abs() > 1e-3)
-        azimuth, mirror = torch.where(found > mirror, candidate, azimuth), torch.maximum(mirror, found)
+        better = found.sum(1) > mirror.sum(1)
+        azimuth, mirror = torch.where(better, candidate, azimuth), torch.where(better[:, None], found, mirror)
     return azimuth, torch.stack((*axes, mirror), -1)
 
 
 def net_symmetry(net: Tensor) -> tuple[Tensor, Tensor]:
-    """Azimuth [N] of a mirror line of bare nets [N, 2, 2], and their shares [N, SHARES] of symmetry, each 0 or 1."""
+    """Azimuth [N] of a mirror line of bare nets [N, 2, 2], and their shares [N, 2, SHARES] of symmetry, 0 or 1."""
     none = torch.zeros(len(net), dtype=torch.bool)
     axes = [fits(net, turned(torch.full((len(net),), 2 * math.pi / n), none)) for n in FOLDS]
     azimuth, mirror = torch.zeros(len(net)), none
     for candidate, known in _mirror_lines(net):
         found = known & fits(net, turned(2 * candidate, ~none))
         azimuth, mirror = torch.where(found & ~mirror, candidate, azimuth), mirror | found
-    return azimuth, torch.stack((*axes, mirror), -1).float()
+    return azimuth, torch.stack((*axes, mirror), -1).float()[:, None].expand(-1, 2, -1)
 
 
 def _mirror_lines(net: Tensor) -> list[tuple[Tensor, Tensor]]:
@@ -109,21 +114,22 @@ def fits(net: Tensor, matrix: Tensor) -> Tensor:
 
 
 def _difference(x: Tensor, inside: Tensor, matrix: Tensor) -> Tensor:
-    """Root mean square of x minus its image, [N], over that of two patterns that have nothing in common."""
+    """Root mean square of x minus its image, [N, 2], over that of two patterns that have nothing in common."""
     image = _moved(x, matrix)
     both = inside * (_moved(inside, matrix) > 0.97)
-    pixels = both.sum((1, 2)).clamp(min=1)
-    mean = ((x * both).sum((1, 2)) / pixels)[:, None, None]
-    spread = ((x - mean).square() * both).sum((1, 2)).clamp(min=1e-12)
-    return (((x - image).square() * both).sum((1, 2)) / (2 * spread)).sqrt()
+    pixels = both.sum((2, 3), keepdim=True).clamp(min=1)
+    mean = (x * both).sum((2, 3), keepdim=True) / pixels
+    spread = ((x - mean).square() * both).sum((2, 3)).clamp(min=1e-12)
+    return (((x - image).square() * both).sum((2, 3)) / (2 * spread)).sqrt()
 
 
 def _moved(x: Tensor, matrix: Tensor) -> Tensor:
-    grid = functional.affine_grid(functional.pad(matrix, (0, 1)), [len(x), 1, *x.shape[1:]], align_corners=False)
-    return functional.grid_sample(x[:, None], grid, mode="bicubic", padding_mode="border", align_corners=False)[:, 0]
+    grid = functional.affine_grid(functional.pad(matrix, (0, 1)), list(x.shape), align_corners=False)
+    return functional.grid_sample(x, grid, mode="bicubic", padding_mode="border", align_corners=False)
 
 
 def _share(difference: Tensor, resampled: Tensor) -> Tensor:
     """Share s with (1 - s) / (1 + s), what a weighted mean leaves of a difference, as large as the one measured."""
-    left = torch.where(difference < torch.where(resampled, RESAMPLED, EXACT), 0.0, difference.clamp(max=1))
+    quiet = torch.where(resampled[:, None], torch.tensor(RESAMPLED), EXACT)
+    left = torch.where(difference < quiet, 0.0, difference.clamp(max=1))
     return (1 - left) / (1 + left)

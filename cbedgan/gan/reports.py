@@ -32,7 +32,9 @@ class Reports:
             return
         values |= self.watch.look(state) if self.watch is not None else {}
         self.run.log(images_seen=state.images_seen, **values)
-        self.events.write(state.images_seen, values)
+        # Not among the metrics, which are the same at every run of a training.
+        spent = {"watch_share_of_time": self.watch.share_of_time} if self.watch is not None else {}
+        self.events.write(state.images_seen, values | spent)
         self.sheet.write(state)
 
     def close(self) -> None:
