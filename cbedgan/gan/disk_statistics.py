@@ -70,8 +70,9 @@ def _statistics(coefficients: Tensor, orders: Tensor) -> tuple[Tensor, Tensor, T
         return torch.tensor((0.0, 1.0)), torch.tensor((0.0, 1.0)), torch.ones(2 * len(orders))
     level, rest = coefficients[:, 0], coefficients[:, 1:]
     contrast = rest.norm(dim=1).clamp(min=1e-6)
-    shape = torch.cat((torch.zeros_like(level)[:, None], rest / contrast[:, None]), 1)
-    cosine, sine = shape.square().mean(0).chunk(2)
+    # Every disk counts by its contrast: the shape of a flat one is noise.
+    power = (rest.square() / contrast[:, None]).sum(0) / contrast.sum()
+    cosine, sine = torch.cat((torch.zeros(1), power)).chunk(2)
     spread = torch.where(orders == 0, cosine, (cosine + sine) / 2).sqrt()
     moments = (torch.stack((values.mean(), values.std())) for values in (level, contrast.log()))
     return *moments, torch.cat((spread, spread * (orders > 0)))

@@ -32,8 +32,9 @@ from classifier.viewed import rows_of
 
 COLUMNS = 6 + 2 * SHARES  # of a pattern
 INVARIANTS = 4 + 2 * SHARES
-FORMAT = 1  # of what is measured: another number where forms change
+FORMAT = 3  # of what is measured: another number where forms change
 FAINT = 3e-4  # of the brightest diffracted disk: darker ones do not make a net finer
+FINEST = 2.0  # pixels: disks of finer nets are not told apart
 FLOOR = 1e-6  # of the incident beam per pixel, where the logarithm that symmetries are measured on levels off
 
 
@@ -134,7 +135,8 @@ def _lit_net(pattern: np.ndarray, detector: Detector, cell: np.ndarray, radius: 
     """Reduced net [2, 2] of the disks that one canonical pattern shows, in |g1|.
 
     cell: the net that cell and zone axis give, however turned; where it does not fit, the image's own. Systematic
-    absences make what is lit coarser than that; a pattern that shows a single row keeps it as it is.
+    absences make what is lit coarser than that. Disks that the frame cuts count only where whole ones span no net:
+    what is left of one may be a neighbour's light.
     """
     nets = canonical_nets(cell)
     if not nets:
@@ -144,8 +146,10 @@ def _lit_net(pattern: np.ndarray, detector: Detector, cell: np.ndarray, radius: 
             raise InputError(source=source, rule="the disk net must follow from cell and zone axis or from the image",
                              value=error.value, remedy="Correct or leave out the sample, or train without [network."
                              "disks].") from error
-    lit, found = lit_map(pattern), []
-    for net in nets:
+    lit, found, half_width = lit_map(pattern), [], detector.size_pixels * detector.pixel_size / 2
+    for net in map(reduced_net, nets):
+        if np.hypot(*net[0]) < FINEST * detector.pixel_size:
+            net = _row_net(net, np.array([[1.0, 0.0]]), beyond=0.0)  # nothing shorter than g1 is seen
         try:
             g, intensity = lit_disks(pattern, detector, net=net, disk_radius=radius)
         except InputError:  # not one of its disks is lit
@@ -154,10 +158,25 @@ def _lit_net(pattern: np.ndarray, detector: Detector, cell: np.ndarray, radius: 
     if not found:
         return reduced_net(nets[0])
     _, _, net, g, intensity = max(found)
-    net = reduced_net(net)
-    index = np.round(g[intensity >= FAINT * intensity.max()] @ np.linalg.inv(net)).astype(int)
-    spanned = _span(index)
-    return net if spanned is None else reduced_net(spanned @ net)
+    g = g[intensity >= FAINT * intensity.max()]
+    for shown in (g[np.abs(g).max(1) + radius <= half_width + detector.pixel_size / 2], g):
+        spanned = _span(np.round(shown @ np.linalg.inv(net)).astype(int))
+        if spanned is not None:
+            return reduced_net(spanned @ net)
+    return _row_net(net, g, beyond=half_width)
+
+
+def _row_net(net: np.ndarray, g: np.ndarray, *, beyond: float) -> np.ndarray:
+    """Reduced net [2, 2] with one row of points as far apart as those at g [M, 2], points of `net` in one direction.
+
+    The next row is the one of `net`'s steepest vector, or a multiple of it that lies `beyond`.
+    """
+    index = np.round(g @ np.linalg.inv(net)).astype(int)
+    along = index[0] // np.gcd.reduce(index[0])
+    row = np.gcd.reduce(index @ along // (along @ along)) * along @ net
+    other = min(net, key=lambda vector: abs(vector @ row) / np.hypot(*vector))
+    away = abs(row[0] * other[1] - row[1] * other[0]) / np.hypot(*row)
+    return reduced_net(np.array([row, max(1.0, np.ceil(beyond / away)) * other]))
 
 
 def _span(index: np.ndarray) -> np.ndarray | None:

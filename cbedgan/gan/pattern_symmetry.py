@@ -83,7 +83,7 @@ def measure(x: Tensor, inside: Tensor, net: Tensor) -> tuple[Tensor, Tensor]:
         found = shares(turned(2 * candidate, ~none), known, torch.sin(2 * candidate).abs() > 1e-3)
         better = found.sum(1) > mirror.sum(1)
         azimuth, mirror = torch.where(better, candidate, azimuth), torch.where(better[:, None], found, mirror)
-    return azimuth, torch.stack((*axes, mirror), -1)
+    return azimuth, _balanced(torch.stack((*axes, mirror), -1))
 
 
 def net_symmetry(net: Tensor) -> tuple[Tensor, Tensor]:
@@ -126,6 +126,18 @@ def _difference(x: Tensor, inside: Tensor, matrix: Tensor) -> Tensor:
 def _moved(x: Tensor, matrix: Tensor) -> Tensor:
     grid = functional.affine_grid(functional.pad(matrix, (0, 1)), list(x.shape), align_corners=False)
     return functional.grid_sample(x, grid, mode="bicubic", padding_mode="border", align_corners=False)
+
+
+def _balanced(share: Tensor) -> Tensor:
+    """Shares [N, 2, SHARES] that leave the differences measured when patterns are means over all operations at once.
+
+    A mean over n operations of independent patterns has 1 / sqrt(n) of their spread, against which what is left of a
+    difference counts sqrt(n) times as much.
+    """
+    two, three, four, mirror = share.unbind(-1)
+    count = (1 + two) * (1 + torch.maximum(2 * three, four)) * (1 + mirror)
+    left = (1 - share) / (1 + share) / count.sqrt()[..., None]
+    return torch.where(share > 0, (1 - left) / (1 + left), 0)
 
 
 def _share(difference: Tensor, resampled: Tensor) -> Tensor:
