@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from cbedgan.gan.conditioning import class_embedding
 from cbedgan.gan.disk_layout import NODES, DiskLayout, lay_out, neighbours, nodes
-from cbedgan.gan.disk_statistics import disk_statistics, total_statistics
+from cbedgan.gan.disk_statistics import DIRECT, disk_statistics, total_statistics
 from cbedgan.gan.form import COLUMNS, INVARIANTS, invariants
 from cbedgan.gan.networks import NetworkConfig
 from cbedgan.gan.zernike import modes, moved, polynomials
@@ -28,7 +28,6 @@ FARTHEST = 2.5  # standard deviations that the network can move a level, a contr
 TINY = 1e-12
 FITTED = 512  # training stacks whose disks are measured
 WEAKEST = 0.02  # |F|^2, in scatterers' mean square, below which a reflection is no weaker
-DIRECT = 1e-3  # |g| / |g1| below which a disk is the direct one
 
 
 class DiskGenerator(nn.Module):
@@ -61,9 +60,9 @@ class DiskGenerator(nn.Module):
         self.contents = _linear(disks.width, coefficients + 1)  # the level in place of the first; and the contrast
         self.contrast = _linear(w, patterns * 2)
         self.brightness = _linear(w, patterns)
-        for name in ("level", "log_contrast"):  # rows: diffracted disks, direct disk; columns: mean, spread
+        for name in ("level", "log_contrast"):  # of diffracted disks and the direct disk: mean, spread
             self.register_buffer(name, torch.tensor(((0.0, 1.0), (0.0, 1.0))))
-        self.register_buffer("shape_spread", torch.ones(2, coefficients))
+        self.register_buffer("shape", torch.tensor((0.0, 1.0))[None, :, None].repeat(2, 1, coefficients))
         self.register_buffer("total", torch.tensor((0.0, 0.0)))
         self.register_buffer("table", polynomials(disks.order, nodes()), persistent=False)
 
@@ -72,7 +71,7 @@ class DiskGenerator(nn.Module):
         some = slice(None, None, -(-len(x) // FITTED))
         intensity = self.intensity.denormalise(x[some])
         found = disk_statistics(intensity, form[some], order=self.order, half_width=self.half_width)
-        for held, measured in zip((self.level, self.log_contrast, self.shape_spread), found, strict=True):
+        for held, measured in zip((self.level, self.log_contrast, self.shape), found, strict=True):
             held.copy_(measured)
         self.total.copy_(total_statistics(intensity))
 
@@ -125,7 +124,7 @@ class DiskGenerator(nn.Module):
         bright, shown = layout.image_weight[:, :1], layout.image_weight[:, 1:]
         images = torch.cat((bright * level, bright * contrast, shown * shape, bright * direct), 1)
         means = images.new_zeros(len(layout.pattern), images.shape[1]).index_add(0, layout.image_disk, images)
-        level, contrast, shape, direct = means.split((1, 1, self.shape_spread.shape[1], 1), 1)
+        level, contrast, shape, direct = means.split((1, 1, self.shape.shape[2], 1), 1)
         level, contrast = (torch.lerp(scale[0, 0], scale[1, 0], direct) + found * torch.lerp(
             scale[0, 1], scale[1, 1], direct) for found, scale in ((level, self.level), (contrast, self.log_contrast)))
         # A mean shows less than what it is taken of: the contrast is given back to it.
@@ -152,12 +151,15 @@ class DiskGenerator(nn.Module):
         power = (strength * phase.cos()).sum(1).square() + (strength * phase.sin()).sum(1).square()
         for layer, scale, shift in zip(self.layers, self.scale, self.shift, strict=True):
             y = functional.leaky_relu(layer(y) * (1 + of_pattern(scale(w))) + of_pattern(shift(w)), SLOPE)
-        level, shape, own_contrast = self.contents(y).split((1, self.shape_spread.shape[1] - 1, 1), 1)
+        level, shape, own_contrast = self.contents(y).split((1, self.shape.shape[2] - 1, 1), 1)
         level = _limited(level) + (power + WEAKEST).log()[:, None] * (1 - direct) / 2
         of_all = of_pattern(self.contrast(w))
         contrast = _limited((own_contrast + torch.where(direct > 0, of_all[:, 1:], of_all[:, :1])) / 2**0.5)
-        shape = functional.pad(shape, (1, 0)) * torch.lerp(*self.shape_spread, direct)
-        return level, contrast, moved(shape, self.order, layout.image_angle, layout.image_mirrored)
+        mean, spread = (torch.lerp(*self.shape[:, kind], direct) for kind in (0, 1))
+        shape = mean + functional.pad(shape, (1, 0)) * spread
+        # Azimuths within a disk begin at that of g: along g, not across it, a reflection is excited more or less.
+        angle = layout.image_angle - torch.atan2(layout.image_g[:, 1], layout.image_g[:, 0])
+        return level, contrast, moved(shape, self.order, angle, layout.image_mirrored)
 
     def _apart(self, joined: Tensor) -> tuple[Tensor, Tensor]:
         form = self.sample_shape[0] * COLUMNS

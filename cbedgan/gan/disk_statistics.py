@@ -7,22 +7,23 @@ from torch import Tensor
 
 from cbedgan.gan.disk_layout import DiskLayout, lay_out, neighbours, nodes
 from cbedgan.gan.form import parts
-from cbedgan.gan.zernike import azimuthal_orders, polynomials
+from cbedgan.gan.zernike import moved, polynomials
 
 WHOLE = 0.9  # of the pixels of the largest disk: one that lies in the frame
 RIDGE = 1e-3  # of a disk's pixels, so that few pixels cannot ask for steep contents
 DARK = 2e-5  # mean intensity, of the incident beam per pixel, of disks that are not looked at
 APART = 0.97  # |g1|: in finer nets disks overlap, and none is seen alone
 STACKS_AT_ONCE = 16
+DIRECT = 1e-3  # |g| / |g1| below which a disk is the direct one
 
 
 def disk_statistics(intensity: Tensor, form: Tensor, *, order: int, half_width: float
                     ) -> tuple[Tensor, Tensor, Tensor]:
-    """Level [2, 2], ln contrast [2, 2] and spread of the shape [2, 2 K] of diffracted disks and of the direct one.
+    """Level [2, 2], ln contrast [2, 2] and shape [2, 2, 2 K] of diffracted disks and of the direct one.
 
-    Of Zernike coefficients of ln intensity: level is the first one, contrast the norm of the others, shape these over
-    their norm; columns of the first two are mean and spread. Turns of a pattern are arbitrary, so that cosine and sine
-    have one spread. intensity: [N, C, S, S]; form: [N, C, COLUMNS].
+    Of Zernike coefficients of ln intensity, with azimuths from that of g on: level is the first one, contrast the norm
+    of the others, shape these over their norm. The second index tells mean and spread. intensity: [N, C, S, S]; form:
+    [N, C, COLUMNS].
     """
     table, found, direct = polynomials(order, nodes()), [], []
     for images, forms in zip(intensity.split(STACKS_AT_ONCE), form.split(STACKS_AT_ONCE), strict=True):
@@ -30,14 +31,14 @@ def disk_statistics(intensity: Tensor, form: Tensor, *, order: int, half_width: 
         apart = parts(forms.flatten(0, 1)).net.norm(dim=-1).amin(1) > APART
         coefficients, usable = _fitted(images, layout, table)
         usable &= apart[layout.pattern]
-        first = torch.searchsorted(layout.image_disk, torch.arange(len(layout.pattern)))
-        found.append(coefficients[usable])
-        direct.append(layout.image_g[first].norm(dim=1)[usable] < 1e-3)
+        g = layout.image_g[torch.searchsorted(layout.image_disk, torch.arange(len(layout.pattern)))]  # of the identity
+        azimuth = torch.atan2(g[:, 1], g[:, 0])
+        found.append(moved(coefficients, order, azimuth, torch.zeros_like(usable))[usable])
+        direct.append(g.norm(dim=1)[usable] < DIRECT)
     coefficients, is_direct = torch.cat(found), torch.cat(direct)
-    orders = azimuthal_orders(order)
-    statistics = [_statistics(coefficients[chosen], orders) for chosen in (~is_direct, is_direct)]
-    level, contrast, spread = (torch.stack(column) for column in zip(*statistics, strict=True))
-    return level, contrast, spread
+    statistics = [_statistics(coefficients[chosen]) for chosen in (~is_direct, is_direct)]
+    level, contrast, shape = (torch.stack(column) for column in zip(*statistics, strict=True))
+    return level, contrast, shape
 
 
 def total_statistics(intensity: Tensor) -> Tensor:
@@ -65,14 +66,14 @@ def _fitted(images: Tensor, layout: DiskLayout, table: Tensor) -> tuple[Tensor, 
     return torch.linalg.solve(square, (rows.transpose(1, 2) @ values[..., None]).squeeze(-1)), usable
 
 
-def _statistics(coefficients: Tensor, orders: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _statistics(coefficients: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     if len(coefficients) < 2:
-        return torch.tensor((0.0, 1.0)), torch.tensor((0.0, 1.0)), torch.ones(2 * len(orders))
+        return torch.tensor((0.0, 1.0)), torch.tensor((0.0, 1.0)), torch.tensor(((0.0,), (1.0,))).repeat(
+            1, coefficients.shape[1])
     level, rest = coefficients[:, 0], coefficients[:, 1:]
     contrast = rest.norm(dim=1).clamp(min=1e-6)
     # Every disk counts by its contrast: the shape of a flat one is noise.
-    power = (rest.square() / contrast[:, None]).sum(0) / contrast.sum()
-    cosine, sine = torch.cat((torch.zeros(1), power)).chunk(2)
-    spread = torch.where(orders == 0, cosine, (cosine + sine) / 2).sqrt()
+    mean = rest.sum(0) / contrast.sum()
+    spread = ((rest.square() / contrast[:, None]).sum(0) / contrast.sum() - mean.square()).clamp(min=0).sqrt()
     moments = (torch.stack((values.mean(), values.std())) for values in (level, contrast.log()))
-    return *moments, torch.cat((spread, spread * (orders > 0)))
+    return *moments, torch.nn.functional.pad(torch.stack((mean, spread)), (1, 0))
