@@ -15,7 +15,8 @@ FIDELITY = "fidelity"  # folder of the assessment in that of the run
 
 @dataclass(frozen=True)
 class GeneratorJob:
-    """A variant (the arm) with a seed. config: its training; assessment: the same for all; out: its run folder."""
+    """A variant (the arm) with a seed. config: its training; assessment: the same for all; out: its run folder;
+    cache: folder of what all trainings read, stacks and forms."""
 
     arm: str
     seed: int
@@ -25,11 +26,12 @@ class GeneratorJob:
     split: Path
     classifier: Path | None
     out: Path
+    cache: Path
 
     def run(self) -> None:
         """Train, then assess."""
         data = {"stacks": self.stacks, "split": self.split, "classifier": self.classifier}
-        generator = train_gan(self.config, **data, out=self.out)
+        generator = train_gan(self.config, **data, out=self.out, cache=self.cache)
         assess(self.assessment, generator=generator, **data, out=self.out / FIDELITY)
 
 

@@ -49,6 +49,7 @@ def plan(variants: Mapping[str, VariantConfig], seeds: Iterable[int], assessment
         for name, variant in variants.items():
             config = variant.train.model_copy(update={"seed": seed})
             folder = out / "trainings" / f"{digest(config)[:12]}-seed{seed}"
-            jobs.setdefault(folder, GeneratorJob(name, seed, config, assessment, stacks, split, classifier, folder))
+            jobs.setdefault(folder, GeneratorJob(name, seed, config, assessment, stacks, split, classifier, folder,
+                                                 out / "cache"))
             folders[name].append(folder)
     return Plan(list(jobs.values()), folders)
