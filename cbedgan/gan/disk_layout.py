@@ -11,7 +11,7 @@ from cbedgan.gan.form import parts
 from cbedgan.gan.pattern_symmetry import operations
 
 MOST_DISKS = 1024  # in one pattern: a forged form cannot ask for more
-NODES = 24  # places along the side of the square around a disk at which contents are tabulated; linear in between
+NODES = 32  # places along the side of the square around a disk at which contents are tabulated; linear in between
 EDGE = 1.15  # half of that side in radii: pixels on the rim have their middles beyond it
 
 

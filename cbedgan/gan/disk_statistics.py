@@ -10,7 +10,8 @@ from cbedgan.gan.form import parts
 from cbedgan.gan.zernike import moved, polynomials
 
 WHOLE = 0.9  # of the pixels of the largest disk: one that lies in the frame
-RIDGE = 1e-3  # of a disk's pixels, so that few pixels cannot ask for steep contents
+RIDGE = 1e-2  # of a disk's pixels, so that few pixels cannot ask for steep contents
+COVERED = 0.4  # of a pixel by the aperture, for its content to be known: without the rim fits would run wild there
 DARK = 2e-5  # mean intensity, of the incident beam per pixel, of disks that are not looked at
 APART = 0.97  # |g1|: in finer nets disks overlap, and none is seen alone
 STACKS_AT_ONCE = 16
@@ -49,10 +50,10 @@ def total_statistics(intensity: Tensor) -> Tensor:
 
 def _fitted(images: Tensor, layout: DiskLayout, table: Tensor) -> tuple[Tensor, Tensor]:
     """Ridge fits [D, 2 K] to ln of all disks, and which of them are whole and bright, bool [D]."""
-    full = layout.pixel_cover == 1
+    full = layout.pixel_cover >= COVERED
     disk, place = layout.pixel_disk[full], layout.pixel_place[full]
     pixels = torch.bincount(disk, minlength=len(layout.pattern))
-    light = images.reshape(-1)[place].clamp(min=0)
+    light = images.reshape(-1)[place].clamp(min=0) / layout.pixel_cover[full]
     mean = light.new_zeros(len(pixels)).index_add(0, disk, light) / pixels.clamp(min=1)
     usable = (pixels >= WHOLE * pixels.max()) & (mean > DARK)
     # Pixels of a disk follow each other: its rows are brought side by side, padded with zeros.

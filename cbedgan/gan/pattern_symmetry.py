@@ -19,6 +19,7 @@ SHARES = len(FOLDS) + 1  # and the mirror
 NET_TOLERANCE = 0.03  # in net vectors: how far an operation may move net points from net points
 REACH = 3  # net points along each vector among which a mirror image of the first vector is looked for
 EXACT, RESAMPLED = 0.008, (0.02, 0.2)  # relative differences that count as none: pixels fall on pixels, or do not
+FLAT = 1e-3  # contrast below which there is none, but rounding
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def _difference(x: Tensor, inside: Tensor, matrix: Tensor) -> Tensor:
     both = inside * (_moved(inside, matrix) > 0.97)
     pixels = both.sum((2, 3), keepdim=True).clamp(min=1)
     mean = (x * both).sum((2, 3), keepdim=True) / pixels
-    spread = ((x - mean).square() * both).sum((2, 3)).clamp(min=1e-12)
+    spread = torch.maximum(((x - mean).square() * both).sum((2, 3)), FLAT**2 * pixels[..., 0, 0])
     return (((x - image).square() * both).sum((2, 3)) / (2 * spread)).sqrt()
 
 
