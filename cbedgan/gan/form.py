@@ -35,6 +35,7 @@ INVARIANTS = 4 + 2 * SHARES
 FORMAT = 3  # of what is measured: another number where forms change
 FAINT = 3e-4  # of the brightest diffracted disk: darker ones do not make a net finer
 FINEST = 2.0  # pixels: disks of finer nets are not told apart
+WIDEST = 8.0  # |g1|: radius of disks that no camera shows apart
 FLOOR = 1e-6  # of the incident beam per pixel, where the logarithm that symmetries are measured on levels off
 
 
@@ -67,6 +68,15 @@ def invariants(form: Tensor) -> Tensor:
     return torch.cat((torch.stack((one.log(), other.log(), cosine, radius), -1), share.flatten(-2)), -1).flatten(1)
 
 
+def plausible(form: Tensor) -> bool:
+    """Whether forms [..., COLUMNS] can be drawn: finite, nets that span a plane, radii and shares in their bounds."""
+    net, radius, _, share = parts(form)
+    length = net.norm(dim=-1)
+    return bool(form.is_floating_point() and form.isfinite().all() and (torch.linalg.det(net).abs() > 1e-4).all()
+                and (length > 1e-2).all() and (length < 1e3).all() and (radius > 0).all() and (radius <= WIDEST).all()
+                and (share >= 0).all() and (share <= 1).all())
+
+
 def measure_forms(stacks: Path, sample_ids: Sequence[str], cache: Path | None = None) -> Tensor:
     """Forms float32 [N, 3, COLUMNS] of samples of a stack file in canonical pose, whose cells are known.
 
@@ -91,6 +101,10 @@ def measure_forms(stacks: Path, sample_ids: Sequence[str], cache: Path | None = 
 def _measured(stacks: np.ndarray, table: SampleTable, detector: Detector, *, source: object) -> Tensor:
     radius = table.convergence_semi_angle_mrad * 1e-3 / np.array(
         [[wavelength_angstrom(energy)] for energy in table.beam_energy_kev]) / table.shortest_g_inv_angstrom
+    for row in np.flatnonzero(~((radius > 0) & (radius <= WIDEST)).all(1))[:1]:
+        raise InputError(source=f"{source}, sample {table.sample_id[row]}", value=radius[row].round(3).tolist(),
+                         rule=f"the radius of disks must be above 0 and at most {WIDEST:g} times the shortest g",
+                         remedy="Correct convergence_semi_angle_mrad or shortest_g_inv_angstrom.")
     nets = np.empty((len(table), 3, 2, 2))
     for row, k in np.ndindex(len(table), 3):
         cell = zero_layer_net(table.cell_lengths_angstrom[row], table.cell_angles_degree[row],

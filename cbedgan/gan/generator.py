@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cbedgan.gan.build import build_generator
 from cbedgan.gan.disk_generator import DiskGenerator
-from cbedgan.gan.form import COLUMNS
+from cbedgan.gan.form import COLUMNS, plausible
 from cbedgan.gan.form_bank import FormBank
 from cbedgan.gan.networks import Discriminator, Generator, NetworkConfig
 from cbedgan.gan.sampler import Sampler
@@ -129,7 +129,8 @@ def load_generator(path: Path, *, split_digest: str | None = None) -> TrainedGen
 def _bank(held: dict[str, Tensor], classes: int, patterns: int) -> FormBank:
     """The forms of a checkpoint, after a look at their shapes and values."""
     forms, class_idx = held["forms"], held["class_idx"]
-    if (forms.ndim != 3 or forms.shape[1:] != (patterns, COLUMNS) or len(forms) != len(class_idx) or not len(forms)
-            or not torch.isfinite(forms).all() or class_idx.min() < 0 or class_idx.max() >= classes):
-        raise ValueError("forms must be finite, one for each class_idx")
+    if (forms.shape[1:] != (patterns, COLUMNS) or not plausible(forms) or not len(forms)
+            or class_idx.shape != forms.shape[:1] or class_idx.dtype != torch.int64
+            or class_idx.min() < 0 or class_idx.max() >= classes):
+        raise ValueError("forms must be plausible, one for each class_idx")
     return FormBank(forms, class_idx)

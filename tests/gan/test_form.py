@@ -97,6 +97,17 @@ def test_raw_stacks_and_stacks_of_unknown_cells_are_refused(drawn_stack):
             measure_forms(drawn_stack(around(2, 1), ratio=1.3, of_g1=1, **{column: None}), ["one"])
 
 
+def test_disks_wider_than_any_camera_shows_are_refused(drawn_stack):
+    with StackFile(drawn_stack(around(2, 1), ratio=1.3, of_g1=1)) as file:
+        columns = file.table.columns()
+        table = SampleTable(**columns | {"convergence_semi_angle_mrad": columns["convergence_semi_angle_mrad"] * 1e3})
+        path = file.path.with_name("wide.h5")
+        write_stack_file(path, file.read(np.array([0])), table, detector=file.detector, pose="canonical",
+                         intensity_unit=file.intensity_unit, provenance={"stage": "test"})
+    with pytest.raises(InputError, match="sample one: the radius of disks must be .* at most 8 times the shortest g"):
+        measure_forms(path, ["one"])
+
+
 def test_a_cell_that_does_not_fit_a_picture_without_a_net_is_refused(drawn_stack, tmp_path):
     path = drawn_stack([], ratio=1.3, of_g1=1)
     with StackFile(path) as file:
