@@ -9,7 +9,7 @@ from cbedgan.gan.disk_layout import DiskLayout, lay_out, neighbours, nodes
 from cbedgan.gan.form import parts
 from cbedgan.gan.zernike import moved, polynomials
 
-WHOLE = 0.9  # of the pixels of the largest disk: one that lies in the frame
+WHOLE = 0.75  # of the pixels of the largest disk: the frame may cut the rest off
 RIDGE = 1e-2  # of a disk's pixels, so that few pixels cannot ask for steep contents
 COVERED = 0.4  # of a pixel by the aperture, for its content to be known: without the rim fits would run wild there
 DARK = 2e-5  # mean intensity, of the incident beam per pixel, of disks that are not looked at
