@@ -50,11 +50,12 @@ def rock_salt_cif() -> Callable[..., str]:
 
 def write_tiny_stack_file(path: Path, *, space_groups: Sequence[int] = (216, 225, 186, 194), materials: int = 6,
                           size: int = 16, partition: bool = True, samples_per_material: int = 1,
-                          origin: str = "simulated", seed: int = 0) -> Path:
+                          origin: str = "simulated", seed: int = 0, cells: bool = False) -> Path:
     """Write a canonical-pose stack file: each group has `materials` materials in three structure types in turn.
 
     With `partition`, the third structure type is "test" and the others "train". Intensities lie in 1e-6..1e-1; the
     brightest spot but the direct one stands on a ring at an azimuth of (index of the group) / (number of groups) turns.
+    cells: with the cell and optics of a square net of disks, which the spots do not lie on.
     """
     random = np.random.default_rng(seed)
     group, material, _ = (a.ravel() for a in np.indices((len(space_groups), materials, samples_per_material)))
@@ -67,8 +68,11 @@ def write_tiny_stack_file(path: Path, *, space_groups: Sequence[int] = (216, 225
         distance2 = ((side - np.reshape(x, (-1, 1, 1))) ** 2 + (side[:, None] - np.reshape(y, (-1, 1, 1))) ** 2)
         stacks += height * random.uniform(0.7, 1.3, (n, 3, 1, 1)) * np.exp(-distance2 / 0.02)[:, None]
     numbers = np.asarray(space_groups)[group]
+    known = {"cell_lengths_angstrom": np.full((n, 3), 5.0), "cell_angles_degree": np.full((n, 3), 90.0),
+             "zone_axis_uvw": np.tile((0, 0, 1), (n, 3, 1)), "shortest_g_inv_angstrom": np.full((n, 3), 0.2),
+             "convergence_semi_angle_mrad": np.full((n, 3), 2.5)} if cells else {}
     table = SampleTable.build(
-        n, sample_id=[f"{origin}-{i:04d}" for i in range(n)], space_group=numbers,
+        n, **known, sample_id=[f"{origin}-{i:04d}" for i in range(n)], space_group=numbers,
         material=[f"sg{g}-m{m}" for g, m in zip(numbers, material, strict=True)],
         structure_type=[f"sg{g}-t{k}" for g, k in zip(numbers, kind, strict=True)],
         formula=[f"A{m + 1}B" for m in material],
