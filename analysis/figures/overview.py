@@ -58,8 +58,8 @@ def main() -> None:
             draw(1, 3 * number + pattern, imagined[pattern])
 
     a, b = (torch.tensor([class_map.index(group)]) for group in PATH)
-    walk = LatentPaths("class", generator.mapping, z, z, generator.embed(a), generator.embed(b))
     with torch.no_grad():
+        walk = LatentPaths.of("class", generator, z, z, a, b)
         w = walk.w(torch.linspace(0, 1, PATH_POINTS, dtype=torch.float64)[:, None])[:, 0]
         x = generator.synthesise(w)
         logits = Judge.of(generator, classifier, batch=64).logits(w)
