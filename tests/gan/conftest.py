@@ -42,12 +42,13 @@ def tiny_config() -> Callable[..., TrainGanConfig]:
 
 
 def make_data(stacks: Path, config: TrainGanConfig, device: str = "cpu") -> Data:
-    """All stacks of a file as training data."""
+    """All stacks of a file as training data, with forms where disks are drawn."""
     physical, table, _ = load_physical(stacks, config.view)
     class_map = ClassMap.of(table.space_group)
     transform = IntensityTransform.fit(physical, config.intensity)
     samples = stack_set(physical, table, class_map=class_map, source=stacks, transform=transform)
-    return Data.build(samples, class_map, config, torch.device(device), intensity=transform)
+    data = Data.build(samples, class_map, config, torch.device(device), intensity=transform)
+    return data if config.network.disks is None else with_forms(data)
 
 
 @pytest.fixture

@@ -103,6 +103,21 @@ def test_micro_batches_of_disks_take_the_step_of_the_whole_batch(tiny_config, ti
 @pytest.mark.parametrize(("warm", "size"), [(8, None), (0, 3)], indirect=["warm"], ids=["two heads", "one head"])
 def test_two_processes_take_the_step_of_one(warm, size):
     data, config, path = warm
+    two_take_the_step_of_one(data, config, path, size)
+
+
+def test_two_processes_take_the_step_of_one_on_disks(tiny_data, tiny_config, tiny_disks, tmp_path):
+    config = tiny_config(**CHANGES, network=tiny_disks)
+    data = tiny_data(path=tmp_path / "stacks.h5", forms=True)
+    state = State(config, data)
+    for _ in range(8):
+        take_step(state, config, data, ALONE)
+    state.save(tmp_path / "warm.safetensors", {})
+    two_take_the_step_of_one(data, config, tmp_path / "warm.safetensors", None)
+
+
+def two_take_the_step_of_one(data, config, path, size) -> None:
+    """Run RANK in two processes beside the checkpoint at `path`, and compare what they end with."""
     (path.parent / "config.json").write_text(config.model_copy(update={"micro_batch": size}).model_dump_json())
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--no-python",
                sys.executable, "-c", RANK, str(path.parent), str(Path(__file__).with_name("conftest.py"))]
