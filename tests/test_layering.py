@@ -31,7 +31,8 @@ CLASSIFIER_LAYERS = (
     "stopping train_config batches state step train "
     "head_training post_hoc",
 )
-CBEDGAN_LAYERS = ("simulate", "gan fidelity", "boundary", "synthesis", "comparison acquisition ablation demo bench", "cli __main__")
+CBEDGAN_LAYERS = ("simulate", "gan fidelity", "boundary", "synthesis", "comparison acquisition ablation demo bench",
+                  "cli __main__")
 
 # Library: the modules that may import it.
 OWNERS = {

@@ -56,7 +56,7 @@ def draw_batch(config: TrainGanConfig, data: Data, images_seen: int, rows: range
     noise = torch.randn(config.batch, config.network.embedding_dim, generator=draws)
     z, noise = (sent(draw[rows.start : rows.stop], class_idx.device) for draw in (z, noise))
     return Batch(rows, data.samples.gather(chosen), class_idx, z, noise * data.class_noise[class_idx, None],
-                 None if data.forms is None else data.forms.forms[drawn])
+                 None if data.bank is None else data.bank.forms[drawn])
 
 
 def draw_twins(config: TrainGanConfig, data: Data, images_seen: int
@@ -69,7 +69,7 @@ def draw_twins(config: TrainGanConfig, data: Data, images_seen: int
     z = torch.randn(len(rows), config.network.latent_dim, generator=draws)
     noise = torch.randn(2, len(rows), config.network.embedding_dim, generator=draws)
     first, second = sent(noise, class_idx.device) * data.class_noise[class_idx, None]
-    form = None if data.forms is None else sent(data.forms.forms[torch.from_numpy(rows)], class_idx.device)
+    form = None if data.bank is None else sent(data.bank.forms[torch.from_numpy(rows)], class_idx.device)
     return sent(z, class_idx.device), class_idx, (first, second), form
 
 

@@ -32,7 +32,7 @@ from classifier.viewed import rows_of
 
 COLUMNS = 6 + 2 * SHARES  # of a pattern
 INVARIANTS = 4 + 2 * SHARES
-FORMAT = 3  # of what is measured: another number where forms change
+FORMAT = 4  # of what is measured: another number where forms change
 FAINT = 3e-4  # of the brightest diffracted disk: darker ones do not make a net finer
 FINEST = 2.0  # pixels: disks of finer nets are not told apart
 WIDEST = 8.0  # |g1|: radius of disks that no camera shows apart

@@ -81,7 +81,7 @@ def measure(x: Tensor, inside: Tensor, net: Tensor) -> tuple[Tensor, Tensor]:
             for n in FOLDS]
     azimuth, mirror = torch.zeros(len(x)), torch.zeros(len(x), 2)
     for candidate, known in _mirror_lines(net):
-        found = shares(turned(2 * candidate, ~none), known, torch.sin(2 * candidate).abs() > 1e-3)
+        found = shares(turned(2 * candidate, ~none), known, torch.sin(4 * candidate).abs() > 1e-3)
         better = found.sum(1) > mirror.sum(1)
         azimuth, mirror = torch.where(better, candidate, azimuth), torch.where(better[:, None], found, mirror)
     return azimuth, _balanced(torch.stack((*axes, mirror), -1))

@@ -41,7 +41,7 @@ class State:
                                          intensity=data.intensity)
         self.discriminator = Discriminator(shape, config.network, data.class_map)
         self.discriminator.mean_sample.copy_(x.mean(0))
-        self.generator.fit(x, data.forms and data.forms.forms)
+        self.generator.fit(x, data.bank and data.bank.forms)
         for network in (self.generator, self.discriminator):
             network.to(device, memory_format=torch.channels_last if len(shape) == 3 else torch.preserve_format)
         for constant in head_constants(self.discriminator):
@@ -50,7 +50,7 @@ class State:
         self.optimisers = {name: torch.optim.Adam(getattr(self, name).parameters(), lr=0.0, betas=(0.0, 0.9), eps=1e-8,
                                                   fused=True) for name in NETWORKS}
         strain = config.network.disks.strain if config.network.disks is not None else 0.0
-        self.sampler = Sampler(self.generator_ema, data.forms, strain)
+        self.sampler = Sampler(self.generator_ema, data.bank, strain)
         self.images_seen = 0
         # Sums and numbers of the finite terms stay on the device until somebody asks: a step never waits for the host.
         self.sums, self.counts = torch.zeros(2, len(TERMS), dtype=torch.float64, device=device)

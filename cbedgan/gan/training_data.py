@@ -21,7 +21,7 @@ from classifier.spacegroup import ClassMap
 class Data:
     """The train part on the device, how it is drawn, and per class [K]: shot group 0..2 and noise of the embedding.
 
-    intensity: the scale of the samples; forms: of all samples in their order, on the CPU, for a generator of disks.
+    intensity: the scale of the samples; bank: the forms of all samples in their order, on the CPU, where disks are drawn.
     """
 
     samples: StackSet
@@ -30,7 +30,7 @@ class Data:
     shots: Tensor
     class_noise: Tensor
     intensity: IntensityTransform
-    forms: FormBank | None
+    bank: FormBank | None
 
     @classmethod
     def build(cls, samples: StackSet, class_map: ClassMap, config: TrainGanConfig, device: torch.device, *,

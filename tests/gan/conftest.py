@@ -64,7 +64,7 @@ def with_forms(data: Data) -> Data:
     form[..., :4] = torch.tensor([1.0, 0.0, 0.2, 1.1]) + 0.1 * torch.rand(n, 3, 4, generator=draws)
     form[..., 4] = 0.3 + 0.2 * torch.rand(n, 3, generator=draws)
     form[::3, :, 6] = 0.8
-    return replace(data, forms=FormBank(form, data.samples.class_idx.cpu()))
+    return replace(data, bank=FormBank(form, data.samples.class_idx.cpu()))
 
 
 @pytest.fixture

@@ -176,7 +176,7 @@ def test_it_begins_with_the_light_and_contrast_of_training_disks(generator, netw
     level = torch.randn(12, 3, 1, 1, generator=draws) * 0.4 - 6
     axis = ((torch.arange(SIZE) + 0.5) / SIZE * 2 - 1) * HALF_WIDTH
     slope = (axis - axis.round()) * 2
-    lit = distance_to_disks(SQUARE) < 0.4
+    lit = ((0.4 - distance_to_disks(SQUARE)) * SIZE / (2 * HALF_WIDTH) + 0.5).clamp(0, 1)  # rims cut pixels
     intensity = (level + slope).exp() * lit
     made = build_generator((3, SIZE, SIZE), network, CLASSES, view=VIEW, intensity=SCALE)
     made.fit(SCALE.normalise(intensity), form(SQUARE).expand(12, -1, -1))
