@@ -106,7 +106,7 @@ def tiny_networks(tmp_path_factory: pytest.TempPathFactory) -> TinyNetworks:
     from classifier.train import TrainClassifierConfig, train_classifier
 
     folder = tmp_path_factory.mktemp("networks")
-    stacks = write_tiny_stack_file(folder / "stacks.h5", materials=9)
+    stacks = write_tiny_stack_file(folder / "stacks.h5", materials=9, cells=True)
     held = split(SplitConfig(group_by="structure_type", validation_fraction=0.25, test_fraction=0.2, seed=0,
                              minimum_materials=4, adopt_partition=True, near_duplicates="refuse"),
                  stacks=stacks, out=folder / "split.json")

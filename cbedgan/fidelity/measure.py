@@ -29,6 +29,7 @@ from classifier.metrics import SHOT_CLASSES, shot_class
 from classifier.spacegroup import ClassMap
 
 HALVINGS = 200
+WILD = 2.0  # times the largest |x| of real stacks: what a generator draws beyond counts as this
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,8 @@ def measure(samples: StackSet, class_map: ClassMap, transform: IntensityTransfor
     lacking = (effort.least_of_group - torch.bincount(real.class_idx, minlength=len(class_map))).clamp(min=0)
     lacking = lacking * torch.bincount(real.class_idx, minlength=len(class_map)).clamp(max=1)
     wanted = torch.cat([real.class_idx, torch.arange(len(class_map)).repeat_interleave(lacking)])
-    made = Measured.of(generate(wanted), wanted, np.arange(len(wanted)), features, transform)
+    drawn = _tamed(generate(wanted), WILD * float(real.x.abs().max()))
+    made = Measured.of(drawn, wanted, np.arange(len(wanted)), features, transform)
     paired = made.take(torch.arange(len(real)))
     materials = _materials(samples, class_map)
     shot = shot_class(materials)
@@ -144,6 +146,11 @@ def _spread(made: Measured, real: Measured, halvings: Halvings, class_map: Class
             "median": float(np.median(list(features.values()))) if features else None,
             "alarm": [class_map.space_group(k) for k in collapsed(features, pixels)],
             "alarm_real": [class_map.space_group(k) for k in collapsed(*ratios(real.take(half), real))]}
+
+
+def _tamed(x: Tensor, limit: float) -> Tensor:
+    """x with values within -limit..limit, so that a generator that has diverged is measured, and not an error."""
+    return x.nan_to_num(nan=limit).clamp(-limit, limit)
 
 
 def _realness(real: Measured, made: Measured, halvings: Halvings, effort: Effort, seed: int) -> dict[str, Any]:

@@ -106,6 +106,19 @@ def test_a_generator_of_training_stacks_copies_and_one_of_means_has_collapsed(ti
     assert {row["figure"]: row["met"] for row in alike["summary"]}["collapsed groups"] is False
 
 
+def test_a_generator_that_has_diverged_is_measured_and_meets_no_bar_of_realness(tiny_networks):
+    trained, samples = real_stacks(tiny_networks)
+
+    def diverged(class_idx):
+        x = samples.x[:1].repeat(len(class_idx), 1, 1, 1)
+        x[::2] = torch.inf
+        x[1::4] = torch.nan
+        return x
+
+    found = fidelity_of(Double(trained, diverged), samples, random_features(*samples.x.shape[1:3]), stacks=64, seed=0)
+    assert found["realness"]["estimate"] > 0.9
+
+
 def test_the_bars_are_those_of_the_project():
     figures = {"shots": {"many": {"generated": {"kid": 0.019}, "real": {"kid_high": 0.01}},
                          "few": {"generated": {"coverage": 0.49}, "real": {"coverage": 0.9}}},
