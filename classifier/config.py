@@ -33,6 +33,19 @@ def load_config(path: Path, model: type[AnyConfig]) -> AnyConfig:
     return parse_config(content, model, source=path)
 
 
+def load_configs(folder: Path, model: type[AnyConfig], *, kind: str, like: str) -> dict[str, AnyConfig]:
+    """Read every *.toml of a folder: {file name without its ending: configuration}, in the order of names.
+
+    kind, like: what the files are and a folder of such, for the InputError where there is none.
+    """
+    folder = Path(folder)
+    paths = sorted(folder.glob("*.toml")) if folder.is_dir() else []
+    if not paths:
+        raise InputError(source=folder, rule=f"must be a folder of {kind}, one .toml file each", value="none there",
+                         remedy=f"Give a folder like {like}.")
+    return {path.stem: load_config(path, model) for path in paths}
+
+
 def parse_config(content: dict[str, Any], model: type[AnyConfig], *, source: object) -> AnyConfig:
     """Build `model` from a dictionary; `source` is named in the InputError that lists every faulty key."""
     try:

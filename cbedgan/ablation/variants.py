@@ -9,8 +9,7 @@ from pathlib import Path
 from cbedgan.ablation.runs import GeneratorJob
 from cbedgan.fidelity.assess import AssessConfig
 from cbedgan.gan.train import TrainGanConfig
-from classifier.config import Config, digest, load_config
-from classifier.errors import InputError
+from classifier.config import Config, digest, load_configs
 
 
 class VariantConfig(Config):
@@ -32,12 +31,7 @@ class Plan:
 
 def load_variants(folder: Path) -> dict[str, VariantConfig]:
     """Read every *.toml of the folder: {file name without its ending: variant}, in the order of names."""
-    folder = Path(folder)
-    paths = sorted(folder.glob("*.toml")) if folder.is_dir() else []
-    if not paths:
-        raise InputError(source=folder, rule="must be a folder of variants, one .toml file each", value="none there",
-                         remedy="Give a folder like configs/gan.")
-    return {path.stem: load_config(path, VariantConfig) for path in paths}
+    return load_configs(folder, VariantConfig, kind="variants", like="configs/gan")
 
 
 def plan(variants: Mapping[str, VariantConfig], seeds: Iterable[int], assessment: AssessConfig, *, stacks: Path,

@@ -10,8 +10,7 @@ from typing import Annotated
 from pydantic import Field
 
 from cbedgan.comparison.trainings import HeadJob, Job
-from classifier.config import Config, digest, load_config
-from classifier.errors import InputError
+from classifier.config import Config, digest, load_configs
 from classifier.post_hoc import PostHoc, PostHocConfig
 from classifier.train import TrainClassifierConfig
 
@@ -41,12 +40,7 @@ class Plan:
 
 def load_methods(folder: Path) -> dict[str, MethodConfig]:
     """Read every *.toml of the folder: {file name without its ending: method}, in the order of names."""
-    folder = Path(folder)
-    paths = sorted(folder.glob("*.toml")) if folder.is_dir() else []
-    if not paths:
-        raise InputError(source=folder, rule="must be a folder of methods, one .toml file each", value="none there",
-                         remedy="Give a folder like configs/imbalance.")
-    return {path.stem: load_config(path, MethodConfig) for path in paths}
+    return load_configs(folder, MethodConfig, kind="methods", like="configs/imbalance")
 
 
 def plan(methods: Mapping[str, MethodConfig], seeds: Iterable[int], *, stacks: Path, split: Path, out: Path) -> Plan:
