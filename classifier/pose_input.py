@@ -84,8 +84,7 @@ def pose_features(stacks: np.ndarray, table: SampleTable, detector: Detector, *,
     """
     features = np.empty((len(table), 3, 3))
     features[:, :, 0] = np.log(table.shortest_g_inv_angstrom)
-    radius = table.convergence_semi_angle_mrad * 1e-3 / np.array(
-        [[wavelength_angstrom(energy)] for energy in table.beam_energy_kev]) / table.shortest_g_inv_angstrom
+    radius = disk_radius(table)
     for row, k in np.ndindex(len(table), 3):
         try:
             net = zero_layer_net(table.cell_lengths_angstrom[row], table.cell_angles_degree[row],
@@ -97,6 +96,12 @@ def pose_features(stacks: np.ndarray, table: SampleTable, detector: Detector, *,
                              "pose_input.") from error
         features[row, k, 1:] = second_g(g, intensity, half_width=detector.size_pixels * detector.pixel_size / 2)
     return features.reshape(len(table), FEATURES).astype(np.float32)
+
+
+def disk_radius(table: SampleTable) -> np.ndarray:
+    """Radius of the disks of each pattern in |g1|, float64 [N, 3], of N complete rows."""
+    wavelength = np.array([[wavelength_angstrom(energy)] for energy in table.beam_energy_kev])
+    return table.convergence_semi_angle_mrad * 1e-3 / wavelength / table.shortest_g_inv_angstrom
 
 
 def second_g(g: np.ndarray, intensity: np.ndarray, *, half_width: float) -> tuple[float, float]:

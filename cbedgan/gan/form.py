@@ -19,12 +19,11 @@ from cbedgan.gan.pattern_symmetry import SHARES, measure
 from classifier.cache import open_or_build
 from classifier.config import digest
 from classifier.disk_lattice import find_disk_lattice, lit_map
-from classifier.electron import wavelength_angstrom
 from classifier.errors import InputError
 from classifier.geometry import Detector
 from classifier.intensity import stacks_at_once
 from classifier.pose import explained_share, lit_disks
-from classifier.pose_input import canonical_nets, require_pose
+from classifier.pose_input import canonical_nets, disk_radius, require_pose
 from classifier.reciprocal import reduced_net, zero_layer_net
 from classifier.sampletable import SampleTable
 from classifier.stackfile import StackFile
@@ -99,8 +98,7 @@ def measure_forms(stacks: Path, sample_ids: Sequence[str], cache: Path | None = 
 
 
 def _measured(stacks: np.ndarray, table: SampleTable, detector: Detector, *, source: object) -> Tensor:
-    radius = table.convergence_semi_angle_mrad * 1e-3 / np.array(
-        [[wavelength_angstrom(energy)] for energy in table.beam_energy_kev]) / table.shortest_g_inv_angstrom
+    radius = disk_radius(table)
     for row in np.flatnonzero(~((radius > 0) & (radius <= WIDEST)).all(1))[:1]:
         raise InputError(source=f"{source}, sample {table.sample_id[row]}", value=radius[row].round(3).tolist(),
                          rule=f"the radius of disks must be above 0 and at most {WIDEST:g} times the shortest g",
