@@ -17,12 +17,11 @@ from cbedgan.gan.conditioning import class_embedding
 from cbedgan.gan.disk_layout import NODES, DiskLayout, lay_out, neighbours, nodes
 from cbedgan.gan.disk_statistics import DIRECT, disk_statistics, total_statistics
 from cbedgan.gan.form import COLUMNS, INVARIANTS, invariants
-from cbedgan.gan.networks import NetworkConfig
+from cbedgan.gan.networks import SLOPE, NetworkConfig, linear, mapped
 from cbedgan.gan.zernike import modes, moved, polynomials
 from classifier.intensity import IntensityTransform
 from classifier.spacegroup import ClassMap
 
-SLOPE = 0.2
 LAYERS = 3  # of the network behind the contents, each scaled and shifted from w
 FARTHEST = 2.5  # standard deviations that the network can move a level, a contrast or the light of a pattern
 TINY = 1e-12
@@ -46,20 +45,20 @@ class DiskGenerator(nn.Module):
         self.latent_dim, self.mapping_dim = config.latent_dim, w
         self.order, self.scatterers = disks.order, disks.scatterers
         self.embedding = class_embedding(config.conditioning, class_map, config.embedding_dim)
-        self.of_form = nn.Sequential(_linear(patterns * INVARIANTS, config.embedding_dim), nn.LeakyReLU(SLOPE),
+        self.of_form = nn.Sequential(linear(patterns * INVARIANTS, config.embedding_dim), nn.LeakyReLU(SLOPE),
                                      nn.Linear(config.embedding_dim, config.embedding_dim))
         sizes = [config.latent_dim + config.embedding_dim] + [w] * config.mapping_layers
-        self.mapping_layers = nn.ModuleList(_linear(*pair) for pair in pairwise(sizes))
+        self.mapping_layers = nn.ModuleList(linear(*pair) for pair in pairwise(sizes))
         self.place = nn.Linear(w, patterns * disks.scatterers * 2)
         self.strength = nn.Linear(w, patterns * disks.scatterers)
         inputs = [4 + 2 * disks.scatterers] + [disks.width] * LAYERS
-        self.layers = nn.ModuleList(_linear(*pair) for pair in pairwise(inputs))
+        self.layers = nn.ModuleList(linear(*pair) for pair in pairwise(inputs))
         self.scale, self.shift = (nn.ModuleList(nn.Linear(w, patterns * disks.width) for _ in range(LAYERS))
                                   for _ in range(2))
         coefficients = 2 * len(modes(disks.order))
-        self.contents = _linear(disks.width, coefficients + 1)  # the level in place of the first; and the contrast
-        self.contrast = _linear(w, patterns * 2)
-        self.brightness = _linear(w, patterns)
+        self.contents = linear(disks.width, coefficients + 1)  # the level in place of the first; and the contrast
+        self.contrast = linear(w, patterns * 2)
+        self.brightness = linear(w, patterns)
         for name in ("level", "log_contrast"):  # of diffracted disks and the direct disk: mean, spread
             self.register_buffer(name, torch.tensor(((0.0, 1.0), (0.0, 1.0))))
         self.register_buffer("shape", torch.tensor((0.0, 1.0))[None, :, None].repeat(2, 1, coefficients))
@@ -82,11 +81,7 @@ class DiskGenerator(nn.Module):
     def mapping(self, z: Tensor, e: Tensor) -> Tensor:
         """z [B, latent_dim], e -> w [B, mapping_dim + C * COLUMNS]; only the direction of z matters."""
         e, form = self._apart(e)
-        z = z * torch.rsqrt(z.square().mean(1, keepdim=True) + 1e-8)
-        w = torch.cat((z, e), 1)
-        for layer in self.mapping_layers:
-            w = functional.leaky_relu(layer(w), SLOPE)
-        return torch.cat((w, form), 1)
+        return torch.cat((mapped(self.mapping_layers, z, e), form), 1)
 
     def layout(self, form: Tensor) -> DiskLayout:
         """Where disks of forms [B, C, COLUMNS] lie in the frame, on the CPU."""
@@ -168,10 +163,3 @@ class DiskGenerator(nn.Module):
 
 def _limited(x: Tensor) -> Tensor:
     return FARTHEST * torch.tanh(x / FARTHEST)
-
-
-def _linear(inputs: int, outputs: int) -> nn.Linear:
-    layer = nn.Linear(inputs, outputs)
-    nn.init.kaiming_normal_(layer.weight, a=SLOPE)
-    nn.init.zeros_(layer.bias)
-    return layer

@@ -123,10 +123,10 @@ class Generator(nn.Module):
         self.latent_dim, self.mapping_dim = config.latent_dim, config.mapping_dim
         self.embedding = class_embedding(config.conditioning, class_map, config.embedding_dim)
         sizes = [config.latent_dim + config.embedding_dim] + [config.mapping_dim] * config.mapping_layers
-        self.mapping_layers = nn.ModuleList(_linear(*pair) for pair in pairwise(sizes))
+        self.mapping_layers = nn.ModuleList(linear(*pair) for pair in pairwise(sizes))
         levels = [level for level, side in enumerate(self.sides) if level == 0 or side <= config.basis_pixels]
         self.basis = nn.ParameterList(torch.randn(widths[level], *[self.sides[level]] * dims) for level in levels)
-        self.basis_scale = nn.ModuleList(_linear(config.mapping_dim, widths[level]) for level in levels)
+        self.basis_scale = nn.ModuleList(linear(config.mapping_dim, widths[level]) for level in levels)
         self.widen = nn.ModuleList(CONVOLUTION[dims](*pair, 1, bias=False) for pair in pairwise(widths))
         self.stages = nn.ModuleList(
             nn.ModuleList(Block(dims, width, config.mapping_dim) for _ in range(config.blocks)) for width in widths)
@@ -152,11 +152,7 @@ class Generator(nn.Module):
 
     def mapping(self, z: torch.Tensor, e: torch.Tensor) -> torch.Tensor:
         """z [B, latent_dim], e [B, embedding_dim] -> w [B, mapping_dim]; only the direction of z matters."""
-        z = z * torch.rsqrt(z.square().mean(1, keepdim=True) + 1e-8)
-        w = torch.cat((z, e), 1)
-        for layer in self.mapping_layers:
-            w = functional.leaky_relu(layer(w), SLOPE)
-        return w
+        return mapped(self.mapping_layers, z, e)
 
     def synthesise(self, w: torch.Tensor, layout: object = None) -> torch.Tensor:
         """w [B, mapping_dim] -> x [B, C, *spatial], float32; layout: not looked at."""
@@ -202,7 +198,7 @@ class Discriminator(nn.Module):
         self.from_sample = CONVOLUTION[dims](channels * patch**dims, widths[-1], 3, padding=1)
         self.stages = nn.ModuleList(nn.ModuleList(Block(dims, width) for _ in range(config.blocks)) for width in widths)
         self.narrow = nn.ModuleList(CONVOLUTION[dims](*pair[::-1], 1, bias=False) for pair in pairwise(widths))
-        self.features = _linear(widths[0] * BASE_PIXELS**dims, config.embedding_dim)
+        self.features = linear(widths[0] * BASE_PIXELS**dims, config.embedding_dim)
         self.head = nn.Linear(config.embedding_dim, 1)
         self.embedding = class_embedding(config.conditioning, class_map, config.embedding_dim)
         self.unconditional_level = None
@@ -259,7 +255,16 @@ def half_precision(device_type: str, enabled: bool) -> torch.autocast:
     return torch.autocast(device_type, torch.bfloat16, enabled=enabled)
 
 
-def _linear(inputs: int, outputs: int) -> nn.Linear:
+def mapped(layers: nn.ModuleList, z: torch.Tensor, e: torch.Tensor) -> torch.Tensor:
+    """The mapping network: z [B, latent_dim], of which only the direction counts, and e [B, E] through its layers."""
+    w = torch.cat((z * torch.rsqrt(z.square().mean(1, keepdim=True) + 1e-8), e), 1)
+    for layer in layers:
+        w = functional.leaky_relu(layer(w), SLOPE)
+    return w
+
+
+def linear(inputs: int, outputs: int) -> nn.Linear:
+    """A layer with weights for what a leaky rectifier follows."""
     layer = nn.Linear(inputs, outputs)
     nn.init.kaiming_normal_(layer.weight, a=SLOPE)
     nn.init.zeros_(layer.bias)
