@@ -58,7 +58,7 @@ class TrainedGenerator:
     @property
     def sampler(self) -> Sampler:
         """The generator with the forms that it draws from."""
-        return Sampler(self.generator, self.bank, 0.0 if self.network.disks is None else self.network.disks.strain)
+        return Sampler.of(self.generator, self.bank, self.network)
 
     def condition(self, class_idx: Tensor, z: Tensor, held: Tensor | None = None) -> Tensor:
         """class_idx [B], z [B, latent_dim] -> e [B, E]; sums of e with weights that sum to 1 are soft classes.

@@ -59,8 +59,7 @@ class ContactSheet:
 
     def write(self, state: State) -> None:
         """Draw samples of the averaged generator beside the real ones."""
-        device = state.skipped.device
-        x = state.sampler.sample(self.z.to(device), self.class_idx.to(device)).cpu()
+        x = state.sampler.sample(self.z, self.class_idx).cpu()
         generated = self.transform.denormalise(x).reshape(self.real.shape)
         write_contact_sheet(self.path, self.real.numpy(), generated.numpy(), self.labels,
                             title=f"{state.images_seen} images seen")

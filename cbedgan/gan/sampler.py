@@ -9,7 +9,7 @@ from torch import Tensor
 
 from cbedgan.gan.disk_generator import DiskGenerator
 from cbedgan.gan.form_bank import FormBank, numbers, with_symmetry_of
-from cbedgan.gan.networks import Generator
+from cbedgan.gan.networks import Generator, NetworkConfig
 
 SAMPLE_AT_ONCE = 256  # stacks a forward pass
 
@@ -21,6 +21,11 @@ class Sampler:
     generator: Generator | DiskGenerator
     bank: FormBank | None
     strain: float
+
+    @classmethod
+    def of(cls, generator: Generator | DiskGenerator, bank: FormBank | None, network: NetworkConfig) -> Sampler:
+        """A generator of this configuration with its forms."""
+        return cls(generator, bank, 0.0 if network.disks is None else network.disks.strain)
 
     @property
     def latent_dim(self) -> int:
@@ -45,7 +50,8 @@ class Sampler:
 
     @torch.no_grad()
     def sample(self, z: Tensor, class_idx: Tensor) -> Tensor:
-        """z [N, latent_dim], class_idx [N] -> x [N, C, *spatial], batch by batch, without a graph."""
-        batches = zip(z.split(SAMPLE_AT_ONCE), class_idx.split(SAMPLE_AT_ONCE), strict=True)
+        """z [N, latent_dim], class_idx [N] -> x [N, C, *spatial], batch by batch, without a graph, where G lies."""
+        device = next(self.generator.parameters()).device
+        batches = zip(z.to(device).split(SAMPLE_AT_ONCE), class_idx.to(device).split(SAMPLE_AT_ONCE), strict=True)
         return torch.cat([self.generator.synthesise(self.mapping(part, self.condition(classes, part)))
                           for part, classes in batches])

@@ -49,8 +49,7 @@ class State:
         self.generator_ema = copy.deepcopy(self.generator).requires_grad_(False)
         self.optimisers = {name: torch.optim.Adam(getattr(self, name).parameters(), lr=0.0, betas=(0.0, 0.9), eps=1e-8,
                                                   fused=True) for name in NETWORKS}
-        strain = config.network.disks.strain if config.network.disks is not None else 0.0
-        self.sampler = Sampler(self.generator_ema, data.bank, strain)
+        self.sampler = Sampler.of(self.generator_ema, data.bank, config.network)
         self.images_seen = 0
         # Sums and numbers of the finite terms stay on the device until somebody asks: a step never waits for the host.
         self.sums, self.counts = torch.zeros(2, len(TERMS), dtype=torch.float64, device=device)

@@ -93,5 +93,4 @@ class Watch:
         return figures
 
     def _generate(self, state: Any) -> Tensor:
-        device = state.skipped.device
-        return state.sampler.sample(self.z.to(device), self.class_idx.to(device)).cpu()
+        return state.sampler.sample(self.z, self.class_idx).cpu()
