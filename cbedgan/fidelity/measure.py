@@ -25,7 +25,7 @@ from cbedgan.fidelity.realness import convolutional, largest_auc, logistic, pixe
 from cbedgan.fidelity.symmetry import shown_symmetries, symmetry_figures
 from classifier.dataset import Frame, StackSet
 from classifier.intensity import IntensityTransform
-from classifier.metrics import SHOT_CLASSES, shot_class
+from classifier.metrics import SHOT_CLASSES, materials_per_class, shot_class
 from classifier.spacegroup import ClassMap
 
 HALVINGS = 200
@@ -76,7 +76,7 @@ def measure(samples: StackSet, class_map: ClassMap, transform: IntensityTransfor
     drawn = _tamed(generate(wanted), WILD * float(real.x.abs().max()))
     made = Measured.of(drawn, wanted, np.arange(len(wanted)), features, transform)
     paired = made.take(torch.arange(len(real)))
-    materials = _materials(samples, class_map)
+    materials = materials_per_class(samples.class_idx.cpu().numpy(), samples.material, len(class_map))
     shot = shot_class(materials)
 
     shown = None if real.residuals is None else shown_symmetries(real.residuals, real.class_idx, len(class_map))
@@ -99,13 +99,6 @@ def measure(samples: StackSet, class_map: ClassMap, transform: IntensityTransfor
         figures |= _held_out(real, paired, held_out, training, shot, seed, features, transform)
     figures["summary"] = summary(figures)
     return Assessment(figures, real, made, neighbours, training.nearness(neighbours))
-
-
-def _materials(samples: StackSet, class_map: ClassMap) -> np.ndarray:
-    """Training materials int64 [K] of each class."""
-    pairs = np.unique(np.stack([samples.class_idx.cpu().numpy(),
-                                np.unique(samples.material, return_inverse=True)[1]]), axis=1)
-    return np.bincount(pairs[0], minlength=len(class_map))
 
 
 def _against_floor(real: Measured, made: Measured, halvings: Halvings, shot: np.ndarray, shown: Tensor | None,

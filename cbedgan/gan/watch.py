@@ -19,7 +19,7 @@ from cbedgan.fidelity.memorisation import Training
 from cbedgan.fidelity.symmetry import shown_symmetries, symmetry_figures, symmetry_residuals
 from classifier.config import Config
 from classifier.dataset import StackSet
-from classifier.metrics import shot_class
+from classifier.metrics import materials_per_class, shot_class
 
 
 class WatchConfig(Config):
@@ -43,14 +43,13 @@ class Watch:
         x = samples.x[torch.from_numpy(rows).to(samples.x.device)].cpu()
         self.class_idx, self.features = labels[torch.from_numpy(rows)], features
         material = np.unique(samples.material[rows], return_inverse=True)[1]
-        materials_of_class = np.array([len(np.unique(samples.material[labels.numpy() == k]))
-                                       for k in range(int(labels.max()) + 1)])
-        self.few = torch.from_numpy(shot_class(materials_of_class) == "few")[self.class_idx]
+        materials = materials_per_class(labels.numpy(), samples.material, int(labels.max()) + 1)
+        self.few = torch.from_numpy(shot_class(materials) == "few")[self.class_idx]
         self.material, self.real = torch.from_numpy(material), features(x)
         self.x, self.training = x, Training.of(x, self.class_idx, self.material)
         self.residuals = symmetry_residuals(x)
         self.shown = None if self.residuals is None else shown_symmetries(self.residuals, self.class_idx,
-                                                                          len(materials_of_class))
+                                                                          len(materials))
         self.z = torch.randn(len(rows), latent_dim, generator=torch.Generator().manual_seed(seed))
         self._spent += time.perf_counter() - self._begun
 
