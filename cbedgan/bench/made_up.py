@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from cbedgan.gan.form import COLUMNS
+from cbedgan.gan.form import Parts, joined
+from cbedgan.gan.lit_net import ALL
+from cbedgan.gan.pattern_symmetry import SHARES
 from cbedgan.gan.state import State
 from cbedgan.gan.train_config import TrainGanConfig
 from cbedgan.gan.training_data import Data
@@ -18,7 +21,7 @@ from classifier.prefetch import Prefetch
 from classifier.spacegroup import ClassMap
 
 WRITE_AT_ONCE = 64  # stacks
-RADIUS = 0.4  # |g1|, of the disks of a square net
+CURVATURE, G1 = -1.3, -1.6  # ln of wavelength * thickness * |g1|^2 and of |g1| in 1/Angstrom, as cbed-lt has them
 
 
 def made_up_set(folder: Path, size: int, stacks: int, class_map: ClassMap) -> StackSet:
@@ -34,14 +37,21 @@ def made_up_set(folder: Path, size: int, stacks: int, class_map: ClassMap) -> St
                     np.full(stacks, "simulated"), Prefetch(held))
 
 
+def made_up_form(net: Sequence[Sequence[float]], *, radius: float = 0.4, azimuth: float = 0.0,
+                 curvature: float = CURVATURE, glide: Sequence[float] = (0, 0), strong: Sequence[int] = ALL,
+                 share: Sequence[float] = (0,) * SHARES) -> torch.Tensor:
+    """The form float32 [COLUMNS] of one pattern with this net of rows; see form.Parts."""
+    return joined(Parts(*(torch.tensor(column, dtype=torch.float32) for column in (
+        net, radius, azimuth, curvature, G1, glide, strong, share))))
+
+
 def made_up_training(config: TrainGanConfig, folder: Path, classes: int, device: torch.device) -> tuple[State, Data]:
     """A training of a GAN at its start, on stacks of noise, at least one of each class and as many as a batch has."""
     class_map, stacks = ClassMap(tuple(range(1, classes + 1))), max(classes, config.batch)
     samples = made_up_set(folder, config.view.size_pixels, stacks, class_map)
     forms = None
-    if config.network.disks is not None:
-        square = torch.tensor([1.0, 0.0, 0.0, 1.0, RADIUS, *[0.0] * (COLUMNS - 5)])
-        forms = square.expand(stacks, samples.x.shape[1], COLUMNS)
+    if config.network.diffraction is not None:
+        forms = made_up_form(((1.0, 0.0), (0.0, 1.0))).expand(stacks, samples.x.shape[1], -1)
     data = Data.build(samples, class_map, config, device, intensity=IntensityTransform(config.intensity, 1.0),
                       forms=forms)
     return State(config, data), data

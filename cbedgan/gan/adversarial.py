@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cbedgan.gan.disk_generator import DiskGenerator
+from cbedgan.gan.diffraction_generator import DiffractionGenerator
 from cbedgan.gan.networks import Discriminator, Generator
 
 Augmentation = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -80,7 +80,7 @@ def generator_step(discriminator: Discriminator, fake: Tensor, class_idx: Tensor
     return {"loss_g": loss.detach()}
 
 
-def twins_loss(generator: Generator | DiskGenerator, z: Tensor, class_idx: Tensor, noise: tuple[Tensor, Tensor],
+def twins_loss(generator: Generator | DiffractionGenerator, z: Tensor, class_idx: Tensor, noise: tuple[Tensor, Tensor],
                form: Tensor | None, decorrelation: float) -> Tensor:
     """Pull two w of the same z and class but other class noise together, and the components of w apart; 0-d.
 

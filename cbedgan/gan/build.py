@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cbedgan.gan.disk_generator import DiskGenerator
+from cbedgan.gan.diffraction_generator import DiffractionGenerator
 from cbedgan.gan.networks import Generator, NetworkConfig
 from classifier.errors import InputError
 from classifier.geometry import ViewConfig
@@ -11,11 +11,11 @@ from classifier.spacegroup import ClassMap
 
 
 def build_generator(sample_shape: tuple[int, ...], config: NetworkConfig, class_map: ClassMap, *, view: ViewConfig,
-                    intensity: IntensityTransform) -> Generator | DiskGenerator:
+                    intensity: IntensityTransform) -> Generator | DiffractionGenerator:
     """A generator of samples [C, *spatial] that show the view on the scale of `intensity`, with untrained weights."""
-    if config.disks is None:
+    if config.diffraction is None:
         return Generator(sample_shape, config, class_map)
     if len(sample_shape) != 3 or sample_shape[1] != sample_shape[2]:
-        raise InputError(source="network.disks", rule="draws square patterns", value=f"samples of {list(sample_shape)}",
-                         remedy="Leave out [network.disks].")
-    return DiskGenerator(sample_shape, config, class_map, half_width=view.half_width, intensity=intensity)
+        raise InputError(source="network.diffraction", rule="draws square patterns",
+                         value=f"samples of {list(sample_shape)}", remedy="Leave out [network.diffraction].")
+    return DiffractionGenerator(sample_shape, config, class_map, half_width=view.half_width, intensity=intensity)

@@ -1,38 +1,30 @@
-"""Where the disks of a batch of forms lie: flat lists that a generator of disks computes along, without padding."""
+"""Where the disks of a batch of forms lie: flat lists that a generator computes along, without padding."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from cbedgan.gan.beams import Beams, Points, select_beams
 from cbedgan.gan.form import parts
-from cbedgan.gan.pattern_symmetry import operations
-
-MOST_DISKS = 1024  # in one pattern: a forged form cannot ask for more
-NODES = 32  # places along the side of the square around a disk at which contents are tabulated; linear in between
-EDGE = 1.15  # half of that side in radii: pixels on the rim have their middles beyond it
 
 
 @dataclass(frozen=True, eq=False)
 class DiskLayout:
-    """Disks [D], their images under symmetry operations [E] and the pixels they light [P], of N patterns.
+    """Beams of N patterns, and the pixels [P] that their disks light.
 
-    pattern [D]; image: disk [E], and its vector g [E, 2] in |g1| and index hk [E, 2], weight [E, 2], angle [E] and
-    mirrored bool [E] as in pattern_symmetry; pixel: disk [P], flat place in [N * S * S] [P], share of the pixel that
-    the aperture covers [P], and, in a table of NODES x NODES places of the disk, the node [P] at the lower left and
-    the weights [4, P] of this node, the next one, and the two above them.
+    radius [N] of the disks in |g1|; pixel: row [P] of the beam, see beams.Selection, flat place in [N * S * S] [P],
+    share of the pixel that the aperture covers [P], and, in the beam's table of nodes, the four nodes [4, P] around
+    the pixel's middle, or around the nearest place in the aperture, and their weights [4, P].
     """
 
-    pattern: Tensor
-    image_disk: Tensor
-    image_g: Tensor
-    image_hk: Tensor
-    image_weight: Tensor
-    image_angle: Tensor
-    image_mirrored: Tensor
-    pixel_disk: Tensor
+    groups: tuple[Beams, ...]
+    points: Points
+    radius: Tensor
+    pixel_row: Tensor
     pixel_place: Tensor
     pixel_cover: Tensor
     pixel_node: Tensor
@@ -40,29 +32,19 @@ class DiskLayout:
 
     def to(self, device: torch.device) -> DiskLayout:
         """The same on a device, without waiting for what a GPU still has to do."""
-        if self.pattern.device == device:
-            return self
-        return DiskLayout(*(getattr(self, field.name).pin_memory().to(device, non_blocking=True)
-                            for field in fields(self)))
+        return self if self.radius.device == device else _sent(self, device)
 
 
-def lay_out(form: Tensor, *, size: int, half_width: float) -> DiskLayout:
-    """Layout of the patterns of forms [B, C, COLUMNS] on the CPU, in a frame of size pixels and half_width |g1|."""
-    net, radius, azimuth, share = parts(form.detach().cpu().flatten(0, 1))
-    step = 2 * half_width / size
-    index = _indices(net, half_width + float(radius.max()) + step)
-    g = index @ net  # [N, H, 2]
-    reach = half_width + radius[:, None] + step / 2
-    pattern, which = torch.nonzero((g.abs() < reach[..., None]).all(-1), as_tuple=True)
-    within = torch.arange(len(pattern)) - torch.searchsorted(pattern, pattern)
-    pattern, which = pattern[within < MOST_DISKS], which[within < MOST_DISKS]
-    g = g[pattern, which]
+def lay_out(form: Tensor, *, size: int, half_width: float, nodes: int) -> DiskLayout:
+    """Layout of the patterns of forms [B, C, COLUMNS] on the CPU, in a frame of size pixels and half_width |g1|.
 
-    found = operations(azimuth, share)
-    disk, operation = torch.nonzero((found.weight[pattern] > 0).any(-1), as_tuple=True)
-    owner = pattern[disk]
-    image_g = (found.matrix[owner, operation] @ g[disk][..., None]).squeeze(-1)
-    image_hk = (image_g[:, None] @ torch.linalg.inv(net)[owner]).squeeze(1)
+    nodes: places along a side of the square around the aperture, see node_places.
+    """
+    known = parts(form.detach().cpu().flatten(0, 1))
+    radius, step = known.radius, 2 * half_width / size
+    beams = select_beams(known, half_width)
+    inside = (beams.g.abs() < half_width + radius[beams.pattern, None] + step / 2).all(1)
+    pattern, g, beam = beams.pattern[inside], beams.g[inside], beams.row[inside]
 
     # Every disk is looked for in the square of pixels around its middle.
     side = int(torch.ceil(2 * radius.max() / step)) + 3
@@ -77,33 +59,32 @@ def lay_out(form: Tensor, *, size: int, half_width: float) -> DiskLayout:
     beyond = (torch.hypot(x + across * step / 4, y + up * step / 4) - radius[pattern[lit]]
               for across in (-1, 1) for up in (-1, 1))  # from quarters of the pixel to the rim
     cover = sum((0.5 - distance / (step / 2)).clamp(0, 1) for distance in beyond) / 4
-    u, v = (at / radius[pattern[lit]] / EDGE for at in (x, y))
-    (i_u, part_u), (i_v, part_v) = _node(u), _node(v)
+    scale = 1 / torch.maximum(torch.hypot(x, y), radius[pattern[lit]])
+    (i_u, part_u), (i_v, part_v) = (_node(at * scale, nodes) for at in (x, y))
     weight = torch.stack(((1 - part_v) * (1 - part_u), (1 - part_v) * part_u, part_v * (1 - part_u), part_v * part_u))
-    return DiskLayout(pattern, disk, image_g, image_hk, found.weight[owner, operation], found.angle[owner, operation],
-                      found.mirrored[owner, operation], lit, place, cover, i_v * NODES + i_u, weight)
+    node = i_v * nodes + i_u + torch.tensor([0, 1, nodes, nodes + 1])[:, None]
+    return DiskLayout(beams.groups, beams.points, radius, beam[lit], place, cover, node, weight)
 
 
-def nodes() -> Tensor:
-    """Places [NODES * NODES, 2] in a disk of radius 1 of the nodes of a layout's tables."""
-    axis = torch.linspace(-EDGE, EDGE, NODES)
+def node_places(nodes: int) -> Tensor:
+    """Places [nodes * nodes, 2] in an aperture of radius 1 at which beams are tabulated; linear in between."""
+    axis = torch.linspace(-1, 1, nodes)
     return torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1).reshape(-1, 2)
 
 
-def neighbours(layout: DiskLayout) -> list[Tensor]:
-    """The four nodes [P] around each pixel, in the order of pixel_weight."""
-    return [layout.pixel_node + step for step in (0, 1, NODES, NODES + 1)]
-
-
-def _node(u: Tensor) -> tuple[Tensor, Tensor]:
+def _node(u: Tensor, nodes: int) -> tuple[Tensor, Tensor]:
     """The node [P] before u, -1..1 over the table's side, and the part [P] of the way to the next."""
-    place = ((u + 1) / 2 * (NODES - 1)).clamp(0, NODES - 1)
-    before = place.floor().clamp(max=NODES - 2)
+    place = (u + 1) / 2 * (nodes - 1)
+    before = place.floor().clamp(0, nodes - 2)
     return before.long(), place - before
 
 
-def _indices(net: Tensor, length: float) -> Tensor:
-    """All pairs of integers [H, 2] that give a vector of at most sqrt(2) length in some of the nets [N, 2, 2]."""
-    reach = (torch.linalg.inv(net).norm(dim=1).amax(0) * length * 2**0.5).clamp(max=64).ceil()
-    first, second = (torch.arange(-float(most), float(most) + 1) for most in reach)
-    return torch.cartesian_prod(first, second)
+def _sent(value: Any, device: torch.device) -> Any:
+    """A dataclass, tuple or tensor with all its tensors on a device."""
+    if isinstance(value, Tensor):
+        return value.pin_memory().to(device, non_blocking=True)
+    if isinstance(value, tuple):
+        return tuple(_sent(part, device) for part in value)
+    if is_dataclass(value):
+        return type(value)(*(_sent(getattr(value, field.name), device) for field in fields(value)))
+    return value

@@ -1,7 +1,7 @@
-"""The form of a stack: what is known of its patterns before their contents, where disks lie and which are alike.
+"""The form of a stack: what is known of its patterns before the crystal, where disks lie and which are alike.
 
-Scale and azimuth are gone in canonical pose; the shape of the net and the symmetry of a pattern remain, as numbers that
-are measured on training stacks and drawn from them at generation.
+The shape of the net, its scale against the Ewald sphere and the symmetry of a pattern, as numbers that are measured on
+training stacks and drawn from them at generation.
 """
 
 from __future__ import annotations
@@ -15,65 +15,91 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from cbedgan.gan.glide import measure_glide
+from cbedgan.gan.lit_net import lit_net
 from cbedgan.gan.pattern_symmetry import SHARES, measure
 from classifier.cache import open_or_build
 from classifier.config import digest
-from classifier.disk_lattice import find_disk_lattice, lit_map
+from classifier.electron import wavelength_angstrom
 from classifier.errors import InputError
 from classifier.geometry import Detector
 from classifier.intensity import stacks_at_once
-from classifier.pose import explained_share, lit_disks
-from classifier.pose_input import canonical_nets, disk_radius, require_pose
-from classifier.reciprocal import reduced_net, zero_layer_net
+from classifier.pose_input import disk_radius, require_pose
+from classifier.reciprocal import zero_layer_net
 from classifier.sampletable import SampleTable
 from classifier.stackfile import StackFile
 from classifier.viewed import rows_of
 
-COLUMNS = 6 + 2 * SHARES  # of a pattern
-INVARIANTS = 4 + 2 * SHARES
-FORMAT = 4  # of what is measured: another number where forms change
-FAINT = 3e-4  # of the brightest diffracted disk: darker ones do not make a net finer
-FINEST = 2.0  # pixels: disks of finer nets are not told apart
+COLUMNS = 13 + SHARES  # of a pattern
+INVARIANTS = 9 + SHARES
+FORMAT = 7  # of what is measured: another number where forms change
 WIDEST = 8.0  # |g1|: radius of disks that no camera shows apart
 FLOOR = 1e-6  # of the incident beam per pixel, where the logarithm that symmetries are measured on levels off
+UNKNOWN_THICKNESS = 300.0  # Angstrom, in place of one that no column tells
+LOGARITHMS = 20.0  # largest of curvatures and lengths: for any crystal and beam they are smaller
+LARGEST_INDEX = 1e4
 
 
 class Parts(NamedTuple):
-    """net: two shortest vectors [..., 2, 2] between disks that can be lit, in |g1|; radius [...] of a disk in |g1|;
-    azimuth [...] in rad of a mirror line; share [..., 2, SHARES] of each symmetry in how bright disks are and in what
-    they show, see pattern_symmetry."""
+    """The columns of forms by name.
+
+    net: two shortest vectors [..., 2, 2] between disks that can be lit, in |g1|; radius [...] of a disk in |g1|;
+    azimuth [...] in rad of a mirror line; curvature [...], ln of wavelength * thickness * |g1|^2, and g1 [...], ln of
+    |g1| in 1/Angstrom; glide [..., 2]: 1 where odd reflections along a net vector are absent, see glide; strong
+    [..., 3]: (a, b, d) of the part of the net that is bright, see lit_net; share [..., SHARES] of each symmetry, see
+    pattern_symmetry.
+    """
 
     net: Tensor
     radius: Tensor
     azimuth: Tensor
+    curvature: Tensor
+    g1: Tensor
+    glide: Tensor
+    strong: Tensor
     share: Tensor
 
 
 def parts(form: Tensor) -> Parts:
     """Name the columns of forms [..., COLUMNS]."""
-    net, share = form[..., :4].unflatten(-1, (2, 2)), form[..., 6:].unflatten(-1, (2, SHARES))
-    return Parts(net, form[..., 4], form[..., 5], share)
+    net, radius, azimuth, curvature, g1, glide, strong, share = form.split((4, 1, 1, 1, 1, 2, 3, SHARES), -1)
+    return Parts(net.unflatten(-1, (2, 2)), *(column.squeeze(-1) for column in (radius, azimuth, curvature, g1)), glide,
+                 strong, share)
+
+
+def joined(known: Parts) -> Tensor:
+    """The forms [..., COLUMNS] of these parts."""
+    single = (column[..., None] for column in (known.radius, known.azimuth, known.curvature, known.g1))
+    return torch.cat((known.net.flatten(-2), *single, known.glide, known.strong, known.share), -1)
 
 
 def invariants(form: Tensor) -> Tensor:
     """What forms [B, C, COLUMNS] say whichever way the patterns are turned or mirrored, [B, C * INVARIANTS].
 
-    Lengths of the net's vectors (log), cosine between their lines, radius, and the shares of symmetry.
+    Lengths of the net's vectors (log), cosine between their lines, radius, curvature, |g1|, glides, how many of the
+    net's points one bright point stands for (log), and the shares of symmetry.
     """
-    net, radius, _, share = parts(form)
-    first, second = net.unbind(-2)
+    known = parts(form)
+    first, second = known.net.unbind(-2)
     one, other = first.norm(dim=-1), second.norm(dim=-1)
     cosine = (first * second).sum(-1).abs() / (one * other)
-    return torch.cat((torch.stack((one.log(), other.log(), cosine, radius), -1), share.flatten(-2)), -1).flatten(1)
+    weak = (known.strong[..., 0] * known.strong[..., 2]).log()
+    numbers = (one.log(), other.log(), cosine, known.radius, known.curvature, known.g1, weak)
+    return torch.cat((torch.stack(numbers, -1), known.glide, known.share), -1).flatten(1)
 
 
 def plausible(form: Tensor) -> bool:
-    """Whether forms [..., COLUMNS] can be drawn: finite, nets that span a plane, radii and shares in their bounds."""
-    net, radius, _, share = parts(form)
-    length = net.norm(dim=-1)
-    return bool(form.is_floating_point() and form.isfinite().all() and (torch.linalg.det(net).abs() > 1e-4).all()
-                and (length > 1e-2).all() and (length < 1e3).all() and (radius > 0).all() and (radius <= WIDEST).all()
-                and (share >= 0).all() and (share <= 1).all())
+    """Whether forms [..., COLUMNS] can be drawn: finite, nets that span a plane, and all else in its bounds."""
+    known = parts(form)
+    length = known.net.norm(dim=-1)
+    within = torch.stack((known.curvature, known.g1)).abs() <= LOGARITHMS
+    a, b, d = known.strong.unbind(-1)
+    return bool(form.is_floating_point() and form.isfinite().all() and (torch.linalg.det(known.net).abs() > 1e-4).all()
+                and (length > 1e-2).all() and (length < 1e3).all() and (known.radius > 0).all()
+                and (known.radius <= WIDEST).all() and within.all() and (known.share >= 0).all()
+                and (known.share <= 1).all() and ((known.glide == 0) | (known.glide == 1)).all()
+                and (known.strong == known.strong.round()).all() and (known.strong <= LARGEST_INDEX).all()
+                and (a >= 1).all() and (b >= 0).all() and (d > b).all())
 
 
 def measure_forms(stacks: Path, sample_ids: Sequence[str], cache: Path | None = None) -> Tensor:
@@ -103,18 +129,24 @@ def _measured(stacks: np.ndarray, table: SampleTable, detector: Detector, *, sou
         raise InputError(source=f"{source}, sample {table.sample_id[row]}", value=radius[row].round(3).tolist(),
                          rule=f"the radius of disks must be above 0 and at most {WIDEST:g} times the shortest g",
                          remedy="Correct convergence_semi_angle_mrad or shortest_g_inv_angstrom.")
-    nets = np.empty((len(table), 3, 2, 2))
+    nets, strong = np.empty((len(table), 3, 2, 2)), np.empty((len(table), 3, 3))
     for row, k in np.ndindex(len(table), 3):
         cell = zero_layer_net(table.cell_lengths_angstrom[row], table.cell_angles_degree[row],
                               table.zone_axis_uvw[row, k]) / table.shortest_g_inv_angstrom[row, k]
-        nets[row, k] = _lit_net(stacks[row, k], detector, cell, radius[row, k],
-                                source=f"{source}, sample {table.sample_id[row]}, pattern {k}")
-    net, radii = torch.from_numpy(nets).float().flatten(0, 1), torch.from_numpy(radius).float().flatten()
+        nets[row, k], strong[row, k] = lit_net(stacks[row, k], detector, cell, radius[row, k],
+                                               source=f"{source}, sample {table.sample_id[row]}, pattern {k}")
+    g1 = table.shortest_g_inv_angstrom
+    thickness = np.where(np.isfinite(table.thickness_angstrom), table.thickness_angstrom, UNKNOWN_THICKNESS)
+    wavelength = np.array([wavelength_angstrom(energy) for energy in table.beam_energy_kev])
+    known = (radius, np.log(wavelength[:, None] * thickness * g1**2), np.log(g1))
+    radii, curvature, g1 = (torch.from_numpy(column).float().flatten() for column in known)
+    net, bright = (torch.from_numpy(column).float().flatten(0, 1) for column in (nets, strong))
     half_width = detector.size_pixels * detector.pixel_size / 2
-    intensity = torch.from_numpy(np.asarray(stacks, dtype=np.float32)).flatten(0, 1)
-    x, inside = _level_and_shape((intensity.clamp(min=0) / FLOOR).log1p(), net, radii, half_width=half_width)
+    intensity = torch.from_numpy(np.asarray(stacks, dtype=np.float32)).flatten(0, 1).clamp(min=0)
+    x, inside = _level_and_shape((intensity / FLOOR).log1p(), net, radii, half_width=half_width)
     azimuth, share = measure(x, inside, net)
-    return torch.cat((net.flatten(1), radii[:, None], azimuth[:, None], share.flatten(1)), 1).unflatten(0, (-1, 3))
+    glide = measure_glide(intensity, net, radii, azimuth, share, half_width=half_width)
+    return joined(Parts(net, radii, azimuth, curvature, g1, glide, bright, share)).unflatten(0, (-1, 3))
 
 
 def _level_and_shape(x: Tensor, net: Tensor, radius: Tensor, *, half_width: float) -> tuple[Tensor, Tensor]:
@@ -141,64 +173,3 @@ def _level_and_shape(x: Tensor, net: Tensor, radius: Tensor, *, half_width: floa
     level = (sums / pixels.clamp(min=1)).gather(1, disk)
     inside = torch.stack((lit * (index != 0).any(-1), lit), 1)
     return torch.stack((level, x.flatten(1) - level), 1).unflatten(2, (size, size)), inside.unflatten(2, (size, size))
-
-
-def _lit_net(pattern: np.ndarray, detector: Detector, cell: np.ndarray, radius: float, *, source: str) -> np.ndarray:
-    """Reduced net [2, 2] of the disks that one canonical pattern shows, in |g1|.
-
-    cell: the net that cell and zone axis give, however turned; where it does not fit, the image's own. Systematic
-    absences make what is lit coarser than that. Disks that the frame cuts count only where whole ones span no net:
-    what is left of one may be a neighbour's light.
-    """
-    nets = canonical_nets(cell)
-    if not nets:
-        try:
-            nets = [find_disk_lattice(pattern, detector, disk_radius=radius)[0]]
-        except InputError as error:
-            raise InputError(source=source, rule="the disk net must follow from cell and zone axis or from the image",
-                             value=error.value, remedy="Correct or leave out the sample, or train without [network."
-                             "disks].") from error
-    lit, found, half_width = lit_map(pattern), [], detector.size_pixels * detector.pixel_size / 2
-    for net in map(reduced_net, nets):
-        if np.hypot(*net[0]) < FINEST * detector.pixel_size:
-            net = _row_net(net, np.array([[1.0, 0.0]]), beyond=0.0)  # nothing shorter than g1 is seen
-        try:
-            g, intensity = lit_disks(pattern, detector, net=net, disk_radius=radius)
-        except InputError:  # not one of its disks is lit
-            continue
-        found.append((explained_share(lit, detector, g=g, disk_radius=radius), len(found), net, g, intensity))
-    if not found:
-        return reduced_net(nets[0])
-    _, _, net, g, intensity = max(found)
-    g = g[intensity >= FAINT * intensity.max()]
-    for shown in (g[np.abs(g).max(1) + radius <= half_width + detector.pixel_size / 2], g):
-        spanned = _span(np.round(shown @ np.linalg.inv(net)).astype(int))
-        if spanned is not None:
-            return reduced_net(spanned @ net)
-    return _row_net(net, g, beyond=half_width)
-
-
-def _row_net(net: np.ndarray, g: np.ndarray, *, beyond: float) -> np.ndarray:
-    """Reduced net [2, 2] with one row of points as far apart as those at g [M, 2], points of `net` in one direction.
-
-    The next row is the one of `net`'s steepest vector, or a multiple of it that lies `beyond`.
-    """
-    index = np.round(g @ np.linalg.inv(net)).astype(int)
-    along = index[0] // np.gcd.reduce(index[0])
-    row = np.gcd.reduce(index @ along // (along @ along)) * along @ net
-    other = min(net, key=lambda vector: abs(vector @ row) / np.hypot(*vector))
-    away = abs(row[0] * other[1] - row[1] * other[0]) / np.hypot(*row)
-    return reduced_net(np.array([row, max(1.0, np.ceil(beyond / away)) * other]))
-
-
-def _span(index: np.ndarray) -> np.ndarray | None:
-    """Basis int [2, 2] of the lattice that integer points [M, 2] span (Hermite normal form); None where it is a row."""
-    rows = [tuple(row) for row in index.tolist()]
-    while sum(row[0] != 0 for row in rows) > 1:
-        least = min((row for row in rows if row[0]), key=lambda row: abs(row[0]))
-        kept = rows.index(least)
-        rows = [row if k == kept else (row[0] - row[0] // least[0] * least[0], row[1] - row[0] // least[0] * least[1])
-                for k, row in enumerate(rows)]
-    first = next((row for row in rows if row[0]), None)
-    step = np.gcd.reduce([row[1] for row in rows if not row[0]] or [0])
-    return None if first is None or not step else np.array([first, (0, step)])

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from cbedgan.gan.form import parts
-from cbedgan.gan.pattern_symmetry import Operations, net_symmetry, operations, turned
+from cbedgan.gan.form import joined, parts
+from cbedgan.gan.pattern_symmetry import MIRROR, NET_TOLERANCE, Operations, net_symmetry, operations, turned
 
 DEFORMATIONS = 3  # independent components of a plane strain
 
@@ -48,26 +48,28 @@ def deformed(form: Tensor, strain: Tensor) -> Tensor:
     The strain is averaged over the operations that bring a net onto itself: angles and ratios that symmetry fixes
     stay. g1 stays of length 1 along +x, as canonical pose has it, and mirror lines turn with the net.
     """
-    net, radius, azimuth, share = parts(form.flatten(0, 1))
+    known = parts(form.flatten(0, 1))
     xx, yy, xy = strain.flatten(0, 1).unbind(-1)
     wanted = torch.stack((torch.stack((xx, xy), -1), torch.stack((xy, yy), -1)), -2)
-    own: Operations = operations(*net_symmetry(net))
-    allowed = (own.weight[..., :1, None] * (own.matrix.mT @ wanted[:, None] @ own.matrix)).sum(1)
+    own: Operations = operations(*net_symmetry(known.net))
+    allowed = (own.weight[..., None, None] * (own.matrix.mT @ wanted[:, None] @ own.matrix)).sum(1)
     change = torch.eye(2) + allowed  # of column vectors; symmetric
     g1 = change[..., 0]
     back = turned(-torch.atan2(g1[:, 1], g1[:, 0]), torch.zeros(len(g1), dtype=torch.bool)) / g1.norm(
         dim=1)[:, None, None]
     change = back @ change
-    line = (change @ torch.stack((azimuth.cos(), azimuth.sin()), -1)[..., None]).squeeze(-1)
+    line = (change @ torch.stack((known.azimuth.cos(), known.azimuth.sin()), -1)[..., None]).squeeze(-1)
     azimuth = torch.atan2(line[:, 1], line[:, 0]) % math.pi
-    return torch.cat(((net @ change.mT).flatten(1), radius[:, None], azimuth[:, None], share.flatten(1)),
-                     1).reshape(form.shape)
+    return joined(known._replace(net=known.net @ change.mT, azimuth=azimuth)).reshape(form.shape)
 
 
 def with_symmetry_of(held: Tensor, other: Tensor) -> Tensor:
-    """Forms `held` [B, C, COLUMNS] with the shares of symmetry of `other`, where their nets have such operations."""
-    net, _, azimuth, _ = parts(held.flatten(0, 1))
-    line, allowed = net_symmetry(net)
-    azimuth = torch.where((parts(held.flatten(0, 1)).share[..., -1] > 0).any(1), azimuth, line)
-    share = parts(other.flatten(0, 1)).share * allowed
-    return torch.cat((held.flatten(0, 1)[:, :5], azimuth[:, None], share.flatten(1)), 1).reshape(held.shape)
+    """Forms `held` [B, C, COLUMNS] with the symmetry and glides of `other`, where their nets have such operations."""
+    known, wanted = (parts(form.flatten(0, 1)) for form in (held, other))
+    line, allowed = net_symmetry(known.net)
+    azimuth = torch.where((known.share[..., MIRROR] > 0), known.azimuth, line)
+    share = wanted.share * allowed
+    first, second = known.net.unbind(1)
+    rectangular = (first * second).sum(1).abs() < NET_TOLERANCE * first.norm(dim=1) * second.norm(dim=1)
+    glide = wanted.glide * (rectangular & (share[..., MIRROR] > 0))[:, None]
+    return joined(known._replace(azimuth=azimuth, share=share, glide=glide)).reshape(held.shape)

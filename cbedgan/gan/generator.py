@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from cbedgan.gan.build import build_generator
-from cbedgan.gan.disk_generator import DiskGenerator
+from cbedgan.gan.diffraction_generator import DiffractionGenerator
 from cbedgan.gan.form import COLUMNS, plausible
 from cbedgan.gan.form_bank import FormBank
 from cbedgan.gan.networks import Discriminator, Generator, NetworkConfig
@@ -32,7 +32,7 @@ class TrainedGenerator:
     w, but for the form in e and w, which a step along a gradient leaves as it is.
     """
 
-    generator: Generator | DiskGenerator
+    generator: Generator | DiffractionGenerator
     discriminator: Discriminator
     network: NetworkConfig
     class_map: ClassMap
@@ -119,7 +119,7 @@ def load_generator(path: Path, *, split_digest: str | None = None) -> TrainedGen
             built.load_state_dict(parts[name])
             built.to(memory_format=torch.channels_last if len(shape) == 3 else torch.preserve_format)
             built.eval().requires_grad_(False)
-        bank = None if network.disks is None else _bank(parts["bank"], len(class_map), shape[0])
+        bank = None if network.diffraction is None else _bank(parts["bank"], len(class_map), shape[0])
         return TrainedGenerator(generator, discriminator, network, class_map, view,
                                 Frame(Detector(**parts["detector"]), header["pose"], header["intensity_unit"]),
                                 intensity, header["split_digest"], header["stack_digest"], header["provenance"], bank,

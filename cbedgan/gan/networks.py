@@ -31,15 +31,16 @@ Width = Annotated[int, Field(ge=1, le=4096)]
 Depth = Annotated[int, Field(ge=0, le=64)]
 
 
-class DiskConfig(Config):
-    """A generator of disks: Zernike order of their contents, scatterers behind their strengths, width of the network.
+class DiffractionConfig(Config):
+    """A generator that draws crystals: scatterers in the cell of each pattern, slices that its plate is cut into, and
+    nodes across the aperture at which beams are computed, about one a pixel of a disk.
 
     strain: standard deviation of the deformation, as far as a net's symmetry allows it, of forms drawn at generation.
     """
 
-    order: Annotated[int, Field(ge=0, le=16)]
     scatterers: Annotated[int, Field(ge=1, le=256)]
-    width: Width
+    slices: Annotated[int, Field(ge=1, le=256)]
+    nodes: Annotated[int, Field(ge=2, le=128)]
     strain: Annotated[float, Field(ge=0, le=0.1)]
 
 
@@ -54,8 +55,9 @@ class NetworkConfig(Config):
     quarter_turns: both with all 8 motions of the square instead of the 4 flips;
     unconditional_pixels: side of the stage that carries the discriminator's class-blind head (0: no such head);
     precision: bfloat16 runs the stages of at least 32 pixels under autocast, everything else stays float32;
-    conditioning: classes share the terms of their crystal system and point group, or nothing; disks: the generator
-    draws disks where the form of a training stack says, instead of pixels (generator_* and the like are of no effect).
+    conditioning: classes share the terms of their crystal system and point group, or nothing; diffraction:
+    the generator draws crystals in the form of a training stack and what they diffract, instead of pixels (generator_*
+    and the like are of no effect).
     """
 
     latent_dim: Width
@@ -75,7 +77,7 @@ class NetworkConfig(Config):
     unconditional_pixels: int
     precision: Literal["float32", "bfloat16"]
     conditioning: Literal["hierarchy", "flat"] = Field("hierarchy", exclude_if=lambda kind: kind == "hierarchy")
-    disks: DiskConfig | None = Field(None, exclude_if=lambda disks: disks is None)
+    diffraction: DiffractionConfig | None = Field(None, exclude_if=lambda diffraction: diffraction is None)
 
 
 def stage_pixels(sample_shape: tuple[int, ...], widths: tuple[int, ...], patch: int) -> list[int]:
@@ -140,8 +142,8 @@ class Generator(nn.Module):
         self.template_weight = nn.Linear(config.mapping_dim, sample_shape[0] * config.templates) if (
             config.templates) else None
 
-    def fit(self, x: torch.Tensor, form: torch.Tensor | None = None) -> None:
-        """Take the mean and the templates from training samples x [N, C, *spatial]; form: not looked at."""
+    def fit(self, x: torch.Tensor) -> None:
+        """Take the mean and the templates from training samples x [N, C, *spatial]."""
         self.mean_sample.copy_(x.mean(0))
         if len(self.templates):
             self.templates.copy_(principal_components(x, len(self.templates)))

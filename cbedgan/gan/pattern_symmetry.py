@@ -1,8 +1,7 @@
 """The symmetry of a pattern as shares 0..1: of two-, three- and four-fold axes and of one mirror line.
 
 Measured on real patterns, where thin crystals and weak upper Laue zones leave symmetries nearly, not wholly, broken
-(Buxton et al. 1976, Phil. Trans. A 281, 171); imposed on generated ones as a weighted mean over the operations. How
-bright whole disks are may keep a symmetry that what they show has lost: each of the two has shares of its own.
+(Buxton et al. 1976, Phil. Trans. A 281, 171); imposed on generated ones as a weighted mean over the operations.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from torch.nn import functional
 
 FOLDS = (2, 3, 4)
 SHARES = len(FOLDS) + 1  # and the mirror
+MIRROR = len(FOLDS)  # its place among the shares
 NET_TOLERANCE = 0.03  # in net vectors: how far an operation may move net points from net points
 REACH = 3  # net points along each vector among which a mirror image of the first vector is looked for
 EXACT, RESAMPLED = 0.008, (0.02, 0.2)  # relative differences that count as none: pixels fall on pixels, or do not
@@ -24,7 +24,7 @@ FLAT = 1e-3  # contrast below which there is none, but rounding
 
 @dataclass(frozen=True)
 class Operations:
-    """The O products of a pattern's symmetry operations: plane matrices [N, O, 2, 2], weights [N, O, 2] of sum 1.
+    """The O products of a pattern's symmetry operations: plane matrices [N, O, 2, 2], weights [N, O] of sum 1.
 
     The image of azimuth a is angle + a, or angle - a where mirrored: angle [N, O], mirrored bool [N, O].
     """
@@ -36,17 +36,17 @@ class Operations:
 
 
 def operations(azimuth: Tensor, share: Tensor) -> Operations:
-    """Operations of patterns with a mirror line at azimuth [N] and shares [N, 2, SHARES] of their symmetries.
+    """Operations of patterns with a mirror line at azimuth [N] and shares [N, SHARES] of their symmetries.
 
     A share s weighs an operation by s against 1 for the identity: 1 imposes the symmetry, 0 leaves it out. A pattern
     has three-fold or four-fold axes, whichever has the larger share.
     """
     two, three, four, mirror = share.unbind(-1)
     none, one = torch.zeros_like(two), torch.ones_like(two)
-    hexagonal = three.sum(1) > four.sum(1)
-    third = torch.where(hexagonal[:, None], three, none)
+    hexagonal = three > four
+    third = torch.where(hexagonal, three, none)
     turns = ((0.0 * azimuth, one),
-             (torch.where(hexagonal, 2 * math.pi / 3, math.pi / 2), torch.where(hexagonal[:, None], three, four)),
+             (torch.where(hexagonal, 2 * math.pi / 3, math.pi / 2), torch.where(hexagonal, three, four)),
              (torch.full_like(azimuth, 4 * math.pi / 3), third))
     found = [(first + second + reflected * 2 * azimuth, by * more * (mirror if reflected else one))
              for first, by in ((0.0, one), (math.pi, two)) for second, more in turns for reflected in (0, 1)]
@@ -63,10 +63,11 @@ def turned(angle: Tensor, mirrored: Tensor) -> Tensor:
 
 
 def measure(x: Tensor, inside: Tensor, net: Tensor) -> tuple[Tensor, Tensor]:
-    """Azimuth [N] of the best mirror line and shares [N, 2, SHARES] of patterns on a compressed scale.
+    """Azimuth [N] of the best mirror line and shares [N, SHARES] of patterns on a compressed scale.
 
     x: [N, 2, S, S], the mean of the disk around each pixel, and what is left; inside: [N, 2, S, S], 1 where they are to
     be compared, else 0; net: [N, 2, 2] in any unit. Operations that do not bring the net onto itself have a share of 0.
+    How bright whole disks are may keep a symmetry that what they show has lost: a share is the mean of the two.
     """
     none = torch.zeros(len(x), dtype=torch.bool)
 
@@ -84,18 +85,18 @@ def measure(x: Tensor, inside: Tensor, net: Tensor) -> tuple[Tensor, Tensor]:
         found = shares(turned(2 * candidate, ~none), known, torch.sin(4 * candidate).abs() > 1e-3)
         better = found.sum(1) > mirror.sum(1)
         azimuth, mirror = torch.where(better, candidate, azimuth), torch.where(better[:, None], found, mirror)
-    return azimuth, _balanced(torch.stack((*axes, mirror), -1))
+    return azimuth, _balanced(torch.stack((*axes, mirror), -1)).mean(1)
 
 
 def net_symmetry(net: Tensor) -> tuple[Tensor, Tensor]:
-    """Azimuth [N] of a mirror line of bare nets [N, 2, 2], and their shares [N, 2, SHARES] of symmetry, 0 or 1."""
+    """Azimuth [N] of a mirror line of bare nets [N, 2, 2], and their shares [N, SHARES] of symmetry, 0 or 1."""
     none = torch.zeros(len(net), dtype=torch.bool)
     axes = [fits(net, turned(torch.full((len(net),), 2 * math.pi / n), none)) for n in FOLDS]
     azimuth, mirror = torch.zeros(len(net)), none
     for candidate, known in _mirror_lines(net):
         found = known & fits(net, turned(2 * candidate, ~none))
         azimuth, mirror = torch.where(found & ~mirror, candidate, azimuth), mirror | found
-    return azimuth, torch.stack((*axes, mirror), -1).float()[:, None].expand(-1, 2, -1)
+    return azimuth, torch.stack((*axes, mirror), -1).float()
 
 
 def _mirror_lines(net: Tensor) -> list[tuple[Tensor, Tensor]]:

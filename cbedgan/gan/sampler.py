@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from cbedgan.gan.disk_generator import DiskGenerator
+from cbedgan.gan.diffraction_generator import DiffractionGenerator
 from cbedgan.gan.form_bank import FormBank, numbers, with_symmetry_of
 from cbedgan.gan.networks import Generator, NetworkConfig
 
@@ -18,14 +18,14 @@ SAMPLE_AT_ONCE = 256  # stacks a forward pass
 class Sampler:
     """A generator with the forms that its stacks can have, None for one that needs none; strain: see FormBank.draw."""
 
-    generator: Generator | DiskGenerator
+    generator: Generator | DiffractionGenerator
     bank: FormBank | None
     strain: float
 
     @classmethod
-    def of(cls, generator: Generator | DiskGenerator, bank: FormBank | None, network: NetworkConfig) -> Sampler:
+    def of(cls, generator: Generator | DiffractionGenerator, bank: FormBank | None, network: NetworkConfig) -> Sampler:
         """A generator of this configuration with its forms."""
-        return cls(generator, bank, 0.0 if network.disks is None else network.disks.strain)
+        return cls(generator, bank, 0.0 if network.diffraction is None else network.diffraction.strain)
 
     @property
     def latent_dim(self) -> int:

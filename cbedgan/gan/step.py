@@ -9,7 +9,7 @@ from cbedgan.gan.adaptive import adapted, wins_by_shots
 from cbedgan.gan.adversarial import noisy, twins_loss, update
 from cbedgan.gan.batch import Batch, draw_batch, draw_twins, make_augmentation, sent
 from cbedgan.gan.by_hand import discriminator_step, generator_step
-from cbedgan.gan.disk_generator import DiskGenerator
+from cbedgan.gan.diffraction_generator import DiffractionGenerator
 from cbedgan.gan.ema import ema_decay, update_ema
 from cbedgan.gan.networks import Generator
 from cbedgan.gan.state import State
@@ -73,7 +73,7 @@ def take_step(state: State, config: TrainGanConfig, data: Data, ranks: Ranks) ->
     state.images_seen += config.batch
 
 
-def _generate(generator: Generator | DiskGenerator, part: Batch) -> Tensor:
+def _generate(generator: Generator | DiffractionGenerator, part: Batch) -> Tensor:
     """The stacks x^ [n, C, *spatial] of a part's latents and classes, of the forms of its real stacks."""
     device = part.z.device
     layout = None if part.form is None else generator.layout(part.form).to(device)

@@ -68,7 +68,7 @@ def _run(config: TrainGanConfig, run: Run, held: Split, stacks: Path, classifier
     with ranks.first_first() if cache else nullcontext():  # one of them builds the cache
         samples, transform, frame = load_training_set(stacks, class_map=class_map, view=config.view, cache=cache,
                                                       intensity=config.intensity, sample_ids=held.parts["train"])
-        forms = None if config.network.disks is None else measure_forms(stacks, held.parts["train"], cache)
+        forms = None if config.network.diffraction is None else measure_forms(stacks, held.parts["train"], cache)
     data = Data.build(samples, class_map, config, ranks.device, intensity=transform, forms=forms)
     state = State(config, data)
     if run.checkpoint_path.exists():

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import torch
 
-from cbedgan.gan.form import COLUMNS
+from cbedgan.bench.made_up import made_up_form
 from cbedgan.gan.form_bank import FormBank
+from cbedgan.gan.pattern_symmetry import SHARES
 from cbedgan.gan.train_config import TrainGanConfig
 from cbedgan.gan.training_data import Data
 from classifier.config import parse_config
@@ -48,22 +49,23 @@ def make_data(stacks: Path, config: TrainGanConfig, device: str = "cpu") -> Data
     transform = IntensityTransform.fit(physical, config.intensity)
     samples = stack_set(physical, table, class_map=class_map, source=stacks, transform=transform)
     data = Data.build(samples, class_map, config, torch.device(device), intensity=transform)
-    return data if config.network.disks is None else with_forms(data)
+    return data if config.network.diffraction is None else with_forms(data)
 
 
 @pytest.fixture
 def tiny_disks(tiny_config) -> dict[str, Any]:
     """Networks of the tiny configuration with a generator of disks."""
-    return tiny_config().network.model_dump() | {"disks": {"order": 3, "scatterers": 4, "width": 16, "strain": 0.0}}
+    return tiny_config().network.model_dump() | {
+        "diffraction": {"scatterers": 4, "slices": 4, "nodes": 4, "strain": 0.0}}
 
 
 def with_forms(data: Data) -> Data:
     """The same stacks with made-up forms of their disks, every third one symmetric."""
     draws, n = torch.Generator().manual_seed(0), len(data.samples)
-    form = torch.zeros(n, 3, COLUMNS)
-    form[..., :4] = torch.tensor([1.0, 0.0, 0.2, 1.1]) + 0.1 * torch.rand(n, 3, 4, generator=draws)
+    form = made_up_form(((1.0, 0.0), (0.2, 1.1))).repeat(n, 3, 1)
+    form[..., :4] += 0.1 * torch.rand(n, 3, 4, generator=draws)
     form[..., 4] = 0.3 + 0.2 * torch.rand(n, 3, generator=draws)
-    form[::3, :, 6] = 0.8
+    form[::3, :, -SHARES] = 0.8  # two-fold axes
     return replace(data, bank=FormBank(form, data.samples.class_idx.cpu()))
 
 

@@ -7,7 +7,9 @@ import math
 import pytest
 import torch
 
-from cbedgan.gan.disk_layout import EDGE, MOST_DISKS, NODES, lay_out, neighbours, nodes
+from cbedgan.bench.made_up import made_up_form
+from cbedgan.gan.beams import MOST
+from cbedgan.gan.disk_layout import lay_out, node_places
 
 SQUARE = ((1.0, 0.0), (0.0, 1.0))
 SIZE, HALF_WIDTH = 32, 2.0
@@ -16,7 +18,7 @@ PIXEL = 2 * HALF_WIDTH / SIZE
 
 def form(net, *, radius=0.3, azimuth=0.0, share=(0, 0, 0, 0)):
     """One pattern [1, COLUMNS]."""
-    return torch.tensor([[*net[0], *net[1], radius, azimuth, *share, *share]], dtype=torch.float32)
+    return made_up_form(net, radius=radius, azimuth=azimuth, share=share)[None]
 
 
 def laid(*forms, size=SIZE):

@@ -82,10 +82,10 @@ def test_faint_disks_make_no_net_finer_but_weak_ones_do(drawn_stack):
 
 def test_disks_without_contrast_are_alike_and_a_polar_row_is_not(drawn_stack):
     share = parts(measure_forms(drawn_stack(around(2, 1), ratio=1.3, of_g1=1), ["one"])).share
-    torch.testing.assert_close(share, torch.tensor([1.0, 0, 0, 1]).expand(1, 3, 2, 4))
+    torch.testing.assert_close(share, torch.tensor([1.0, 0, 0, 1]).expand(1, 3, 4))
     polar = [0.01 if k < 0 else 0.002 for _, k in around(2, 1)]
     form = parts(measure_forms(drawn_stack(around(2, 1), ratio=1.3, of_g1=1, strength=polar), ["one"]))
-    assert float(form.share[0, 0, 0, 0]) < 0.8 and float(form.share[0, 0, 0, 3]) == 1
+    assert float(form.share[0, 0, 0]) < 0.9 and float(form.share[0, 0, 3]) == 1
     assert math.cos(float(form.azimuth[0, 0])) == pytest.approx(0, abs=1e-4)  # the line along y
 
 
@@ -131,8 +131,8 @@ def test_order_follows_the_samples_asked_for_and_a_cache_changes_nothing(tmp_pat
         assert torch.equal(measure_forms(DEMO, ids, tmp_path), forms)
     found = parts(forms)
     assert ((found.share >= 0) & (found.share <= 1)).all()
-    assert float(found.share[0, 1, 0, 2]) > 0.95  # four-fold along [100] of Fm-3m
-    assert float(found.share[1, 0, 0, 1]) > 0.9  # three-fold along [001] of P6_3/mmc
+    assert float(found.share[0, 1, 2]) > 0.95  # four-fold along [100] of Fm-3m
+    assert float(found.share[1, 0, 1]) > 0.9  # three-fold along [001] of P6_3/mmc
     # g1 is a point of every net.
     index = torch.tensor([1.0, 0.0]) @ torch.linalg.inv(found.net)
     assert float((index - index.round()).abs().max()) < 0.02

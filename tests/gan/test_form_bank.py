@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from cbedgan.bench.made_up import made_up_form
 from cbedgan.gan.form import COLUMNS, invariants, parts
 from cbedgan.gan.form_bank import DEFORMATIONS, FormBank, deformed, numbers, with_symmetry_of
 
@@ -16,8 +17,8 @@ CENTRED = ((0.5, 0.9), (0.5, -0.9))  # rhombic, g1 = (1, 0) is their sum
 DRAWS = torch.Generator().manual_seed(0)
 
 
-def form(net, *, azimuth=0.0, share=(0.0, 0.0, 0.0, 0.0), radius=0.3):
-    return torch.tensor([[[*net[0], *net[1], radius, azimuth, *share, *share]]], dtype=torch.float32)
+def form(net, *, azimuth=0.0, share=(0.0, 0.0, 0.0, 0.0), radius=0.3, **more):
+    return made_up_form(net, radius=radius, azimuth=azimuth, share=share, **more)[None, None]
 
 
 def strained(one, amount=0.05):
@@ -72,7 +73,7 @@ def test_mirror_lines_turn_with_the_net_and_all_else_stays():
     first = changed.net[:, 0, 0]
     turned = torch.atan2(first[:, 1], first[:, 0]) - changed.azimuth[:, 0]
     assert float(torch.sin(turned).abs().max()) < 1e-5
-    assert (changed.radius == 0.3).all() and torch.equal(changed.share[3, 0], torch.tensor([[0.2, 0, 0, 0.7]] * 2))
+    assert (changed.radius == 0.3).all() and torch.equal(changed.share[3, 0], torch.tensor([0.2, 0, 0, 0.7]))
 
 
 def test_no_strain_changes_nothing():
@@ -118,13 +119,13 @@ def test_symmetry_of_another_form_where_the_net_has_it():
     held = form(RECTANGULAR, azimuth=math.pi / 2, share=(0.9, 0, 0, 0.5))
     found = parts(with_symmetry_of(held, form(SQUARE, azimuth=0.7, share=(0.3, 0.8, 0.6, 0.2))))
     assert torch.equal(found.net, parts(held).net) and float(found.radius) == pytest.approx(0.3)
-    torch.testing.assert_close(found.share, torch.tensor([0.3, 0, 0, 0.2]).expand(1, 1, 2, 4))
+    torch.testing.assert_close(found.share, torch.tensor([0.3, 0, 0, 0.2]).expand(1, 1, 4))
     assert float(found.azimuth) == pytest.approx(math.pi / 2)  # its own line, which its net has
 
 
 def test_a_net_without_a_mirror_line_takes_none():
     found = parts(with_symmetry_of(form(OBLIQUE), form(SQUARE, share=(1.0, 0, 1.0, 1.0))))
-    assert torch.equal(found.share, torch.tensor([1.0, 0, 0, 0]).expand(1, 1, 2, 4))
+    assert torch.equal(found.share, torch.tensor([1.0, 0, 0, 0]).expand(1, 1, 4))
 
 
 def test_invariants_do_not_see_turns_and_mirrors():

@@ -9,6 +9,7 @@ import torch
 
 from cbedgan.boundary.margin import LatentPaths
 from cbedgan.gan.build import build_generator
+from cbedgan.bench.made_up import made_up_form
 from cbedgan.gan.form import COLUMNS, parts
 from cbedgan.gan.form_bank import FormBank
 from cbedgan.gan.generator import TrainedGenerator, load_generator
@@ -26,14 +27,14 @@ SQUARE, RECTANGULAR, OBLIQUE = ((1.0, 0.0), (0.0, 1.0)), ((1.0, 0.0), (0.0, 1.3)
 
 
 def form(net, share):
-    return torch.tensor([[*net[0], *net[1], 0.3, 0.0, *share, *share]], dtype=torch.float32).expand(3, -1)
+    return made_up_form(net, radius=0.3, share=share).expand(3, -1)
 
 
 @pytest.fixture
 def trained(tiny_config) -> TrainedGenerator:
     """A generator of disks with untrained weights, and a form or two for each class."""
     network = parse_config(tiny_config().network.model_dump() | {
-        "disks": {"order": 3, "scatterers": 4, "width": 16, "strain": 0.02}}, NetworkConfig, source="test")
+        "diffraction": {"scatterers": 4, "slices": 6, "nodes": 6, "strain": 0.02}}, NetworkConfig, source="test")
     view, frame = ViewConfig(half_width=2.0, size_pixels=16), Frame(Detector(16, 0.25, "shortest_g"), "canonical", "1")
     scale = IntensityTransform(IntensityConfig(transform="log", floor=1e-6, per_radius=False), 11.5)
     torch.manual_seed(0)

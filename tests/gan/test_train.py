@@ -230,8 +230,8 @@ def test_a_generator_of_disks_resumes_to_the_bit_with_forms_from_a_cache(tiny_st
     parts = SplitConfig(group_by="structure_type", validation_fraction=0.0, test_fraction=0.2, minimum_materials=4,
                         adopt_partition=True, near_duplicates="refuse", seed=0)
     inputs = {"stacks": stacks, "split": split(parts, stacks=stacks, out=tmp_path / "split.json")}
-    disks = {"order": 2, "scatterers": 3, "width": 8, "strain": 0.02}
-    config = tiny_config(images=96, network=tiny_config().network.model_dump() | {"disks": disks})
+    crystals = {"scatterers": 3, "slices": 4, "nodes": 4, "strain": 0.02}
+    config = tiny_config(images=96, network=tiny_config().network.model_dump() | {"diffraction": crystals})
     genuine = train_module.take_step
 
     def interrupted(state, config, data, ranks):
@@ -252,8 +252,8 @@ def test_a_generator_of_disks_resumes_to_the_bit_with_forms_from_a_cache(tiny_st
 
 
 def test_stacks_without_cells_cannot_train_a_generator_of_disks(inputs, tmp_path, tiny_config):
-    disks = {"order": 2, "scatterers": 3, "width": 8, "strain": 0.0}
-    config = tiny_config(network=tiny_config().network.model_dump() | {"disks": disks})
+    crystals = {"scatterers": 3, "slices": 4, "nodes": 4, "strain": 0.0}
+    config = tiny_config(network=tiny_config().network.model_dump() | {"diffraction": crystals})
     with pytest.raises(InputError, match="needs shortest_g_inv_angstrom of every sample"):
         train_gan(config, **inputs, out=tmp_path / "gan")
 

@@ -1,0 +1,148 @@
+"""A generator that draws crystals, not pixels: scatterers in the cell of a form, whose diffraction is computed.
+
+The network says where a few scatterers lie in the cell seen along each beam and what they are; a mean over the
+pattern's operations makes the potential symmetric; a differentiable multislice turns it into the content of all disks.
+What dynamical diffraction demands (extinction along glide lines, which disks are alike, how contents hang together) is
+so as in real patterns, and the discriminator teaches what crystals of a class look like.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from cbedgan.gan.conditioning import class_embedding
+from cbedgan.gan.disk_layout import DiskLayout, lay_out, node_places
+from cbedgan.gan.form import COLUMNS, INVARIANTS, Parts, invariants, parts
+from cbedgan.gan.networks import SLOPE, NetworkConfig, linear, mapped
+from cbedgan.gan.pattern_symmetry import SHARES, operations
+from cbedgan.gan.projected_potential import Scatterers, structure_factors
+from cbedgan.gan.scattering import beam_intensities
+from classifier.intensity import IntensityTransform
+from classifier.spacegroup import ClassMap
+
+FARTHEST = 2.5  # standard deviations that the network can move a quantity from its usual value
+SPECIAL = ((0.0, 0.0), (0.5, 0.5), (0.5, 0.0), (0.0, 0.5), (1 / 3, 2 / 3), (0.25, 0.25))  # where scatterers begin
+SCREENING = 0.45  # 1/Angstrom, at which half of an atom's scattering is left
+DAMPING = 0.125  # Angstrom^2: a Debye-Waller factor of 0.5 Angstrom^2
+ABSORPTION = 0.06  # largest imaginary part of the potential, of the real one
+FITTED = 512  # training stacks whose light is measured
+TINY = 1e-12
+LEAST_SHARE = 1e-3  # below which a share's power would have no gradient
+WITHIN = -0.6  # ln of the incident light that a pattern of an untrained generator holds on average
+
+# Logarithms: usual values and standard deviations, before training.
+AMOUNT, SCREENS, DAMPS = (0.6, 0.8), (0.0, 0.4), (0.0, 0.5)
+CURVATURE, WEAKNESS, LAYERING, EXPONENT, BRIGHTNESS = (0.2, 0.2), (-2.0, 0.8), (-1.0, 0.8), (0.0, 0.8), (0.0, 0.15)
+
+
+class DiffractionGenerator(nn.Module):
+    """(z, class, form) -> x, with the methods of `networks.Generator`; e and w end with the form, which they hand on.
+
+    A form's shares of symmetry are of patterns, the mean is taken of potentials: the network learns the power of a
+    share that brings about the pattern's. half_width: in |g1|.
+    """
+
+    def __init__(self, sample_shape: tuple[int, int, int], config: NetworkConfig, class_map: ClassMap, *,
+                 half_width: float, intensity: IntensityTransform) -> None:
+        super().__init__()
+        crystal, patterns, w = config.diffraction, sample_shape[0], config.mapping_dim
+        self.sample_shape, self.half_width, self.intensity = sample_shape, half_width, intensity
+        self.latent_dim, self.mapping_dim = config.latent_dim, w
+        self.scatterers, self.slices, self.nodes = crystal.scatterers, crystal.slices, crystal.nodes
+        self.embedding = class_embedding(config.conditioning, class_map, config.embedding_dim)
+        self.of_form = nn.Sequential(linear(patterns * INVARIANTS, config.embedding_dim), nn.LeakyReLU(SLOPE),
+                                     nn.Linear(config.embedding_dim, config.embedding_dim))
+        sizes = [config.latent_dim + config.embedding_dim] + [w] * config.mapping_layers
+        self.mapping_layers = nn.ModuleList(linear(*pair) for pair in pairwise(sizes))
+        self.place = nn.Linear(w, patterns * self.scatterers * 2)
+        with torch.no_grad():
+            place = self.place.bias.reshape(patterns, self.scatterers, 2)
+            place.uniform_()
+            place[:, : len(SPECIAL)] = torch.tensor(SPECIAL)[: self.scatterers]
+        self.scatterer = nn.Linear(w, patterns * self.scatterers * 4)  # height, amount, screening, damping
+        self.crystal = nn.Linear(w, patterns * (5 + SHARES))  # see _drawn
+        self.absorption = nn.Parameter(torch.zeros(()))
+        self.register_buffer("gain", torch.zeros(()))  # ln of what a stack's unit is in incident light
+        self.register_buffer("aperture", node_places(self.nodes), persistent=False)
+
+    def fit(self, x: Tensor) -> None:
+        """Take the light in patterns from training stacks x [N, C, S, S]."""
+        light = self.intensity.denormalise(x[:: -(-len(x) // FITTED)]).sum((2, 3))
+        self.gain.copy_(light.clamp(min=TINY).log().mean() - WITHIN)
+
+    def embed(self, class_idx: Tensor, form: Tensor) -> Tensor:
+        """class_idx [B] int64, form [B, C, COLUMNS] -> e [B, embedding_dim + C * COLUMNS]."""
+        return torch.cat((self.embedding(class_idx) + self.of_form(invariants(form)), form.flatten(1)), 1)
+
+    def mapping(self, z: Tensor, e: Tensor) -> Tensor:
+        """z [B, latent_dim], e -> w [B, mapping_dim + C * COLUMNS]; only the direction of z matters."""
+        e, form = self._apart(e)
+        return torch.cat((mapped(self.mapping_layers, z, e), form), 1)
+
+    def layout(self, form: Tensor) -> DiskLayout:
+        """Beams and disks of forms [B, C, COLUMNS], on the CPU."""
+        return lay_out(form, size=self.sample_shape[-1], half_width=self.half_width, nodes=self.nodes)
+
+    def form_of(self, w: Tensor) -> Tensor:
+        """The forms [B, C, COLUMNS] that w (or e) hands on."""
+        return self._apart(w)[1].unflatten(1, (self.sample_shape[0], COLUMNS))
+
+    def synthesise(self, w: Tensor, layout: DiskLayout | None = None) -> Tensor:
+        """w -> x [B, C, S, S], float32; no gradient reaches the form. layout: of the forms, where there is one."""
+        form = self.form_of(w.detach())
+        if layout is None:
+            layout = self.layout(form).to(w.device)
+        known = parts(form.flatten(0, 1))
+        potential, curvature, brightness = self._drawn(self._apart(w)[0], known, layout)
+        potential = potential * (1 + 1j * ABSORPTION * self.absorption.sigmoid())
+        tables = [beam_intensities(potential[:, beams.point], beams.g, curvature[beams.pattern],
+                                   self.aperture * layout.radius[beams.pattern, None, None], self.slices).flatten()
+                  for beams in layout.groups]
+        table, first = torch.cat(tables), layout.pixel_row * len(self.aperture)
+        light = sum(weight * table.index_select(0, first + node)
+                    for weight, node in zip(layout.pixel_weight, layout.pixel_node, strict=True))
+        patterns = light.new_zeros(len(w) * math.prod(self.sample_shape)).index_add(
+            0, layout.pixel_place, layout.pixel_cover * light).reshape(-1, *self.sample_shape[1:])
+        aperture = math.pi * (layout.radius * self.sample_shape[-1] / (2 * self.half_width)).square()  # in pixels
+        scale = self.gain.exp() * _around(BRIGHTNESS, brightness) / aperture
+        patterns = (patterns * scale[:, None, None]).reshape(-1, *self.sample_shape)
+        return self.intensity.normalise(patterns)
+
+    def forward(self, z: Tensor, class_idx: Tensor, form: Tensor) -> Tensor:
+        """z [B, latent_dim], class_idx [B], form [B, C, COLUMNS] -> x [B, C, S, S]."""
+        return self.synthesise(self.mapping(z, self.embed(class_idx, form)))
+
+    def _drawn(self, w: Tensor, form: Parts, layout: DiskLayout) -> tuple[Tensor, Tensor, Tensor]:
+        """The potential [LAYERS, count + 1], curvature [N] and brightness [N] of N = B * C patterns."""
+        curvature, brightness, weakness, layering, strength, *exponent = self.crystal(w).reshape(
+            -1, 5 + SHARES).unbind(1)
+        height, amount, screening, damping = self.scatterer(w).reshape(-1, self.scatterers, 4).unbind(2)
+        amount = _limited(amount).exp()
+        amount = amount * torch.rsqrt(amount.square().sum(1, keepdim=True)) * _around(AMOUNT, strength)[:, None]
+        g1 = form.g1.exp()[:, None]  # 1/Angstrom
+        scatterers = Scatterers(self.place(w).reshape(-1, self.scatterers, 2), height, amount,
+                                SCREENING / g1 * _around(SCREENS, screening),
+                                DAMPING * g1.square() * _around(DAMPS, damping))
+        power = form.share.clamp(min=LEAST_SHARE) ** _around(EXPONENT, torch.stack(exponent, 1))
+        weight = operations(form.azimuth, torch.where(form.share > 0, power, 0)).weight
+        potential = structure_factors(scatterers, layout.points, weight, _around(WEAKNESS, weakness),
+                                      _around(LAYERING, layering))
+        return potential, form.curvature.exp() * _around(CURVATURE, curvature), brightness
+
+    def _apart(self, joined: Tensor) -> tuple[Tensor, Tensor]:
+        form = self.sample_shape[0] * COLUMNS
+        return joined[:, :-form], joined[:, -form:]
+
+
+def _around(usual: tuple[float, float], x: Tensor) -> Tensor:
+    """The quantity whose logarithm has this usual value and standard deviation for x of unit variance."""
+    mean, deviation = usual
+    return (mean + deviation * _limited(x)).exp()
+
+
+def _limited(x: Tensor) -> Tensor:
+    return FARTHEST * torch.tanh(x / FARTHEST)
