@@ -21,7 +21,8 @@ def measure_glide(x: Tensor, net: Tensor, radius: Tensor, azimuth: Tensor, share
 
     x: intensity [N, S, S]; net [N, 2, 2], radius [N], azimuth [N] and share [N, SHARES] as in a form. Only rectangular
     nets with a mirror line along one of their vectors, or with a four-fold axis, can have a glide. Absent disks are
-    dark along g in the projection of the crystal (Gjonnes and Moodie 1965, Acta Cryst. 19, 65).
+    dark along g in the projection of the crystal (Gjonnes and Moodie 1965, Acta Cryst. 19, 65); where neighbours cover
+    their middles nothing is found.
     """
     absent = torch.stack([_absent(x, net[:, j], net[:, 1 - j], radius, half_width) for j in (0, 1)], 1)
     angle = torch.atan2(net[..., 1], net[..., 0]) - azimuth[:, None]
@@ -34,12 +35,14 @@ def measure_glide(x: Tensor, net: Tensor, radius: Tensor, azimuth: Tensor, share
 
 def _absent(x: Tensor, own: Tensor, other: Tensor, radius: Tensor, half_width: float) -> Tensor:
     """Whether odd multiples of vectors own [N, 2] are dark along their middles and disks around are not, bool [N]."""
-    unit = own / own.norm(dim=1, keepdim=True) * radius[:, None]
-    along = torch.linspace(-INNER, INNER, PLACES)
+    length, pixel = own.norm(dim=1), 2 * half_width / x.shape[-1]
+    free = length - radius - pixel  # from the middle of a disk to the light of the next one on the line
+    reach = (own / length[:, None]) * torch.minimum(free, INNER * radius)[:, None]
+    along = torch.linspace(-1, 1, PLACES)
 
     def middles(g: Tensor) -> tuple[Tensor, Tensor]:
         """Mean light along the middles of disks g [N, M, 2], and whether these lie in the frame, [N, M]."""
-        places = g[:, :, None] + along[:, None] * unit[:, None, None]
+        places = g[:, :, None] + along[:, None] * reach[:, None, None]
         light = functional.grid_sample(x[:, None], places / half_width, align_corners=False).mean((1, 3))
         return light, g.abs().amax(-1) + radius[:, None] / 3 < half_width
 
@@ -47,4 +50,4 @@ def _absent(x: Tensor, own: Tensor, other: Tensor, radius: Tensor, half_width: f
     dark, seen = middles(odd)
     light, known = middles(torch.cat((even, odd + other[:, None], odd - other[:, None]), 1))
     usual = (light * known).sum(1) / known.sum(1).clamp(min=1)
-    return seen.any(1) & (usual > LEAST) & ((dark * seen).amax(1) < ABSENT * usual)
+    return (free > 0) & seen.any(1) & (usual > LEAST) & ((dark * seen).amax(1) < ABSENT * usual)

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from cbedgan.bench.made_up import made_up_form
 from cbedgan.boundary.margin import LatentPaths
 from cbedgan.gan.build import build_generator
-from cbedgan.bench.made_up import made_up_form
 from cbedgan.gan.form import COLUMNS, parts
 from cbedgan.gan.form_bank import FormBank
 from cbedgan.gan.generator import TrainedGenerator, load_generator
