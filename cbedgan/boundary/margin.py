@@ -85,7 +85,7 @@ class LatentPaths:
     def of(cls, kind: str, generator: TrainedGenerator, z_a: Tensor, z_b: Tensor, a: Tensor, b: Tensor) -> LatentPaths:
         """Paths between samples z_a, z_b [P, L] of classes a, b [P].
 
-        Where the generator draws nets of disks, the net of the beginning stays: only the symmetry of the patterns and
+        Where the generator draws crystals, the net of the beginning stays: only the symmetry of the patterns and
         what the disks show become those of the other end.
         """
         e_a = generator.condition(a, z_a)

@@ -28,7 +28,7 @@ class TrainedGenerator:
     """The averaged generator and its discriminator, with the view, intensity scale and classes of their training.
 
     frame: detector (after the view), pose and intensity unit; digest: of the checkpoint, "" before saving; bank: forms
-    of the training stacks, for a generator of disks. All methods run in float32 and let gradients through to z, e and
+    of the training stacks, for a generator of crystals. All methods run in float32 and let gradients through to z, e and
     w, but for the form in e and w, which a step along a gradient leaves as it is.
     """
 
@@ -63,7 +63,7 @@ class TrainedGenerator:
     def condition(self, class_idx: Tensor, z: Tensor, held: Tensor | None = None) -> Tensor:
         """class_idx [B], z [B, latent_dim] -> e [B, E]; sums of e with weights that sum to 1 are soft classes.
 
-        held: e of other classes whose nets of disks stay, see Sampler.condition.
+        held: e of other classes whose nets stay, see Sampler.condition.
         """
         return self.sampler.condition(class_idx, z, held)
 

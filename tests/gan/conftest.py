@@ -43,7 +43,7 @@ def tiny_config() -> Callable[..., TrainGanConfig]:
 
 
 def make_data(stacks: Path, config: TrainGanConfig, device: str = "cpu") -> Data:
-    """All stacks of a file as training data, with forms where disks are drawn."""
+    """All stacks of a file as training data, with forms where crystals are drawn."""
     physical, table, _ = load_physical(stacks, config.view)
     class_map = ClassMap.of(table.space_group)
     transform = IntensityTransform.fit(physical, config.intensity)
@@ -53,8 +53,8 @@ def make_data(stacks: Path, config: TrainGanConfig, device: str = "cpu") -> Data
 
 
 @pytest.fixture
-def tiny_disks(tiny_config) -> dict[str, Any]:
-    """Networks of the tiny configuration with a generator of disks."""
+def tiny_crystals(tiny_config) -> dict[str, Any]:
+    """Networks of the tiny configuration with a generator of crystals."""
     return tiny_config().network.model_dump() | {
         "diffraction": {"scatterers": 4, "slices": 4, "nodes": 4, "strain": 0.0}}
 

@@ -34,7 +34,7 @@ def form(net, *, radius=0.4, azimuth=0.0, share=(0, 0, 0, 0), **more):
 
 @pytest.fixture
 def network(tiny_config):
-    """Settings of the networks with a generator of disks."""
+    """Settings of the networks with a generator of crystals."""
     return parse_config(tiny_config().network.model_dump() | {
         "diffraction": {"scatterers": 6, "slices": 8, "nodes": 8, "strain": 0.02}}, NetworkConfig, source="test")
 

@@ -84,8 +84,8 @@ def test_a_part_that_holds_all_changes_no_bit(warm):
     assert largest_difference(loaded(config, data, path, steps=3), parts) == 0
 
 
-def test_micro_batches_of_disks_take_the_step_of_the_whole_batch(tiny_config, tiny_disks, tiny_data, tmp_path):
-    config, data = tiny_config(**CHANGES, network=tiny_disks), tiny_data(forms=True)
+def test_micro_batches_of_disks_take_the_step_of_the_whole_batch(tiny_config, tiny_crystals, tiny_data, tmp_path):
+    config, data = tiny_config(**CHANGES, network=tiny_crystals), tiny_data(forms=True)
     path = tmp_path / "warm.safetensors"
     state = State(config, data)
     for _ in range(8):
@@ -106,8 +106,8 @@ def test_two_processes_take_the_step_of_one(warm, size):
     two_take_the_step_of_one(data, config, path, size)
 
 
-def test_two_processes_take_the_step_of_one_on_disks(tiny_data, tiny_config, tiny_disks, tmp_path):
-    config = tiny_config(**CHANGES, network=tiny_disks)
+def test_two_processes_take_the_step_of_one_on_disks(tiny_data, tiny_config, tiny_crystals, tmp_path):
+    config = tiny_config(**CHANGES, network=tiny_crystals)
     data = tiny_data(path=tmp_path / "stacks.h5", forms=True)
     state = State(config, data)
     for _ in range(8):

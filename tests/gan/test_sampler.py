@@ -32,7 +32,7 @@ def form(net, share):
 
 @pytest.fixture
 def trained(tiny_config) -> TrainedGenerator:
-    """A generator of disks with untrained weights, and a form or two for each class."""
+    """A generator of crystals with untrained weights, and a form or two for each class."""
     network = parse_config(tiny_config().network.model_dump() | {
         "diffraction": {"scatterers": 4, "slices": 6, "nodes": 6, "strain": 0.02}}, NetworkConfig, source="test")
     view, frame = ViewConfig(half_width=2.0, size_pixels=16), Frame(Detector(16, 0.25, "shortest_g"), "canonical", "1")

@@ -234,8 +234,8 @@ def test_real_stacks_are_read_once_a_step_and_by_the_rank_that_owns_them(data, m
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("forms", [False, True], ids=["pixels", "disks"])
 @pytest.mark.parametrize("micro_batch", [None, 6])
-def test_the_step_never_waits_for_the_gpu(tiny_data, tiny_config, tiny_disks, micro_batch, forms):
-    config = tiny_config(device="cuda", penalty_every=2, **({"network": tiny_disks} if forms else {}),
+def test_the_step_never_waits_for_the_gpu(tiny_data, tiny_config, tiny_crystals, micro_batch, forms):
+    config = tiny_config(device="cuda", penalty_every=2, **({"network": tiny_crystals} if forms else {}),
                          adaptive={"target": 0.6, "images": 64, "largest": 0.8, "by_shots": True})
     config, gpu = config.model_copy(update={"micro_batch": micro_batch}), torch.device("cuda")
     data = tiny_data("cuda", forms)

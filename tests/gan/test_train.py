@@ -224,7 +224,7 @@ def test_an_interrupt_saves_and_exits_with_130_and_the_same_call_resumes(inputs,
     assert rows(out) == rows(tmp_path / "whole")
 
 
-def test_a_generator_of_disks_resumes_to_the_bit_with_forms_from_a_cache(tiny_stack_file, tmp_path, monkeypatch,
+def test_a_generator_of_crystals_resumes_to_the_bit_with_forms_from_a_cache(tiny_stack_file, tmp_path, monkeypatch,
                                                                          tiny_config):
     stacks = tiny_stack_file(materials=9, cells=True)
     parts = SplitConfig(group_by="structure_type", validation_fraction=0.0, test_fraction=0.2, minimum_materials=4,
@@ -251,7 +251,7 @@ def test_a_generator_of_disks_resumes_to_the_bit_with_forms_from_a_cache(tiny_st
     assert torch.isfinite(trained.sample(torch.randn(4, trained.latent_dim), torch.arange(4))).all()
 
 
-def test_stacks_without_cells_cannot_train_a_generator_of_disks(inputs, tmp_path, tiny_config):
+def test_stacks_without_cells_cannot_train_a_generator_of_crystals(inputs, tmp_path, tiny_config):
     crystals = {"scatterers": 3, "slices": 4, "nodes": 4, "strain": 0.0}
     config = tiny_config(network=tiny_config().network.model_dump() | {"diffraction": crystals})
     with pytest.raises(InputError, match="needs shortest_g_inv_angstrom of every sample"):
