@@ -28,7 +28,7 @@ class TrainedGenerator:
     """The averaged generator and its discriminator, with the view, intensity scale and classes of their training.
 
     frame: detector (after the view), pose and intensity unit; digest: of the checkpoint, "" before saving; bank: forms
-    of the training stacks, for a generator of crystals. All methods run in float32 and let gradients through to z, e and
+    of the training stacks, for one of crystals. All methods run in float32 and let gradients through to z, e and
     w, but for the form in e and w, which a step along a gradient leaves as it is.
     """
 

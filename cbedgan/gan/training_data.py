@@ -21,7 +21,8 @@ from classifier.spacegroup import ClassMap
 class Data:
     """The train part on the device, how it is drawn, and per class [K]: shot group 0..2 and noise of the embedding.
 
-    intensity: the scale of the samples; bank: forms of all samples in their order, on the CPU, where crystals are drawn.
+    intensity: the scale of the samples; bank: forms of all samples in their order, on the CPU, for a generator
+    of crystals.
     """
 
     samples: StackSet
