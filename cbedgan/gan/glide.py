@@ -12,6 +12,7 @@ ABSENT = 0.02  # of the light of disks around it: a glide line leaves no more al
 LEAST = 1e-5  # of the incident beam per pixel: where the disks around are darker nothing can be told
 PLACES = 9  # along the middle of a disk
 INNER = 0.8  # of the radius
+CLEAR = 1.5  # pixels from the rim of a disk to where it is dark
 ODD, EVEN = (-3.0, -1.0, 1.0, 3.0), (-2.0, 2.0)
 
 
@@ -36,7 +37,7 @@ def measure_glide(x: Tensor, net: Tensor, radius: Tensor, azimuth: Tensor, share
 def _absent(x: Tensor, own: Tensor, other: Tensor, radius: Tensor, half_width: float) -> Tensor:
     """Whether odd multiples of vectors own [N, 2] are dark along their middles and disks around are not, bool [N]."""
     length, pixel = own.norm(dim=1), 2 * half_width / x.shape[-1]
-    free = length - radius - pixel  # from the middle of a disk to the light of the next one on the line
+    free = length - radius - CLEAR * pixel  # from the middle of a disk to the light of the next one on the line
     reach = (own / length[:, None]) * torch.minimum(free, INNER * radius)[:, None]
     along = torch.linspace(-1, 1, PLACES)
 
