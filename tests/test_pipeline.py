@@ -43,7 +43,7 @@ TINY: dict[str, dict[str, Any]] = {
         "ema_half_life_images": 128, "view": VIEW, "augment": STILL, "fidelity_samples": 16, "sheet_samples": 1,
         "network": {"latent_dim": 8, "mapping_dim": 16, "mapping_layers": 1, "embedding_dim": 8,
                     "generator_widths": [16, 16], "discriminator_widths": [16, 16], "templates": 8}},
-    "probe": {"threads": 1, "shots": ["few"], "partners": 2, "paths": 4, "paths_at_once": 64},
+    "probe": {"threads": 1, "shots": ["few"], "partners": 2, "paths": 12, "paths_at_once": 64},
     # Loose limits: a generator of a minute could not pass the real ones, and what is tested is the way through.
     "synthesize": {
         "threads": 1, "sampling_strategy": {"shots": ["few"], "ratio": 0.0, "base": 3, "target": 100}, "rounds": 3,
