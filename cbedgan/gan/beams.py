@@ -12,6 +12,7 @@ from cbedgan.gan.pattern_symmetry import operations
 
 MOST = 160  # beams of a pattern: the work grows with their square
 REACH = 1.75  # half widths of the frame, whose corners lie at 1.41
+LEAST_REACH = 3.5  # |g1|: beams outside a narrow frame take part in what it shows
 PADDED = (16, 25, 40, 64, 100, MOST)  # patterns of about equally many beams are computed together
 SAME_LENGTH = 1e-3  # |g1|: beams of one length are kept or left out together, as symmetry wants it
 VISIBLE = 0.97  # |g1|: g1 is the shortest g that is visible, so that shorter ones are weak
@@ -65,9 +66,10 @@ class Selection:
 
 def select_beams(form: Parts, half_width: float) -> Selection:
     """The beams of N patterns in a frame of half_width |g1| and around it, at most MOST each, the shortest."""
-    index = _indices(form.net, REACH * half_width)
+    reach = max(REACH * half_width, LEAST_REACH)
+    index = _indices(form.net, reach)
     length, order = (index @ form.net).norm(dim=-1).sort(dim=1, stable=True)  # [N, H]
-    end = torch.full((len(length),), REACH * half_width)
+    end = torch.full((len(length),), reach)
     if length.shape[1] > MOST:
         end = torch.minimum(end, length[:, MOST] - SAME_LENGTH)
     kept = length < end[:, None]

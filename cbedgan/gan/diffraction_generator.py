@@ -36,14 +36,16 @@ WITHIN = -0.6  # ln of the incident light that a pattern of an untrained generat
 
 # Logarithms: usual values and standard deviations, before training.
 AMOUNT, SCREENS, DAMPS = (0.6, 0.8), (0.0, 0.4), (0.0, 0.5)
-CURVATURE, WEAKNESS, LAYERING, EXPONENT, BRIGHTNESS = (0.2, 0.2), (-2.0, 0.8), (-1.0, 0.8), (0.0, 0.8), (0.0, 0.15)
+CURVATURE, WEAKNESS, LAYERING, BRIGHTNESS = (0.2, 0.2), (-2.0, 0.8), (-0.3, 0.8), (0.0, 0.15)
+EXPONENT, TWO_FOLD = (0.0, 0.8), 1.2  # of a half turn more: Friedel's law hides from thin crystals that it is broken
 
 
 class DiffractionGenerator(nn.Module):
     """(z, class, form) -> x, with the methods of `networks.Generator`; e and w end with the form, which they hand on.
 
     A form's shares of symmetry are of patterns, the mean is taken of potentials: the network learns the power of a
-    share that brings about the pattern's. half_width: in |g1|.
+    share that brings about the pattern's. As canonical pose wants it, g1 points to the brighter of its two disks.
+    half_width: in |g1|.
     """
 
     def __init__(self, sample_shape: tuple[int, int, int], config: NetworkConfig, class_map: ClassMap, *,
@@ -109,7 +111,11 @@ class DiffractionGenerator(nn.Module):
             0, layout.pixel_place, layout.pixel_cover * light).reshape(-1, *self.sample_shape[1:])
         aperture = math.pi * (layout.radius * self.sample_shape[-1] / (2 * self.half_width)).square()  # in pixels
         scale = self.gain.exp() * _around(BRIGHTNESS, brightness) / aperture
-        patterns = (patterns * scale[:, None, None]).reshape(-1, *self.sample_shape)
+        patterns = patterns * scale[:, None, None]
+        open_nodes = (self.aperture.norm(dim=1) <= 1).to(table)
+        first, opposite = (table.reshape(-1, len(self.aperture))[layout.g1_rows] @ open_nodes).unbind(1)
+        patterns = torch.where((opposite > first)[:, None, None], patterns.flip(1, 2), patterns).reshape(
+            -1, *self.sample_shape)
         return self.intensity.normalise(patterns)
 
     def forward(self, z: Tensor, class_idx: Tensor, form: Tensor) -> Tensor:
@@ -127,7 +133,8 @@ class DiffractionGenerator(nn.Module):
         scatterers = Scatterers(self.place(w).reshape(-1, self.scatterers, 2), height, amount,
                                 SCREENING / g1 * _around(SCREENS, screening),
                                 DAMPING * g1.square() * _around(DAMPS, damping))
-        power = form.share.clamp(min=LEAST_SHARE) ** _around(EXPONENT, torch.stack(exponent, 1))
+        usual = form.share.new_tensor([TWO_FOLD] + [0.0] * (SHARES - 1)).exp()
+        power = form.share.clamp(min=LEAST_SHARE) ** (usual * _around(EXPONENT, torch.stack(exponent, 1)))
         weight = operations(form.azimuth, torch.where(form.share > 0, power, 0)).weight
         potential = structure_factors(scatterers, layout.points, weight, _around(WEAKNESS, weakness),
                                       _around(LAYERING, layering))

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cbedgan.gan.beams import Beams, Points, select_beams
+from cbedgan.gan.beams import Beams, Points, Selection, select_beams
 from cbedgan.gan.form import parts
 
 
@@ -16,14 +16,15 @@ from cbedgan.gan.form import parts
 class DiskLayout:
     """Beams of N patterns, and the pixels [P] that their disks light.
 
-    radius [N] of the disks in |g1|; pixel: row [P] of the beam, see beams.Selection, flat place in [N * S * S] [P],
-    share of the pixel that the aperture covers [P], and, in the beam's table of nodes, the four nodes [4, P] around
+    radius [N] of the disks in |g1|; g1_rows [N, 2], rows of the beams g1 and -g1; pixel: row [P] of the beam, see
+    beams.Selection, flat place in [N * S * S] [P], share of the pixel that the aperture covers [P], and, in the beam's table of nodes, the four nodes [4, P] around
     the pixel's middle, or around the nearest place in the aperture, and their weights [4, P].
     """
 
     groups: tuple[Beams, ...]
     points: Points
     radius: Tensor
+    g1_rows: Tensor
     pixel_row: Tensor
     pixel_place: Tensor
     pixel_cover: Tensor
@@ -63,7 +64,20 @@ def lay_out(form: Tensor, *, size: int, half_width: float, nodes: int) -> DiskLa
     (i_u, part_u), (i_v, part_v) = (_node(at * scale, nodes) for at in (x, y))
     weight = torch.stack(((1 - part_v) * (1 - part_u), (1 - part_v) * part_u, part_v * (1 - part_u), part_v * part_u))
     node = i_v * nodes + i_u + torch.tensor([0, 1, nodes, nodes + 1])[:, None]
-    return DiskLayout(beams.groups, beams.points, radius, beam[lit], place, cover, node, weight)
+    return DiskLayout(beams.groups, beams.points, radius, _nearest(beams, len(radius)), beam[lit], place, cover, node,
+                      weight)
+
+
+def _nearest(beams: Selection, patterns: int) -> Tensor:
+    """Rows [N, 2] of the beams nearest to (1, 0) and to (-1, 0)."""
+    found = []
+    for side in (1.0, -1.0):
+        distance = (beams.g - torch.tensor((side, 0.0))).norm(dim=1)
+        order = torch.argsort(distance, stable=True)
+        order = order[torch.argsort(beams.pattern[order], stable=True)]
+        first = torch.searchsorted(beams.pattern[order], torch.arange(patterns))
+        found.append(beams.row[order[first]])
+    return torch.stack(found, 1)
 
 
 def node_places(nodes: int) -> Tensor:

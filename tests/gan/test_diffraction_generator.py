@@ -103,7 +103,7 @@ def test_a_three_fold_axis_holds_as_far_as_pixels_tell(generator):
 
 
 def test_nearly_a_symmetry_is_between_none_and_all(generator):
-    free, near, whole = shine(generator, *(form(OBLIQUE, share=(share, 0, 0, 0)) for share in (0, 0.9, 1))).add(
+    free, near, whole = shine(generator, *(form(OBLIQUE, share=(share, 0, 0, 0)) for share in (0, 0.98, 1))).add(
         1e-7).log()
     left = [float((x - x.flip(1, 2)).abs().mean()) for x in (free, near, whole)]
     assert left[0] > 1.5 * left[1] > 0.1 and left[2] < 1e-2 * left[0]
@@ -178,6 +178,13 @@ def test_stacks_without_light_still_give_finite_statistics(network):
     made = build_generator((3, SIZE, SIZE), network, CLASSES, view=VIEW, intensity=SCALE)
     made.fit(SCALE.normalise(torch.zeros(4, 3, SIZE, SIZE)))
     assert all(torch.isfinite(buffer).all() for buffer in made.buffers())
+
+
+def test_g1_points_to_the_brighter_of_its_two_disks_as_in_canonical_pose(generator):
+    x = torch.cat([shine(generator, form(OBLIQUE), form(RECTANGULAR), z=z) for z in range(4)]).flatten(0, 1)
+    axis = ((torch.arange(SIZE) + 0.5) / SIZE * 2 - 1) * HALF_WIDTH
+    right, left = ((x * (torch.hypot(axis - side, axis[:, None]) < 0.4)).sum((1, 2)) for side in (1.0, -1.0))
+    assert (right > 0.99 * left).all() and (right > 1.05 * left).any()
 
 
 def test_odd_reflections_along_a_glide_line_are_dark_in_their_middle_and_others_are_not(generator):
