@@ -17,8 +17,9 @@ class DiskLayout:
     """Beams of N patterns, and the pixels [P] that their disks light.
 
     radius [N] of the disks in |g1|; g1_rows [N, 2], rows of the beams g1 and -g1; pixel: row [P] of the beam, see
-    beams.Selection, flat place in [N * S * S] [P], share of the pixel that the aperture covers [P], and, in the beam's table of nodes, the four nodes [4, P] around
-    the pixel's middle, or around the nearest place in the aperture, and their weights [4, P].
+    beams.Selection, flat place in [N * S * S] [P], share of the pixel that the aperture covers [P], and, in the beam's
+    table of nodes, the four nodes [4, P] around the pixel's middle, or around the nearest place in the aperture, and
+    their weights [4, P].
     """
 
     groups: tuple[Beams, ...]
