@@ -29,10 +29,10 @@ SPECIAL = ((0.0, 0.0), (0.5, 0.5), (0.5, 0.0), (0.0, 0.5), (1 / 3, 2 / 3), (0.25
 SCREENING = 0.45  # 1/Angstrom, at which half of an atom's scattering is left
 DAMPING = 0.125  # Angstrom^2: a Debye-Waller factor of 0.5 Angstrom^2
 ABSORPTION = 0.06  # largest imaginary part of the potential, of the real one
-FITTED = 512  # training stacks whose light is measured
+PLATE = 11.0  # Angstrom^2, wavelength * thickness at which AMOUNT is meant: 300 Angstrom at 100 kV
+FITTED = 96  # training stacks whose light is compared with that of the untrained generator
 TINY = 1e-12
 LEAST_SHARE = 1e-3  # below which a share's power would have no gradient
-WITHIN = -0.6  # ln of the incident light that a pattern of an untrained generator holds on average
 
 # Logarithms: usual values and standard deviations, before training.
 AMOUNT, SCREENS, DAMPS = (0.6, 0.8), (0.0, 0.4), (0.0, 0.5)
@@ -53,7 +53,7 @@ class DiffractionGenerator(nn.Module):
         super().__init__()
         crystal, patterns, w = config.diffraction, sample_shape[0], config.mapping_dim
         self.sample_shape, self.half_width, self.intensity = sample_shape, half_width, intensity
-        self.latent_dim, self.mapping_dim = config.latent_dim, w
+        self.latent_dim, self.mapping_dim, self.classes = config.latent_dim, w, len(class_map)
         self.scatterers, self.slices, self.nodes = crystal.scatterers, crystal.slices, crystal.nodes
         self.embedding = class_embedding(config.conditioning, class_map, config.embedding_dim)
         self.of_form = nn.Sequential(linear(patterns * INVARIANTS, config.embedding_dim), nn.LeakyReLU(SLOPE),
@@ -71,10 +71,15 @@ class DiffractionGenerator(nn.Module):
         self.register_buffer("gain", torch.zeros(()))  # ln of what a stack's unit is in incident light
         self.register_buffer("aperture", node_places(self.nodes), persistent=False)
 
-    def fit(self, x: Tensor) -> None:
-        """Take the light in patterns from training stacks x [N, C, S, S]."""
-        light = self.intensity.denormalise(x[:: -(-len(x) // FITTED)]).sum((2, 3))
-        self.gain.copy_(light.clamp(min=TINY).log().mean() - WITHIN)
+    @torch.no_grad()
+    def fit(self, x: Tensor, form: Tensor | None) -> None:
+        """Begin with as much light as training stacks x [N, C, S, S] of forms [N, C, COLUMNS] hold on average."""
+        some = slice(None, None, -(-len(x) // FITTED))
+        z = torch.randn(len(x[some]), self.latent_dim, generator=torch.Generator().manual_seed(0))
+        drawn = self(z, torch.arange(len(z)) % self.classes, form[some])
+        mine, theirs = (self.intensity.denormalise(stacks).sum((2, 3)).clamp(min=TINY).log().mean()
+                        for stacks in (drawn, x[some]))
+        self.gain += theirs - mine
 
     def embed(self, class_idx: Tensor, form: Tensor) -> Tensor:
         """class_idx [B] int64, form [B, C, COLUMNS] -> e [B, embedding_dim + C * COLUMNS]."""
@@ -128,8 +133,9 @@ class DiffractionGenerator(nn.Module):
             -1, 5 + SHARES).unbind(1)
         height, amount, screening, damping = self.scatterer(w).reshape(-1, self.scatterers, 4).unbind(2)
         amount = _limited(amount).exp()
-        amount = amount * torch.rsqrt(amount.square().sum(1, keepdim=True)) * _around(AMOUNT, strength)[:, None]
         g1 = form.g1.exp()[:, None]  # 1/Angstrom
+        plate = form.curvature.exp()[:, None] / g1.square() / PLATE
+        amount = amount * torch.rsqrt(amount.square().sum(1, keepdim=True)) * plate * _around(AMOUNT, strength)[:, None]
         scatterers = Scatterers(self.place(w).reshape(-1, self.scatterers, 2), height, amount,
                                 SCREENING / g1 * _around(SCREENS, screening),
                                 DAMPING * g1.square() * _around(DAMPS, damping))

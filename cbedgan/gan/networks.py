@@ -142,8 +142,8 @@ class Generator(nn.Module):
         self.template_weight = nn.Linear(config.mapping_dim, sample_shape[0] * config.templates) if (
             config.templates) else None
 
-    def fit(self, x: torch.Tensor) -> None:
-        """Take the mean and the templates from training samples x [N, C, *spatial]."""
+    def fit(self, x: torch.Tensor, form: torch.Tensor | None = None) -> None:
+        """Take the mean and the templates from training samples x [N, C, *spatial]; form: not looked at."""
         self.mean_sample.copy_(x.mean(0))
         if len(self.templates):
             self.templates.copy_(principal_components(x, len(self.templates)))

@@ -41,7 +41,7 @@ class State:
                                          intensity=data.intensity)
         self.discriminator = Discriminator(shape, config.network, data.class_map)
         self.discriminator.mean_sample.copy_(x.mean(0))
-        self.generator.fit(x)
+        self.generator.fit(x, data.bank and data.bank.forms)
         for network in (self.generator, self.discriminator):
             network.to(device, memory_format=torch.channels_last if len(shape) == 3 else torch.preserve_format)
         for constant in head_constants(self.discriminator):
