@@ -37,7 +37,8 @@ LEAST_SHARE = 1e-3  # below which a share's power would have no gradient
 # Logarithms: usual values and standard deviations, before training.
 AMOUNT, SCREENS, DAMPS = (0.6, 0.8), (0.0, 0.4), (0.0, 0.5)
 CURVATURE, WEAKNESS, LAYERING, BRIGHTNESS = (0.2, 0.2), (-2.0, 0.8), (-0.3, 0.8), (0.0, 0.15)
-EXPONENT, TWO_FOLD = (0.0, 0.8), 1.2  # of a half turn more: Friedel's law hides from thin crystals that it is broken
+EXPONENT = (0.0, 0.8)
+TWO_FOLD = (1.2, 0.8)  # exponent of a half turn, as Friedel's law hides from thin crystals that there is none
 
 
 class DiffractionGenerator(nn.Module):
@@ -115,13 +116,11 @@ class DiffractionGenerator(nn.Module):
         patterns = light.new_zeros(len(w) * math.prod(self.sample_shape)).index_add(
             0, layout.pixel_place, layout.pixel_cover * light).reshape(-1, *self.sample_shape[1:])
         aperture = math.pi * (layout.radius * self.sample_shape[-1] / (2 * self.half_width)).square()  # in pixels
-        scale = self.gain.exp() * _around(BRIGHTNESS, brightness) / aperture
-        patterns = patterns * scale[:, None, None]
-        open_nodes = (self.aperture.norm(dim=1) <= 1).to(table)
-        first, opposite = (table.reshape(-1, len(self.aperture))[layout.g1_rows] @ open_nodes).unbind(1)
-        patterns = torch.where((opposite > first)[:, None, None], patterns.flip(1, 2), patterns).reshape(
-            -1, *self.sample_shape)
-        return self.intensity.normalise(patterns)
+        patterns = patterns * (self.gain.exp() * _around(BRIGHTNESS, brightness) / aperture)[:, None, None]
+        passing = (self.aperture.norm(dim=1) <= 1).to(table)
+        right, left = (table.reshape(-1, len(passing))[layout.g1_rows] @ passing).unbind(1)
+        patterns = torch.where((left > right)[:, None, None], patterns.flip(1, 2), patterns)
+        return self.intensity.normalise(patterns.reshape(-1, *self.sample_shape))
 
     def forward(self, z: Tensor, class_idx: Tensor, form: Tensor) -> Tensor:
         """z [B, latent_dim], class_idx [B], form [B, C, COLUMNS] -> x [B, C, S, S]."""
@@ -139,8 +138,8 @@ class DiffractionGenerator(nn.Module):
         scatterers = Scatterers(self.place(w).reshape(-1, self.scatterers, 2), height, amount,
                                 SCREENING / g1 * _around(SCREENS, screening),
                                 DAMPING * g1.square() * _around(DAMPS, damping))
-        usual = form.share.new_tensor([TWO_FOLD] + [0.0] * (SHARES - 1)).exp()
-        power = form.share.clamp(min=LEAST_SHARE) ** (usual * _around(EXPONENT, torch.stack(exponent, 1)))
+        exponents = torch.stack([_around(EXPONENT if k else TWO_FOLD, x) for k, x in enumerate(exponent)], 1)
+        power = form.share.clamp(min=LEAST_SHARE) ** exponents
         weight = operations(form.azimuth, torch.where(form.share > 0, power, 0)).weight
         potential = structure_factors(scatterers, layout.points, weight, _around(WEAKNESS, weakness),
                                       _around(LAYERING, layering))
