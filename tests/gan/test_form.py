@@ -80,18 +80,6 @@ def test_faint_disks_make_no_net_finer_but_weak_ones_do(drawn_stack):
         assert same_net(found, np.array(net, dtype=float), 1e-3)
 
 
-def test_weak_disks_are_measured_and_named_by_the_net_of_the_others(drawn_stack):
-    hk = around(2, 2)
-    known = parts(measure_forms(drawn_stack(hk, ratio=0.9, of_g1=1, strength=[
-        1e-4 if k % 2 else 0.01 for _, k in hk]), ["one"]))
-    assert sorted(known.net[0, 0].norm(dim=1).tolist()) == pytest.approx([0.9, 1.0], abs=1e-3)
-    a, b, d = known.strong[0, 0].tolist()
-    assert (a * d, b) == (2, 0)
-    assert float(known.weakness[0, 0]) == pytest.approx(math.log(1e-4 / 0.01) / 2, abs=0.1)
-    even = parts(measure_forms(drawn_stack(around(2, 1), ratio=1.3, of_g1=1), ["one"]))
-    assert even.strong[0, 0].tolist() == [1, 0, 1] and float(even.weakness[0, 0]) == 0
-
-
 def test_disks_without_contrast_are_alike_and_a_polar_row_is_not(drawn_stack):
     share = parts(measure_forms(drawn_stack(around(2, 1), ratio=1.3, of_g1=1), ["one"])).share
     torch.testing.assert_close(share, torch.tensor([1.0, 0, 0, 1]).expand(1, 3, 4), atol=5e-3, rtol=0)  # rounding
