@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from cbedgan.gan.form import Parts
-from cbedgan.gan.lit_net import is_weak
 from cbedgan.gan.pattern_symmetry import operations
 
 MOST = 160  # beams of a pattern: the work grows with their square
@@ -16,6 +15,7 @@ REACH = 1.75  # half widths of the frame, whose corners lie at 1.41
 LEAST_REACH = 3.5  # |g1|: beams outside a narrow frame take part in what it shows
 PADDED = (16, 25, 40, 64, 100, MOST)  # patterns of about equally many beams are computed together
 SAME_LENGTH = 1e-3  # |g1|: beams of one length are kept or left out together, as symmetry wants it
+VISIBLE = 0.97  # |g1|: g1 is the shortest g that is visible, so that shorter ones are weak
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +121,9 @@ def _images(form: Parts, pattern: Tensor, hk: Tensor) -> Points:
     odd = (hk[point] * form.glide[owner]).sum(1) % 2
     sign = torch.where(found.mirrored[owner, operation], 1 - 2 * odd, 1.0)
     length = g.norm(dim=1)
-    weak = is_weak(image_hk.round(), length, form.strong[owner].unbind(1))
+    h, k = image_hk.round().unbind(1)
+    a, b, d = form.strong[owner].unbind(1)
+    weak = (h % a != 0) | ((k - (h / a).floor() * b) % d != 0) | ((length > SAME_LENGTH) & (length < VISIBLE))
     return Points(len(pattern), point, owner, operation, image_hk, length, sign, weak)
 
 

@@ -36,9 +36,9 @@ LEAST_SHARE = 1e-3  # below which a share's power would have no gradient
 
 # Logarithms: usual values and standard deviations, before training.
 AMOUNT, SCREENS, DAMPS = (0.6, 0.8), (0.0, 0.4), (0.0, 0.5)
-CURVATURE, WEAKNESS, LAYERING, BRIGHTNESS = (0.2, 0.2), (-0.5, 0.5), (-0.6, 0.8), (0.0, 0.15)
+CURVATURE, WEAKNESS, LAYERING, BRIGHTNESS = (0.2, 0.2), (-2.0, 0.8), (-0.3, 0.8), (0.0, 0.15)
 EXPONENT = (0.0, 0.8)
-TWO_FOLD = (0.6, 0.8)  # exponent of a half turn, as Friedel's law hides from thin crystals that there is none
+TWO_FOLD = (1.2, 0.8)  # exponent of a half turn, as Friedel's law hides from thin crystals that there is none
 
 
 class DiffractionGenerator(nn.Module):
@@ -141,8 +141,8 @@ class DiffractionGenerator(nn.Module):
         exponents = torch.stack([_around(EXPONENT if k else TWO_FOLD, x) for k, x in enumerate(exponent)], 1)
         power = form.share.clamp(min=LEAST_SHARE) ** exponents
         weight = operations(form.azimuth, torch.where(form.share > 0, power, 0)).weight
-        weakness = form.weakness.exp() * _around(WEAKNESS, weakness)
-        potential = structure_factors(scatterers, layout.points, weight, weakness, _around(LAYERING, layering))
+        potential = structure_factors(scatterers, layout.points, weight, _around(WEAKNESS, weakness),
+                                      _around(LAYERING, layering))
         return potential, form.curvature.exp() * _around(CURVATURE, curvature), brightness
 
     def _apart(self, joined: Tensor) -> tuple[Tensor, Tensor]:

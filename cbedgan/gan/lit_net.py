@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from classifier.disk_lattice import find_disk_lattice, lit_map
@@ -16,18 +14,14 @@ from classifier.reciprocal import reduced_net
 FAINT = 3e-4  # of the brightest diffracted disk: darker ones do not make a net finer
 FINEST = 2.0  # pixels: disks of finer nets are not told apart
 ALL = (1, 0, 1)  # every point of a net
-NEAREST = 0.97  # |g1|: g1 is the shortest g that is visible, so that shorter ones are weak
-DIRECT = 1e-3  # |g1|
-WEAKEST = -4.0  # ln of an amplitude
 
 
 def lit_net(pattern: np.ndarray, detector: Detector, cell: np.ndarray, radius: float, *, source: str
-            ) -> tuple[np.ndarray, tuple[int, int, int], float]:
-    """Reduced net [2, 2] of the disks that one canonical pattern shows, in |g1|, and what of it is bright.
+            ) -> tuple[np.ndarray, tuple[int, int, int]]:
+    """Reduced net [2, 2] of the disks that one canonical pattern shows, in |g1|, and the part of it that is bright.
 
     The latter as (a, b, d), for the net spanned by a n1 + b n2 and d n2: disks of at least VISIBLE of the brightest's
-    intensity lie on it; others, and those nearer than g1, are weak, by a factor in amplitude whose ln comes last, 0
-    where none is. cell: the net that cell and zone axis give, however turned; where it does
+    intensity lie on it, and others are weak. cell: the net that cell and zone axis give, however turned; where it does
     not fit, the image's own. Systematic absences make what is lit coarser than that. Disks that the frame cuts count
     only where whole ones span no net: what is left of one may be a neighbour's light.
     """
@@ -49,42 +43,12 @@ def lit_net(pattern: np.ndarray, detector: Detector, cell: np.ndarray, radius: f
             continue
         found.append((explained_share(lit, detector, g=g, disk_radius=radius), len(found), net, g, intensity))
     if not found:
-        return reduced_net(nets[0]), ALL, 0.0
+        return reduced_net(nets[0]), ALL
     _, _, net, g, intensity = max(found)
     whole = np.abs(g).max(1) + radius <= half_width + detector.pixel_size / 2
     shown = _shown(net, g[intensity >= FAINT * intensity.max()], whole[intensity >= FAINT * intensity.max()],
                    half_width)
-    bright = _bright(np.round(g[intensity >= VISIBLE * intensity.max()] @ np.linalg.inv(shown)).astype(int))
-    return shown, bright, _weakness(g, intensity, shown, bright, half_width)
-
-
-def _weakness(g: np.ndarray, intensity: np.ndarray, net: np.ndarray, bright: tuple[int, int, int],
-              half_width: float) -> float:
-    """Half the ln of the mean intensity of weak places of a net in the frame over that of the others.
-
-    g [M, 2], intensity [M]: disks that are lit; other places are dark. 0 where no place is weak, or all are.
-    """
-    reach = np.ceil(np.abs(np.linalg.inv(net)).sum(0).max() * half_width)
-    steps = np.arange(-reach, reach + 1)
-    places = np.stack(np.meshgrid(steps, steps), -1).reshape(-1, 2)
-    places = places[(np.abs(places @ net) < half_width).all(1) & places.any(1)]
-    lit = np.round(g @ np.linalg.inv(net))
-    weak, lit_weak = (is_weak(index, np.hypot(*(index @ net).T), bright) for index in (places, lit))
-    if weak.all() or not weak.any() or not lit_weak.any() or lit_weak.all():
-        return 0.0 if not weak.any() or lit_weak.all() else WEAKEST
-    found = (intensity[lit_weak].sum() / weak.sum()) / (intensity[~lit_weak].sum() / (~weak).sum())
-    return float(np.clip(np.log(found) / 2, WEAKEST, 0))
-
-
-def is_weak(index: Any, length: Any, bright: tuple[Any, Any, Any]) -> Any:
-    """Whether places of index [..., 2] of a net and length [...] in |g1| are weak: off the bright part, or before g1.
-
-    Arrays of numpy or torch alike.
-    """
-    a, b, d = bright
-    h, k = index[..., 0], index[..., 1]
-    off = (h % a != 0) | ((k - (h - h % a) / a * b) % d != 0)
-    return off | ((length > DIRECT) & (length < NEAREST))
+    return shown, _bright(np.round(g[intensity >= VISIBLE * intensity.max()] @ np.linalg.inv(shown)).astype(int))
 
 
 def _shown(net: np.ndarray, g: np.ndarray, whole: np.ndarray, half_width: float) -> np.ndarray:

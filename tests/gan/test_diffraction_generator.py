@@ -198,8 +198,7 @@ def test_odd_reflections_along_a_glide_line_are_dark_in_their_middle_and_others_
 
 
 def test_reflections_off_the_bright_part_of_a_net_are_weak(generator):
-    bright, every = shine(generator, form(FINE, radius=0.2, strong=(2, 0, 1), weakness=-3),
-                          form(FINE, radius=0.2))
+    bright, every = shine(generator, form(FINE, radius=0.2, strong=(2, 0, 1)), form(FINE, radius=0.2))
     column = [SIZE // 2 + 4 * h for h in (-1, 1)]  # at half of |g1|: shorter than any visible reflection anyway
     assert float(bright[:, SIZE // 2, column].mean()) < 0.2 * float(bright[:, SIZE // 2, SIZE // 2].mean())
     odd = [SIZE // 2 + 12 * h for h in (-1, 1)]  # at three halves
