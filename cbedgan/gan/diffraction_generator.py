@@ -36,9 +36,8 @@ LEAST_SHARE = 1e-3  # below which a share's power would have no gradient
 
 # Logarithms: usual values and standard deviations, before training.
 AMOUNT, SCREENS, DAMPS = (0.6, 0.8), (0.0, 0.4), (0.0, 0.5)
-CURVATURE, WEAKNESS, LAYERING, BRIGHTNESS = (0.2, 0.2), (-2.0, 0.8), (-0.3, 0.8), (0.0, 0.15)
+CURVATURE, WEAKNESS, LAYERING, BRIGHTNESS = (0.2, 0.2), (-2.0, 0.8), (-1.0, 0.8), (0.0, 0.15)
 EXPONENT = (0.0, 0.8)
-TWO_FOLD = (1.2, 0.8)  # exponent of a half turn, as Friedel's law hides from thin crystals that there is none
 
 
 class DiffractionGenerator(nn.Module):
@@ -138,8 +137,7 @@ class DiffractionGenerator(nn.Module):
         scatterers = Scatterers(self.place(w).reshape(-1, self.scatterers, 2), height, amount,
                                 SCREENING / g1 * _around(SCREENS, screening),
                                 DAMPING * g1.square() * _around(DAMPS, damping))
-        exponents = torch.stack([_around(EXPONENT if k else TWO_FOLD, x) for k, x in enumerate(exponent)], 1)
-        power = form.share.clamp(min=LEAST_SHARE) ** exponents
+        power = form.share.clamp(min=LEAST_SHARE) ** _around(EXPONENT, torch.stack(exponent, 1))
         weight = operations(form.azimuth, torch.where(form.share > 0, power, 0)).weight
         potential = structure_factors(scatterers, layout.points, weight, _around(WEAKNESS, weakness),
                                       _around(LAYERING, layering))
