@@ -123,6 +123,14 @@ def test_symmetry_of_another_form_where_the_net_has_it():
     assert float(found.azimuth) == pytest.approx(math.pi / 2)  # its own line, which its net has
 
 
+def test_glides_of_another_form_where_the_net_is_rectangular_and_keeps_the_mirror():
+    other = form(RECTANGULAR, share=(1.0, 0, 0, 1.0), glide=(1, 0))
+    assert parts(with_symmetry_of(form(RECTANGULAR), other)).glide.flatten().tolist() == [1, 0]
+    assert parts(with_symmetry_of(form(CENTRED), other)).glide.flatten().tolist() == [0, 0]
+    plain = form(RECTANGULAR, share=(1.0, 0, 0, 0))
+    assert parts(with_symmetry_of(form(RECTANGULAR, glide=(1, 1)), plain)).glide.flatten().tolist() == [0, 0]
+
+
 def test_a_net_without_a_mirror_line_takes_none():
     found = parts(with_symmetry_of(form(OBLIQUE), form(SQUARE, share=(1.0, 0, 1.0, 1.0))))
     assert torch.equal(found.share, torch.tensor([1.0, 0, 0, 0]).expand(1, 1, 4))
