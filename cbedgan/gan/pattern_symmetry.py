@@ -18,7 +18,7 @@ SHARES = len(FOLDS) + 1  # and the mirror
 MIRROR = len(FOLDS)  # its place among the shares
 NET_TOLERANCE = 0.03  # in net vectors: how far an operation may move net points from net points
 REACH = 3  # net points along each vector among which a mirror image of the first vector is looked for
-EXACT, RESAMPLED = 5e-4, (0.02, 0.2)  # relative differences that count as none: pixels fall on pixels, or do not
+EXACT, RESAMPLED = 5e-4, (0.15, 0.4)  # relative differences that count as none: pixels fall on pixels, or do not
 FLAT = 1e-3  # contrast below which there is none, but rounding
 
 
