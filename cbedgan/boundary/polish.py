@@ -19,7 +19,7 @@ def polish(margin: Callable[[Tensor], Tensor], w: Tensor, origin: Tensor, *, ste
 
     margin: w [P, W] -> [P], no row depending on another. Each of `steps` steps is a Newton step onto margin 0 plus
     the share `eta` of the way back to `origin` within the boundary's tangent plane; a last Newton step (eta 0)
-    removes the margin that curvature has left. Returns w, its margin and a mask bool [P] of the rows that gained:
+    removes the margin that curvature has left. A step that is no number is not taken. Returns w, its margin and a mask bool [P] of the rows that gained:
     nearer to the origin with |margin| at most `tolerance` (or smaller than before). All other rows keep their start.
     """
     start, start_margin = w, margin(w).detach()
@@ -28,9 +28,9 @@ def polish(margin: Callable[[Tensor], Tensor], w: Tensor, origin: Tensor, *, ste
         square = gradient.square().sum(1, keepdim=True).clamp(min=SMALLEST_GRADIENT)
         back = w - origin
         tangent = back - (back * gradient).sum(1, keepdim=True) / square * gradient
-        w = w - value[:, None] / square * gradient - pull * tangent
+        step = value[:, None] / square * gradient + pull * tangent
+        w = torch.where(step.isfinite().all(1, keepdim=True), w - step, w)
     end_margin = margin(w).detach()
-    # Both comparisons are false for NaN: a row that blew up keeps its start.
     gained = ((end_margin.abs() <= start_margin.abs().clamp(min=tolerance))
               & ((w - origin).norm(dim=1) < (start - origin).norm(dim=1)))
     return torch.where(gained[:, None], w, start), torch.where(gained, end_margin, start_margin), gained

@@ -118,8 +118,8 @@ def _images(form: Parts, pattern: Tensor, hk: Tensor) -> Points:
     net = form.net[owner]
     g = (found.matrix[owner, operation] @ (hk[point][:, None] @ net).mT).squeeze(-1)
     image_hk = (g[:, None] @ torch.linalg.inv(net)).squeeze(1)
-    odd = (hk[point] * form.glide[owner]).sum(1) % 2
-    sign = torch.where(found.mirrored[owner, operation], 1 - 2 * odd, 1.0)
+    glide = (1 - 2 * form.glide[owner] * (hk[point] % 2)).prod(1)  # alike at hk and -hk, whatever a path makes of it
+    sign = torch.where(found.mirrored[owner, operation], glide, 1.0)
     length = g.norm(dim=1)
     h, k = image_hk.round().unbind(1)
     a, b, d = form.strong[owner].unbind(1)

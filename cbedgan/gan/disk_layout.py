@@ -10,7 +10,6 @@ from torch import Tensor
 
 from cbedgan.gan.beams import Beams, Points, Selection, select_beams
 from cbedgan.gan.form import parts
-from cbedgan.gan.pattern_symmetry import SHARES
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,10 +42,7 @@ def lay_out(form: Tensor, *, size: int, half_width: float, nodes: int) -> DiskLa
 
     nodes: places along a side of the square around the aperture, see node_places.
     """
-    form = form.detach().cpu().flatten(0, 1)
-    # A path that has lost itself asks for no number: it gets a net, and what is drawn on it stays none.
-    plain = torch.tensor([1.0, 0.0, 0.0, 1.0, 0.4, *[0.0] * 5, 1.0, 0.0, 1.0, *[0.0] * SHARES])
-    known = parts(torch.where(form.isfinite().all(1, keepdim=True), form, plain))
+    known = parts(form.detach().cpu().flatten(0, 1))
     radius, step = known.radius, 2 * half_width / size
     beams = select_beams(known, half_width)
     inside = (beams.g.abs() < half_width + radius[beams.pattern, None] + step / 2).all(1)

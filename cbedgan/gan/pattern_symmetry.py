@@ -63,11 +63,12 @@ def turned(angle: Tensor, mirrored: Tensor) -> Tensor:
 
 
 def measure(x: Tensor, inside: Tensor, net: Tensor) -> tuple[Tensor, Tensor]:
-    """Azimuth [N] of the best mirror line and shares [N, SHARES] of patterns on a compressed scale.
+    """Azimuth [N] of the best mirror line, or of one of the net's, and shares [N, SHARES] of patterns.
 
-    x: [N, 2, S, S], the mean of the disk around each pixel, and what is left; inside: [N, 2, S, S], 1 where they are to
-    be compared, else 0; net: [N, 2, 2] in any unit. Operations that do not bring the net onto itself have a share of 0.
-    How bright whole disks are may keep a symmetry that what they show has lost: a share is the mean of the two.
+    x: [N, 2, S, S] on a compressed scale, the mean of the disk around each pixel, and what is left; inside: as x, 1
+    where they are to be compared, else 0; net: [N, 2, 2] in any unit. Operations that do not bring the net onto itself
+    have a share of 0. How bright whole disks are may keep a symmetry that what they show has lost: a share is the mean
+    of the two.
     """
     none = torch.zeros(len(x), dtype=torch.bool)
 
@@ -80,7 +81,7 @@ def measure(x: Tensor, inside: Tensor, net: Tensor) -> tuple[Tensor, Tensor]:
 
     axes = [shares(turned(torch.full((len(x),), 2 * math.pi / n), none), ~none, ~none if n == 3 else none)
             for n in FOLDS]
-    azimuth, mirror = torch.zeros(len(x)), torch.zeros(len(x), 2)
+    azimuth, mirror = net_symmetry(net)[0], torch.zeros(len(x), 2)
     for candidate, known in _mirror_lines(net):
         found = shares(turned(2 * candidate, ~none), known, torch.sin(4 * candidate).abs() > 1e-3)
         better = found.sum(1) > mirror.sum(1)

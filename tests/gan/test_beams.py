@@ -87,6 +87,13 @@ def test_a_glide_turns_the_sign_of_odd_mirrored_points_and_of_no_other():
     assert (left[(hk[:, 1] == 0) & (hk[:, 0] % 2 != 0)] == 0).all()
 
 
+def test_half_a_glide_puts_mirror_images_out_alike_at_opposite_points():
+    points = selected(made_up_form(((1.0, 0.0), (0.0, 1.3)), share=(0, 0, 0, 1), glide=(0.5, 0.125))).points
+    h, k = points.hk.round().unbind(1)
+    expected = torch.where(h % 2 == 1, 0.0, 1.0) * torch.where(k % 2 == 1, 0.75, 1.0)
+    torch.testing.assert_close(points.sign, torch.where(points.operation == 0, 1.0, expected))
+
+
 def test_points_off_the_bright_net_or_shorter_than_g1_are_weak():
     points = selected(made_up_form(((0.5, 0.0), (0.0, 1.0)), strong=(2, 1, 2))).points
     h, k = points.hk.round().unbind(1)

@@ -119,13 +119,6 @@ def test_the_form_that_w_ends_with_decides_where_disks_lie(generator):
     assert torch.equal(found[2:], found[:2].flip(0)) and not torch.equal(found[0], found[1])
 
 
-def test_a_latent_that_is_no_number_spoils_its_own_stack_only(generator):
-    w = generator.mapping(torch.randn(2, generator.latent_dim), generator.embed(
-        torch.tensor([0, 1]), torch.cat((form(SQUARE), form(OBLIQUE)))))
-    found = generator.synthesise(torch.cat((w, torch.full_like(w[:1], torch.nan))))
-    assert found[:2].isfinite().all() and found[2].isnan().any()
-
-
 def test_a_layout_at_hand_changes_nothing(generator):
     forms = torch.cat((form(SQUARE, share=(1, 0, 0, 0)), form(OBLIQUE)))
     w = generator.mapping(torch.randn(2, generator.latent_dim), generator.embed(torch.tensor([0, 1]), forms))

@@ -141,3 +141,13 @@ def test_half_a_symmetry_is_a_share_that_makes_the_difference_again():
     mixed = (x + share * x.flip(0, 1)) / (1 + share)
     whole, half = (float(measured(pattern, lit, SQUARE)[1][0]) for pattern in (x, mixed))
     assert whole < 0.1 and half == pytest.approx(share, abs=0.12)
+
+
+def test_a_pattern_that_keeps_no_mirror_still_knows_a_line_of_its_net():
+    net = RECTANGULAR @ turned(torch.tensor(0.3), torch.tensor(False)).T
+    _, lit = drawn(net, kept(NOTHING))
+    axis = (torch.arange(len(lit)) + 0.5) / len(lit) - 0.5
+    along, across = torch.meshgrid(axis, axis, indexing="xy")
+    c, s = math.cos(0.3), math.sin(0.3)
+    line, found = measured((c * along + s * across) * (c * across - s * along), lit, net)  # odd under both of its lines
+    assert found[3] == 0 and abs(math.sin(2 * (line - 0.3))) < 1e-4
