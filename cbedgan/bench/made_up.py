@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from cbedgan.gan.bright_net import ALL
 from cbedgan.gan.form import Parts, joined
-from cbedgan.gan.lit_net import ALL
 from cbedgan.gan.pattern_symmetry import SHARES
 from cbedgan.gan.state import State
 from cbedgan.gan.train_config import TrainGanConfig
@@ -38,11 +38,11 @@ def made_up_set(folder: Path, size: int, stacks: int, class_map: ClassMap) -> St
 
 
 def made_up_form(net: Sequence[Sequence[float]], *, radius: float = 0.4, azimuth: float = 0.0,
-                 curvature: float = CURVATURE, glide: Sequence[float] = (0, 0), strong: Sequence[int] = ALL,
-                 share: Sequence[float] = (0,) * SHARES) -> torch.Tensor:
+                 curvature: float = CURVATURE, weakness: float = 0.0, glide: Sequence[float] = (0, 0),
+                 strong: Sequence[int] = ALL, share: Sequence[float] = (0,) * SHARES) -> torch.Tensor:
     """The form float32 [COLUMNS] of one pattern with this net of rows; see form.Parts."""
     return joined(Parts(*(torch.tensor(column, dtype=torch.float32) for column in (
-        net, radius, azimuth, curvature, G1, glide, strong, share))))
+        net, radius, azimuth, curvature, G1, weakness, glide, strong, share))))
 
 
 def made_up_training(config: TrainGanConfig, folder: Path, classes: int, device: torch.device) -> tuple[State, Data]:

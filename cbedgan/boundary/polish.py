@@ -19,8 +19,9 @@ def polish(margin: Callable[[Tensor], Tensor], w: Tensor, origin: Tensor, *, ste
 
     margin: w [P, W] -> [P], no row depending on another. Each of `steps` steps is a Newton step onto margin 0 plus
     the share `eta` of the way back to `origin` within the boundary's tangent plane; a last Newton step (eta 0)
-    removes the margin that curvature has left. A step that is no number is not taken. Returns w, its margin and a mask bool [P] of the rows that gained:
-    nearer to the origin with |margin| at most `tolerance` (or smaller than before). All other rows keep their start.
+    removes the margin that curvature has left. A step that is no number is not taken. Returns w, its margin and a mask
+    bool [P] of the rows that gained: nearer to the origin with |margin| at most `tolerance` (or smaller than before).
+    All other rows keep their start.
     """
     start, start_margin = w, margin(w).detach()
     for pull in [eta] * steps + [0.0]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from cbedgan.gan.bright_net import is_weak
 from cbedgan.gan.form import Parts
 from cbedgan.gan.pattern_symmetry import operations
 
@@ -15,7 +16,6 @@ REACH = 1.75  # half widths of the frame, whose corners lie at 1.41
 LEAST_REACH = 3.5  # |g1|: beams outside a narrow frame take part in what it shows
 PADDED = (16, 25, 40, 64, 100, MOST)  # patterns of about equally many beams are computed together
 SAME_LENGTH = 1e-3  # |g1|: beams of one length are kept or left out together, as symmetry wants it
-VISIBLE = 0.97  # |g1|: g1 is the shortest g that is visible, so that shorter ones are weak
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +48,11 @@ class Points:
     length: Tensor
     sign: Tensor
     weak: Tensor
+
+    def weak_share(self, weight: Tensor) -> Tensor:
+        """How much of each point is weak, [count + 1], by the weights [N, O] of the operations; 0 behind the last."""
+        share = weight[self.pattern, self.operation] * self.weak
+        return share.new_zeros(self.count + 1).index_add(0, self.point, share)
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,9 +126,7 @@ def _images(form: Parts, pattern: Tensor, hk: Tensor) -> Points:
     glide = (1 - 2 * form.glide[owner] * (hk[point] % 2)).prod(1)  # alike at hk and -hk, whatever a path makes of it
     sign = torch.where(found.mirrored[owner, operation], glide, 1.0)
     length = g.norm(dim=1)
-    h, k = image_hk.round().unbind(1)
-    a, b, d = form.strong[owner].unbind(1)
-    weak = (h % a != 0) | ((k - (h / a).floor() * b) % d != 0) | ((length > SAME_LENGTH) & (length < VISIBLE))
+    weak = is_weak(image_hk.round(), length, form.strong[owner])
     return Points(len(pattern), point, owner, operation, image_hk, length, sign, weak)
 
 

@@ -14,6 +14,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from cbedgan.gan.beams import Beams
 from cbedgan.gan.conditioning import class_embedding
 from cbedgan.gan.disk_layout import DiskLayout, lay_out, node_places
 from cbedgan.gan.form import COLUMNS, INVARIANTS, Parts, invariants, parts
@@ -32,12 +33,13 @@ ABSORPTION = 0.06  # largest imaginary part of the potential, of the real one
 PLATE = 11.0  # Angstrom^2, wavelength * thickness at which AMOUNT is meant: 300 Angstrom at 100 kV
 FITTED = 96  # training stacks whose light is compared with that of the untrained generator
 TINY = 1e-12
+FAINTEST = 1e-4  # of the light of bright disks: weaker ones are not made brighter without bound
 LEAST_SHARE = 1e-3  # below which a share's power would have no gradient
 
 # Logarithms: usual values and standard deviations, before training.
 AMOUNT, SCREENS, DAMPS = (0.6, 0.8), (0.0, 0.4), (0.0, 0.5)
-CURVATURE, WEAKNESS, LAYERING, BRIGHTNESS = (0.2, 0.2), (-2.0, 0.8), (-1.0, 0.8), (0.0, 0.15)
-EXPONENT = (0.0, 0.8)
+CURVATURE, LAYERING, BRIGHTNESS, EXPONENT = (0.2, 0.2), (-1.0, 0.8), (0.0, 0.15), (0.0, 0.8)
+WEAKNESS = 0.3  # a deviation from the form
 
 
 class DiffractionGenerator(nn.Module):
@@ -70,6 +72,7 @@ class DiffractionGenerator(nn.Module):
         self.absorption = nn.Parameter(torch.zeros(()))
         self.register_buffer("gain", torch.zeros(()))  # ln of what a stack's unit is in incident light
         self.register_buffer("aperture", node_places(self.nodes), persistent=False)
+        self.register_buffer("passing", (self.aperture.norm(dim=1) <= 1).float(), persistent=False)
 
     @torch.no_grad()
     def fit(self, x: Tensor, form: Tensor | None) -> None:
@@ -104,11 +107,14 @@ class DiffractionGenerator(nn.Module):
         if layout is None:
             layout = self.layout(form).to(w.device)
         known = parts(form.flatten(0, 1))
-        potential, curvature, brightness = self._drawn(self._apart(w)[0], known, layout)
+        potential, curvature, brightness, weakness, weak = self._drawn(self._apart(w)[0], known, layout)
         potential = potential * (1 + 1j * ABSORPTION * self.absorption.sigmoid())
-        tables = [beam_intensities(potential[:, beams.point], beams.g, curvature[beams.pattern],
-                                   self.aperture * layout.radius[beams.pattern, None, None], self.slices).flatten()
-                  for beams in layout.groups]
+        tables = []
+        for beams in layout.groups:
+            own = beams.pattern
+            light = beam_intensities(potential[:, beams.point], beams.g, curvature[own],
+                                     self.aperture * layout.radius[own, None, None], self.slices)
+            tables.append(self._dimmed(light, beams, weak, weakness[own]).flatten())
         table, first = torch.cat(tables), layout.pixel_row * len(self.aperture)
         light = sum(weight * table.index_select(0, first + node)
                     for weight, node in zip(layout.pixel_weight, layout.pixel_node, strict=True))
@@ -116,8 +122,7 @@ class DiffractionGenerator(nn.Module):
             0, layout.pixel_place, layout.pixel_cover * light).reshape(-1, *self.sample_shape[1:])
         aperture = math.pi * (layout.radius * self.sample_shape[-1] / (2 * self.half_width)).square()  # in pixels
         patterns = patterns * (self.gain.exp() * _around(BRIGHTNESS, brightness) / aperture)[:, None, None]
-        passing = (self.aperture.norm(dim=1) <= 1).to(table)
-        right, left = (table.reshape(-1, len(passing))[layout.g1_rows] @ passing).unbind(1)
+        right, left = (table.reshape(-1, len(self.aperture))[layout.g1_rows] @ self.passing).unbind(1)
         patterns = torch.where((left > right)[:, None, None], patterns.flip(1, 2), patterns)
         return self.intensity.normalise(patterns.reshape(-1, *self.sample_shape))
 
@@ -125,8 +130,12 @@ class DiffractionGenerator(nn.Module):
         """z [B, latent_dim], class_idx [B], form [B, C, COLUMNS] -> x [B, C, S, S]."""
         return self.synthesise(self.mapping(z, self.embed(class_idx, form)))
 
-    def _drawn(self, w: Tensor, form: Parts, layout: DiskLayout) -> tuple[Tensor, Tensor, Tensor]:
-        """The potential [LAYERS, count + 1], curvature [N] and brightness [N] of N = B * C patterns."""
+    def _drawn(self, w: Tensor, form: Parts, layout: DiskLayout) -> tuple[Tensor, ...]:
+        """What N = B * C patterns are computed from.
+
+        The potential [LAYERS, count + 1], curvature [N], brightness [N], weakness [N], and how much of each of the
+        potential's points is weak, [count + 1].
+        """
         curvature, brightness, weakness, layering, strength, *exponent = self.crystal(w).reshape(
             -1, 5 + SHARES).unbind(1)
         height, amount, screening, damping = self.scatterer(w).reshape(-1, self.scatterers, 4).unbind(2)
@@ -139,9 +148,23 @@ class DiffractionGenerator(nn.Module):
                                 DAMPING * g1.square() * _around(DAMPS, damping))
         power = form.share.clamp(min=LEAST_SHARE) ** _around(EXPONENT, torch.stack(exponent, 1))
         weight = operations(form.azimuth, torch.where(form.share > 0, power, 0)).weight
-        potential = structure_factors(scatterers, layout.points, weight, _around(WEAKNESS, weakness),
-                                      _around(LAYERING, layering))
-        return potential, form.curvature.exp() * _around(CURVATURE, curvature), brightness
+        weakness = form.weakness + _limited(weakness) * WEAKNESS
+        potential = structure_factors(scatterers, layout.points, weight, weakness.exp(), _around(LAYERING, layering))
+        curvature = form.curvature.exp() * _around(CURVATURE, curvature)
+        return potential, curvature, brightness, weakness, layout.points.weak_share(weight)
+
+    def _dimmed(self, table: Tensor, beams: Beams, weak: Tensor, weakness: Tensor) -> Tensor:
+        """Intensities [n, M, K] of a group's beams, those of weak ones brought to what the form says."""
+        share = weak[beams.point[:, :, 0]]  # a beam is its own difference from the direct one
+        seen = (beams.g.abs().amax(-1) < self.half_width) & beams.g.any(-1)
+        light = table @ self.passing
+
+        def average(where: Tensor) -> Tensor:
+            return (where * light).sum(1) / where.sum(1).clamp(min=1)
+
+        faint, bright = average(seen * share), average(seen * (1 - share))
+        factor = (2 * weakness).exp() * bright / (faint + FAINTEST * bright).clamp(min=TINY)
+        return table * (1 - share + share * factor[:, None])[..., None]
 
     def _apart(self, joined: Tensor) -> tuple[Tensor, Tensor]:
         form = self.sample_shape[0] * COLUMNS

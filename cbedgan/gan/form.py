@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from cbedgan.gan.bright_net import bright_net
 from cbedgan.gan.glide import measure_glide
 from cbedgan.gan.lit_net import lit_net
 from cbedgan.gan.pattern_symmetry import SHARES, measure
@@ -30,9 +31,9 @@ from classifier.sampletable import SampleTable
 from classifier.stackfile import StackFile
 from classifier.viewed import rows_of
 
-COLUMNS = 13 + SHARES  # of a pattern
-INVARIANTS = 9 + SHARES
-FORMAT = 13  # of what is measured: another number where forms change
+COLUMNS = 14 + SHARES  # of a pattern
+INVARIANTS = 10 + SHARES
+FORMAT = 14  # of what is measured: another number where forms change
 WIDEST = 8.0  # |g1|: radius of disks that no camera shows apart
 FLOOR = 1e-6  # of the incident beam per pixel, where the logarithm that symmetries are measured on levels off
 UNKNOWN_THICKNESS = 300.0  # Angstrom, in place of one that no column tells
@@ -45,9 +46,9 @@ class Parts(NamedTuple):
 
     net: two shortest vectors [..., 2, 2] between disks that can be lit, in |g1|; radius [...] of a disk in |g1|;
     azimuth [...] in rad of a mirror line; curvature [...], ln of wavelength * thickness * |g1|^2, and g1 [...], ln of
-    |g1| in 1/Angstrom; glide [..., 2]: 1 where odd reflections along a net vector are absent, see glide; strong
-    [..., 3]: (a, b, d) of the part of the net that is bright, see lit_net; share [..., SHARES] of each symmetry, see
-    pattern_symmetry.
+    |g1| in 1/Angstrom; weakness [...], ln of the amplitude of weak disks, and strong [..., 3], (a, b, d) of the part of
+    the net that is bright, see bright_net; glide [..., 2]: 1 where odd reflections along a net vector are absent, see
+    glide; share [..., SHARES] of each symmetry, see pattern_symmetry.
     """
 
     net: Tensor
@@ -55,6 +56,7 @@ class Parts(NamedTuple):
     azimuth: Tensor
     curvature: Tensor
     g1: Tensor
+    weakness: Tensor
     glide: Tensor
     strong: Tensor
     share: Tensor
@@ -62,29 +64,28 @@ class Parts(NamedTuple):
 
 def parts(form: Tensor) -> Parts:
     """Name the columns of forms [..., COLUMNS]."""
-    net, radius, azimuth, curvature, g1, glide, strong, share = form.split((4, 1, 1, 1, 1, 2, 3, SHARES), -1)
-    return Parts(net.unflatten(-1, (2, 2)), *(column.squeeze(-1) for column in (radius, azimuth, curvature, g1)), glide,
-                 strong, share)
+    net, single, glide, strong, share = form.split((4, 5, 2, 3, SHARES), -1)
+    return Parts(net.unflatten(-1, (2, 2)), *single.unbind(-1), glide, strong, share)
 
 
 def joined(known: Parts) -> Tensor:
     """The forms [..., COLUMNS] of these parts."""
-    single = (column[..., None] for column in (known.radius, known.azimuth, known.curvature, known.g1))
-    return torch.cat((known.net.flatten(-2), *single, known.glide, known.strong, known.share), -1)
+    single = torch.stack((known.radius, known.azimuth, known.curvature, known.g1, known.weakness), -1)
+    return torch.cat((known.net.flatten(-2), single, known.glide, known.strong, known.share), -1)
 
 
 def invariants(form: Tensor) -> Tensor:
     """What forms [B, C, COLUMNS] say whichever way the patterns are turned or mirrored, [B, C * INVARIANTS].
 
-    Lengths of the net's vectors (log), cosine between their lines, radius, curvature, |g1|, glides, how many of the
-    net's points one bright point stands for (log), and the shares of symmetry.
+    Lengths of the net's vectors (log), cosine between their lines, radius, curvature, |g1|, weakness, how many of the
+    net's points one bright point stands for (log), glides, and the shares of symmetry.
     """
     known = parts(form)
     first, second = known.net.unbind(-2)
     one, other = first.norm(dim=-1), second.norm(dim=-1)
     cosine = (first * second).sum(-1).abs() / (one * other)
     weak = (known.strong[..., 0] * known.strong[..., 2]).log()
-    numbers = (one.log(), other.log(), cosine, known.radius, known.curvature, known.g1, weak)
+    numbers = (one.log(), other.log(), cosine, known.radius, known.curvature, known.g1, known.weakness, weak)
     return torch.cat((torch.stack(numbers, -1), known.glide, known.share), -1).flatten(1)
 
 
@@ -92,7 +93,7 @@ def plausible(form: Tensor) -> bool:
     """Whether forms [..., COLUMNS] can be drawn: finite, nets that span a plane, and all else in its bounds."""
     known = parts(form)
     length = known.net.norm(dim=-1)
-    within = torch.stack((known.curvature, known.g1)).abs() <= LOGARITHMS
+    within = torch.stack((known.curvature, known.g1, known.weakness)).abs() <= LOGARITHMS
     a, b, d = known.strong.unbind(-1)
     return bool(form.is_floating_point() and form.isfinite().all() and (torch.linalg.det(known.net).abs() > 1e-4).all()
                 and (length > 1e-2).all() and (length < 1e3).all() and (known.radius > 0).all()
@@ -129,24 +130,25 @@ def _measured(stacks: np.ndarray, table: SampleTable, detector: Detector, *, sou
         raise InputError(source=f"{source}, sample {table.sample_id[row]}", value=radius[row].round(3).tolist(),
                          rule=f"the radius of disks must be above 0 and at most {WIDEST:g} times the shortest g",
                          remedy="Correct convergence_semi_angle_mrad or shortest_g_inv_angstrom.")
-    nets, strong = np.empty((len(table), 3, 2, 2)), np.empty((len(table), 3, 3))
+    nets, strong, weakness = (np.empty((len(table), 3, *shape)) for shape in ((2, 2), (3,), ()))
     for row, k in np.ndindex(len(table), 3):
         cell = zero_layer_net(table.cell_lengths_angstrom[row], table.cell_angles_degree[row],
                               table.zone_axis_uvw[row, k]) / table.shortest_g_inv_angstrom[row, k]
-        nets[row, k], strong[row, k] = lit_net(stacks[row, k], detector, cell, radius[row, k],
-                                               source=f"{source}, sample {table.sample_id[row]}, pattern {k}")
+        lit = lit_net(stacks[row, k], detector, cell, radius[row, k],
+                      source=f"{source}, sample {table.sample_id[row]}, pattern {k}")
+        nets[row, k], strong[row, k], weakness[row, k] = bright_net(stacks[row, k], detector, lit, radius[row, k])
     g1 = table.shortest_g_inv_angstrom
     thickness = np.where(np.isfinite(table.thickness_angstrom), table.thickness_angstrom, UNKNOWN_THICKNESS)
     wavelength = np.array([wavelength_angstrom(energy) for energy in table.beam_energy_kev])
-    known = (radius, np.log(wavelength[:, None] * thickness * g1**2), np.log(g1))
-    radii, curvature, g1 = (torch.from_numpy(column).float().flatten() for column in known)
+    known = (radius, np.log(wavelength[:, None] * thickness * g1**2), np.log(g1), weakness)
+    radii, curvature, g1, weak = (torch.from_numpy(column).float().flatten() for column in known)
     net, bright = (torch.from_numpy(column).float().flatten(0, 1) for column in (nets, strong))
     half_width = detector.size_pixels * detector.pixel_size / 2
     intensity = torch.from_numpy(np.asarray(stacks, dtype=np.float32)).flatten(0, 1).clamp(min=0)
     x, inside = _level_and_shape((intensity / FLOOR).log1p(), net, radii, half_width=half_width)
     azimuth, share = measure(x, inside, net)
     glide = measure_glide(intensity, net, radii, azimuth, share, half_width=half_width)
-    return joined(Parts(net, radii, azimuth, curvature, g1, glide, bright, share)).unflatten(0, (-1, 3))
+    return joined(Parts(net, radii, azimuth, curvature, g1, weak, glide, bright, share)).unflatten(0, (-1, 3))
 
 
 def _level_and_shape(x: Tensor, net: Tensor, radius: Tensor, *, half_width: float) -> tuple[Tensor, Tensor]:

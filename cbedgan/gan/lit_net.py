@@ -1,4 +1,4 @@
-"""The net of the disks that a canonical pattern shows, and which of them are bright."""
+"""The net of the disks that a canonical pattern shows."""
 
 from __future__ import annotations
 
@@ -8,22 +8,19 @@ from classifier.disk_lattice import find_disk_lattice, lit_map
 from classifier.errors import InputError
 from classifier.geometry import Detector
 from classifier.pose import explained_share, lit_disks
-from classifier.pose_input import VISIBLE, canonical_nets
+from classifier.pose_input import canonical_nets
 from classifier.reciprocal import reduced_net
 
 FAINT = 3e-4  # of the brightest diffracted disk: darker ones do not make a net finer
 FINEST = 2.0  # pixels: disks of finer nets are not told apart
-ALL = (1, 0, 1)  # every point of a net
 
 
-def lit_net(pattern: np.ndarray, detector: Detector, cell: np.ndarray, radius: float, *, source: str
-            ) -> tuple[np.ndarray, tuple[int, int, int]]:
-    """Reduced net [2, 2] of the disks that one canonical pattern shows, in |g1|, and the part of it that is bright.
+def lit_net(pattern: np.ndarray, detector: Detector, cell: np.ndarray, radius: float, *, source: str) -> np.ndarray:
+    """Reduced net [2, 2] of the disks that one canonical pattern shows, in |g1|.
 
-    The latter as (a, b, d), for the net spanned by a n1 + b n2 and d n2: disks of at least VISIBLE of the brightest's
-    intensity lie on it, and others are weak. cell: the net that cell and zone axis give, however turned; where it does
-    not fit, the image's own. Systematic absences make what is lit coarser than that. Disks that the frame cuts count
-    only where whole ones span no net: what is left of one may be a neighbour's light.
+    cell: the net that cell and zone axis give, however turned; where it does not fit, the image's own. Systematic
+    absences make what is lit coarser than that. Disks that the frame cuts count only where whole ones span no net: what
+    is left of one may be a neighbour's light.
     """
     nets = canonical_nets(cell)
     if not nets:
@@ -43,12 +40,11 @@ def lit_net(pattern: np.ndarray, detector: Detector, cell: np.ndarray, radius: f
             continue
         found.append((explained_share(lit, detector, g=g, disk_radius=radius), len(found), net, g, intensity))
     if not found:
-        return reduced_net(nets[0]), ALL
+        return reduced_net(nets[0])
     _, _, net, g, intensity = max(found)
     whole = np.abs(g).max(1) + radius <= half_width + detector.pixel_size / 2
-    shown = _shown(net, g[intensity >= FAINT * intensity.max()], whole[intensity >= FAINT * intensity.max()],
-                   half_width)
-    return shown, _bright(np.round(g[intensity >= VISIBLE * intensity.max()] @ np.linalg.inv(shown)).astype(int))
+    shown = intensity >= FAINT * intensity.max()
+    return _shown(net, g[shown], whole[shown], half_width)
 
 
 def _shown(net: np.ndarray, g: np.ndarray, whole: np.ndarray, half_width: float) -> np.ndarray:
@@ -58,15 +54,6 @@ def _shown(net: np.ndarray, g: np.ndarray, whole: np.ndarray, half_width: float)
         if spanned is not None:
             return reduced_net(spanned @ net)
     return _row_net(net, g, beyond=half_width)
-
-
-def _bright(index: np.ndarray) -> tuple[int, int, int]:
-    """(a, b, d) of the net that the integer points [M, 2] span, 0 <= b < d; of ALL where they span none."""
-    spanned = _span(index)
-    if spanned is None:
-        return ALL
-    (a, b), (_, d) = np.sign(spanned[[0, 1], [0, 1]])[:, None] * spanned
-    return int(a), int(b % d), int(d)
 
 
 def _row_net(net: np.ndarray, g: np.ndarray, *, beyond: float) -> np.ndarray:
