@@ -19,7 +19,7 @@ from cbedgan.gan.conditioning import class_embedding
 from cbedgan.gan.disk_layout import DiskLayout, lay_out, node_places
 from cbedgan.gan.form import COLUMNS, INVARIANTS, Parts, invariants, parts
 from cbedgan.gan.networks import SLOPE, NetworkConfig, linear, mapped
-from cbedgan.gan.pattern_symmetry import SHARES, operations
+from cbedgan.gan.pattern_symmetry import SHARES, beam_parities, operations
 from cbedgan.gan.projected_potential import Scatterers, structure_factors
 from cbedgan.gan.scattering import beam_intensities
 from classifier.intensity import IntensityTransform
@@ -40,6 +40,7 @@ LEAST_SHARE = 1e-3  # below which a share's power would have no gradient
 AMOUNT, SCREENS, DAMPS = (0.6, 0.8), (0.0, 0.4), (0.0, 0.5)
 CURVATURE, LAYERING, BRIGHTNESS, EXPONENT = (0.2, 0.2), (-1.0, 0.8), (0.0, 0.15), (0.0, 0.8)
 WEAKNESS = 0.3  # a deviation from the form
+PARITY = (-0.8, 0.0, 0.8, 0.0)  # inverse hyperbolic tangents: centres of inversion are more common than two-fold axes
 
 
 class DiffractionGenerator(nn.Module):
@@ -68,7 +69,7 @@ class DiffractionGenerator(nn.Module):
             place.uniform_()
             place[:, : len(SPECIAL)] = torch.tensor(SPECIAL)[: self.scatterers]
         self.scatterer = nn.Linear(w, patterns * self.scatterers * 4)  # height, amount, screening, damping
-        self.crystal = nn.Linear(w, patterns * (5 + SHARES))  # see _drawn
+        self.crystal = nn.Linear(w, patterns * (5 + 2 * SHARES))  # see _drawn
         self.absorption = nn.Parameter(torch.zeros(()))
         self.register_buffer("gain", torch.zeros(()))  # ln of what a stack's unit is in incident light
         self.register_buffer("aperture", node_places(self.nodes), persistent=False)
@@ -136,8 +137,9 @@ class DiffractionGenerator(nn.Module):
         The potential [LAYERS, count + 1], curvature [N], brightness [N], weakness [N], and how much of each of the
         potential's points is weak, [count + 1].
         """
-        curvature, brightness, weakness, layering, strength, *exponent = self.crystal(w).reshape(
-            -1, 5 + SHARES).unbind(1)
+        single, parity, exponent = self.crystal(w).unflatten(1, (self.sample_shape[0], -1)).flatten(0, 1).split(
+            (5, SHARES, SHARES), 1)
+        curvature, brightness, weakness, layering, strength = single.unbind(1)
         height, amount, screening, damping = self.scatterer(w).reshape(-1, self.scatterers, 4).unbind(2)
         amount = _limited(amount).exp()
         g1 = form.g1.exp()[:, None]  # 1/Angstrom
@@ -146,10 +148,12 @@ class DiffractionGenerator(nn.Module):
         scatterers = Scatterers(self.place(w).reshape(-1, self.scatterers, 2), height, amount,
                                 SCREENING / g1 * _around(SCREENS, screening),
                                 DAMPING * g1.square() * _around(DAMPS, damping))
-        power = form.share.clamp(min=LEAST_SHARE) ** _around(EXPONENT, torch.stack(exponent, 1))
+        power = form.share.clamp(min=LEAST_SHARE) ** _around(EXPONENT, exponent)
         weight = operations(form.azimuth, torch.where(form.share > 0, power, 0)).weight
         weakness = form.weakness + _limited(weakness) * WEAKNESS
-        potential = structure_factors(scatterers, layout.points, weight, weakness.exp(), _around(LAYERING, layering))
+        parity = beam_parities(form.share, (parity + parity.new_tensor(PARITY)).tanh())
+        potential = structure_factors(scatterers, layout.points, weight, parity, weakness.exp(),
+                                      _around(LAYERING, layering))
         curvature = form.curvature.exp() * _around(CURVATURE, curvature)
         return potential, curvature, brightness, weakness, layout.points.weak_share(weight)
 

@@ -19,6 +19,7 @@ MIRROR = len(FOLDS)  # its place among the shares
 NET_TOLERANCE = 0.03  # in net vectors: how far an operation may move net points from net points
 REACH = 3  # net points along each vector among which a mirror image of the first vector is looked for
 EXACT, RESAMPLED = 5e-4, (0.15, 0.4)  # relative differences that count as none: pixels fall on pixels, or do not
+NEARLY = 0.02  # of a share: how far from 1 it is no whole symmetry any more
 FLAT = 1e-3  # contrast below which there is none, but rounding
 
 
@@ -53,6 +54,20 @@ def operations(azimuth: Tensor, share: Tensor) -> Operations:
     angle, weight = (torch.stack(column, 1) for column in zip(*found, strict=True))
     mirrored = (torch.arange(angle.shape[1]) % 2 == 1).expand_as(angle)
     return Operations(turned(angle, mirrored), weight / weight.sum(1, keepdim=True), angle, mirrored)
+
+
+def beam_parities(share: Tensor, parity: Tensor) -> Tensor:
+    """Parities [N, O] along the beam of the operations of patterns with these shares, see `operations`.
+
+    parity: [N, SHARES], 1 where an operation of the pattern leaves the beam's direction as it is, -1 where it turns it
+    round: a centre of inversion is a two-fold axis of parity -1. Three-fold axes cannot; nor can operations that are
+    wholly symmetries of a pattern, which turned layers of a crystal would break.
+    """
+    broken = ((1 - share) / NEARLY).clamp(max=1)
+    two, _, four, mirror = (1 - broken * (1 - parity)).unbind(-1)
+    one = torch.ones_like(two)
+    turns = (one, torch.where(share[:, FOLDS.index(3)] > share[:, FOLDS.index(4)], one, four), one)
+    return torch.stack([first * second * last for first in (one, two) for second in turns for last in (one, mirror)], 1)
 
 
 def turned(angle: Tensor, mirrored: Tensor) -> Tensor:

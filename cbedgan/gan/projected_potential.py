@@ -28,11 +28,12 @@ class Scatterers(NamedTuple):
     damping: Tensor
 
 
-def structure_factors(scatterers: Scatterers, points: Points, weight: Tensor, weakness: Tensor,
+def structure_factors(scatterers: Scatterers, points: Points, weight: Tensor, parity: Tensor, weakness: Tensor,
                       layering: Tensor) -> Tensor:
     """Phase between beams that the plate gives, complex [LAYERS, count + 1], 0 at the last point; real in space.
 
-    A mean over the operations of a pattern with weights [N, O] that may carry a gradient. weakness: [N], factor of
+    A mean over the operations of a pattern with weights [N, O] that may carry a gradient, and parities [N, O] along the
+    beam, -1 where what lies at a height comes to lie at its negative. weakness: [N], factor of
     points where only weak reflections lie; layering: [N], how much denser scatterers lie in the layer at their height
     than on average (the first harmonic of the potential along the beam).
     """
@@ -49,9 +50,12 @@ def structure_factors(scatterers: Scatterers, points: Points, weight: Tensor, we
     strength = strength * share[:, None]
     real, imaginary = strength * phase.cos(), strength * phase.sin()
     found = []
+    height = 2 * math.pi * scatterers.height
+    even, odd = (of_image(2 * layering[:, None] * part) for part in (height.cos(), height.sin()))
+    odd = odd * parity[own, points.operation][:, None]
     for layer in range(LAYERS):
-        there = 1 + 2 * layering[:, None] * (2 * math.pi * (scatterers.height - layer / LAYERS)).cos()
-        there = of_image(there)
+        angle = 2 * math.pi * layer / LAYERS
+        there = 1 + math.cos(angle) * even + math.sin(angle) * odd
         sums = (q.new_zeros(points.count + 1).index_add(0, points.point, (part * there).sum(1))
                 for part in (real, imaginary))
         found.append(torch.complex(*sums))

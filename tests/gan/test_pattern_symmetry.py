@@ -7,7 +7,15 @@ import math
 import pytest
 import torch
 
-from cbedgan.gan.pattern_symmetry import SHARES, fits, measure, net_symmetry, operations, turned
+from cbedgan.gan.pattern_symmetry import (
+    SHARES,
+    beam_parities,
+    fits,
+    measure,
+    net_symmetry,
+    operations,
+    turned,
+)
 
 SQUARE = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
 HEXAGONAL = torch.tensor([[1.0, 0.0], [-0.5, math.sqrt(3) / 2]])
@@ -151,3 +159,17 @@ def test_a_pattern_that_keeps_no_mirror_still_knows_a_line_of_its_net():
     c, s = math.cos(0.3), math.sin(0.3)
     line, found = measured((c * along + s * across) * (c * across - s * along), lit, net)  # odd under both of its lines
     assert found[3] == 0 and abs(math.sin(2 * (line - 0.3))) < 1e-4
+
+
+@pytest.mark.parametrize(("share", "parity", "expected"), [
+    ((0.5, 0, 0.5, 0.5), (-1, 1, 1, 1), {(0, 0, 0): 1, (1, 0, 0): -1, (1, 1, 0): -1, (0, 1, 1): 1, (1, 0, 1): -1}),
+    ((0.5, 0, 0.5, 0.5), (-1, 1, -1, 1), {(0, 1, 0): -1, (1, 1, 0): 1, (1, 1, 1): 1}),
+    ((0.5, 0.5, 0, 0.5), (1, 1, -1, -1), {(0, 1, 0): 1, (0, 2, 0): 1, (0, 1, 1): -1}),
+    ((1, 0, 0, 0.99), (-1, 1, 1, -1), {(1, 0, 0): 1, (0, 0, 1): 0}),  # a whole symmetry, and one half-way there
+])
+def test_parities_along_the_beam_multiply_and_spare_whole_symmetries(share, parity, expected):
+    """expected: by half turns, quarter or third turns, and mirrors."""
+    found, = beam_parities(*(torch.tensor([values], dtype=torch.float32) for values in (share, parity)))
+    assert found.shape == (12,)
+    for (half, turn, mirror), value in expected.items():
+        assert float(found[6 * half + 2 * turn + mirror]) == pytest.approx(value, abs=1e-5)

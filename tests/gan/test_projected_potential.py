@@ -10,7 +10,7 @@ import torch
 from cbedgan.bench.made_up import made_up_form
 from cbedgan.gan.beams import select_beams
 from cbedgan.gan.form import parts
-from cbedgan.gan.pattern_symmetry import operations
+from cbedgan.gan.pattern_symmetry import beam_parities, operations
 from cbedgan.gan.projected_potential import LAYERS, Scatterers, structure_factors
 
 RECTANGULAR = ((1.0, 0.0), (0.0, 1.3))
@@ -24,12 +24,13 @@ def scatterers(*place, height=0.0, amount=1.0, screening=1e3, damping=0.0):
     return Scatterers(torch.tensor([place]), column(height), column(amount), column(screening), column(damping))
 
 
-def factors(atoms, *, layering=NO_LAYERS, weakness=1.0, **form):
+def factors(atoms, *, layering=NO_LAYERS, weakness=1.0, parity=(1, 1, 1, 1), **form):
     """Potential [LAYERS, count] and the index hk [count, 2] of its points."""
     known = parts(made_up_form(RECTANGULAR, **form)[None])
     points = select_beams(known, 2.0).points
     weight = operations(known.azimuth, known.share).weight
-    found = structure_factors(atoms, points, weight, torch.tensor([weakness]), layering)
+    parities = beam_parities(known.share, torch.tensor([parity]))
+    found = structure_factors(atoms, points, weight, parities, torch.tensor([weakness]), layering)
     assert found.shape == (LAYERS, points.count + 1) and (found[:, -1] == 0).all()
     hk = torch.zeros(points.count, 2)
     first = points.operation == 0
@@ -76,6 +77,14 @@ def test_layers_differ_by_where_scatterers_stand_and_are_the_projection_on_avera
     layered, _ = factors(atoms, layering=torch.tensor([0.3]))
     torch.testing.assert_close(layered.mean(0), plain[0], atol=1e-4, rtol=1e-4)
     assert float((layered[0] - layered[1]).abs().max()) > 0.3
+
+
+def test_a_centre_of_inversion_turns_the_order_of_layers_round_and_a_two_fold_axis_does_not():
+    atoms, there = scatterers((0.1, 0.27), (0.33, 0.05), height=0.2), torch.tensor([0.4])
+    for parity, own, other in ((-1, [0, 2, 1], [0, 1, 2]), (1, [0, 1, 2], [0, 2, 1])):
+        found, _ = factors(atoms, layering=there, parity=(parity, 1, 1, 1), share=(0.97, 0, 0, 0))
+        assert float((found - found[own].conj()).abs().max()) < 0.1  # as near as both images' weights
+        assert float((found - found[other].conj()).abs().max()) > 0.3
 
 
 def test_weak_points_are_as_weak_as_told():
