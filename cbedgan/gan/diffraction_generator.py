@@ -19,7 +19,7 @@ from cbedgan.gan.conditioning import class_embedding
 from cbedgan.gan.disk_layout import DiskLayout, lay_out, node_places
 from cbedgan.gan.form import COLUMNS, INVARIANTS, Parts, invariants, parts
 from cbedgan.gan.networks import SLOPE, NetworkConfig, linear, mapped
-from cbedgan.gan.pattern_symmetry import SHARES, beam_parities, operations
+from cbedgan.gan.pattern_symmetry import FOLDS, SHARES, beam_parities, operations
 from cbedgan.gan.projected_potential import Scatterers, structure_factors
 from cbedgan.gan.scattering import beam_intensities
 from classifier.intensity import IntensityTransform
@@ -27,7 +27,7 @@ from classifier.spacegroup import ClassMap
 
 FARTHEST = 2.5  # standard deviations that the network can move a quantity from its usual value
 SPECIAL = ((0.0, 0.0), (0.5, 0.5), (0.5, 0.0), (0.0, 0.5), (1 / 3, 2 / 3), (0.25, 0.25))  # where scatterers begin
-SCREENING = 0.45  # 1/Angstrom, at which half of an atom's scattering is left
+SCREENING = 0.6  # 1/Angstrom, at which half of an atom's scattering is left
 DAMPING = 0.125  # Angstrom^2: a Debye-Waller factor of 0.5 Angstrom^2
 ABSORPTION = 0.06  # largest imaginary part of the potential, of the real one
 PLATE = 11.0  # Angstrom^2, wavelength * thickness at which AMOUNT is meant: 300 Angstrom at 100 kV
@@ -37,8 +37,9 @@ FAINTEST = 1e-4  # of the light of bright disks: weaker ones are not made bright
 LEAST_SHARE = 1e-3  # below which a share's power would have no gradient
 
 # Logarithms: usual values and standard deviations, before training.
-AMOUNT, SCREENS, DAMPS = (0.6, 0.8), (0.0, 0.4), (0.0, 0.5)
-CURVATURE, LAYERING, BRIGHTNESS, EXPONENT = (0.2, 0.2), (-1.0, 0.8), (0.0, 0.15), (0.0, 0.8)
+AMOUNT, SCREENS, DAMPS = (0.5, 0.8), (0.0, 0.4), (0.0, 0.5)
+CURVATURE, LAYERING, BRIGHTNESS, EXPONENT = (0.2, 0.2), (1.7, 0.8), (0.0, 0.15), (-3.0, 0.8)
+EVEN = 2e-3  # relative difference under a half turn: layers of patterns with a smaller one still differ a little
 WEAKNESS = 0.3  # a deviation from the form
 PARITY = (-0.8, 0.0, 0.8, 0.0)  # inverse hyperbolic tangents: centres of inversion are more common than two-fold axes
 
@@ -152,8 +153,9 @@ class DiffractionGenerator(nn.Module):
         weight = operations(form.azimuth, torch.where(form.share > 0, power, 0)).weight
         weakness = form.weakness + _limited(weakness) * WEAKNESS
         parity = beam_parities(form.share, (parity + parity.new_tensor(PARITY)).tanh())
-        potential = structure_factors(scatterers, layout.points, weight, parity, weakness.exp(),
-                                      _around(LAYERING, layering))
+        half_turn = form.share[:, FOLDS.index(2)]
+        layering = _around(LAYERING, layering) * (EVEN + (1 - half_turn) / (1 + half_turn))
+        potential = structure_factors(scatterers, layout.points, weight, parity, weakness.exp(), layering)
         curvature = form.curvature.exp() * _around(CURVATURE, curvature)
         return potential, curvature, brightness, weakness, layout.points.weak_share(weight)
 
