@@ -66,10 +66,8 @@ def deformed(form: Tensor, strain: Tensor) -> Tensor:
 def with_symmetry_of(held: Tensor, other: Tensor) -> Tensor:
     """Forms `held` [B, C, COLUMNS] with the symmetry and glides of `other`, where their nets have such operations."""
     known, wanted = (parts(form.flatten(0, 1)) for form in (held, other))
-    line, allowed = net_symmetry(known.net)
-    azimuth = torch.where((known.share[..., MIRROR] > 0), known.azimuth, line)
-    share = wanted.share * allowed
+    share = wanted.share * net_symmetry(known.net)[1]
     first, second = known.net.unbind(1)
     rectangular = (first * second).sum(1).abs() < NET_TOLERANCE * first.norm(dim=1) * second.norm(dim=1)
     glide = wanted.glide * (rectangular & (share[..., MIRROR] > 0))[:, None]
-    return joined(known._replace(azimuth=azimuth, share=share, glide=glide)).reshape(held.shape)
+    return joined(known._replace(share=share, glide=glide)).reshape(held.shape)
