@@ -10,6 +10,7 @@ import torch
 
 from classifier.disk_lattice import pixel_vectors
 from classifier.geometry import Detector
+from classifier.pose import JUDGED_RADIUS
 from classifier.reciprocal import reduced_net
 
 FACTORS = (1, 2, 3, 4)  # of how many points of the net one is bright
@@ -18,7 +19,6 @@ DARK = 1e-3  # of it: nothing is left, and nothing is seen of what there is
 NEAREST = 0.97  # |g1|: g1 is the shortest g that is visible, so that shorter ones are weak
 DIRECT = 1e-3  # |g1|
 FEWEST = 12  # pixels that tell
-JUDGED_RADIUS = 8.0  # pixels: larger disks are judged on every second, third, ... pixel
 ALL = (1, 0, 1)  # every point of a net
 
 
@@ -32,8 +32,7 @@ class BrightNet(NamedTuple):
 
 
 def is_weak(index: torch.Tensor, length: torch.Tensor, part: torch.Tensor) -> torch.Tensor:
-    """Whether points of index [..., 2] of a net, at length [...] in |g1|, are weak: off the part [..., 3] or before g1.
-    """
+    """Whether points of index [..., 2] and length [...], in |g1|, of a net are off its part [..., 3] or before g1."""
     (h, k), (a, b, d) = index.unbind(-1), part.unbind(-1)
     off = (h % a != 0) | ((k - (h / a).floor() * b) % d != 0)
     return off | ((length > DIRECT) & (length < NEAREST))

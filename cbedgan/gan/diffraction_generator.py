@@ -19,7 +19,7 @@ from cbedgan.gan.conditioning import class_embedding
 from cbedgan.gan.disk_layout import DiskLayout, lay_out, node_places
 from cbedgan.gan.form import COLUMNS, INVARIANTS, Parts, invariants, parts
 from cbedgan.gan.networks import SLOPE, NetworkConfig, linear, mapped
-from cbedgan.gan.pattern_symmetry import FOLDS, SHARES, beam_parities, operations
+from cbedgan.gan.pattern_symmetry import FOLDS, SHARES, beam_parities, operations, residue
 from cbedgan.gan.projected_potential import Scatterers, structure_factors
 from cbedgan.gan.scattering import beam_intensities
 from classifier.intensity import IntensityTransform
@@ -48,7 +48,8 @@ class DiffractionGenerator(nn.Module):
     """(z, class, form) -> x, with the methods of `networks.Generator`; e and w end with the form, which they hand on.
 
     A form's shares of symmetry are of patterns, the mean is taken of potentials: the network learns the power of a
-    share that brings about the pattern's. As canonical pose wants it, g1 points to the brighter of its two disks.
+    share that brings about the pattern's; a share near 1 is whole, and layers along the beam break it. As canonical
+    pose wants it, g1 points to the brighter of its two disks.
     half_width: in |g1|.
     """
 
@@ -72,6 +73,7 @@ class DiffractionGenerator(nn.Module):
         self.scatterer = nn.Linear(w, patterns * self.scatterers * 4)  # height, amount, screening, damping
         self.crystal = nn.Linear(w, patterns * (5 + 2 * SHARES))  # see _drawn
         self.absorption = nn.Parameter(torch.zeros(()))
+        self.register_buffer("usual_parity", torch.tensor(PARITY), persistent=False)
         self.register_buffer("gain", torch.zeros(()))  # ln of what a stack's unit is in incident light
         self.register_buffer("aperture", node_places(self.nodes), persistent=False)
         self.register_buffer("passing", (self.aperture.norm(dim=1) <= 1).float(), persistent=False)
@@ -152,9 +154,9 @@ class DiffractionGenerator(nn.Module):
         power = form.share.clamp(min=LEAST_SHARE) ** _around(EXPONENT, exponent)
         weight = operations(form.azimuth, torch.where(form.share > 0, power, 0)).weight
         weakness = form.weakness + _limited(weakness) * WEAKNESS
-        parity = beam_parities(form.share, (parity + parity.new_tensor(PARITY)).tanh())
+        parity = beam_parities(form.share, (parity + self.usual_parity).tanh())
         half_turn = form.share[:, FOLDS.index(2)]
-        layering = _around(LAYERING, layering) * (EVEN + (1 - half_turn) / (1 + half_turn))
+        layering = _around(LAYERING, layering) * (EVEN + residue(half_turn))
         potential = structure_factors(scatterers, layout.points, weight, parity, weakness.exp(), layering)
         curvature = form.curvature.exp() * _around(CURVATURE, curvature)
         return potential, curvature, brightness, weakness, layout.points.weak_share(weight)

@@ -6,6 +6,7 @@ Measured on real patterns, where thin crystals and weak upper Laue zones leave s
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from torch.nn import functional
 FOLDS = (2, 3, 4)
 SHARES = len(FOLDS) + 1  # and the mirror
 MIRROR = len(FOLDS)  # its place among the shares
+PRODUCTS = tuple(itertools.product(range(2), range(3), range(2)))  # two-fold turns, three- or four-fold turns, mirrors
 NET_TOLERANCE = 0.03  # in net vectors: how far an operation may move net points from net points
 REACH = 3  # net points along each vector among which a mirror image of the first vector is looked for
 EXACT, RESAMPLED = 5e-4, (0.15, 0.4)  # relative differences that count as none: pixels fall on pixels, or do not
@@ -25,7 +27,7 @@ FLAT = 1e-3  # contrast below which there is none, but rounding
 
 @dataclass(frozen=True)
 class Operations:
-    """The O products of a pattern's symmetry operations: plane matrices [N, O, 2, 2], weights [N, O] of sum 1.
+    """The O products (see PRODUCTS) of a pattern's symmetry operations: matrices [N, O, 2, 2], weights [N, O] of sum 1.
 
     The image of azimuth a is angle + a, or angle - a where mirrored: angle [N, O], mirrored bool [N, O].
     """
@@ -46,13 +48,15 @@ def operations(azimuth: Tensor, share: Tensor) -> Operations:
     none, one = torch.zeros_like(two), torch.ones_like(two)
     hexagonal = three > four
     third = torch.where(hexagonal, three, none)
+    halves = ((0.0, one), (math.pi, two))
     turns = ((0.0 * azimuth, one),
              (torch.where(hexagonal, 2 * math.pi / 3, math.pi / 2), torch.where(hexagonal, three, four)),
              (torch.full_like(azimuth, 4 * math.pi / 3), third))
-    found = [(first + second + reflected * 2 * azimuth, by * more * (mirror if reflected else one))
-             for first, by in ((0.0, one), (math.pi, two)) for second, more in turns for reflected in (0, 1)]
-    angle, weight = (torch.stack(column, 1) for column in zip(*found, strict=True))
-    mirrored = (torch.arange(angle.shape[1]) % 2 == 1).expand_as(angle)
+    mirrors = ((0.0, one), (2 * azimuth, mirror))
+    found = [[column[k] for column, k in zip((halves, turns, mirrors), product, strict=True)] for product in PRODUCTS]
+    angle = torch.stack([first + second + third for (first, _), (second, _), (third, _) in found], 1)
+    weight = torch.stack([first * second * third for (_, first), (_, second), (_, third) in found], 1)
+    mirrored = torch.tensor([reflected == 1 for *_, reflected in PRODUCTS]).expand_as(angle)
     return Operations(turned(angle, mirrored), weight / weight.sum(1, keepdim=True), angle, mirrored)
 
 
@@ -67,7 +71,17 @@ def beam_parities(share: Tensor, parity: Tensor) -> Tensor:
     two, _, four, mirror = (1 - broken * (1 - parity)).unbind(-1)
     one = torch.ones_like(two)
     turns = (one, torch.where(share[:, FOLDS.index(3)] > share[:, FOLDS.index(4)], one, four), one)
-    return torch.stack([first * second * last for first in (one, two) for second in turns for last in (one, mirror)], 1)
+    columns = ((one, two), turns, (one, mirror))
+    return torch.stack([math.prod(column[k] for column, k in zip(columns, product, strict=True))
+                        for product in PRODUCTS], 1)
+
+
+def residue(share: Tensor) -> Tensor:
+    """(1 - s) / (1 + s): what a mean with its image, weighted by the share s, leaves of a difference from it.
+
+    Its own inverse: the share that leaves so much.
+    """
+    return (1 - share) / (1 + share)
 
 
 def turned(angle: Tensor, mirrored: Tensor) -> Tensor:
@@ -154,12 +168,10 @@ def _balanced(share: Tensor) -> Tensor:
     """
     two, three, four, mirror = share.unbind(-1)
     count = (1 + two) * (1 + torch.maximum(2 * three, four)) * (1 + mirror)
-    left = (1 - share) / (1 + share) / count.sqrt()[..., None]
-    return torch.where(share > 0, (1 - left) / (1 + left), 0)
+    return torch.where(share > 0, residue(residue(share) / count.sqrt()[..., None]), 0)
 
 
 def _share(difference: Tensor, resampled: Tensor) -> Tensor:
-    """Share s with (1 - s) / (1 + s), what a weighted mean leaves of a difference, as large as the one measured."""
+    """The share that leaves as large a difference as the one measured."""
     quiet = torch.where(resampled[:, None], torch.tensor(RESAMPLED), EXACT)
-    left = torch.where(difference < quiet, 0.0, difference.clamp(max=1))
-    return (1 - left) / (1 + left)
+    return residue(torch.where(difference < quiet, 0.0, difference.clamp(max=1)))

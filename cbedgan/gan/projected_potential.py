@@ -33,9 +33,9 @@ def structure_factors(scatterers: Scatterers, points: Points, weight: Tensor, pa
     """Phase between beams that the plate gives, complex [LAYERS, count + 1], 0 at the last point; real in space.
 
     A mean over the operations of a pattern with weights [N, O] that may carry a gradient, and parities [N, O] along the
-    beam, -1 where what lies at a height comes to lie at its negative. weakness: [N], factor of
-    points where only weak reflections lie; layering: [N], how much denser scatterers lie in the layer at their height
-    than on average (the first harmonic of the potential along the beam).
+    beam, -1 where what lies at a height comes to lie at its negative. weakness: [N], factor of points where only weak
+    reflections lie; layering: [N], how much denser scatterers lie in the layer at their height than on average (the
+    first harmonic of the potential along the beam).
     """
     own = points.pattern
     q = points.length.square()[:, None]
@@ -49,10 +49,10 @@ def structure_factors(scatterers: Scatterers, points: Points, weight: Tensor, pa
     share = points.sign * weight[own, points.operation] * torch.where(points.weak, of_image(weakness), 1.0)
     strength = strength * share[:, None]
     real, imaginary = strength * phase.cos(), strength * phase.sin()
-    found = []
     height = 2 * math.pi * scatterers.height
     even, odd = (of_image(2 * layering[:, None] * part) for part in (height.cos(), height.sin()))
     odd = odd * parity[own, points.operation][:, None]
+    found = []
     for layer in range(LAYERS):
         angle = 2 * math.pi * layer / LAYERS
         there = 1 + math.cos(angle) * even + math.sin(angle) * odd

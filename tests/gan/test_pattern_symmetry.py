@@ -7,15 +7,7 @@ import math
 import pytest
 import torch
 
-from cbedgan.gan.pattern_symmetry import (
-    SHARES,
-    beam_parities,
-    fits,
-    measure,
-    net_symmetry,
-    operations,
-    turned,
-)
+from cbedgan.gan.pattern_symmetry import SHARES, beam_parities, fits, measure, net_symmetry, operations, turned
 
 SQUARE = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
 HEXAGONAL = torch.tensor([[1.0, 0.0], [-0.5, math.sqrt(3) / 2]])
