@@ -17,20 +17,22 @@ from torch import Tensor, nn
 from cbedgan.gan.beams import Beams
 from cbedgan.gan.conditioning import class_embedding
 from cbedgan.gan.disk_layout import DiskLayout, lay_out, node_places
-from cbedgan.gan.form import COLUMNS, INVARIANTS, Parts, invariants, parts
+from cbedgan.gan.form import COLUMNS, FLOOR, INVARIANTS, Parts, invariants, parts
 from cbedgan.gan.networks import SLOPE, NetworkConfig, linear, mapped
-from cbedgan.gan.pattern_symmetry import FOLDS, SHARES, beam_parities, operations, residue
+from cbedgan.gan.pattern_symmetry import HALF_TURN, SHARES, beam_parities, half_turn_difference, operations, residue
 from cbedgan.gan.projected_potential import Scatterers, structure_factors
 from cbedgan.gan.scattering import beam_intensities
+from classifier.geometry import EQUAL_INTENSITY
 from classifier.intensity import IntensityTransform
 from classifier.spacegroup import ClassMap
 
 FARTHEST = 2.5  # standard deviations that the network can move a quantity from its usual value
 SPECIAL = ((0.0, 0.0), (0.5, 0.5), (0.5, 0.0), (0.0, 0.5), (1 / 3, 2 / 3), (0.25, 0.25))  # where scatterers begin
-SCREENING = 0.6  # 1/Angstrom, at which half of an atom's scattering is left
+SCREENING = 0.75  # 1/Angstrom, at which half of an atom's scattering is left
 DAMPING = 0.125  # Angstrom^2: a Debye-Waller factor of 0.5 Angstrom^2
 ABSORPTION = 0.06  # largest imaginary part of the potential, of the real one
 PLATE = 11.0  # Angstrom^2, wavelength * thickness at which AMOUNT is meant: 300 Angstrom at 100 kV
+CELL = 28.0  # Angstrom^2, area of the net's cell at which it is meant: in larger ones more atoms add up at random
 FITTED = 96  # training stacks whose light is compared with that of the untrained generator
 TINY = 1e-12
 FAINTEST = 1e-4  # of the light of bright disks: weaker ones are not made brighter without bound
@@ -38,8 +40,11 @@ LEAST_SHARE = 1e-3  # below which a share's power would have no gradient
 
 # Logarithms: usual values and standard deviations, before training.
 AMOUNT, SCREENS, DAMPS = (0.5, 0.8), (0.0, 0.4), (0.0, 0.5)
-CURVATURE, LAYERING, BRIGHTNESS, EXPONENT = (0.2, 0.2), (1.7, 0.8), (0.0, 0.15), (-3.0, 0.8)
-EVEN = 2e-3  # relative difference under a half turn: layers of patterns with a smaller one still differ a little
+CURVATURE, BRIGHTNESS, EXPONENT = (0.2, 0.2), (0.0, 0.15), (-3.0, 0.8)
+LAYERING = 5.0  # of layers, for each of the relative difference under a half turn: about what brings it about
+BROKEN, BLURRED = 0.12, 0.03  # this difference from which half turns are missing in projection too, and its width
+AMPLIFIED = 10.0  # largest factor of what a half turn changes
+LEFT = 0.2  # of the darker of two places that a half turn joins: no factor takes away more
 WEAKNESS = 0.3  # a deviation from the form
 PARITY = (-0.8, 0.0, 0.8, 0.0)  # inverse hyperbolic tangents: centres of inversion are more common than two-fold axes
 
@@ -71,9 +76,10 @@ class DiffractionGenerator(nn.Module):
             place.uniform_()
             place[:, : len(SPECIAL)] = torch.tensor(SPECIAL)[: self.scatterers]
         self.scatterer = nn.Linear(w, patterns * self.scatterers * 4)  # height, amount, screening, damping
-        self.crystal = nn.Linear(w, patterns * (5 + 2 * SHARES))  # see _drawn
+        self.crystal = nn.Linear(w, patterns * (4 + 2 * SHARES))  # see _drawn
         self.absorption = nn.Parameter(torch.zeros(()))
         self.register_buffer("usual_parity", torch.tensor(PARITY), persistent=False)
+        self.register_buffer("half_turn", torch.arange(SHARES) == HALF_TURN, persistent=False)
         self.register_buffer("gain", torch.zeros(()))  # ln of what a stack's unit is in incident light
         self.register_buffer("aperture", node_places(self.nodes), persistent=False)
         self.register_buffer("passing", (self.aperture.norm(dim=1) <= 1).float(), persistent=False)
@@ -127,7 +133,8 @@ class DiffractionGenerator(nn.Module):
         aperture = math.pi * (layout.radius * self.sample_shape[-1] / (2 * self.half_width)).square()  # in pixels
         patterns = patterns * (self.gain.exp() * _around(BRIGHTNESS, brightness) / aperture)[:, None, None]
         right, left = (table.reshape(-1, len(self.aperture))[layout.g1_rows] @ self.passing).unbind(1)
-        patterns = torch.where((left > right)[:, None, None], patterns.flip(1, 2), patterns)
+        patterns = torch.where((left * (1 - EQUAL_INTENSITY) > right)[:, None, None], patterns.flip(1, 2), patterns)
+        patterns = _with_half_turn(patterns, residue(known.share[:, HALF_TURN]))
         return self.intensity.normalise(patterns.reshape(-1, *self.sample_shape))
 
     def forward(self, z: Tensor, class_idx: Tensor, form: Tensor) -> Tensor:
@@ -141,23 +148,26 @@ class DiffractionGenerator(nn.Module):
         potential's points is weak, [count + 1].
         """
         single, parity, exponent = self.crystal(w).unflatten(1, (self.sample_shape[0], -1)).flatten(0, 1).split(
-            (5, SHARES, SHARES), 1)
-        curvature, brightness, weakness, layering, strength = single.unbind(1)
+            (4, SHARES, SHARES), 1)
+        curvature, brightness, weakness, strength = single.unbind(1)
         height, amount, screening, damping = self.scatterer(w).reshape(-1, self.scatterers, 4).unbind(2)
         amount = _limited(amount).exp()
         g1 = form.g1.exp()[:, None]  # 1/Angstrom
-        plate = form.curvature.exp()[:, None] / g1.square() / PLATE
+        cell = 1 / (torch.linalg.det(form.net).abs()[:, None] * g1.square())
+        plate = form.curvature.exp()[:, None] / g1.square() / PLATE * (CELL / cell).sqrt()
         amount = amount * torch.rsqrt(amount.square().sum(1, keepdim=True)) * plate * _around(AMOUNT, strength)[:, None]
         scatterers = Scatterers(self.place(w).reshape(-1, self.scatterers, 2), height, amount,
                                 SCREENING / g1 * _around(SCREENS, screening),
                                 DAMPING * g1.square() * _around(DAMPS, damping))
+        left = residue(form.share[:, HALF_TURN])
+        missing = left * ((left - BROKEN) / BLURRED + exponent[:, HALF_TURN]).sigmoid()
         power = form.share.clamp(min=LEAST_SHARE) ** _around(EXPONENT, exponent)
-        weight = operations(form.azimuth, torch.where(form.share > 0, power, 0)).weight
+        share = torch.where(self.half_turn, residue(missing)[:, None], torch.where(form.share > 0, power, 0))
+        weight = operations(form.azimuth, share).weight
         weakness = form.weakness + _limited(weakness) * WEAKNESS
         parity = beam_parities(form.share, (parity + self.usual_parity).tanh())
-        half_turn = form.share[:, FOLDS.index(2)]
-        layering = _around(LAYERING, layering) * (EVEN + residue(half_turn))
-        potential = structure_factors(scatterers, layout.points, weight, parity, weakness.exp(), layering)
+        potential = structure_factors(scatterers, layout.points, weight, parity, weakness.exp(),
+                                      LAYERING * (left - missing))
         curvature = form.curvature.exp() * _around(CURVATURE, curvature)
         return potential, curvature, brightness, weakness, layout.points.weak_share(weight)
 
@@ -177,6 +187,21 @@ class DiffractionGenerator(nn.Module):
     def _apart(self, joined: Tensor) -> tuple[Tensor, Tensor]:
         form = self.sample_shape[0] * COLUMNS
         return joined[:, :-form], joined[:, -form:]
+
+
+def _with_half_turn(patterns: Tensor, difference: Tensor) -> Tensor:
+    """Intensities of patterns [N, S, S] that differ from their half turns [N] as told, see `half_turn_difference`.
+
+    What differs is what layers and potential say; how much of it there is, is the form's. Only small differences are
+    made larger: a large one is no multiple of a small one.
+    """
+    x = (patterns / FLOOR).log1p()
+    back = x.flip(1, 2)
+    drawn = half_turn_difference(x)
+    less, more = difference / drawn, difference.clamp(max=BROKEN) / drawn
+    factor = torch.maximum(less.clamp(max=1), more.clamp(max=AMPLIFIED))
+    wanted = (x + back + factor[:, None, None] * (x - back)) / 2
+    return FLOOR * torch.maximum(wanted, LEFT * torch.minimum(x, back)).expm1()
 
 
 def _around(usual: tuple[float, float], x: Tensor) -> Tensor:

@@ -11,6 +11,9 @@ from torch import Tensor
 from cbedgan.gan.beams import Beams, Points, Selection, select_beams
 from cbedgan.gan.form import parts
 
+SAMPLES = 2  # across a pixel: squares that tile a disk from its middle and are laid on pixels by area
+REACH = 1.35  # pixels from a rim to the middles of those that hold some of its light
+
 
 @dataclass(frozen=True, eq=False)
 class DiskLayout:
@@ -54,19 +57,38 @@ def lay_out(form: Tensor, *, size: int, half_width: float, nodes: int) -> DiskLa
     offset = torch.arange(side)
     column, row = corner[:, :1] + offset, corner[:, 1:] + offset
     x, y = ((place + 0.5) * step - half_width - middle for place, middle in ((column, g[:, :1]), (row, g[:, 1:])))
-    near = torch.hypot(x[:, None], y[:, :, None]) < radius[pattern, None, None] + 0.75 * step
+    near = torch.hypot(x[:, None], y[:, :, None]) < radius[pattern, None, None] + REACH * step
     near &= ((row >= 0) & (row < size))[:, :, None] & ((column >= 0) & (column < size))[:, None]
     lit, i, j = torch.nonzero(near, as_tuple=True)
     x, y, place = x[lit, j], y[lit, i], (pattern[lit] * size + row[lit, i]) * size + column[lit, j]
-    beyond = (torch.hypot(x + across * step / 4, y + up * step / 4) - radius[pattern[lit]]
-              for across in (-1, 1) for up in (-1, 1))  # from quarters of the pixel to the rim
-    cover = sum((0.5 - distance / (step / 2)).clamp(0, 1) for distance in beyond) / 4
+    cover = _cover(x / step, y / step, radius[pattern[lit]] / step)
     scale = 1 / torch.maximum(torch.hypot(x, y), radius[pattern[lit]])
     (i_u, part_u), (i_v, part_v) = (_node(at * scale, nodes) for at in (x, y))
     weight = torch.stack(((1 - part_v) * (1 - part_u), (1 - part_v) * part_u, part_v * (1 - part_u), part_v * part_u))
     node = i_v * nodes + i_u + torch.tensor([0, 1, nodes, nodes + 1])[:, None]
     return DiskLayout(beams.groups, beams.points, radius, _nearest(beams, len(radius)), beam[lit], place, cover, node,
                       weight)
+
+
+def _cover(x: Tensor, y: Tensor, radius: Tensor) -> Tensor:
+    """Share [P] of pixels in middles (x, y) from the middle of a disk of `radius` that it lights, all in pixels.
+
+    The disk is tiled as a simulator tiles it: a sample on the rim counts by the part of it that lies inside, and
+    each pixel gets of each sample what it covers.
+    """
+    places, parts = zip(*map(_samples, (x, y)), strict=True)
+    distance = torch.hypot(places[0][:, None], places[1][..., None])
+    share = (radius[:, None, None] * SAMPLES - distance + 0.5).clamp(0, 1)
+    return (share * parts[0][:, None] * parts[1][..., None]).sum((1, 2))
+
+
+def _samples(middle: Tensor) -> tuple[Tensor, Tensor]:
+    """Middles [P, SAMPLES + 1], in samples, of those along an axis that a pixel covers, and their parts of it."""
+    start = (middle - 0.5) * SAMPLES
+    first = start.floor()
+    part = torch.ones(len(middle), SAMPLES + 1)
+    part[:, 0], part[:, -1] = first + 1 - start, start - first
+    return first[:, None] + 0.5 + torch.arange(SAMPLES + 1), part / SAMPLES
 
 
 def _nearest(beams: Selection, patterns: int) -> Tensor:

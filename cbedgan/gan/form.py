@@ -33,7 +33,7 @@ from classifier.viewed import rows_of
 
 COLUMNS = 14 + SHARES  # of a pattern
 INVARIANTS = 10 + SHARES
-FORMAT = 14  # of what is measured: another number where forms change
+FORMAT = 15  # of what is measured: another number where forms change
 WIDEST = 8.0  # |g1|: radius of disks that no camera shows apart
 FLOOR = 1e-6  # of the incident beam per pixel, where the logarithm that symmetries are measured on levels off
 UNKNOWN_THICKNESS = 300.0  # Angstrom, in place of one that no column tells

@@ -16,13 +16,14 @@ from torch.nn import functional
 
 FOLDS = (2, 3, 4)
 SHARES = len(FOLDS) + 1  # and the mirror
-MIRROR = len(FOLDS)  # its place among the shares
+HALF_TURN, MIRROR = FOLDS.index(2), len(FOLDS)  # their places among the shares
 PRODUCTS = tuple(itertools.product(range(2), range(3), range(2)))  # two-fold turns, three- or four-fold turns, mirrors
 NET_TOLERANCE = 0.03  # in net vectors: how far an operation may move net points from net points
 REACH = 3  # net points along each vector among which a mirror image of the first vector is looked for
 EXACT, RESAMPLED = 5e-4, (0.15, 0.4)  # relative differences that count as none: pixels fall on pixels, or do not
 NEARLY = 0.02  # of a share: how far from 1 it is no whole symmetry any more
 FLAT = 1e-3  # contrast below which there is none, but rounding
+FAINTEST = 1e-12  # square of a difference that counts as none
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def measure(x: Tensor, inside: Tensor, net: Tensor) -> tuple[Tensor, Tensor]:
     x: [N, 2, S, S] on a compressed scale, the mean of the disk around each pixel, and what is left; inside: as x, 1
     where they are to be compared, else 0; net: [N, 2, 2] in any unit. Operations that do not bring the net onto itself
     have a share of 0. How bright whole disks are may keep a symmetry that what they show has lost: a share is the mean
-    of the two.
+    of the two; but that of the half turn, which needs no net, is told from the whole pattern.
     """
     none = torch.zeros(len(x), dtype=torch.bool)
 
@@ -115,7 +116,23 @@ def measure(x: Tensor, inside: Tensor, net: Tensor) -> tuple[Tensor, Tensor]:
         found = shares(turned(2 * candidate, ~none), known, torch.sin(4 * candidate).abs() > 1e-3)
         better = found.sum(1) > mirror.sum(1)
         azimuth, mirror = torch.where(better, candidate, azimuth), torch.where(better[:, None], found, mirror)
-    return azimuth, _balanced(torch.stack((*axes, mirror), -1)).mean(1)
+    share = _balanced(torch.stack((*axes, mirror), -1)).mean(1)
+    left = half_turn_difference(x.sum(1))
+    share[:, HALF_TURN] = residue(torch.where(left < EXACT, 0.0, left.clamp(max=1)))
+    return azimuth, share
+
+
+def half_turn_difference(x: Tensor) -> Tensor:
+    """Root mean square [N] of patterns x [N, S, S] minus their half turns, over that of two unrelated patterns.
+
+    In the circle that the frame holds.
+    """
+    axis = (torch.arange(x.shape[-1], device=x.device) + 0.5) * (2 / x.shape[-1]) - 1
+    inside = (axis.square() + axis[:, None].square() < 1).to(x)
+    pixels = inside.sum()
+    mean = (x * inside).sum((1, 2), keepdim=True) / pixels
+    spread = ((x - mean).square() * inside).sum((1, 2)).clamp(min=FLAT**2 * pixels)
+    return (((x - x.flip(1, 2)).square() * inside).sum((1, 2)) / (2 * spread)).clamp(min=FAINTEST).sqrt()
 
 
 def net_symmetry(net: Tensor) -> tuple[Tensor, Tensor]:

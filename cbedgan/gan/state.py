@@ -87,10 +87,10 @@ class State:
         for name in TALLIES:
             getattr(self, name).copy_(parts[name])
 
-    def follow(self, *, learning_rate: float, beta2: float) -> None:
-        """Set what schedules say for the next step."""
-        for optimiser in self.optimisers.values():
-            optimiser.param_groups[0]["lr"] = learning_rate
+    def follow(self, *, learning_rate: float, generator_rate: float, beta2: float) -> None:
+        """Set what schedules say for the next step; generator_rate: of the generator's learning rate."""
+        for name, optimiser in self.optimisers.items():
+            optimiser.param_groups[0]["lr"] = learning_rate * (generator_rate if name == "generator" else 1.0)
             optimiser.param_groups[0]["betas"] = (0.0, beta2)
 
     def count(self, sums: dict[str, Tensor], counts: dict[str, Tensor]) -> None:

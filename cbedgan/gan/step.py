@@ -26,7 +26,8 @@ def take_step(state: State, config: TrainGanConfig, data: Data, ranks: Ranks) ->
     batch, so that ranks and parts only change the order of a sum; after it all ranks hold the same state to the bit.
     """
     seen, share = state.images_seen, state.images_seen / max(1.0, config.burn_in_share * config.images)
-    state.follow(learning_rate=config.learning_rate.at(share), beta2=config.beta2.at(share))
+    state.follow(learning_rate=config.learning_rate.at(share), generator_rate=config.generator_rate,
+                 beta2=config.beta2.at(share))
     parts = draw_batch(config, data, seen, ranks.rows(config.batch)).parts(config.micro_batch)
     augmentations = [make_augmentation(config, data, state.augment_probability, seen, part.rows) for part in parts]
     how = {"weights": state.head_weights, "batch": config.batch}

@@ -22,6 +22,7 @@ class TrainGanConfig(Config):
     augment_probability: share of the samples that the discriminator sees transformed, real and generated alike, or,
     with `adaptive`, that share at the start; images, batch: real stacks seen in all and in a step, however many
     processes share it; micro_batch: stacks that are in the networks at once (None: all of a process);
+    generator_rate: learning rate of the generator over the discriminator's, which is `learning_rate`;
     burn_in_share: share of `images` after which the schedules of learning_rate, beta2 and gamma rest; penalty_every: R1
     and R2 act at every k-th step, times k; unconditional_weight: of the class-blind head's loss; class_noise: standard
     deviation added to e(class) in the mapping, larger for rare classes by class_noise_beta; twins_*: NoisyTwins;
@@ -45,6 +46,7 @@ class TrainGanConfig(Config):
     sampling_power: float
     burn_in_share: float
     learning_rate: Schedule
+    generator_rate: Annotated[float, Field(gt=0)] = Field(1.0, exclude_if=lambda rate: rate == 1)
     beta2: Schedule
     gamma: Schedule
     penalty_every: int

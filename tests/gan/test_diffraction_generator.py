@@ -10,9 +10,9 @@ import torch
 from cbedgan.bench.made_up import made_up_form
 from cbedgan.gan.build import build_generator
 from cbedgan.gan.diffraction_generator import DiffractionGenerator
-from cbedgan.gan.form import COLUMNS
+from cbedgan.gan.form import COLUMNS, FLOOR
 from cbedgan.gan.networks import Generator, NetworkConfig
-from cbedgan.gan.pattern_symmetry import turned
+from cbedgan.gan.pattern_symmetry import half_turn_difference, residue, turned
 from classifier.config import parse_config
 from classifier.errors import InputError
 from classifier.geometry import ViewConfig
@@ -75,7 +75,7 @@ def test_light_falls_into_the_disks_and_nowhere_else(generator, net):
     found, distance = shine(generator, form(net, radius=0.2))[0], distance_to_disks(net)
     pixel = 2 * HALF_WIDTH / SIZE
     assert (found[:, distance < 0.2 - pixel / 2] > 0).all()
-    assert float(found[:, distance > 0.2 + pixel].max()) < 1e-9
+    assert float(found[:, distance > 0.2 + 1.35 * pixel].max()) < 1e-9
 
 
 @pytest.mark.parametrize(("net", "azimuth", "share", "image"), [
@@ -107,6 +107,20 @@ def test_nearly_a_symmetry_is_between_none_and_all(generator):
         1e-7).log()
     left = [float((x - x.flip(1, 2)).abs().mean()) for x in (free, near, whole)]
     assert left[0] > 1.5 * left[1] > 0.1 and left[2] < 1e-2 * left[0]
+
+
+def test_patterns_differ_from_their_half_turns_as_told(generator):
+    told = torch.tensor([0.0, 0.01, 0.03, 0.1])
+    found = shine(generator, *(form(OBLIQUE, share=(float(residue(left)), 0, 0, 0)) for left in told))
+    differ = torch.stack([half_turn_difference((found[:, k] / FLOOR).log1p()) for k in range(3)], 1)
+    torch.testing.assert_close(differ, told[:, None].expand(-1, 3), rtol=0.05, atol=1e-4)
+
+
+def test_a_half_turn_that_is_missing_in_projection_is_not_made_up(generator):
+    free, = shine(generator, form(OBLIQUE))
+    assert (half_turn_difference((free / FLOOR).log1p()) > 0.12).all()
+    light = float(shine(generator, form(OBLIQUE, share=(1, 0, 0, 0))).sum() / free.sum())
+    assert 0.5 < light < 2
 
 
 def test_the_form_that_w_ends_with_decides_where_disks_lie(generator):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
 from cbedgan.bench.made_up import made_up_form
 from cbedgan.gan.beams import MOST
 from cbedgan.gan.disk_layout import lay_out, node_places
+from cbedgan.simulate.aperture import aperture_samples
+from cbedgan.simulate.detector import splat
 
 SQUARE = ((1.0, 0.0), (0.0, 1.0))
 SIZE, HALF_WIDTH, NODES = 32, 2.0, 9
@@ -56,6 +59,16 @@ def test_pixels_are_covered_as_often_as_disks_cover_them(net, radius):
     assert float((found - wanted).abs().max()) < 0.25  # on the rim, one aperture is cut as good as another
     assert float(found.sum()) == pytest.approx(float(wanted.sum()), rel=0.02)
     assert torch.equal(found > 0.5, wanted > 0.5) or float(((found > 0.5) != (wanted > 0.5)).float().mean()) < 0.02
+
+
+def test_rims_fade_as_the_simulator_lays_them():
+    net, radius = ((1.0, 0.0), (0.31, 0.87)), 0.43
+    samples, share = aperture_samples(radius / (PIXEL / 2))
+    layout = laid(form(net, radius=radius))
+    middles = beams(layout)[layout.pixel_row.unique()].double().numpy() / PIXEL
+    light = np.repeat(share[:, None], len(middles), 1)
+    wanted = splat(light[None], samples[:, None] / 2 + middles, 1 / 2, SIZE)[0] / share.max() / 4
+    np.testing.assert_allclose(image(layout)[0], wanted, atol=2e-5)
 
 
 def test_every_disk_lights_a_pixel_once_and_apart_disks_share_none():

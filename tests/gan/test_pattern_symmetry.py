@@ -7,7 +7,17 @@ import math
 import pytest
 import torch
 
-from cbedgan.gan.pattern_symmetry import SHARES, beam_parities, fits, measure, net_symmetry, operations, turned
+from cbedgan.gan.pattern_symmetry import (
+    SHARES,
+    beam_parities,
+    fits,
+    half_turn_difference,
+    measure,
+    net_symmetry,
+    operations,
+    residue,
+    turned,
+)
 
 SQUARE = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
 HEXAGONAL = torch.tensor([[1.0, 0.0], [-0.5, math.sqrt(3) / 2]])
@@ -129,9 +139,27 @@ def test_what_the_net_does_not_have_counts_for_nothing_even_in_a_flat_pattern(ne
 
 
 def test_what_levels_have_and_contents_have_not_counts_for_half():
-    (alike, lit), (free, _) = drawn(SQUARE, kept(ops(0.0, 1, 0, 0, 0))), drawn(SQUARE, kept(NOTHING))
+    (alike, lit), (free, _) = drawn(SQUARE, kept(ops(0.0, 0, 0, 0, 1))), drawn(SQUARE, kept(NOTHING))
     _, share = measure(torch.stack((alike, free))[None], lit.expand(1, 2, *lit.shape), SQUARE[None])
-    assert 0.5 < share[0, 0] < 0.75
+    assert 0.5 < share[0, 3] < 0.75
+
+
+def test_the_half_turn_is_told_from_the_whole_pattern():
+    (alike, lit), (free, _) = drawn(SQUARE, kept(ops(0.0, 1, 0, 0, 0))), drawn(SQUARE, kept(NOTHING))
+    _, share = measure(torch.stack((alike, 0.3 * free))[None], lit.expand(1, 2, *lit.shape), SQUARE[None])
+    left = half_turn_difference((alike + 0.3 * free)[None])
+    assert 0.05 < left < 0.5 and float(residue(share[0, 0])) == pytest.approx(float(left), rel=1e-3)
+
+
+def test_differences_from_half_turns_count_in_the_circle_against_two_unrelated_patterns():
+    axis = (torch.arange(SIZE) + 0.5) / SIZE * 2 - 1
+    x, y = torch.meshgrid(axis, axis, indexing="xy")
+    even, odd = x * y, x * (x.square() + y.square() < 0.9) + 5 * (x.square() + y.square() > 1)
+    noise = torch.randn(1, 256, 256, generator=torch.Generator().manual_seed(0))
+    assert half_turn_difference(torch.stack((even, odd, 3 + 7 * odd))).tolist() == pytest.approx(
+        [0, math.sqrt(2), math.sqrt(2)], abs=1e-4)
+    assert float(half_turn_difference(noise)) == pytest.approx(1, abs=0.02)
+    assert float(half_turn_difference(torch.zeros(1, 8, 8))) < 1e-5
 
 
 def test_half_a_symmetry_is_a_share_that_makes_the_difference_again():

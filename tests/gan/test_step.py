@@ -31,6 +31,19 @@ def parameters(state: State) -> dict[str, torch.Tensor]:
             for key, value in getattr(state, name).named_parameters()}
 
 
+@pytest.mark.parametrize("rate", [1.0, 0.25])
+def test_the_generator_learns_at_its_share_of_the_rate(data, tiny_config, rate):
+    config = tiny_config(generator_rate=rate)
+    state = State(config, data)
+    before = parameters(state)
+    take_step(state, config, data, ALONE)
+    after, start = parameters(state), config.learning_rate.start
+    # Adam's first step moves every parameter that has a gradient by the learning rate.
+    for name, expected in (("generator", rate * start), ("discriminator", start)):
+        moved = max(float((after[key] - before[key]).abs().max()) for key in before if key.startswith(f"{name}."))
+        assert moved == pytest.approx(expected, rel=0.01)
+
+
 def test_a_step_is_a_function_of_state_and_images_seen(data, tiny_config):
     config = tiny_config()
     first, second = State(config, data), State(config, data)
