@@ -53,8 +53,8 @@ class DiffractionGenerator(nn.Module):
     """(z, class, form) -> x, with the methods of `networks.Generator`; e and w end with the form, which they hand on.
 
     A form's shares of symmetry are of patterns, the mean is taken of potentials: the network learns the power of a
-    share that brings about the pattern's; a share near 1 is whole, and layers along the beam break it. As canonical
-    pose wants it, g1 points to the brighter of its two disks.
+    share that brings about the pattern's; a share near 1 is whole, and layers along the beam break it. What a half turn
+    changes is scaled to what the form says. As canonical pose wants it, g1 points to the brighter of its two disks.
     half_width: in |g1|.
     """
 
