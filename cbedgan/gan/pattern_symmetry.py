@@ -17,7 +17,6 @@ from torch.nn import functional
 FOLDS = (2, 3, 4)
 SHARES = len(FOLDS) + 1  # and the mirror
 HALF_TURN, MIRROR = FOLDS.index(2), len(FOLDS)  # their places among the shares
-PRODUCTS = tuple(itertools.product(range(2), range(3), range(2)))  # two-fold turns, three- or four-fold turns, mirrors
 NET_TOLERANCE = 0.03  # in net vectors: how far an operation may move net points from net points
 REACH = 3  # net points along each vector among which a mirror image of the first vector is looked for
 EXACT, RESAMPLED = 5e-4, (0.15, 0.4)  # relative differences that count as none: pixels fall on pixels, or do not
@@ -28,9 +27,10 @@ FAINTEST = 1e-12  # square of a difference that counts as none
 
 @dataclass(frozen=True)
 class Operations:
-    """The O products (see PRODUCTS) of a pattern's symmetry operations: matrices [N, O, 2, 2], weights [N, O] of sum 1.
+    """The O products of a pattern's symmetry operations: plane matrices [N, O, 2, 2], weights [N, O] of sum 1.
 
-    The image of azimuth a is angle + a, or angle - a where mirrored: angle [N, O], mirrored bool [N, O].
+    Half turns, third or quarter turns, and mirrors, which vary fastest. The image of azimuth a is angle + a, or
+    angle - a where mirrored: angle [N, O], mirrored bool [N, O].
     """
 
     matrix: Tensor
@@ -54,10 +54,10 @@ def operations(azimuth: Tensor, share: Tensor) -> Operations:
              (torch.where(hexagonal, 2 * math.pi / 3, math.pi / 2), torch.where(hexagonal, three, four)),
              (torch.full_like(azimuth, 4 * math.pi / 3), third))
     mirrors = ((0.0, one), (2 * azimuth, mirror))
-    found = [[column[k] for column, k in zip((halves, turns, mirrors), product, strict=True)] for product in PRODUCTS]
+    found = list(itertools.product(halves, turns, mirrors))
     angle = torch.stack([first + second + third for (first, _), (second, _), (third, _) in found], 1)
     weight = torch.stack([first * second * third for (_, first), (_, second), (_, third) in found], 1)
-    mirrored = torch.tensor([reflected == 1 for *_, reflected in PRODUCTS]).expand_as(angle)
+    mirrored = (torch.arange(angle.shape[1], device=angle.device) % 2 == 1).expand_as(angle)
     return Operations(turned(angle, mirrored), weight / weight.sum(1, keepdim=True), angle, mirrored)
 
 
@@ -72,9 +72,8 @@ def beam_parities(share: Tensor, parity: Tensor) -> Tensor:
     two, _, four, mirror = (1 - broken * (1 - parity)).unbind(-1)
     one = torch.ones_like(two)
     turns = (one, torch.where(share[:, FOLDS.index(3)] > share[:, FOLDS.index(4)], one, four), one)
-    columns = ((one, two), turns, (one, mirror))
-    return torch.stack([math.prod(column[k] for column, k in zip(columns, product, strict=True))
-                        for product in PRODUCTS], 1)
+    return torch.stack([first * second * third for first, second, third
+                        in itertools.product((one, two), turns, (one, mirror))], 1)
 
 
 def residue(share: Tensor) -> Tensor:

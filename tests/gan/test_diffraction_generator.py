@@ -76,6 +76,7 @@ def test_light_falls_into_the_disks_and_nowhere_else(generator, net):
     pixel = 2 * HALF_WIDTH / SIZE
     assert (found[:, distance < 0.2 - pixel / 2] > 0).all()
     assert float(found[:, distance > 0.2 + 1.35 * pixel].max()) < 1e-9
+    assert float(found[:, distance > 0.2 + pixel].max()) < 0.01 * float(found.max())
 
 
 @pytest.mark.parametrize(("net", "azimuth", "share", "image"), [
