@@ -49,6 +49,23 @@ def zero_layer_net(lengths_angstrom: np.ndarray, angles_degree: np.ndarray, zone
     return reduced_net(_zone_indices(axis // gcd(*axis.tolist())) @ reciprocal @ frame.T)
 
 
+def zero_layer_reflections(lengths_angstrom: np.ndarray, angles_degree: np.ndarray, zone_axis_uvw: np.ndarray,
+                           longest: float) -> tuple[np.ndarray, np.ndarray]:
+    """Reflections h u + k v + l w = 0 up to a length in 1/angstrom: hkl int64 [M, 3], vectors float64 [M, 3].
+
+    In the frame of `cell_vectors`, absences and (0, 0, 0) among them.
+    """
+    axis = np.asarray(zone_axis_uvw, dtype=np.int64)
+    basis = _zone_indices(axis // gcd(*axis.tolist()))
+    reciprocal = np.linalg.inv(cell_vectors(lengths_angstrom, angles_degree)).T
+    reach = np.floor(longest * np.linalg.norm(np.linalg.pinv(basis @ reciprocal), axis=0) + 1e-9).astype(int)
+    steps = np.stack(np.meshgrid(*(np.arange(-most, most + 1) for most in reach), indexing="ij"), -1).reshape(-1, 2)
+    hkl = steps @ basis
+    g = hkl @ reciprocal
+    short = np.linalg.norm(g, axis=1) <= longest
+    return hkl[short], g[short]
+
+
 def reduced_net(net: np.ndarray) -> np.ndarray:
     """Shortest basis, float64 [2, 2] (rows), of the plane lattice spanned by the rows of `net` (Lagrange's method)."""
     short, long = np.asarray(net, dtype=np.float64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 
 import gemmi
 import numpy as np
@@ -77,6 +78,21 @@ def is_centrosymmetric(space_group: int) -> bool:
     return _type(space_group).is_centrosymmetric()
 
 
+def is_systematically_absent(space_group: int, hkl: np.ndarray) -> np.ndarray:
+    """Whether the group's centring, glide planes and screw axes put out the reflections hkl [..., 3], bool [...].
+
+    hkl of the reference setting's cell.
+    """
+    hkl, operations = np.asarray(hkl, dtype=np.int64), _operations(int(space_group))
+    return np.array([operations.is_systematically_absent(one) for one in hkl.reshape(-1, 3).tolist()],
+                    dtype=bool).reshape(hkl.shape[:-1])
+
+
+def rotations(space_group: int) -> np.ndarray:
+    """Matrices float64 [order, 3, 3] of the point group's operations, on fractional coordinates (columns)."""
+    return np.array([operation.rot for operation in _operations(int(space_group)).sym_ops]) / gemmi.Op.DEN
+
+
 def is_sohncke(space_group: int) -> bool:
     """Whether all operations keep the hand, so that a chiral crystal can have the group (65 of the 230 types)."""
     return _type(space_group).is_sohncke()
@@ -86,6 +102,11 @@ def enantiomorph(space_group: int) -> int | None:
     """The number that a mirrored crystal has, when it is another one (the 11 pairs); otherwise None."""
     _type(space_group)
     return _ENANTIOMORPHS.get(int(space_group))
+
+
+@cache
+def _operations(space_group: int) -> gemmi.GroupOps:
+    return _type(space_group).operations()
 
 
 def _type(space_group: int) -> gemmi.SpaceGroup:

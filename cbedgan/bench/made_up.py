@@ -10,6 +10,7 @@ import torch
 
 from cbedgan.gan.bright_net import ALL
 from cbedgan.gan.form import Parts, joined
+from cbedgan.gan.indexed_net import FREEDOMS
 from cbedgan.gan.pattern_symmetry import SHARES
 from cbedgan.gan.state import State
 from cbedgan.gan.train_config import TrainGanConfig
@@ -39,10 +40,11 @@ def made_up_set(folder: Path, size: int, stacks: int, class_map: ClassMap) -> St
 
 def made_up_form(net: Sequence[Sequence[float]], *, radius: float = 0.4, azimuth: float = 0.0,
                  curvature: float = CURVATURE, weakness: float = 0.0, glide: Sequence[float] = (0, 0),
-                 strong: Sequence[int] = ALL, share: Sequence[float] = (0,) * SHARES) -> torch.Tensor:
+                 strong: Sequence[int] = ALL, share: Sequence[float] = (0,) * SHARES,
+                 freedom: Sequence[Sequence[float]] = ((0.0,) * 3,) * FREEDOMS) -> torch.Tensor:
     """The form float32 [COLUMNS] of one pattern with this net of rows; see form.Parts."""
     return joined(Parts(*(torch.tensor(column, dtype=torch.float32) for column in (
-        net, radius, azimuth, curvature, G1, weakness, glide, strong, share))))
+        net, radius, azimuth, curvature, G1, weakness, glide, strong, share, freedom))))
 
 
 def made_up_training(config: TrainGanConfig, folder: Path, classes: int, device: torch.device) -> tuple[State, Data]:

@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from cbedgan.gan.bright_net import bright_net
 from cbedgan.gan.glide import measure_glide
+from cbedgan.gan.indexed_net import FREEDOMS, absent_rows, free_strains, indexed_net, plane_strains
 from cbedgan.gan.lit_net import lit_net
 from cbedgan.gan.pattern_symmetry import SHARES, measure
 from classifier.cache import open_or_build
@@ -31,9 +32,9 @@ from classifier.sampletable import SampleTable
 from classifier.stackfile import StackFile
 from classifier.viewed import rows_of
 
-COLUMNS = 14 + SHARES  # of a pattern
+COLUMNS = 14 + SHARES + 3 * FREEDOMS  # of a pattern
 INVARIANTS = 10 + SHARES
-FORMAT = 15  # of what is measured: another number where forms change
+FORMAT = 18  # of what is measured: another number where forms change
 WIDEST = 8.0  # |g1|: radius of disks that no camera shows apart
 FLOOR = 1e-6  # of the incident beam per pixel, where the logarithm that symmetries are measured on levels off
 UNKNOWN_THICKNESS = 300.0  # Angstrom, in place of one that no column tells
@@ -48,7 +49,8 @@ class Parts(NamedTuple):
     azimuth [...] in rad of a mirror line; curvature [...], ln of wavelength * thickness * |g1|^2, and g1 [...], ln of
     |g1| in 1/Angstrom; weakness [...], ln of the amplitude of weak disks, and strong [..., 3], (a, b, d) of the part of
     the net that is bright, see bright_net; glide [..., 2]: 1 where odd reflections along a net vector are absent, see
-    glide; share [..., SHARES] of each symmetry, see pattern_symmetry.
+    glide; share [..., SHARES] of each symmetry, see pattern_symmetry; freedom [..., FREEDOMS, 3]: strains (xx, yy, xy)
+    of the net that go with strains of size 1 of the cell, as its group has them free.
     """
 
     net: Tensor
@@ -60,18 +62,20 @@ class Parts(NamedTuple):
     glide: Tensor
     strong: Tensor
     share: Tensor
+    freedom: Tensor
 
 
 def parts(form: Tensor) -> Parts:
     """Name the columns of forms [..., COLUMNS]."""
-    net, single, glide, strong, share = form.split((4, 5, 2, 3, SHARES), -1)
-    return Parts(net.unflatten(-1, (2, 2)), *single.unbind(-1), glide, strong, share)
+    net, single, glide, strong, share, freedom = form.split((4, 5, 2, 3, SHARES, 3 * FREEDOMS), -1)
+    return Parts(net.unflatten(-1, (2, 2)), *single.unbind(-1), glide, strong, share, freedom.unflatten(-1, (-1, 3)))
 
 
 def joined(known: Parts) -> Tensor:
     """The forms [..., COLUMNS] of these parts."""
     single = torch.stack((known.radius, known.azimuth, known.curvature, known.g1, known.weakness), -1)
-    return torch.cat((known.net.flatten(-2), single, known.glide, known.strong, known.share), -1)
+    return torch.cat((known.net.flatten(-2), single, known.glide, known.strong, known.share, known.freedom.flatten(-2)),
+                     -1)
 
 
 def invariants(form: Tensor) -> Tensor:
@@ -100,7 +104,7 @@ def plausible(form: Tensor) -> bool:
                 and (known.radius <= WIDEST).all() and within.all() and (known.share >= 0).all()
                 and (known.share <= 1).all() and ((known.glide == 0) | (known.glide == 1)).all()
                 and (known.strong == known.strong.round()).all() and (known.strong <= LARGEST_INDEX).all()
-                and (a >= 1).all() and (b >= 0).all() and (d > b).all())
+                and (a >= 1).all() and (b >= 0).all() and (d > b).all() and (known.freedom.abs() <= 1 + 1e-3).all())
 
 
 def measure_forms(stacks: Path, sample_ids: Sequence[str], cache: Path | None = None) -> Tensor:
@@ -131,12 +135,18 @@ def _measured(stacks: np.ndarray, table: SampleTable, detector: Detector, *, sou
                          rule=f"the radius of disks must be above 0 and at most {WIDEST:g} times the shortest g",
                          remedy="Correct convergence_semi_angle_mrad or shortest_g_inv_angstrom.")
     nets, strong, weakness = (np.empty((len(table), 3, *shape)) for shape in ((2, 2), (3,), ()))
+    absent, freedom = np.zeros((len(table), 3, 2), dtype=bool), np.zeros((len(table), 3, FREEDOMS, 3))
     for row, k in np.ndindex(len(table), 3):
-        cell = zero_layer_net(table.cell_lengths_angstrom[row], table.cell_angles_degree[row],
-                              table.zone_axis_uvw[row, k]) / table.shortest_g_inv_angstrom[row, k]
-        lit = lit_net(stacks[row, k], detector, cell, radius[row, k],
+        g1 = table.shortest_g_inv_angstrom[row, k]
+        lattice = (table.cell_lengths_angstrom[row], table.cell_angles_degree[row], table.zone_axis_uvw[row, k])
+        lit = lit_net(stacks[row, k], detector, zero_layer_net(*lattice) / g1, radius[row, k],
                       source=f"{source}, sample {table.sample_id[row]}, pattern {k}")
         nets[row, k], strong[row, k], weakness[row, k] = bright_net(stacks[row, k], detector, lit, radius[row, k])
+        if table.space_group[row]:
+            indexed = indexed_net(*lattice, nets[row, k] * g1)
+            absent[row, k] = absent_rows(table.space_group[row], indexed)
+            strains = free_strains(table.space_group[row], *lattice[:2])
+            freedom[row, k] = plane_strains(strains, indexed, nets[row, k] * g1)
     g1 = table.shortest_g_inv_angstrom
     thickness = np.where(np.isfinite(table.thickness_angstrom), table.thickness_angstrom, UNKNOWN_THICKNESS)
     wavelength = np.array([wavelength_angstrom(energy) for energy in table.beam_energy_kev])
@@ -147,8 +157,9 @@ def _measured(stacks: np.ndarray, table: SampleTable, detector: Detector, *, sou
     intensity = torch.from_numpy(np.asarray(stacks, dtype=np.float32)).flatten(0, 1).clamp(min=0)
     x, inside = _level_and_shape((intensity / FLOOR).log1p(), net, radii, half_width=half_width)
     azimuth, share = measure(x, inside, net)
-    glide = measure_glide(intensity, net, radii, azimuth, share, half_width=half_width)
-    return joined(Parts(net, radii, azimuth, curvature, g1, weak, glide, bright, share)).unflatten(0, (-1, 3))
+    told, free = torch.from_numpy(absent).flatten(0, 1), torch.from_numpy(freedom).float().flatten(0, 1)
+    glide = measure_glide(intensity, net, radii, azimuth, share, told, half_width=half_width)
+    return joined(Parts(net, radii, azimuth, curvature, g1, weak, glide, bright, share, free)).unflatten(0, (-1, 3))
 
 
 def _level_and_shape(x: Tensor, net: Tensor, radius: Tensor, *, half_width: float) -> tuple[Tensor, Tensor]:

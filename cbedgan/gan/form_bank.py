@@ -1,4 +1,4 @@
-"""Forms to draw from: those of the training stacks, each varied as far as its net's own symmetry allows."""
+"""Forms to draw from: those of the training stacks, each varied as far as its crystal system allows."""
 
 from __future__ import annotations
 
@@ -9,14 +9,10 @@ import torch
 from torch import Tensor
 
 from cbedgan.gan.form import joined, parts
+from cbedgan.gan.indexed_net import FREEDOMS
 from cbedgan.gan.pattern_symmetry import MIRROR, NET_TOLERANCE, Operations, net_symmetry, operations, turned
 
-DEFORMATIONS = 3  # independent components of a plane strain
-
-
-def numbers(patterns: int) -> int:
-    """How many standard normal numbers decide a form of so many patterns."""
-    return 1 + DEFORMATIONS * patterns
+NUMBERS = 1 + FREEDOMS  # standard normal numbers that decide a form
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,9 +23,9 @@ class FormBank:
     class_idx: Tensor
 
     def draw(self, class_idx: Tensor, normal: Tensor, strain: float) -> Tensor:
-        """Forms [B, C, COLUMNS] of classes [B], decided by standard normal numbers [B, numbers(C)].
+        """Forms [B, C, COLUMNS] of classes [B], decided by standard normal numbers [B, NUMBERS].
 
-        The first chooses a training stack of the class, evenly; the others deform its nets by `strain`. Equal numbers
+        The first chooses a training stack of the class, evenly; the others strain its cell by `strain`. Equal numbers
         choose stacks in equal places of the classes' rows. A class without stacks is drawn from all.
         """
         order = torch.argsort(self.class_idx, stable=True)
@@ -39,17 +35,18 @@ class FormBank:
         uniform = torch.special.ndtr(normal[:, 0].double())
         place = (uniform * count).long().clamp(max=count - 1)
         forms = self.forms[order[first + place]]
-        return deformed(forms, strain * normal[:, 1:].unflatten(1, (-1, DEFORMATIONS))) if strain else forms
+        return deformed(forms, strain * normal[:, 1:]) if strain else forms
 
 
 def deformed(form: Tensor, strain: Tensor) -> Tensor:
-    """Forms [B, C, COLUMNS] after plane strains (xx, yy, xy) [B, C, 3], as far as their nets' symmetry allows them.
+    """Forms [B, C, COLUMNS] after strains [B, FREEDOMS] of the cell, in units of their freedom.
 
-    The strain is averaged over the operations that bring a net onto itself: angles and ratios that symmetry fixes
-    stay. g1 stays of length 1 along +x, as canonical pose has it, and mirror lines turn with the net.
+    All patterns of a stack change together. What they do to a net is averaged over the operations that bring it onto
+    itself: what looks more symmetric than the cell has to be stays so. g1 stays of length 1 along +x, as canonical pose
+    has it, and mirror lines turn with the net.
     """
     known = parts(form.flatten(0, 1))
-    xx, yy, xy = strain.flatten(0, 1).unbind(-1)
+    xx, yy, xy = (strain[:, None, :, None] * parts(form).freedom).sum(2).flatten(0, 1).unbind(-1)
     wanted = torch.stack((torch.stack((xx, xy), -1), torch.stack((xy, yy), -1)), -2)
     own: Operations = operations(*net_symmetry(known.net))
     allowed = (own.weight[..., None, None] * (own.matrix.mT @ wanted[:, None] @ own.matrix)).sum(1)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from cbedgan.gan.diffraction_generator import DiffractionGenerator
-from cbedgan.gan.form_bank import FormBank, numbers, with_symmetry_of
+from cbedgan.gan.form_bank import NUMBERS, FormBank, with_symmetry_of
 from cbedgan.gan.networks import Generator, NetworkConfig
 
 SAMPLE_AT_ONCE = 256  # stacks a forward pass
@@ -30,7 +30,7 @@ class Sampler:
     @property
     def latent_dim(self) -> int:
         """Length of z: the generator's, and the numbers that decide a form."""
-        return self.generator.latent_dim + (numbers(self.bank.forms.shape[1]) if self.bank is not None else 0)
+        return self.generator.latent_dim + (NUMBERS if self.bank is not None else 0)
 
     def condition(self, class_idx: Tensor, z: Tensor, held: Tensor | None = None) -> Tensor:
         """class_idx [B], z [B, latent_dim] -> e [B, E] with the form that z decides.

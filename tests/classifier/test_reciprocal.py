@@ -11,6 +11,7 @@ from classifier.reciprocal import (
     reduced_net,
     same_net,
     zero_layer_net,
+    zero_layer_reflections,
 )
 
 CUBIC = ([4.0] * 3, [90.0] * 3)
@@ -90,3 +91,19 @@ def test_reduction_ends_on_equally_short_vectors():
 def test_degenerate_directions_are_refused(call):
     with pytest.raises(InputError):
         call()
+
+
+def test_reflections_of_the_zero_layer_are_all_up_to_a_length():
+    lengths, angles, axis = np.array([4.0, 5.0, 6.0]), np.array([90.0, 105.0, 90.0]), np.array([1, 0, 1])
+    hkl, g = zero_layer_reflections(lengths, angles, axis, 0.9)
+    every = np.stack(np.meshgrid(*[np.arange(-9, 10)] * 3, indexing="ij"), -1).reshape(-1, 3)
+    with np.errstate(divide="ignore"):
+        short = (every @ axis == 0) & (1 / d_spacings_angstrom(every, lengths, angles) <= 0.9)
+    assert sorted(map(tuple, hkl)) == sorted(map(tuple, every[short])) and len(hkl) > 20
+    shown = hkl.any(1)
+    assert np.linalg.norm(g[shown], axis=1) == pytest.approx(1 / d_spacings_angstrom(hkl[shown], lengths, angles))
+
+
+def test_reflections_of_an_axis_and_of_its_multiple_are_the_same():
+    found = [zero_layer_reflections(*CUBIC, np.array(axis), 1.0)[0].tolist() for axis in ([1, 1, 0], [2, 2, 0])]
+    assert found[0] == found[1]

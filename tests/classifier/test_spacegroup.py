@@ -84,3 +84,22 @@ def test_class_map_refuses_what_it_does_not_know():
         sg.ClassMap((225, 62))
     with pytest.raises(InputError, match="1..230"):
         sg.ClassMap((0, 62))
+
+
+@pytest.mark.parametrize(("number", "hkl", "absent"), [
+    (62, [[0, 1, 0], [0, 2, 0], [1, 0, 0], [1, 2, 0], [0, 1, 2]], [True, False, True, True, True]),  # Pnma
+    (225, [[1, 0, 0], [1, 1, 1], [2, 0, 0]], [True, False, False]),
+    (227, [[2, 0, 0], [4, 0, 0], [2, 2, 0], [2, 4, 0]], [True, False, False, True]),
+    (144, [[0, 0, 1], [0, 0, 3]], [True, False]),
+    (1, [[1, 0, 0]], [False])])
+def test_systematic_absences_are_those_of_international_tables(number, hkl, absent):
+    assert sg.is_systematically_absent(number, hkl).tolist() == absent
+
+
+def test_rotations_are_those_of_the_point_group():
+    for number in (1, 2, 62, 166, 227):
+        found = sg.rotations(number)
+        assert found.shape == (sg.point_group_order(number), 3, 3)
+        assert len({turn.tobytes() for turn in found}) == len(found)
+        assert np.abs(np.linalg.det(found)) == pytest.approx(1)
+    assert sg.rotations(3).tolist() == [np.eye(3).tolist(), np.diag([-1.0, 1, -1]).tolist()]

@@ -9,21 +9,23 @@ import torch
 
 from cbedgan.bench.made_up import made_up_form
 from cbedgan.gan.form import COLUMNS, invariants, parts
-from cbedgan.gan.form_bank import DEFORMATIONS, FormBank, deformed, numbers, with_symmetry_of
+from cbedgan.gan.form_bank import NUMBERS, FormBank, deformed, with_symmetry_of
+from cbedgan.gan.indexed_net import FREEDOMS
 
 SQUARE, HEXAGONAL = ((1.0, 0.0), (0.0, 1.0)), ((1.0, 0.0), (-0.5, math.sqrt(3) / 2))
 RECTANGULAR, OBLIQUE = ((1.0, 0.0), (0.0, 1.3)), ((1.0, 0.0), (0.3, 1.2))
 CENTRED = ((0.5, 0.9), (0.5, -0.9))  # rhombic, g1 = (1, 0) is their sum
+FREE = ((1, 0, 0), (0, 1, 0), (0, 0, 1), (0, 0, 0), (0, 0, 0))  # every strain of the plane
 DRAWS = torch.Generator().manual_seed(0)
 
 
 def form(net, *, azimuth=0.0, share=(0.0, 0.0, 0.0, 0.0), radius=0.3, **more):
-    return made_up_form(net, radius=radius, azimuth=azimuth, share=share, **more)[None, None]
+    return made_up_form(net, radius=radius, azimuth=azimuth, share=share, **{"freedom": FREE} | more)[None, None]
 
 
 def strained(one, amount=0.05):
     """The same form [1, 1, COLUMNS] after 32 strains."""
-    return deformed(one.expand(32, 1, COLUMNS), amount * torch.randn(32, 1, DEFORMATIONS, generator=DRAWS))
+    return deformed(one.expand(32, 1, COLUMNS), amount * torch.randn(32, FREEDOMS, generator=DRAWS))
 
 
 def bank(classes):
@@ -76,14 +78,27 @@ def test_mirror_lines_turn_with_the_net_and_all_else_stays():
     assert (changed.radius == 0.3).all() and torch.equal(changed.share[3, 0], torch.tensor([0.2, 0, 0, 0.7]))
 
 
+def test_only_what_the_crystal_leaves_free_changes():
+    fixed = form(OBLIQUE, freedom=((0, 0, 0),) * FREEDOMS)
+    torch.testing.assert_close(strained(fixed), fixed.expand(32, 1, COLUMNS))
+    sheared = parts(strained(form(RECTANGULAR, freedom=((0, 0.5, 0),) + ((0, 0, 0),) * (FREEDOMS - 1)))).net[:, 0]
+    assert float(sheared[:, 1, 0].abs().max()) < 1e-6 and 0.01 < float(sheared[:, 1, 1].std()) < 0.05
+
+
+def test_patterns_of_a_stack_are_strained_together():
+    pair = torch.cat((form(RECTANGULAR), form(RECTANGULAR, freedom=[[0, -1, 0]] * FREEDOMS)), 1)
+    net = parts(deformed(pair, torch.tensor([[0.0, 0.02, 0, 0, 0]]))).net[0]
+    assert net[:, 1, 1].tolist() == pytest.approx([1.3 * 1.02, 1.3 * 0.98])
+
+
 def test_no_strain_changes_nothing():
     one = form(OBLIQUE, azimuth=0.4, share=(0.1, 0.2, 0.3, 0.4))
-    torch.testing.assert_close(deformed(one, torch.zeros(1, 1, DEFORMATIONS)), one)
+    torch.testing.assert_close(deformed(one, torch.zeros(1, FREEDOMS)), one)
 
 
 def test_equal_numbers_draw_equal_forms_whatever_stands_beside_them():
     held = bank([0, 1, 0, 1, 1])
-    normal, class_idx = torch.randn(6, numbers(1), generator=DRAWS), torch.tensor([0, 1, 1, 0, 1, 0])
+    normal, class_idx = torch.randn(6, NUMBERS, generator=DRAWS), torch.tensor([0, 1, 1, 0, 1, 0])
     drawn = held.draw(class_idx, normal, 0.05)
     assert drawn.shape == (6, 1, COLUMNS)
     torch.testing.assert_close(held.draw(class_idx[2:4], normal[2:4], 0.05), drawn[2:4])
@@ -93,7 +108,7 @@ def test_equal_numbers_draw_equal_forms_whatever_stands_beside_them():
 def test_every_stack_of_a_class_is_drawn_evenly_and_no_other():
     held = bank([2, 0, 2, 1, 2, 0, 2])
     middle = (torch.arange(400) + 0.5) / 400
-    normal = torch.zeros(400, numbers(1))
+    normal = torch.zeros(400, NUMBERS)
     normal[:, 0] = torch.special.ndtri(middle)
     for k, rows in ((0, [1, 5]), (1, [3]), (2, [0, 2, 4, 6])):
         found = torch.bincount(row_of(held.draw(torch.full((400,), k), normal, 0.0)), minlength=7)
@@ -102,14 +117,14 @@ def test_every_stack_of_a_class_is_drawn_evenly_and_no_other():
 
 
 def test_the_farthest_numbers_still_choose_a_stack_of_the_class():
-    normal = torch.zeros(2, numbers(1))
+    normal = torch.zeros(2, NUMBERS)
     normal[:, 0] = torch.tensor([-40.0, 40.0])
     assert row_of(bank([1, 0, 1, 0]).draw(torch.ones(2, dtype=torch.int64), normal, 0.0)).tolist() == [0, 2]
 
 
 @pytest.mark.parametrize("absent", [1, 5])
 def test_a_class_without_stacks_is_drawn_from_all(absent):
-    normal = torch.zeros(100, numbers(1))
+    normal = torch.zeros(100, NUMBERS)
     normal[:, 0] = torch.linspace(-3, 3, 100)
     found = row_of(bank([0, 2, 2, 4]).draw(torch.full((100,), absent), normal, 0.0))
     assert found.unique().tolist() == [0, 1, 2, 3]

@@ -1,4 +1,4 @@
-"""Glide lines found where odd reflections are dark along their middle, and only where a net can have one."""
+"""Glide lines where odd reflections are dark along their middle, or the group says so, and a net can have one."""
 
 from __future__ import annotations
 
@@ -27,9 +27,10 @@ def pattern(net, dark, *, floor=0.0):
     return found
 
 
-def glide(net, x, *, azimuth=0.0, share=(0, 0, 0, 1)):
-    return measure_glide(x[None], torch.tensor([net]), torch.tensor([RADIUS]), torch.tensor([azimuth]),
-                         torch.tensor([share], dtype=torch.float32), half_width=HALF_WIDTH)[0].tolist()
+def glide(net, x, *, azimuth=0.0, share=(0, 0, 0, 1), told=(False, False), radius=RADIUS):
+    return measure_glide(x[None], torch.tensor([net]), torch.tensor([radius]), torch.tensor([azimuth]),
+                         torch.tensor([share], dtype=torch.float32), torch.tensor([told]),
+                         half_width=HALF_WIDTH)[0].tolist()
 
 
 def along_x(h, k):
@@ -50,7 +51,7 @@ def test_odd_disks_that_are_merely_weak_are_none():
     (RECTANGULAR, (0, 0, 0, 0), 0.0), (OBLIQUE, (0, 0, 0, 1), 0.0), (RECTANGULAR, (0, 0, 0, 1), 0.6)],
     ids=["no mirror", "oblique", "a line between the vectors"])
 def test_where_no_glide_can_be_none_is_found(net, share, azimuth):
-    assert glide(net, pattern(net, along_x), share=share, azimuth=azimuth) == [0, 0]
+    assert glide(net, pattern(net, along_x), share=share, azimuth=azimuth, told=(True, True)) == [0, 0]
 
 
 def test_a_four_fold_axis_has_both_or_none():
@@ -60,5 +61,14 @@ def test_a_four_fold_axis_has_both_or_none():
     assert glide(SQUARE, both, share=(1, 0, 1, 1), azimuth=math.pi / 4) == [1, 1]
 
 
-def test_the_dark_has_no_glides():
-    assert glide(RECTANGULAR, 1e-4 * pattern(RECTANGULAR, along_x)) == [0, 0]
+def test_where_nothing_is_seen_the_space_group_decides():
+    dark, told = 1e-4 * pattern(RECTANGULAR, along_x), (True, False)
+    assert glide(RECTANGULAR, dark) == [0, 0] and glide(RECTANGULAR, dark, told=told) == [1, 0]
+    covered = pattern(RECTANGULAR, lambda h, k: False)
+    assert glide(RECTANGULAR, covered, radius=0.6, told=told) == [1, 0]  # by the next disk on the line
+
+
+def test_disks_that_are_bright_along_their_middle_are_no_glide_whatever_the_group():
+    assert glide(RECTANGULAR, pattern(RECTANGULAR, lambda h, k: False), told=(True, False)) == [0, 0]
+    assert glide(RECTANGULAR, pattern(RECTANGULAR, along_x, floor=1e-4), told=(True, False)) == [0, 0]
+    assert glide(RECTANGULAR, pattern(RECTANGULAR, along_x, floor=3e-5), told=(True, False)) == [1, 0]

@@ -11,8 +11,9 @@ from cbedgan.bench.made_up import made_up_form
 from cbedgan.boundary.margin import LatentPaths
 from cbedgan.gan.build import build_generator
 from cbedgan.gan.form import COLUMNS, parts
-from cbedgan.gan.form_bank import FormBank
+from cbedgan.gan.form_bank import NUMBERS, FormBank
 from cbedgan.gan.generator import TrainedGenerator, load_generator
+from cbedgan.gan.indexed_net import FREEDOMS
 from cbedgan.gan.networks import Discriminator, NetworkConfig
 from cbedgan.gan.sampler import Sampler
 from classifier.config import parse_config
@@ -27,7 +28,7 @@ SQUARE, RECTANGULAR, OBLIQUE = ((1.0, 0.0), (0.0, 1.0)), ((1.0, 0.0), (0.0, 1.3)
 
 
 def form(net, share):
-    return made_up_form(net, radius=0.3, share=share).expand(3, -1)
+    return made_up_form(net, radius=0.3, share=share, freedom=[[0.0, 1.0, 0.3]] * FREEDOMS).expand(3, -1)
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def latents(trained, n, seed=0):
 
 
 def test_z_holds_the_generators_latent_and_the_numbers_of_a_form(trained):
-    assert trained.latent_dim == 8 + 1 + 3 * 3
+    assert trained.latent_dim == 8 + NUMBERS
     z = latents(trained, 2)
     other = torch.cat((z[:, :8], -z[:, 8:]), 1)
     e, changed = (trained.condition(torch.ones(2, dtype=torch.int64), latent) for latent in (z, other))
@@ -123,7 +124,8 @@ FORGED = {
     "flat": lambda forms, class_idx: (torch.zeros(4, 3, COLUMNS), class_idx),
     "row": lambda forms, class_idx: (forms * torch.tensor([1, 1, 0, 0] + [1] * (COLUMNS - 4)), class_idx),
     "wide": lambda forms, class_idx: (forms * torch.tensor([1] * 4 + [1e9] + [1] * (COLUMNS - 5)), class_idx),
-    "share": lambda forms, class_idx: (forms - 2.0 * (torch.arange(COLUMNS) == COLUMNS - 1), class_idx),
+    "share": lambda forms, class_idx: (forms - 2.0 * (torch.arange(COLUMNS) == 17), class_idx),
+    "freedom": lambda forms, class_idx: (forms + 2.0 * (torch.arange(COLUMNS) == COLUMNS - 1), class_idx),
     "glide": lambda forms, class_idx: (forms + 0.5 * (torch.arange(COLUMNS) == 9), class_idx),
     "no bright part": lambda forms, class_idx: (forms * (torch.arange(COLUMNS) != 11), class_idx),
     "curvature": lambda forms, class_idx: (forms + 99.0 * (torch.arange(COLUMNS) == 6), class_idx),
