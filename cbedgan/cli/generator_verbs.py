@@ -45,14 +45,17 @@ def sample(generator: Annotated[Path, typer.Option(help="generator.safetensors."
 
 @app.command()
 def assess(config: Config, generator: Generator, stacks: Stacks, split: Split, out: Folder,
-           classifier: Annotated[Path | None, typer.Option(help="Its features judge the fidelity.")] = None) -> None:
+           classifier: Annotated[Path | None, typer.Option(help="Its features judge the fidelity.")] = None,
+           judge: Annotated[Path | None, typer.Option(help="How train-clf trains judges that have not seen the real "
+                                                      "stacks.")] = None) -> None:
     """Measure how good a generator is, each figure beside that of real stacks: fidelity.json and a page."""
     from cbedgan.fidelity.assess import AssessConfig
     from cbedgan.fidelity.assess import assess as stage
     from classifier.config import load_config
+    from classifier.train import TrainClassifierConfig
 
     wrote(stage(load_config(config, AssessConfig), generator=generator, stacks=stacks, split=split, out=out,
-                classifier=classifier))
+                classifier=classifier, judge=None if judge is None else load_config(judge, TrainClassifierConfig)))
 
 
 @app.command()

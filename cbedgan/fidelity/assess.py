@@ -13,16 +13,17 @@ from torch import Tensor
 from cbedgan.fidelity.features import Features, judge_features, random_features
 from cbedgan.fidelity.measure import Effort, measure
 from cbedgan.fidelity.report import write_report
+from cbedgan.fidelity.unseen import train_judges
 from cbedgan.gan.generator import TrainedGenerator, load_generator
 from cbedgan.gan.latents import latents, z_seeds
-from classifier.config import Config
+from classifier.config import Config, digest
 from classifier.dataset import StackSet, load_stack_set, load_training_set
 from classifier.intensity import IntensityConfig, IntensityTransform
 from classifier.predict import load_classifier
 from classifier.run import Run
 from classifier.split import load_split
 from classifier.stackfile import StackFile
-from classifier.train import reproducible
+from classifier.train import TrainClassifierConfig, reproducible
 
 
 class AssessConfig(Config):
@@ -45,11 +46,11 @@ class AssessConfig(Config):
 
 
 def assess(config: AssessConfig, *, generator: Path, stacks: Path, split: Path, out: Path,
-           classifier: Path | None = None) -> Path:
+           classifier: Path | None = None, judge: TrainClassifierConfig | None = None) -> Path:
     """Measure a generator and write out/fidelity.json, report.html and a picture a group; return the page's path.
 
     classifier: one of the same split, whose features the stacks are compared by; without it random weights give them.
-    A finished folder is left as it is.
+    judge: how to train judges that have not seen the real stacks, see `unseen`. A finished folder is left as it is.
     """
     with StackFile(stacks) as file:
         held = load_split(split, stack_digest=file.digest)
@@ -57,6 +58,8 @@ def assess(config: AssessConfig, *, generator: Path, stacks: Path, split: Path, 
     inputs = {"stacks": held.stack_digest, "split": held.digest, "generator": trained.digest}
     if classifier is not None:
         inputs["classifier"] = load_classifier(classifier, split_digest=held.digest).digest
+    if judge is not None:
+        inputs["judge"] = digest(judge)
     run = Run.open(out, stage="assess", config=config, inputs=inputs)
     if run.result is None:
         with reproducible(config.threads):
@@ -65,10 +68,13 @@ def assess(config: AssessConfig, *, generator: Path, stacks: Path, split: Path, 
             known, held_out = (_load(seen, stacks, held.parts[part]) for part in ("train", config.held_out))
             features = (random_features(*known.x.shape[1:3]) if classifier is None else
                         judge_features(classifier, held.digest, seen.frame, scale))
+            judges = () if judge is None else train_judges(
+                judge, stacks=stacks, split=split, stack_digest=held.stack_digest, out=Path(out) / "judges",
+                frame=seen.frame, transform=scale, seed=config.seed)
             found = measure(known, seen.class_map, scale, seen.frame, generate if scale is trained.intensity else
                             lambda class_idx: scale.normalise(trained.intensity.denormalise(generate(class_idx))),
                             features, Effort(config.stacks, config.least_of_group, config.network_epochs,
-                                             config.disk_patterns), seed=config.seed, held_out=held_out)
+                                             config.disk_patterns), seed=config.seed, held_out=held_out, judges=judges)
             content = {"features": "random" if classifier is None else "classifier", "held_out_part": config.held_out,
                        **found.figures}
             write_report(content, found, seen, run, sheet_stacks=config.sheet_stacks, suspicious=config.suspicious)

@@ -22,9 +22,14 @@ def summary(figures: dict[str, Any]) -> list[dict[str, Any]]:
     realness = figures.get("realness", {})
     found = realness.get("views", {}).get(realness.get("view"), {}).get("real") or {}
     collapsed = len(figures["spread"]["alarm"]) if figures["spread"]["ratio"] else None
+    unseen = figures.get("unseen", {}).get("shots", {}).get("many")
+    rows = [] if unseen is None else [
+        _row("the same by judges that have not seen the real stacks", unseen["generated"]["kid"],
+             unseen["real"]["kid_high"], at_most=KID_FLOORS * unseen["real"]["kid_high"])]
     return [
         _row("KID of groups with many materials", many["generated"].get("kid"), floor,
              at_most=None if floor is None else KID_FLOORS * floor),
+        *rows,
         _row("coverage of groups with few materials", few["generated"].get("coverage"), few["real"].get("coverage"),
              at_least=LEAST_COVERAGE),
         _row("real against synthetic, AUC", realness.get("estimate"), found.get("estimate"), at_most=LARGEST_AUC),

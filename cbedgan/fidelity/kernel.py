@@ -49,6 +49,16 @@ def kid(f: Tensor, unit: np.ndarray, reference: Tensor, reference_unit: np.ndarr
     every class alike often, and leaving out what lies within a pair, also across the sets (eq. 4 of Gretton et al.
     2012, JMLR 13, 723), leaves every mean the same share of pairs of one class. The interval resamples pairs.
     """
+    values = kid_values(f, unit, reference, reference_unit, replicates=replicates, seed=seed)
+    if values is None:
+        return None
+    low, high = interval(values[1:]) if replicates else (np.nan, np.nan)
+    return {"estimate": float(values[0]), "low": float(low), "high": float(high)}
+
+
+def kid_values(f: Tensor, unit: np.ndarray, reference: Tensor, reference_unit: np.ndarray, *, replicates: int,
+               seed: int) -> np.ndarray | None:
+    """The KID and, behind it, that of each replicate of `kid`'s interval: float64 [1 + replicates]."""
     if len(np.unique(unit)) < 2:
         return None
     kernels = [UnitKernel.between(*first, *second) for first, second in
@@ -56,9 +66,7 @@ def kid(f: Tensor, unit: np.ndarray, reference: Tensor, reference_unit: np.ndarr
     count = len(kernels[0].rows)
     drawn = np.random.default_rng([seed, 2]).multinomial(count, np.full(count, 1 / count), size=replicates)
     own, theirs, mixed = (kernel.apart(np.concatenate([np.ones((1, count)), drawn])) for kernel in kernels)
-    values = own + theirs - 2 * mixed
-    low, high = interval(values[1:]) if replicates else (np.nan, np.nan)
-    return {"estimate": float(values[0]), "low": float(low), "high": float(high)}
+    return own + theirs - 2 * mixed
 
 
 def kid_floor(f: Tensor, unit: np.ndarray, halvings: Halvings) -> dict[str, float] | None:
@@ -66,6 +74,12 @@ def kid_floor(f: Tensor, unit: np.ndarray, halvings: Halvings) -> dict[str, floa
 
     The mean is about zero, as the KID is unbiased; what real halves of this size show by chance is the percentile.
     """
+    values = floor_values(f, unit, halvings)
+    return None if values is None else {"mean": float(values.mean()), "high": float(np.quantile(values, 0.95))}
+
+
+def floor_values(f: Tensor, unit: np.ndarray, halvings: Halvings) -> np.ndarray | None:
+    """The KID of each halving of `kid_floor`, float64 [H]."""
     if halvings.reference.shape[1] < 2:
         return None
     kernel = UnitKernel.between(f, unit, f, unit)
@@ -76,7 +90,7 @@ def kid_floor(f: Tensor, unit: np.ndarray, halvings: Halvings) -> dict[str, floa
         total = ((first @ kernel.sums) * second).sum(1) - kernel.sums[one, other].sum(1)
         pairs = (first @ kernel.rows) * (second @ kernel.rows) - (kernel.rows[one] * kernel.rows[other]).sum(1)
         values += weight * total / pairs
-    return {"mean": float(values.mean()), "high": float(np.quantile(values, 0.95))}
+    return values
 
 
 def _times(half: np.ndarray, units: int) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,6 +23,7 @@ from cbedgan.fidelity.measured import Measured
 from cbedgan.fidelity.memorisation import Neighbours, Training
 from cbedgan.fidelity.realness import convolutional, largest_auc, logistic, pixel_vectors
 from cbedgan.fidelity.symmetry import shown_symmetries, symmetry_figures
+from cbedgan.fidelity.unseen import Judge, unseen_kid
 from classifier.dataset import Frame, StackSet
 from classifier.intensity import IntensityTransform
 from classifier.metrics import SHOT_CLASSES, materials_per_class, shot_class
@@ -58,12 +59,12 @@ class Assessment:
 
 def measure(samples: StackSet, class_map: ClassMap, transform: IntensityTransform, frame: Frame,
             generate: Callable[[Tensor], Tensor], features: Features, effort: Effort, *, seed: int,
-            held_out: StackSet | None = None) -> Assessment:
+            held_out: StackSet | None = None, judges: Sequence[Judge] = ()) -> Assessment:
     """Compare generated stacks with the train part `samples`, "generated" and "real" (the floor) side by side.
 
     generate: class_idx [M] -> x [M, C, *spatial]; features: x -> [M, F]. The real stacks are halved by material; one
     half, and generated stacks of the same classes, are compared with the other half by the same functions. held_out:
-    real stacks of no material of the train part, for what has to be judged on such.
+    real stacks of no material of the train part, for what has to be judged on such; judges: see unseen_kid.
     """
     rows = sample_rows(samples.class_idx.cpu().numpy(), effort.stacks, seed)
     chosen = torch.from_numpy(rows)
@@ -97,6 +98,8 @@ def measure(samples: StackSet, class_map: ClassMap, transform: IntensityTransfor
         figures["disks"] = _disks(real, paired, transform, frame, effort, seed)
     if held_out is not None and len(held_out):
         figures |= _held_out(real, paired, held_out, training, shot, seed, features, transform)
+    if judges:
+        figures["unseen"] = unseen_kid(real, paired, samples.sample_id[rows], judges, shot, seed)
     figures["summary"] = summary(figures)
     return Assessment(figures, real, made, neighbours, training.nearness(neighbours))
 

@@ -16,6 +16,7 @@ from classifier.config import load_config
 from classifier.dataset import load_stack_set
 from classifier.errors import InputError
 from classifier.split import load_split
+from classifier.train import TrainClassifierConfig
 
 CONFIG = AssessConfig(seed=0, threads=1, stacks=64, least_of_group=4, network_epochs=0, disk_patterns=4,
                       held_out="validation", sheet_stacks=2, suspicious=3)
@@ -57,6 +58,21 @@ def test_it_writes_figures_a_page_and_pictures_and_a_second_call_leaves_them(tin
     assert assess(config, **arguments) == page and page.stat().st_mtime_ns == stamp
     with pytest.raises(InputError, match="config_digest"):
         assess(config.model_copy(update={"seed": 1}), **arguments)
+
+
+def test_judges_that_have_not_seen_the_real_stacks_say_so_too(tiny_networks, tmp_path):
+    arguments = {"generator": tiny_networks.generator, "stacks": tiny_networks.stacks, "split": tiny_networks.split,
+                 "out": tmp_path / "out"}
+    judge = TrainClassifierConfig.model_validate(json.loads(
+        tiny_networks.classifier.with_name("run.json").read_text())["config"] | {"images": 64})
+    page = assess(CONFIG, **arguments, judge=judge)
+    found = json.loads((tmp_path / "out/fidelity.json").read_text())
+    trained, samples = real_stacks(tiny_networks)
+    assert found["unseen"]["samples"] == len(samples)  # each is unseen by one of the two
+    assert found["unseen"]["generated"].keys() == {"kid", "kid_interval"} and found["unseen"]["shots"].keys() == {"few"}
+    assert "By judges that have not seen" in page.read_text()
+    with pytest.raises(InputError, match="judge"):
+        assess(CONFIG, **arguments, judge=judge.model_copy(update={"seed": 7}))
 
 
 def test_two_runs_write_the_same_figures(tiny_networks, tmp_path):
@@ -127,6 +143,9 @@ def test_the_bars_are_those_of_the_project():
                             "views": {"pixels": {"real": {"estimate": 0.5}}}},
                "spread": {"ratio": {"225": 0.9}, "alarm": [], "alarm_real": []}, "copies": {"share": 0.02}}
     assert [row["met"] for row in summary(figures)] == [True, False, False, True, True, False]
+    unseen = {"shots": {"many": {"generated": {"kid": 0.05}, "real": {"kid_high": 0.02}}}}
+    met = [row["met"] for row in summary(figures | {"unseen": unseen})]
+    assert met == [True, False, False, False, True, True, False]
     assert [row["real"] for row in summary(figures)] == [0.01, 0.9, 0.5, 1.0, 0, None]
     nothing = {"shots": {}, "generated": {}, "real": {}, "copies": {},
                "spread": {"ratio": {}, "alarm": [], "alarm_real": []}}
