@@ -75,8 +75,9 @@ class DiffractionGenerator(nn.Module):
             place = self.place.bias.reshape(patterns, self.scatterers, 2)
             place.uniform_()
             place[:, : len(SPECIAL)] = torch.tensor(SPECIAL)[: self.scatterers]
-        self.scatterer = nn.Linear(w, patterns * self.scatterers * 4)  # height, amount, screening, damping
-        self.crystal = nn.Linear(w, patterns * (4 + 2 * SHARES))  # see _drawn
+        self.height = nn.Linear(w, patterns * self.scatterers)  # along the beam
+        self.kind = nn.Linear(w, self.scatterers * 3 + 3)  # amount, screening, damping; see _drawn
+        self.crystal = nn.Linear(w, patterns * (1 + 2 * SHARES))  # see _drawn
         self.absorption = nn.Parameter(torch.zeros(()))
         self.register_buffer("usual_parity", torch.tensor(PARITY), persistent=False)
         self.register_buffer("half_turn", torch.arange(SHARES) == HALF_TURN, persistent=False)
@@ -86,10 +87,13 @@ class DiffractionGenerator(nn.Module):
 
     @torch.no_grad()
     def fit(self, x: Tensor, form: Tensor | None) -> None:
-        """Begin with as much light as training stacks x [N, C, S, S] of forms [N, C, COLUMNS] hold on average."""
+        """Begin with usual values and the mean light of training stacks x [N, C, S, S] of forms [N, C, COLUMNS]."""
         some = slice(None, None, -(-len(x) // FITTED))
         z = torch.randn(len(x[some]), self.latent_dim, generator=torch.Generator().manual_seed(0))
-        drawn = self(z, torch.arange(len(z)) % self.classes, form[some])
+        w = self.mapping(z, self.embed(torch.arange(len(z)) % self.classes, form[some]))
+        for layer in (self.kind, self.crystal):  # which begin at the usual values, wherever chance has put them
+            layer.bias -= layer(self._apart(w)[0]).mean(0)
+        drawn = self.synthesise(w)
         mine, theirs = (self.intensity.denormalise(stacks).sum((2, 3)).clamp(min=TINY).log().mean()
                         for stacks in (drawn, x[some]))
         self.gain += theirs - mine
@@ -147,16 +151,18 @@ class DiffractionGenerator(nn.Module):
         The potential [LAYERS, count + 1], curvature [N], brightness [N], weakness [N], and how much of each of the
         potential's points is weak, [count + 1].
         """
-        single, parity, exponent = self.crystal(w).unflatten(1, (self.sample_shape[0], -1)).flatten(0, 1).split(
-            (4, SHARES, SHARES), 1)
-        curvature, brightness, weakness, strength = single.unbind(1)
-        height, amount, screening, damping = self.scatterer(w).reshape(-1, self.scatterers, 4).unbind(2)
+        weakness, parity, exponent = self.crystal(w).unflatten(1, (self.sample_shape[0], -1)).flatten(0, 1).split(
+            (1, SHARES, SHARES), 1)
+        kind = self.kind(w).repeat_interleave(self.sample_shape[0], 0)  # one crystal, whichever way it is looked at
+        curvature, brightness, strength = kind[:, :3].unbind(1)
+        amount, screening, damping = kind[:, 3:].reshape(-1, self.scatterers, 3).unbind(2)
         amount = _limited(amount).exp()
         g1 = form.g1.exp()[:, None]  # 1/Angstrom
         cell = 1 / (torch.linalg.det(form.net).abs()[:, None] * g1.square())
         plate = form.curvature.exp()[:, None] / g1.square() / PLATE * (CELL / cell).sqrt()
         amount = amount * torch.rsqrt(amount.square().sum(1, keepdim=True)) * plate * _around(AMOUNT, strength)[:, None]
-        scatterers = Scatterers(self.place(w).reshape(-1, self.scatterers, 2), height, amount,
+        scatterers = Scatterers(self.place(w).reshape(-1, self.scatterers, 2),
+                                self.height(w).reshape(-1, self.scatterers), amount,
                                 SCREENING / g1 * _around(SCREENS, screening),
                                 DAMPING * g1.square() * _around(DAMPS, damping))
         left = residue(form.share[:, HALF_TURN])
@@ -164,7 +170,7 @@ class DiffractionGenerator(nn.Module):
         power = form.share.clamp(min=LEAST_SHARE) ** _around(EXPONENT, exponent)
         share = torch.where(self.half_turn, residue(missing)[:, None], torch.where(form.share > 0, power, 0))
         weight = operations(form.azimuth, share).weight
-        weakness = form.weakness + _limited(weakness) * WEAKNESS
+        weakness = form.weakness + _limited(weakness[:, 0]) * WEAKNESS
         parity = beam_parities(form.share, (parity + self.usual_parity).tanh())
         potential = structure_factors(scatterers, layout.points, weight, parity, weakness.exp(),
                                       LAYERING * (left - missing))

@@ -10,7 +10,7 @@ import torch
 from cbedgan.bench.made_up import made_up_form
 from cbedgan.gan.build import build_generator
 from cbedgan.gan.diffraction_generator import DiffractionGenerator
-from cbedgan.gan.form import COLUMNS, FLOOR
+from cbedgan.gan.form import COLUMNS, FLOOR, parts
 from cbedgan.gan.networks import Generator, NetworkConfig
 from cbedgan.gan.pattern_symmetry import half_turn_difference, residue, turned
 from classifier.config import parse_config
@@ -186,6 +186,27 @@ def test_it_begins_with_as_much_light_as_training_patterns_hold(network):
         made.fit(SCALE.normalise(unit * held), forms)
         light = torch.cat([shine(made, *forms[:2, None], z=z).sum((2, 3)) for z in range(8)])
         assert float(light.log().mean()) == pytest.approx(math.log(unit / 2), abs=0.2)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_it_begins_with_usual_values_wherever_chance_puts_the_weights(network, seed):
+    torch.manual_seed(seed)
+    made = build_generator((3, SIZE, SIZE), network, CLASSES, view=VIEW, intensity=SCALE).requires_grad_(False)
+    forms = form(OBLIQUE).expand(64, -1, -1)
+    made.fit(torch.rand(64, 3, SIZE, SIZE), forms)
+    z, class_idx = torch.randn(300, made.latent_dim), torch.arange(300) % 3
+    w = made.mapping(z, made.embed(class_idx, forms[:1].expand(300, -1, -1)))[:, : made.mapping_dim]
+    for layer in (made.kind, made.crystal):
+        drawn = layer(w)
+        assert (drawn.mean(0).abs() < 0.35 * drawn.std(0) + 1e-3).all()
+
+
+def test_patterns_of_a_stack_show_one_crystal(generator):
+    known = parts(form(OBLIQUE)[0])
+    w = torch.randn(1, generator.mapping_dim)
+    _, curvature, brightness, _, _ = generator._drawn(w, known, generator.layout(form(OBLIQUE)))
+    assert curvature.shape == brightness.shape == (3,)
+    assert len(curvature.unique()) == len(brightness.unique()) == 1
 
 
 def test_stacks_without_light_still_give_finite_statistics(network):
