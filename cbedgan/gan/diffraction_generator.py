@@ -32,6 +32,7 @@ SCREENING = 0.75  # 1/Angstrom, at which half of an atom's scattering is left
 DAMPING = 0.125  # Angstrom^2: a Debye-Waller factor of 0.5 Angstrom^2
 ABSORPTION = 0.06  # largest imaginary part of the potential, of the real one
 PLATE = 11.0  # Angstrom^2, wavelength * thickness at which AMOUNT is meant: 300 Angstrom at 100 kV
+CURVED = 1.22  # excitation errors over what energy, thickness and |g1| say, at which disks vary as real ones do
 CELL = 28.0  # Angstrom^2, area of the net's cell at which it is meant: in larger ones more atoms add up at random
 FITTED = 96  # training stacks whose light is compared with that of the untrained generator
 TINY = 1e-12
@@ -39,8 +40,7 @@ FAINTEST = 1e-4  # of the light of bright disks: weaker ones are not made bright
 LEAST_SHARE = 1e-3  # below which a share's power would have no gradient
 
 # Logarithms: usual values and standard deviations, before training.
-AMOUNT, SCREENS, DAMPS = (0.5, 0.8), (0.0, 0.4), (0.0, 0.5)
-CURVATURE, BRIGHTNESS, EXPONENT = (0.2, 0.2), (0.0, 0.15), (-3.0, 0.8)
+AMOUNT, SCREENS, DAMPS, EXPONENT = (0.5, 0.8), (0.0, 0.4), (0.0, 0.5), (-3.0, 0.8)
 LAYERING = 5.0  # of layers, for each of the relative difference under a half turn: about what brings it about
 BROKEN, BLURRED = 0.12, 0.03  # this difference from which half turns are missing in projection too, and its width
 AMPLIFIED = 10.0  # largest factor of what a half turn changes
@@ -76,7 +76,7 @@ class DiffractionGenerator(nn.Module):
             place.uniform_()
             place[:, : len(SPECIAL)] = torch.tensor(SPECIAL)[: self.scatterers]
         self.height = nn.Linear(w, patterns * self.scatterers)  # along the beam
-        self.kind = nn.Linear(w, self.scatterers * 3 + 3)  # amount, screening, damping; see _drawn
+        self.kind = nn.Linear(w, 1 + self.scatterers * 3)  # strength; amount, screening, damping
         self.crystal = nn.Linear(w, patterns * (1 + 2 * SHARES))  # see _drawn
         self.absorption = nn.Parameter(torch.zeros(()))
         self.register_buffer("usual_parity", torch.tensor(PARITY), persistent=False)
@@ -121,9 +121,9 @@ class DiffractionGenerator(nn.Module):
         if layout is None:
             layout = self.layout(form).to(w.device)
         known = parts(form.flatten(0, 1))
-        potential, curvature, brightness, weakness, weak = self._drawn(self._apart(w)[0], known, layout)
+        potential, weakness, weak = self._drawn(self._apart(w)[0], known, layout)
         potential = potential * (1 + 1j * ABSORPTION * self.absorption.sigmoid())
-        tables = []
+        curvature, tables = CURVED * known.curvature.exp(), []
         for beams in layout.groups:
             own = beams.pattern
             light = beam_intensities(potential[:, beams.point], beams.g, curvature[own],
@@ -135,7 +135,7 @@ class DiffractionGenerator(nn.Module):
         patterns = light.new_zeros(len(w) * math.prod(self.sample_shape)).index_add(
             0, layout.pixel_place, layout.pixel_cover * light).reshape(-1, *self.sample_shape[1:])
         aperture = math.pi * (layout.radius * self.sample_shape[-1] / (2 * self.half_width)).square()  # in pixels
-        patterns = patterns * (self.gain.exp() * _around(BRIGHTNESS, brightness) / aperture)[:, None, None]
+        patterns = patterns * (self.gain.exp() / aperture)[:, None, None]
         right, left = (table.reshape(-1, len(self.aperture))[layout.g1_rows] @ self.passing).unbind(1)
         patterns = torch.where((left * (1 - EQUAL_INTENSITY) > right)[:, None, None], patterns.flip(1, 2), patterns)
         patterns = _with_half_turn(patterns, residue(known.share[:, HALF_TURN]))
@@ -146,21 +146,20 @@ class DiffractionGenerator(nn.Module):
         return self.synthesise(self.mapping(z, self.embed(class_idx, form)))
 
     def _drawn(self, w: Tensor, form: Parts, layout: DiskLayout) -> tuple[Tensor, ...]:
-        """What N = B * C patterns are computed from.
+        """What N = B * C patterns are computed from, besides what the form knows.
 
-        The potential [LAYERS, count + 1], curvature [N], brightness [N], weakness [N], and how much of each of the
-        potential's points is weak, [count + 1].
+        The potential [LAYERS, count + 1], weakness [N], and how much of each of the potential's points is weak,
+        [count + 1].
         """
         weakness, parity, exponent = self.crystal(w).unflatten(1, (self.sample_shape[0], -1)).flatten(0, 1).split(
             (1, SHARES, SHARES), 1)
         kind = self.kind(w).repeat_interleave(self.sample_shape[0], 0)  # one crystal, whichever way it is looked at
-        curvature, brightness, strength = kind[:, :3].unbind(1)
-        amount, screening, damping = kind[:, 3:].reshape(-1, self.scatterers, 3).unbind(2)
+        amount, screening, damping = kind[:, 1:].reshape(-1, self.scatterers, 3).unbind(2)
         amount = _limited(amount).exp()
         g1 = form.g1.exp()[:, None]  # 1/Angstrom
         cell = 1 / (torch.linalg.det(form.net).abs()[:, None] * g1.square())
         plate = form.curvature.exp()[:, None] / g1.square() / PLATE * (CELL / cell).sqrt()
-        amount = amount * torch.rsqrt(amount.square().sum(1, keepdim=True)) * plate * _around(AMOUNT, strength)[:, None]
+        amount = amount * torch.rsqrt(amount.square().sum(1, keepdim=True)) * plate * _around(AMOUNT, kind[:, :1])
         scatterers = Scatterers(self.place(w).reshape(-1, self.scatterers, 2),
                                 self.height(w).reshape(-1, self.scatterers), amount,
                                 SCREENING / g1 * _around(SCREENS, screening),
@@ -174,8 +173,7 @@ class DiffractionGenerator(nn.Module):
         parity = beam_parities(form.share, (parity + self.usual_parity).tanh())
         potential = structure_factors(scatterers, layout.points, weight, parity, weakness.exp(),
                                       LAYERING * (left - missing))
-        curvature = form.curvature.exp() * _around(CURVATURE, curvature)
-        return potential, curvature, brightness, weakness, layout.points.weak_share(weight)
+        return potential, weakness, layout.points.weak_share(weight)
 
     def _dimmed(self, table: Tensor, beams: Beams, weak: Tensor, weakness: Tensor) -> Tensor:
         """Intensities [n, M, K] of a group's beams, those of weak ones brought to what the form says."""

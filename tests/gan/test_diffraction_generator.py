@@ -10,7 +10,7 @@ import torch
 from cbedgan.bench.made_up import made_up_form
 from cbedgan.gan.build import build_generator
 from cbedgan.gan.diffraction_generator import DiffractionGenerator
-from cbedgan.gan.form import COLUMNS, FLOOR, parts
+from cbedgan.gan.form import COLUMNS, FLOOR
 from cbedgan.gan.networks import Generator, NetworkConfig
 from cbedgan.gan.pattern_symmetry import half_turn_difference, residue, turned
 from classifier.config import parse_config
@@ -199,14 +199,6 @@ def test_it_begins_with_usual_values_wherever_chance_puts_the_weights(network, s
     for layer in (made.kind, made.crystal):
         drawn = layer(w)
         assert (drawn.mean(0).abs() < 0.35 * drawn.std(0) + 1e-3).all()
-
-
-def test_patterns_of_a_stack_show_one_crystal(generator):
-    known = parts(form(OBLIQUE)[0])
-    w = torch.randn(1, generator.mapping_dim)
-    _, curvature, brightness, _, _ = generator._drawn(w, known, generator.layout(form(OBLIQUE)))
-    assert curvature.shape == brightness.shape == (3,)
-    assert len(curvature.unique()) == len(brightness.unique()) == 1
 
 
 def test_stacks_without_light_still_give_finite_statistics(network):
