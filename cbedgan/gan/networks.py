@@ -35,7 +35,7 @@ class DiffractionConfig(Config):
     """A generator that draws crystals: scatterers in the cell of each pattern, slices that its plate is cut into, and
     nodes across the aperture at which beams are computed, about one a pixel of a disk.
 
-    strain: standard deviation of the deformation, as far as a net's symmetry allows it, of forms drawn at generation.
+    strain: standard deviation of each strain that a cell's crystal system leaves free, of forms drawn at generation.
     """
 
     scatterers: Annotated[int, Field(ge=1, le=256)]
