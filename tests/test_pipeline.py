@@ -39,7 +39,8 @@ TINY: dict[str, dict[str, Any]] = {
     "split": {"validation_fraction": 0.25, "minimum_materials": 4},
     "train_clf": CLASSIFIER,
     "train_gan": {
-        "threads": 1, "images": 2048, "batch": 16, "report_every_images": 1024, "checkpoint_every_images": 1024,
+        "threads": 1, "images": 2048, "batch": 16, "generator_rate": 1.0, "report_every_images": 1024,
+        "checkpoint_every_images": 1024,
         "ema_half_life_images": 128, "view": VIEW, "augment": STILL, "fidelity_samples": 16, "sheet_samples": 1,
         "network": {"latent_dim": 8, "mapping_dim": 16, "mapping_layers": 1, "embedding_dim": 8,
                     "generator_widths": [16, 16], "discriminator_widths": [16, 16], "templates": 8}},
