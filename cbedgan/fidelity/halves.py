@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+HALVINGS = 200  # from which what real halves show by chance is told
+
 
 @dataclass(frozen=True, eq=False)
 class Halvings:

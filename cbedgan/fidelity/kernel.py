@@ -50,9 +50,12 @@ def kid(f: Tensor, unit: np.ndarray, reference: Tensor, reference_unit: np.ndarr
     2012, JMLR 13, 723), leaves every mean the same share of pairs of one class. The interval resamples pairs.
     """
     values = kid_values(f, unit, reference, reference_unit, replicates=replicates, seed=seed)
-    if values is None:
-        return None
-    low, high = interval(values[1:]) if replicates else (np.nan, np.nan)
+    return None if values is None else with_interval(values)
+
+
+def with_interval(values: np.ndarray) -> dict[str, float]:
+    """Estimate and 95 % interval of `kid_values` [1 + R], or of their mean over judges; NaN without replicates."""
+    low, high = interval(values[1:]) if len(values) > 1 else (np.nan, np.nan)
     return {"estimate": float(values[0]), "low": float(low), "high": float(high)}
 
 
@@ -75,7 +78,12 @@ def kid_floor(f: Tensor, unit: np.ndarray, halvings: Halvings) -> dict[str, floa
     The mean is about zero, as the KID is unbiased; what real halves of this size show by chance is the percentile.
     """
     values = floor_values(f, unit, halvings)
-    return None if values is None else {"mean": float(values.mean()), "high": float(np.quantile(values, 0.95))}
+    return None if values is None else chance(values)
+
+
+def chance(values: np.ndarray) -> dict[str, float]:
+    """Mean and 95th percentile of `floor_values` [H], or of their mean over judges."""
+    return {"mean": float(values.mean()), "high": float(np.quantile(values, 0.95))}
 
 
 def floor_values(f: Tensor, unit: np.ndarray, halvings: Halvings) -> np.ndarray | None:

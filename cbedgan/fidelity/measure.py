@@ -18,7 +18,7 @@ from cbedgan.fidelity.comparison import distances, floor_of_kid, pooled
 from cbedgan.fidelity.coverage import Balls
 from cbedgan.fidelity.disks import disk_figures
 from cbedgan.fidelity.features import Features
-from cbedgan.fidelity.halves import Halvings, sample_rows
+from cbedgan.fidelity.halves import HALVINGS, Halvings, sample_rows
 from cbedgan.fidelity.measured import Measured
 from cbedgan.fidelity.memorisation import Neighbours, Training
 from cbedgan.fidelity.realness import convolutional, largest_auc, logistic, pixel_vectors
@@ -29,7 +29,6 @@ from classifier.intensity import IntensityTransform
 from classifier.metrics import SHOT_CLASSES, materials_per_class, shot_class
 from classifier.spacegroup import ClassMap
 
-HALVINGS = 200
 WILD = 2.0  # times the largest |x| of real stacks: what a generator draws beyond counts as this
 
 

@@ -12,20 +12,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from cbedgan.fidelity.comparison import REPLICATES
 from cbedgan.fidelity.features import Features, judge_features
-from cbedgan.fidelity.halves import Halvings
-from cbedgan.fidelity.kernel import floor_values, kid_values
+from cbedgan.fidelity.halves import HALVINGS, Halvings
+from cbedgan.fidelity.kernel import chance, floor_values, kid_values, with_interval
 from cbedgan.fidelity.measured import Measured
 from classifier.dataset import Frame
 from classifier.folds import FoldsConfig, folds
 from classifier.intensity import IntensityTransform
-from classifier.metrics import SHOT_CLASSES, interval
+from classifier.metrics import SHOT_CLASSES
 from classifier.split import load_split
 from classifier.train import TrainClassifierConfig, train_classifier
 
 JUDGES = 2
-HALVINGS, REPLICATES = 200, 400
 
 
 class Judge(NamedTuple):
@@ -58,28 +59,44 @@ def unseen_kid(real: Measured, made: Measured, sample_ids: np.ndarray, judges: S
     Of all groups, and in "shots" of each shot group, shot str [K]; means over the judges, with intervals over
     materials. Empty where a judge has too few real stacks.
     """
-    kinds = shot[real.class_idx.numpy()]
-    found = _compared(real, made, [np.isin(sample_ids, judge.unseen) for judge in judges], judges, seed)
-    shots = {name: _compared(real, made, [np.isin(sample_ids, judge.unseen) & (kinds == name) for judge in judges],
-                             judges, seed) for name in SHOT_CLASSES}
+    compared = [_Compared.by(judge, real, made, sample_ids) for judge in judges]
+    found = _figures(compared, seed)
+    shots = {name: _figures([one.take(shot[one.class_idx] == name) for one in compared], seed)
+             for name in SHOT_CLASSES}
     return found and found | {"shots": {name: figures for name, figures in shots.items() if figures}}
 
 
-def _compared(real: Measured, made: Measured, shares: Sequence[np.ndarray], judges: Sequence[Judge], seed: int
-              ) -> dict[str, Any]:
+class _Compared(NamedTuple):
+    """What one judge compares: class_idx and material int64 [N], features of real and of made stacks [N, F]."""
+
+    class_idx: np.ndarray
+    unit: np.ndarray
+    real: Tensor
+    made: Tensor
+
+    @classmethod
+    def by(cls, judge: Judge, real: Measured, made: Measured, sample_ids: np.ndarray) -> _Compared:
+        unseen = np.isin(sample_ids, judge.unseen)
+        rows = torch.from_numpy(np.flatnonzero(unseen))
+        return cls(real.class_idx[rows].numpy(), real.unit[unseen], judge.features(real.x[rows]),
+                   judge.features(made.x[rows]))
+
+    def take(self, rows: np.ndarray) -> _Compared:
+        return _Compared(*(values[rows] for values in self))
+
+
+def _figures(compared: Sequence[_Compared], seed: int) -> dict[str, Any]:
     distances, floors = [], []
-    for number, (judge, share) in enumerate(zip(judges, shares, strict=True)):
-        rows = torch.from_numpy(np.flatnonzero(share))
-        unit = np.unique(real.unit[share], return_inverse=True)[1]
-        if len(rows) < 2:
+    for number, one in enumerate(compared):
+        unit = np.unique(one.unit, return_inverse=True)[1]
+        if len(unit) < 2:
             return {}
-        theirs, ours = judge.features(real.x[rows]), judge.features(made.x[rows])
-        halvings = Halvings.draw(real.class_idx[rows].numpy(), unit, HALVINGS, seed + number)
-        distances.append(kid_values(ours, unit, theirs, unit, replicates=REPLICATES, seed=seed + number))
-        floors.append(floor_values(theirs, unit, halvings))
+        halvings = Halvings.draw(one.class_idx, unit, HALVINGS, seed + number)
+        distances.append(kid_values(one.made, unit, one.real, unit, replicates=REPLICATES, seed=seed + number))
+        floors.append(floor_values(one.real, unit, halvings))
     if any(values is None for values in (*distances, *floors)):
         return {}
-    distance, floor = np.mean(distances, axis=0), np.mean(floors, axis=0)
-    return {"samples": int(np.sum(shares)),
-            "generated": {"kid": float(distance[0]), "kid_interval": list(interval(distance[1:]))},
-            "real": {"kid_mean": float(floor.mean()), "kid_high": float(np.quantile(floor, 0.95))}}
+    distance, floor = with_interval(np.mean(distances, axis=0)), chance(np.mean(floors, axis=0))
+    return {"samples": sum(len(one.unit) for one in compared),
+            "generated": {"kid": distance["estimate"], "kid_interval": [distance["low"], distance["high"]]},
+            "real": {"kid_mean": floor["mean"], "kid_high": floor["high"]}}
