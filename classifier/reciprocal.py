@@ -39,14 +39,10 @@ def zero_layer_net(lengths_angstrom: np.ndarray, angles_degree: np.ndarray, zone
     runs along a) and y = z cross x; with it, y is that direction projected and x = y cross z. Systematic absences are
     not removed: they show in the image.
     """
-    axis = np.asarray(zone_axis_uvw, dtype=np.int64)
-    if not axis.any():
-        raise InputError(source="zone axis", rule="must not be [0, 0, 0]", value=axis.tolist(),
-                         remedy="Give the beam direction, or find the pose from the image.")
+    basis = _zone_indices(zone_axis_uvw)
     direct = cell_vectors(lengths_angstrom, angles_degree)
-    frame = _frame(direct, axis, y_direction_uvw)
-    reciprocal = np.linalg.inv(direct).T
-    return reduced_net(_zone_indices(axis // gcd(*axis.tolist())) @ reciprocal @ frame.T)
+    frame = _frame(direct, np.asarray(zone_axis_uvw, dtype=np.int64), y_direction_uvw)
+    return reduced_net(basis @ np.linalg.inv(direct).T @ frame.T)
 
 
 def zero_layer_reflections(lengths_angstrom: np.ndarray, angles_degree: np.ndarray, zone_axis_uvw: np.ndarray,
@@ -55,8 +51,7 @@ def zero_layer_reflections(lengths_angstrom: np.ndarray, angles_degree: np.ndarr
 
     In the frame of `cell_vectors`, absences and (0, 0, 0) among them.
     """
-    axis = np.asarray(zone_axis_uvw, dtype=np.int64)
-    basis = _zone_indices(axis // gcd(*axis.tolist()))
+    basis = _zone_indices(zone_axis_uvw)
     reciprocal = np.linalg.inv(cell_vectors(lengths_angstrom, angles_degree)).T
     reach = np.floor(longest * np.linalg.norm(np.linalg.pinv(basis @ reciprocal), axis=0) + 1e-9).astype(int)
     steps = np.stack(np.meshgrid(*(np.arange(-most, most + 1) for most in reach), indexing="ij"), -1).reshape(-1, 2)
@@ -107,8 +102,12 @@ def _frame(direct: np.ndarray, axis: np.ndarray, y_direction: np.ndarray | None)
 
 
 def _zone_indices(axis: np.ndarray) -> np.ndarray:
-    """Two integer hkl, rows [2, 3], that span all solutions of hkl . axis = 0; the axis has no common divisor."""
-    u, v, w = (int(index) for index in axis)
+    """Two integer hkl, rows [2, 3], that span all solutions of hkl . axis = 0; [0, 0, 0] is an InputError."""
+    indices = np.asarray(axis, dtype=np.int64).tolist()
+    if not any(indices):
+        raise InputError(source="zone axis", rule="must not be [0, 0, 0]", value=indices,
+                         remedy="Give the beam direction, or find the pose from the image.")
+    u, v, w = (index // gcd(*indices) for index in indices)
     if u == v == 0:
         return np.array([[1, 0, 0], [0, 1, 0]])
     divisor, s, t = _bezout(u, v)

@@ -83,14 +83,14 @@ def is_systematically_absent(space_group: int, hkl: np.ndarray) -> np.ndarray:
 
     hkl of the reference setting's cell.
     """
-    hkl, operations = np.asarray(hkl, dtype=np.int64), _operations(int(space_group))
+    hkl, operations = np.asarray(hkl, dtype=np.int64), _operations(space_group)
     return np.array([operations.is_systematically_absent(one) for one in hkl.reshape(-1, 3).tolist()],
                     dtype=bool).reshape(hkl.shape[:-1])
 
 
 def rotations(space_group: int) -> np.ndarray:
     """Matrices float64 [order, 3, 3] of the point group's operations, on fractional coordinates (columns)."""
-    return np.array([operation.rot for operation in _operations(int(space_group)).sym_ops]) / gemmi.Op.DEN
+    return np.array([operation.rot for operation in _operations(space_group).sym_ops]) / gemmi.Op.DEN
 
 
 def is_sohncke(space_group: int) -> bool:

@@ -123,7 +123,8 @@ class DiffractionGenerator(nn.Module):
         known = parts(form.flatten(0, 1))
         potential, weakness, weak = self._drawn(self._apart(w)[0], known, layout)
         potential = potential * (1 + 1j * ABSORPTION * self.absorption.sigmoid())
-        curvature, tables = CURVED * known.curvature.exp(), []
+        curvature = CURVED * known.curvature.exp()
+        tables = []
         for beams in layout.groups:
             own = beams.pattern
             light = beam_intensities(potential[:, beams.point], beams.g, curvature[own],

@@ -104,7 +104,7 @@ def plausible(form: Tensor) -> bool:
                 and (known.radius <= WIDEST).all() and within.all() and (known.share >= 0).all()
                 and (known.share <= 1).all() and ((known.glide == 0) | (known.glide == 1)).all()
                 and (known.strong == known.strong.round()).all() and (known.strong <= LARGEST_INDEX).all()
-                and (a >= 1).all() and (b >= 0).all() and (d > b).all() and (known.freedom.abs() <= 1 + 1e-3).all())
+                and (a >= 1).all() and (b >= 0).all() and (d > b).all() and (known.freedom.abs() <= 1).all())
 
 
 def measure_forms(stacks: Path, sample_ids: Sequence[str], cache: Path | None = None) -> Tensor:
@@ -135,18 +135,13 @@ def _measured(stacks: np.ndarray, table: SampleTable, detector: Detector, *, sou
                          rule=f"the radius of disks must be above 0 and at most {WIDEST:g} times the shortest g",
                          remedy="Correct convergence_semi_angle_mrad or shortest_g_inv_angstrom.")
     nets, strong, weakness = (np.empty((len(table), 3, *shape)) for shape in ((2, 2), (3,), ()))
-    absent, freedom = np.zeros((len(table), 3, 2), dtype=bool), np.zeros((len(table), 3, FREEDOMS, 3))
     for row, k in np.ndindex(len(table), 3):
-        g1 = table.shortest_g_inv_angstrom[row, k]
-        lattice = (table.cell_lengths_angstrom[row], table.cell_angles_degree[row], table.zone_axis_uvw[row, k])
-        lit = lit_net(stacks[row, k], detector, zero_layer_net(*lattice) / g1, radius[row, k],
+        cell = zero_layer_net(table.cell_lengths_angstrom[row], table.cell_angles_degree[row],
+                              table.zone_axis_uvw[row, k]) / table.shortest_g_inv_angstrom[row, k]
+        lit = lit_net(stacks[row, k], detector, cell, radius[row, k],
                       source=f"{source}, sample {table.sample_id[row]}, pattern {k}")
         nets[row, k], strong[row, k], weakness[row, k] = bright_net(stacks[row, k], detector, lit, radius[row, k])
-        if table.space_group[row]:
-            indexed = indexed_net(*lattice, nets[row, k] * g1)
-            absent[row, k] = absent_rows(table.space_group[row], indexed)
-            strains = free_strains(table.space_group[row], *lattice[:2])
-            freedom[row, k] = plane_strains(strains, indexed, nets[row, k] * g1)
+    absent, freedom = _told(table, nets * table.shortest_g_inv_angstrom[..., None, None])
     g1 = table.shortest_g_inv_angstrom
     thickness = np.where(np.isfinite(table.thickness_angstrom), table.thickness_angstrom, UNKNOWN_THICKNESS)
     wavelength = np.array([wavelength_angstrom(energy) for energy in table.beam_energy_kev])
@@ -160,6 +155,22 @@ def _measured(stacks: np.ndarray, table: SampleTable, detector: Detector, *, sou
     told, free = torch.from_numpy(absent).flatten(0, 1), torch.from_numpy(freedom).float().flatten(0, 1)
     glide = measure_glide(intensity, net, radii, azimuth, share, told, half_width=half_width)
     return joined(Parts(net, radii, azimuth, curvature, g1, weak, glide, bright, share, free)).unflatten(0, (-1, 3))
+
+
+def _told(table: SampleTable, nets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What cells and groups say of nets [N, 3, 2, 2] in 1/angstrom.
+
+    Absent rows bool [N, 3, 2] and freedom [N, 3, FREEDOMS, 3], see Parts.
+    """
+    absent, freedom = np.zeros((len(table), 3, 2), dtype=bool), np.zeros((len(table), 3, FREEDOMS, 3))
+    for row, group in enumerate(table.space_group):
+        cell = table.cell_lengths_angstrom[row], table.cell_angles_degree[row]
+        strains = free_strains(group, *cell)
+        for k, net in enumerate(nets[row]):
+            indexed = indexed_net(*cell, table.zone_axis_uvw[row, k], net)
+            absent[row, k] = absent_rows(group, indexed)
+            freedom[row, k] = plane_strains(strains, indexed, net)
+    return absent, freedom
 
 
 def _level_and_shape(x: Tensor, net: Tensor, radius: Tensor, *, half_width: float) -> tuple[Tensor, Tensor]:

@@ -46,7 +46,8 @@ def deformed(form: Tensor, strain: Tensor) -> Tensor:
     has it, and mirror lines turn with the net.
     """
     known = parts(form.flatten(0, 1))
-    xx, yy, xy = (strain[:, None, :, None] * parts(form).freedom).sum(2).flatten(0, 1).unbind(-1)
+    freedom = known.freedom.unflatten(0, form.shape[:2])
+    xx, yy, xy = (strain[:, None, :, None] * freedom).sum(2).flatten(0, 1).unbind(-1)
     wanted = torch.stack((torch.stack((xx, xy), -1), torch.stack((xy, yy), -1)), -2)
     own: Operations = operations(*net_symmetry(known.net))
     allowed = (own.weight[..., None, None] * (own.matrix.mT @ wanted[:, None] @ own.matrix)).sum(1)

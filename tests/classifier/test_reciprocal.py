@@ -107,3 +107,8 @@ def test_reflections_of_the_zero_layer_are_all_up_to_a_length():
 def test_reflections_of_an_axis_and_of_its_multiple_are_the_same():
     found = [zero_layer_reflections(*CUBIC, np.array(axis), 1.0)[0].tolist() for axis in ([1, 1, 0], [2, 2, 0])]
     assert found[0] == found[1]
+
+
+def test_reflections_of_no_axis_are_refused():
+    with pytest.raises(InputError, match=r"zone axis.*\[0, 0, 0\]"):
+        zero_layer_reflections(*CUBIC, np.zeros(3, dtype=int), 1.0)
