@@ -14,16 +14,16 @@ from rich.table import Table
 
 from cbedgan.boundary.probe import ProbeConfig, probe
 from cbedgan.comparison.study import CompareConfig, compare
-from cbedgan.gan.generator import load_generator
+from cbedgan.gan.network.generator import load_generator
 from cbedgan.gan.train import TrainGanConfig, train_gan
 from cbedgan.synthesis.synthesize import SynthesizeConfig, synthesize
-from classifier.atomic import atomic_path, read_json
-from classifier.config import AnyConfig, Config, load_config
-from classifier.errors import InputError
-from classifier.predict import load_classifier
-from classifier.split import SplitConfig, load_split, split
-from classifier.stackfile import StackFile
-from classifier.train import TrainClassifierConfig, train_classifier
+from classifier.foundation.atomic import atomic_path, read_json
+from classifier.foundation.config import AnyConfig, Config, load_config
+from classifier.foundation.errors import InputError
+from classifier.prediction.predict import load_classifier
+from classifier.samples.split import SplitConfig, load_split, split
+from classifier.samples.stackfile import StackFile
+from classifier.training.train import TrainClassifierConfig, train_classifier
 
 NETWORKS = ("generator", "classifier", "second_classifier")
 

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import torch
 
-from classifier.geometry import Detector
-from classifier.stackfile import SampleTable, write_stack_file
+from classifier.pattern.geometry import Detector
+from classifier.samples.stackfile import SampleTable, write_stack_file
 
 torch.set_num_threads(1)
 
@@ -97,13 +97,13 @@ class TinyNetworks:
 @pytest.fixture(scope="session")
 def tiny_networks(tmp_path_factory: pytest.TempPathFactory) -> TinyNetworks:
     """Two classifiers of different seeds, and a generator fitted to one latent for each training stack."""
-    from cbedgan.gan.generator import TrainedGenerator
-    from cbedgan.gan.networks import Discriminator, Generator, NetworkConfig
-    from classifier.config import parse_config
-    from classifier.dataset import load_stack_set
-    from classifier.predict import load_classifier
-    from classifier.split import SplitConfig, load_split, split
-    from classifier.train import TrainClassifierConfig, train_classifier
+    from cbedgan.gan.network.generator import TrainedGenerator
+    from cbedgan.gan.network.networks import Discriminator, Generator, NetworkConfig
+    from classifier.foundation.config import parse_config
+    from classifier.prediction.predict import load_classifier
+    from classifier.samples.dataset import load_stack_set
+    from classifier.samples.split import SplitConfig, load_split, split
+    from classifier.training.train import TrainClassifierConfig, train_classifier
 
     folder = tmp_path_factory.mktemp("networks")
     stacks = write_tiny_stack_file(folder / "stacks.h5", materials=9, cells=True)

@@ -46,7 +46,7 @@ def flat(thing: Any) -> Iterator[bytes]:
 
 
 def read_stacks(path: Path) -> Any:
-    from classifier.stackfile import StackFile
+    from classifier.samples.stackfile import StackFile
 
     with StackFile(path) as file:
         return [file.table, file.detector, file.pose, file.intensity_unit, file.provenance, file.mantissa_bits,
@@ -54,21 +54,21 @@ def read_stacks(path: Path) -> Any:
 
 
 def read_split(path: Path) -> Any:
-    from classifier.split import load_split
+    from classifier.samples.split import load_split
 
     return load_split(path, stack_digest=(path.parent / "stack_digest").read_text())
 
 
 def read_config(path: Path) -> Any:
-    from classifier.config import load_config
-    from classifier.split import SplitConfig
+    from classifier.foundation.config import load_config
+    from classifier.samples.split import SplitConfig
 
     return load_config(path, SplitConfig)
 
 
 def read_run(path: Path) -> Any:
-    from classifier.run import Run
-    from classifier.split import SplitConfig
+    from classifier.foundation.run import Run
+    from classifier.samples.split import SplitConfig
 
     folder = path.with_suffix("")
     folder.mkdir(exist_ok=True)
@@ -78,13 +78,13 @@ def read_run(path: Path) -> Any:
 
 
 def read_classifier(path: Path) -> Any:
-    from classifier.predict import load_classifier
+    from classifier.prediction.predict import load_classifier
 
     return load_classifier(path)
 
 
 def read_generator(path: Path) -> Any:
-    from cbedgan.gan.generator import load_generator
+    from cbedgan.gan.network.generator import load_generator
 
     return load_generator(path)
 
@@ -96,16 +96,16 @@ def read_probe(path: Path) -> Any:
 
 
 def read_predictions(path: Path) -> Any:
-    from classifier.predict import Predictions
+    from classifier.prediction.predict import Predictions
 
     return Predictions.load(path)
 
 
 def read_batch(path: Path) -> Any:
     """Prepare a set of this one batch file; the stacks that come out, or the refusal."""
-    from classifier.config import load_config
-    from classifier.prepare import PrepareConfig, prepare
-    from classifier.stackfile import StackFile
+    from classifier.foundation.config import load_config
+    from classifier.published.prepare import PrepareConfig, prepare
+    from classifier.samples.stackfile import StackFile
 
     folder = path.with_suffix("")
     shutil.rmtree(folder, ignore_errors=True)
@@ -117,7 +117,7 @@ def read_batch(path: Path) -> Any:
 
 
 def read_cif(path: Path) -> Any:
-    from cbedgan.simulate.structure_files import crystals_from_files
+    from cbedgan.crystal.structure_files import crystals_from_files
 
     return crystals_from_files(path)
 
@@ -128,9 +128,9 @@ def read_poscar(path: Path) -> Any:
 
 def read_stfc(path: Path) -> Any:
     """Prepare a set of this one npz file of the STFC copy."""
-    from classifier.config import parse_config
-    from classifier.prepare import PrepareConfig, prepare
-    from classifier.stackfile import StackFile
+    from classifier.foundation.config import parse_config
+    from classifier.published.prepare import PrepareConfig, prepare
+    from classifier.samples.stackfile import StackFile
 
     folder = path.with_suffix("")
     shutil.rmtree(folder, ignore_errors=True)
@@ -143,8 +143,8 @@ def read_stfc(path: Path) -> Any:
 
 
 def read_patterns(path: Path) -> Any:
-    from classifier.pattern_hdf5 import open_hdf5
-    from classifier.pattern_source import open_npy, open_tiff
+    from classifier.imported.hdf5 import open_hdf5
+    from classifier.imported.source import open_npy, open_tiff
 
     opened = {".hspy": lambda: open_hdf5(path, "auto"), ".npy": lambda: open_npy(path), ".tif": lambda: open_tiff(path)}
     with opened[path.suffix]() as array:
@@ -168,7 +168,7 @@ READERS: dict[str, Callable[[Path], Any]] = {
 
 
 def answer(kind: str, path: Path) -> list[str]:
-    from classifier.errors import InputError
+    from classifier.foundation.errors import InputError
 
     try:
         sha = hashlib.sha256()

@@ -9,7 +9,7 @@ import pytest
 
 import cbedgan
 from cbedgan.cli import app, main
-from classifier.stackfile import StackFile
+from classifier.samples.stackfile import StackFile
 
 VERBS = {"simulate", "prepare", "inspect", "folds", "split", "train-clf", "train-baseline", "train-gan", "probe",
          "synthesize", "compare", "adjust-clf", "crystals", "export-olcf", "import", "predict", "demo", "judge",

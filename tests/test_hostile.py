@@ -28,21 +28,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cbedgan.boundary.probefile import ProbedPaths, write_probe
-from cbedgan.gan.generator import TrainedGenerator
-from cbedgan.gan.networks import Discriminator, Generator, NetworkConfig
-from classifier import stacklayout
-from classifier.checkpoint import load_checkpoint, save_checkpoint
-from classifier.config import digest, parse_config
-from classifier.dataset import Frame, soft_labels
-from classifier.errors import InputError
-from classifier.geometry import Detector, ViewConfig
-from classifier.intensity import IntensityConfig, IntensityTransform
-from classifier.model import ModelConfig, StackClassifier
-from classifier.predict import Predictions, TrainedClassifier
-from classifier.run import Run
-from classifier.spacegroup import ClassMap
-from classifier.split import SplitConfig, split
-from classifier.stackfile import SampleTable, StackFile, write_stack_file
+from cbedgan.gan.network.generator import TrainedGenerator
+from cbedgan.gan.network.networks import Discriminator, Generator, NetworkConfig
+from classifier.crystal.spacegroup import ClassMap
+from classifier.foundation.checkpoint import load_checkpoint, save_checkpoint
+from classifier.foundation.config import digest, parse_config
+from classifier.foundation.errors import InputError
+from classifier.foundation.run import Run
+from classifier.network.model import ModelConfig, StackClassifier
+from classifier.pattern.geometry import Detector, ViewConfig
+from classifier.pattern.intensity import IntensityConfig, IntensityTransform
+from classifier.prediction.predict import Predictions, TrainedClassifier
+from classifier.samples import stacklayout
+from classifier.samples.dataset import Frame, soft_labels
+from classifier.samples.split import SplitConfig, split
+from classifier.samples.stackfile import SampleTable, StackFile, write_stack_file
 
 FLIPS = int(os.environ.get("CBEDGAN_FLIPS", 40))
 SECONDS = 30  # a case; the slowest take less than one

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from classifier.config import parse_config
-from classifier.errors import InputError
-from classifier.predict import Predictions
-from classifier.split import SplitConfig, load_split, split
-from classifier.stackfile import SampleTable, StackFile, write_stack_file
-from classifier.train import TrainClassifierConfig, train_classifier
+from classifier.foundation.config import parse_config
+from classifier.foundation.errors import InputError
+from classifier.prediction.predict import Predictions
+from classifier.samples.split import SplitConfig, load_split, split
+from classifier.samples.stackfile import SampleTable, StackFile, write_stack_file
+from classifier.training.train import TrainClassifierConfig, train_classifier
 
 SPLIT = parse_config({"group_by": "structure_type", "validation_fraction": 0.25, "test_fraction": 0.2,
                       "minimum_materials": 4, "adopt_partition": True, "near_duplicates": "refuse", "seed": 0},
@@ -122,8 +122,8 @@ def test_other_stacks_under_the_same_split_are_refused(stacks, split_file, tmp_p
 
 
 def test_the_intensity_scale_is_fitted_on_the_training_part_alone(stacks, split_file, tmp_path) -> None:
-    from classifier.dataset import load_physical
-    from classifier.predict import load_classifier
+    from classifier.prediction.predict import load_classifier
+    from classifier.samples.dataset import load_physical
     digest = json.loads(split_file.read_text())["digest"]
     path = train_classifier(TRAIN, stacks=stacks, split=split_file, out=tmp_path / "run",
                             synthetic=synthetic(stacks, tmp_path / "synthetic.h5", digest))

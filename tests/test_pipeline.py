@@ -20,13 +20,13 @@ from cbedgan.comparison.walk import walk
 from cbedgan.demo import demo, pretrain
 from cbedgan.gan.train import TrainGanConfig
 from cbedgan.synthesis.synthesize import SynthesizeConfig, synthesize
-from classifier.config import load_config, parse_config
-from classifier.errors import InputError
-from classifier.losses import CrossEntropy
-from classifier.predict import Predictions, load_classifier, predict
-from classifier.split import SplitConfig, split
-from classifier.stackfile import StackFile
-from classifier.train import TrainClassifierConfig, train_classifier
+from classifier.foundation.config import load_config, parse_config
+from classifier.foundation.errors import InputError
+from classifier.prediction.predict import Predictions, load_classifier, predict
+from classifier.samples.split import SplitConfig, split
+from classifier.samples.stackfile import StackFile
+from classifier.training.losses import CrossEntropy
+from classifier.training.train import TrainClassifierConfig, train_classifier
 
 CONFIGS = Path(__file__).parents[1] / "configs" / "demo"
 VIEW = {"half_width": 2.0, "size_pixels": 16}

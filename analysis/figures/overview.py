@@ -11,14 +11,14 @@ from matplotlib.figure import Figure
 
 from cbedgan.boundary.margin import Judge, LatentPaths
 from cbedgan.demo import config_folder, data_folder
-from cbedgan.gan.generator import load_generator
-from cbedgan.gan.latents import latents, z_seeds
-from classifier.config import load_config
-from classifier.dataset import load_stack_set
-from classifier.predict import load_classifier
-from classifier.spacegroup import symbol
-from classifier.split import SplitConfig, load_split, split
-from classifier.stackfile import StackFile
+from cbedgan.gan.network.generator import load_generator
+from cbedgan.gan.network.latents import latents, z_seeds
+from classifier.crystal.spacegroup import symbol
+from classifier.foundation.config import load_config
+from classifier.prediction.predict import load_classifier
+from classifier.samples.dataset import load_stack_set
+from classifier.samples.split import SplitConfig, load_split, split
+from classifier.samples.stackfile import StackFile
 
 GROUPS = (194, 227, 216)
 PATH = (216, 225)

@@ -1,1 +1,4 @@
-"""What each part of the generator's recipe is worth: variants of its training x seeds, assessed alike and compared."""
+"""What each part of the generator's recipe is worth: variants of its training x seeds, assessed alike and compared.
+
+May import: classifier, assessment, comparison, gan, likeness.
+"""

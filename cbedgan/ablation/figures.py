@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
-from cbedgan.fidelity.bars import KID_FLOORS, LARGEST_AUC, LARGEST_COPIES, LARGEST_SYMMETRY_RATIO, LEAST_COVERAGE
+from cbedgan.likeness.bars import KID_FLOORS, LARGEST_AUC, LARGEST_COPIES, LARGEST_SYMMETRY_RATIO, LEAST_COVERAGE
 
 FigureName = Literal["kid", "kid_many", "coverage", "coverage_few", "auc", "symmetry_ratio", "copies", "collapsed"]
 Path = tuple[str, ...]

@@ -12,7 +12,7 @@ from scipy.stats import ttest_1samp
 
 from cbedgan.ablation.figures import FIGURES, FigureName
 from cbedgan.comparison.paired import holm, number
-from classifier.config import Config
+from classifier.foundation.config import Config
 
 Values = Mapping[str, Mapping[str, np.ndarray]]
 """{variant: {figure: float [S], one a seed}}, NaN for what could not be measured."""

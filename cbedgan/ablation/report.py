@@ -14,7 +14,7 @@ from cbedgan.ablation.figures import FIGURES, FigureName, reached
 from cbedgan.ablation.judgement import AblationJudgement, Values, differences, means
 from cbedgan.ablation.variants import VariantConfig
 from cbedgan.comparison.page import page
-from classifier.atomic import atomic_path, write_json
+from classifier.foundation.atomic import atomic_path, write_json
 
 
 def write_report(content: dict[str, Any], out: Path) -> Path:

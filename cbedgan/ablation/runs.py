@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cbedgan.fidelity.assess import AssessConfig, assess
+from cbedgan.assessment.assess import AssessConfig, assess
 from cbedgan.gan.train import TrainGanConfig, train_gan
-from classifier.atomic import read_json
+from classifier.foundation.atomic import read_json
 
 FIDELITY = "fidelity"  # folder of the assessment in that of the run
 

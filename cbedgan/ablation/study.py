@@ -14,15 +14,15 @@ from cbedgan.ablation.judgement import AblationJudgement
 from cbedgan.ablation.report import content, write_report
 from cbedgan.ablation.runs import read_assessment
 from cbedgan.ablation.variants import VariantConfig, load_variants, plan
+from cbedgan.assessment.assess import AssessConfig
 from cbedgan.comparison.trainings import train_all
-from cbedgan.fidelity.assess import AssessConfig
-from classifier.atomic import write_json
-from classifier.config import Config, digest
-from classifier.errors import require
-from classifier.predict import load_classifier
-from classifier.run import Run
-from classifier.split import load_split
-from classifier.stackfile import StackFile
+from classifier.foundation.atomic import write_json
+from classifier.foundation.config import Config, digest
+from classifier.foundation.errors import require
+from classifier.foundation.run import Run
+from classifier.prediction.predict import load_classifier
+from classifier.samples.split import load_split
+from classifier.samples.stackfile import StackFile
 
 
 class CompareGeneratorsConfig(Config):

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cbedgan.ablation.runs import GeneratorJob
-from cbedgan.fidelity.assess import AssessConfig
+from cbedgan.assessment.assess import AssessConfig
 from cbedgan.gan.train import TrainGanConfig
-from classifier.config import Config, digest, load_configs
+from classifier.foundation.config import Config, digest, load_configs
 
 
 class VariantConfig(Config):

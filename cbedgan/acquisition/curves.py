@@ -10,8 +10,8 @@ from scipy.stats import t as student
 from cbedgan.acquisition.rounds import Base
 from cbedgan.comparison.paired import Interval, Resample, Trials, class_recall, mean_recall, number
 from cbedgan.comparison.study import training_materials
-from classifier.metrics import shot_class
-from classifier.predict import Predictions
+from classifier.prediction.predict import Predictions
+from classifier.statistics.metrics import shot_class
 
 METRICS = {"balanced_accuracy": "balanced accuracy", "few_recall": "recall of few-shot groups"}
 """Few-shot: by the materials of the whole train part, so that a strategy does not move the goal."""

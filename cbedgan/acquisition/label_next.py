@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from cbedgan.boundary.points import boundary_points
-from classifier.acquire import Pool, Ranking, Strategy, rank, see
-from classifier.atomic import write_json
-from classifier.errors import InputError
-from classifier.predict import load_classifier
-from classifier.split import Split, load_split
-from classifier.stackfile import StackFile
+from classifier.foundation.atomic import write_json
+from classifier.foundation.errors import InputError
+from classifier.prediction.acquire import Pool, Ranking, Strategy, rank, see
+from classifier.prediction.predict import load_classifier
+from classifier.samples.split import Split, load_split
+from classifier.samples.stackfile import StackFile
 
 
 @dataclass(frozen=True)

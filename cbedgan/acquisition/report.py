@@ -8,7 +8,7 @@ from typing import Any
 
 from cbedgan.acquisition.figures import LABELS, learning_curves
 from cbedgan.comparison.page import page
-from classifier.atomic import atomic_path, write_json
+from classifier.foundation.atomic import atomic_path, write_json
 
 
 def write_report(content: dict[str, Any], *, provenance: dict[str, Any], out: Path) -> Path:

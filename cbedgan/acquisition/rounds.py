@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from cbedgan.boundary.points import boundary_points
-from classifier.acquire import Pool, Ranking, Strategy, rank, see
-from classifier.predict import load_classifier
-from classifier.split import Split, load_split
-from classifier.stackfile import SampleTable, StackFile
+from classifier.prediction.acquire import Pool, Ranking, Strategy, rank, see
+from classifier.prediction.predict import load_classifier
+from classifier.samples.split import Split, load_split
+from classifier.samples.stackfile import SampleTable, StackFile
 
 
 @dataclass(frozen=True, eq=False)

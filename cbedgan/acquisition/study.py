@@ -15,14 +15,14 @@ from cbedgan.acquisition.rounds import Base, ask, start_materials
 from cbedgan.boundary.probe import ProbeConfig, probe
 from cbedgan.comparison.trainings import Job, train_all
 from cbedgan.gan.train import TrainGanConfig, train_gan
-from classifier.acquire import Strategy
-from classifier.config import Config
-from classifier.errors import require
-from classifier.narrow import narrow_split
-from classifier.predict import Predictions
-from classifier.run import Run
-from classifier.split import load_split
-from classifier.train import TrainClassifierConfig
+from classifier.foundation.config import Config
+from classifier.foundation.errors import require
+from classifier.foundation.run import Run
+from classifier.prediction.acquire import Strategy
+from classifier.prediction.predict import Predictions
+from classifier.samples.narrow import narrow_split
+from classifier.samples.split import load_split
+from classifier.training.train import TrainClassifierConfig
 
 START = "start"  # names the first round, which all strategies share
 

@@ -15,13 +15,13 @@ import torch
 from rich.table import Table
 
 from cbedgan.bench.scratch import scratch
-from classifier.dataset import load_stack_set
-from classifier.geometry import Detector, ViewConfig
-from classifier.intensity import IntensityConfig, IntensityTransform
-from classifier.prefetch import Prefetch
-from classifier.run import progress, versions
-from classifier.spacegroup import ClassMap
-from classifier.stackfile import SampleTable, StackFile, StackWriter
+from classifier.crystal.spacegroup import ClassMap
+from classifier.foundation.run import progress, versions
+from classifier.pattern.geometry import Detector, ViewConfig
+from classifier.pattern.intensity import IntensityConfig, IntensityTransform
+from classifier.samples.dataset import load_stack_set
+from classifier.samples.prefetch import Prefetch
+from classifier.samples.stackfile import SampleTable, StackFile, StackWriter
 
 WRITE_AT_ONCE = 8  # stacks of 512 px of a made-up set that are written together
 TURN_BATCHES, TURN_BYTES = 8, 1 << 28  # of a turn, at least

@@ -8,18 +8,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from cbedgan.gan.bright_net import ALL
-from cbedgan.gan.form import Parts, joined
-from cbedgan.gan.indexed_net import FREEDOMS
-from cbedgan.gan.pattern_symmetry import SHARES
+from cbedgan.form.bright_net import ALL
+from cbedgan.form.form import Parts, joined
+from cbedgan.form.indexed_net import FREEDOMS
+from cbedgan.form.pattern_symmetry import SHARES
 from cbedgan.gan.state import State
 from cbedgan.gan.train_config import TrainGanConfig
 from cbedgan.gan.training_data import Data
-from classifier.cache import open_or_build
-from classifier.dataset import StackSet
-from classifier.intensity import IntensityTransform
-from classifier.prefetch import Prefetch
-from classifier.spacegroup import ClassMap
+from classifier.crystal.spacegroup import ClassMap
+from classifier.pattern.intensity import IntensityTransform
+from classifier.samples.cache import open_or_build
+from classifier.samples.dataset import StackSet
+from classifier.samples.prefetch import Prefetch
 
 WRITE_AT_ONCE = 64  # stacks
 CURVATURE, G1 = -1.3, -1.6  # ln of wavelength * thickness * |g1|^2 and of |g1| in 1/Angstrom, as cbed-lt has them

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from classifier.errors import InputError
+from classifier.foundation.errors import InputError
 
 
 @contextmanager

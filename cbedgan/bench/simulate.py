@@ -17,12 +17,12 @@ import torch
 from numpy.typing import NDArray
 from rich.table import Table
 
-from cbedgan.simulate.aperture import incident_directions
-from cbedgan.simulate.detector import DetectorConfig, Drift, directions_across, draw, illuminate, simulate_pattern
-from cbedgan.simulate.multislice import Multislice, MultisliceConfig
-from cbedgan.simulate.slab_symmetry import intensities_by_symmetry
-from cbedgan.simulate.zone_axis import Cell, Slab, slab, zone_axes
-from classifier.errors import InputError
+from cbedgan.simulate.cbed.aperture import incident_directions
+from cbedgan.simulate.cbed.detector import DetectorConfig, Drift, directions_across, draw, illuminate, simulate_pattern
+from cbedgan.simulate.cbed.multislice import Multislice, MultisliceConfig
+from cbedgan.simulate.cbed.slab_symmetry import intensities_by_symmetry
+from cbedgan.simulate.cbed.zone_axis import Cell, Slab, slab, zone_axes
+from classifier.foundation.errors import InputError
 
 BEAM_ENERGY_KEV = 100.0
 THICKNESS_ANGSTROM = 300.0

@@ -20,16 +20,16 @@ from cbedgan.bench.made_up import made_up_set
 from cbedgan.bench.plain_resnet import plain_resnet, train_step
 from cbedgan.bench.scratch import scratch
 from cbedgan.bench.turns import Speed, matrix_product, speed, take_turns
-from classifier.batches import Source, class_sizes
-from classifier.errors import InputError
-from classifier.memory import keep_freed_memory
-from classifier.ranks import Ranks
-from classifier.run import versions
-from classifier.spacegroup import ClassMap
-from classifier.state import State
-from classifier.step import step
-from classifier.train import choose_device, reproducible
-from classifier.train_config import TrainClassifierConfig
+from classifier.crystal.spacegroup import ClassMap
+from classifier.foundation.errors import InputError
+from classifier.foundation.memory import keep_freed_memory
+from classifier.foundation.ranks import Ranks
+from classifier.foundation.run import versions
+from classifier.training.batches import Source, class_sizes
+from classifier.training.state import State
+from classifier.training.step import step
+from classifier.training.train import choose_device, reproducible
+from classifier.training.train_config import TrainClassifierConfig
 
 
 @dataclass(frozen=True)

@@ -21,15 +21,15 @@ from cbedgan.bench.made_up import made_up_training
 from cbedgan.bench.plain_gan import PlainDiscriminator, PlainGenerator, train_step
 from cbedgan.bench.scratch import scratch
 from cbedgan.bench.turns import Speed, matrix_product, speed, take_turns
-from cbedgan.gan.networks import BASE_PIXELS
-from cbedgan.gan.precision import tf32
+from cbedgan.gan.network.networks import BASE_PIXELS
+from cbedgan.gan.network.precision import tf32
 from cbedgan.gan.step import take_step
 from cbedgan.gan.train_config import TrainGanConfig
-from classifier.errors import InputError
-from classifier.memory import keep_freed_memory
-from classifier.ranks import Ranks
-from classifier.run import versions
-from classifier.train import choose_device, reproducible
+from classifier.foundation.errors import InputError
+from classifier.foundation.memory import keep_freed_memory
+from classifier.foundation.ranks import Ranks
+from classifier.foundation.run import versions
+from classifier.training.train import choose_device, reproducible
 
 TOP = 5  # costs that are named
 

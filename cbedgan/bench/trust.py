@@ -12,12 +12,12 @@ from rich.table import Table
 from sklearn.metrics import roc_auc_score
 
 from cbedgan.bench.spoiled import spoiled
-from classifier.answers import answer_stacks
-from classifier.predict import TrainedClassifier
-from classifier.run import progress
-from classifier.split import load_split
-from classifier.stackfile import StackFile, write_stack_file
-from classifier.viewed import rows_of
+from classifier.foundation.run import progress
+from classifier.prediction.answers import answer_stacks
+from classifier.prediction.predict import TrainedClassifier
+from classifier.samples.split import load_split
+from classifier.samples.stackfile import StackFile, write_stack_file
+from classifier.samples.viewed import rows_of
 
 KINDS = 40  # of spoiled stacks, the stacks as they are included
 

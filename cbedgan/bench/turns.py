@@ -10,7 +10,7 @@ from statistics import median
 import torch
 import torch.nn.functional as F
 
-from classifier.run import progress
+from classifier.foundation.run import progress
 
 SIDE = {"cpu": 2048, "cuda": 16384}  # of the matrices whose product stands for the machine's rate
 

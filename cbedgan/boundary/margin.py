@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from cbedgan.boundary.path import select
-from cbedgan.gan.generator import TrainedGenerator
-from classifier.errors import InputError
-from classifier.intensity import IntensityTransform
-from classifier.predict import TrainedClassifier
+from cbedgan.gan.network.generator import TrainedGenerator
+from classifier.foundation.errors import InputError
+from classifier.pattern.intensity import IntensityTransform
+from classifier.prediction.predict import TrainedClassifier
 
 PARALLEL = 1e-4
 """Angle in radians below which slerp is a straight line."""

@@ -9,10 +9,10 @@ import torch
 
 from cbedgan.boundary.margin import translation
 from cbedgan.boundary.probefile import read_probe
-from cbedgan.gan.generator import load_generator
-from classifier.acquisition import BoundaryPoints
-from classifier.errors import InputError
-from classifier.predict import PREDICT_AT_ONCE, TrainedClassifier, predict_features
+from cbedgan.gan.network.generator import load_generator
+from classifier.foundation.errors import InputError
+from classifier.prediction.acquisition import BoundaryPoints
+from classifier.prediction.predict import PREDICT_AT_ONCE, TrainedClassifier, predict_features
 
 
 def boundary_points(probe: Path, generator: Path, classifier: TrainedClassifier) -> BoundaryPoints:

@@ -15,17 +15,17 @@ from cbedgan.boundary.plan import Plan, follow_rivals, plan_pairs
 from cbedgan.boundary.probefile import ProbedPaths, read_probe, write_probe
 from cbedgan.boundary.record import stage_record
 from cbedgan.boundary.trace import TraceConfig, trace
-from cbedgan.gan.generator import TrainedGenerator, load_generator
-from cbedgan.gan.latents import latents, z_seeds
-from classifier.config import Config
-from classifier.dataset import load_stack_set
-from classifier.errors import InputError
-from classifier.metrics import shot_class, softmax
-from classifier.predict import TrainedClassifier, load_classifier, predict_logits
-from classifier.run import progress, require_same_run
-from classifier.split import Split, load_split
-from classifier.stackfile import StackFile
-from classifier.train import reproducible
+from cbedgan.gan.network.generator import TrainedGenerator, load_generator
+from cbedgan.gan.network.latents import latents, z_seeds
+from classifier.foundation.config import Config
+from classifier.foundation.errors import InputError
+from classifier.foundation.run import progress, require_same_run
+from classifier.prediction.predict import TrainedClassifier, load_classifier, predict_logits
+from classifier.samples.dataset import load_stack_set
+from classifier.samples.split import Split, load_split
+from classifier.samples.stackfile import StackFile
+from classifier.statistics.metrics import shot_class, softmax
+from classifier.training.train import reproducible
 
 QUANTILES = (0.1, 0.5, 0.9, 0.99)
 

@@ -10,9 +10,9 @@ from typing import Any
 import h5py
 import numpy as np
 
-from classifier.atomic import atomic_path
-from classifier.errors import InputError, reported
-from classifier.stacklayout import LIBVER, content_digest, fixed_text, read_description, read_text
+from classifier.foundation.atomic import atomic_path
+from classifier.foundation.errors import InputError, reported
+from classifier.samples.stacklayout import LIBVER, content_digest, fixed_text, read_description, read_text
 
 FORMAT = "cbedgan-probe 1"
 PATHS = "paths"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from classifier.config import Config, digest
-from classifier.run import versions
+from classifier.foundation.config import Config, digest
+from classifier.foundation.run import versions
 
 
 def stage_record(stage: str, config: Config, inputs: dict[str, str]) -> dict[str, Any]:

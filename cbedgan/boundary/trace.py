@@ -11,7 +11,7 @@ from torch import Tensor
 from cbedgan.boundary.margin import Judge, LatentPaths, margin
 from cbedgan.boundary.path import Bracket, bracket, grid, narrow, profile, select
 from cbedgan.boundary.polish import polish
-from classifier.config import Config
+from classifier.foundation.config import Config
 
 
 class TraceConfig(Config):

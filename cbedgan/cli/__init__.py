@@ -12,7 +12,7 @@ from rich.text import Text
 from cbedgan.cli import data_verbs, classifier_verbs, generator_verbs, bench_verbs  # noqa: F401
 # ruff: isort: on
 from cbedgan.cli.app import app
-from classifier.errors import InputError
+from classifier.foundation.errors import InputError
 
 EXIT_INPUT, EXIT_INTERRUPTED = 2, 130
 

@@ -36,7 +36,7 @@ def bench_data(folder: Annotated[Path, typer.Option(help="Where the made-up sets
     """Time shuffled reads from a training cache beside a plain memory map and the stack file."""
     from cbedgan.bench.data import bench_data as measure
     from cbedgan.bench.data import report, to_json
-    from classifier.atomic import write_json
+    from classifier.foundation.atomic import write_json
 
     found = measure(folder, sizes=size, workers=workers, batch=batch, megabytes=megabytes, repeats=repeats)
     Console().print(report(found))
@@ -54,9 +54,9 @@ def bench_train_clf(config: Config, folder: Annotated[Path, typer.Option(help="W
                     json: Annotated[Path | None, typer.Option(help="Write the same as JSON.")] = None) -> None:
     """Time the training of a train-clf configuration beside a plain residual network's of equal work."""
     from cbedgan.bench.train_classifier import bench_train_classifier, report, to_json
-    from classifier.atomic import write_json
-    from classifier.config import load_config
-    from classifier.train_config import TrainClassifierConfig
+    from classifier.foundation.atomic import write_json
+    from classifier.foundation.config import load_config
+    from classifier.training.train_config import TrainClassifierConfig
 
     found = bench_train_classifier(load_config(config, TrainClassifierConfig), folder, classes=classes, stacks=stacks,
                                    steps=steps, repeats=repeats)
@@ -80,8 +80,8 @@ def bench_train_gan(config: Config, folder: Annotated[Path, typer.Option(help="W
     from cbedgan.bench.train_gan import bench_train_gan as measure
     from cbedgan.bench.train_gan import report, to_json
     from cbedgan.gan.train_config import TrainGanConfig
-    from classifier.atomic import write_json
-    from classifier.config import load_config
+    from classifier.foundation.atomic import write_json
+    from classifier.foundation.config import load_config
 
     found = measure(load_config(config, TrainGanConfig), folder, sizes=size, processes=processes, classes=classes,
                     steps=steps, repeats=repeats, profile=profile)
@@ -101,8 +101,8 @@ def bench_trust(classifier: Annotated[list[Path], typer.Option(help="classifier.
     """Spoil test stacks in known ways, and say how many predict then refuses."""
     from cbedgan.bench.trust import bench_trust as measure
     from cbedgan.bench.trust import report
-    from classifier.atomic import write_json
-    from classifier.predict import load_classifier
+    from classifier.foundation.atomic import write_json
+    from classifier.prediction.predict import load_classifier
 
     found = measure([load_classifier(path) for path in classifier], stacks, split, accuracy=accuracy, most=most,
                     seed=seed)

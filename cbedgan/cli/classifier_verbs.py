@@ -10,7 +10,7 @@ from rich.console import Console
 
 from cbedgan.cli.app import app, wrote
 from cbedgan.cli.arguments import CORES, Cache, Classifier, Config, File, Folder, Split, Stacks, Workers
-from classifier.errors import InputError
+from classifier.foundation.errors import InputError
 
 Strategy = Literal["random", "entropy", "margin", "bald", "core_set", "boundary"]
 
@@ -20,8 +20,8 @@ def train_clf(config: Config, stacks: Stacks, split: Split, out: Folder,
               synthetic: Annotated[Path | None, typer.Option(help="Stack file to train on as well.")] = None,
               cache: Cache = None) -> None:
     """Train the classifier on the train part."""
-    from classifier.config import load_config
-    from classifier.train import TrainClassifierConfig, train_classifier
+    from classifier.foundation.config import load_config
+    from classifier.training.train import TrainClassifierConfig, train_classifier
 
     wrote(train_classifier(load_config(config, TrainClassifierConfig), stacks=stacks, split=split, out=out,
                             synthetic=synthetic, cache=cache))
@@ -30,9 +30,9 @@ def train_clf(config: Config, stacks: Stacks, split: Split, out: Folder,
 @app.command("train-baseline")
 def train_baseline(config: Config, stacks: Stacks, split: Split, out: Folder) -> None:
     """Fit a model that is no network on stated descriptors (configs/baselines/), judged like the networks."""
-    from classifier.config import load_config
-    from classifier.train_baseline import TrainBaselineConfig
-    from classifier.train_baseline import train_baseline as stage
+    from classifier.foundation.config import load_config
+    from classifier.training.train_baseline import TrainBaselineConfig
+    from classifier.training.train_baseline import train_baseline as stage
 
     wrote(stage(load_config(config, TrainBaselineConfig), stacks=stacks, split=split, out=out))
 
@@ -40,8 +40,8 @@ def train_baseline(config: Config, stacks: Stacks, split: Split, out: Folder) ->
 @app.command("adjust-clf")
 def adjust_clf(config: Config, classifier: Classifier, stacks: Stacks, split: Split, out: Folder) -> None:
     """Mend the head of a trained classifier: adjusted logits, normalised or re-trained weights."""
-    from classifier.config import load_config
-    from classifier.post_hoc import PostHocConfig, post_hoc
+    from classifier.foundation.config import load_config
+    from classifier.training.post_hoc import PostHocConfig, post_hoc
 
     wrote(post_hoc(load_config(config, PostHocConfig), classifier=classifier, stacks=stacks, split=split, out=out))
 
@@ -56,9 +56,9 @@ def predict(classifier: Annotated[list[Path], typer.Option(help="classifier.safe
                 min=0, max=1, help="Refuse what is less sure than what was right so often in validation.")] = 0.9,
             ) -> None:
     """Say of your own stacks which space groups they may have, how surely, and what to refuse."""
-    from classifier.answer_table import answer_table, write_answers
-    from classifier.answers import answer_stacks
-    from classifier.predict import load_classifier
+    from classifier.prediction.answer_table import answer_table, write_answers
+    from classifier.prediction.answers import answer_stacks
+    from classifier.prediction.predict import load_classifier
 
     if (file is None) == (stacks is None):
         raise InputError(source="cbedgan predict", rule="needs one stack file, as FILE or with --stacks",
@@ -77,8 +77,8 @@ def judge(predictions: Annotated[list[Path], typer.Argument(help="predictions.np
           groups: Annotated[str | None, typer.Option(
               metavar="2,14,..", help="Space groups that can occur: no other is answered or judged.")] = None) -> None:
     """Say how good labelled predictions are, level by level and group by group, and how far to trust them."""
-    from classifier.judgement import judge as stage
-    from classifier.levels import parse_space_groups
+    from classifier.crystal.levels import parse_space_groups
+    from classifier.judgement.judge import judge as stage
 
     wrote(stage(predictions, part=part, space_groups=parse_space_groups(groups), out=out))
 
@@ -88,7 +88,7 @@ def acquire(config: Config, stacks: Stacks, split: Split, out: Folder, workers: 
     """Play active learning on labelled stacks: what each way to choose the next materials is worth."""
     from cbedgan.acquisition.study import AcquireConfig
     from cbedgan.acquisition.study import acquire as stage
-    from classifier.config import load_config
+    from classifier.foundation.config import load_config
 
     wrote(stage(load_config(config, AcquireConfig), stacks=stacks, split=split, out=out, workers=workers))
 

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from cbedgan.cli.app import app, wrote
 from cbedgan.cli.arguments import CORES, Config, File, Split, Stacks, Workers
-from classifier.errors import InputError
+from classifier.foundation.errors import InputError
 
 Layout = Literal["olcf", "stfc"]
 SIMULATION_PACKAGES = ("moyopy", "pymatgen")
@@ -36,10 +36,10 @@ def simulate(config: Config, out: File, workers: Workers = CORES,
     if missing:
         raise InputError(source="cbedgan simulate", rule="needs the extra 'simulate'", value=f"no {', '.join(missing)}",
                          remedy="Install it: pip install 'cbedgan[simulate]'.")
+    from cbedgan.simulate.cbed.stack import SimulateConfig
     from cbedgan.simulate.manifest import Share
     from cbedgan.simulate.simulate import simulate as stage
-    from cbedgan.simulate.stack import SimulateConfig
-    from classifier.config import load_config
+    from classifier.foundation.config import load_config
 
     settings = load_config(config, SimulateConfig)
     if slurm is None:
@@ -59,9 +59,9 @@ def crystals(config: Config,
              files: Annotated[Path | None, typer.Option(help="Structure file or folder, to be counted too.")] = None,
              tries: Annotated[int, typer.Option(min=1, help="Random crystals drawn of each group.")] = 4) -> None:
     """Count the crystals, space groups and structure types of each source (config: of simulate)."""
-    from cbedgan.simulate.sources import count_sources, source_table
-    from cbedgan.simulate.stack import SimulateConfig
-    from classifier.config import load_config
+    from cbedgan.crystal.sources import count_sources, source_table
+    from cbedgan.simulate.cbed.stack import SimulateConfig
+    from classifier.foundation.config import load_config
 
     settings = load_config(config, SimulateConfig)
     Console().print(source_table(count_sources(settings.crystals.random, seed=settings.seed, tries=tries, files=files)))
@@ -74,9 +74,9 @@ def prepare(config: Config, out: File,
             layout: Annotated[Layout | None, typer.Option(help="Of the source; by its folders when left out.")]
             = None) -> None:
     """Reduce the published OLCF data set (10.13139/OLCF/1510313), or its STFC copy, to a stack file."""
-    from classifier.config import load_config
-    from classifier.prepare import PrepareConfig
-    from classifier.prepare import prepare as stage
+    from classifier.foundation.config import load_config
+    from classifier.published.prepare import PrepareConfig
+    from classifier.published.prepare import prepare as stage
 
     wrote(stage(load_config(config, PrepareConfig), source=source, out=out, workers=workers, layout=layout))
 
@@ -89,8 +89,8 @@ def import_(config: Config, out: File,
             dark: Annotated[Path | None, typer.Option(help="File of one pattern without the beam, subtracted.")] = None,
             ) -> None:
     """Bring your own patterns into a stack file that predict accepts."""
-    from classifier.config import load_config
-    from classifier.import_patterns import ImportConfig, import_patterns
+    from classifier.foundation.config import load_config
+    from classifier.imported.import_patterns import ImportConfig, import_patterns
 
     wrote(import_patterns(load_config(config, ImportConfig), files=files, out=out, like=like, dark=dark))
 
@@ -114,9 +114,9 @@ def inspect(paths: Annotated[list[Path], typer.Argument(help="Stack files, or fo
             json: Annotated[Path | None, typer.Option(help="Write the same as JSON.")] = None,
             html: Annotated[Path | None, typer.Option(help="Write the same as a page, with pictures.")] = None) -> None:
     """Count what stack files hold of each space group, and say what is wrong with them (code 1: damaged)."""
-    from classifier.atomic import write_json
-    from classifier.catalog import catalog
-    from classifier.inspection_page import write_inspection_page
+    from classifier.foundation.atomic import write_json
+    from classifier.inspection.catalog import catalog
+    from classifier.inspection.page import write_inspection_page
 
     found = catalog(paths, verify=verify, split=split)
     Console().print(found.table())
@@ -133,9 +133,9 @@ def inspect(paths: Annotated[list[Path], typer.Argument(help="Stack files, or fo
 @app.command()
 def split(config: Config, stacks: Stacks, out: File) -> None:
     """Part the materials into train, validation and test."""
-    from classifier.config import load_config
-    from classifier.split import SplitConfig
-    from classifier.split import split as stage
+    from classifier.foundation.config import load_config
+    from classifier.samples.split import SplitConfig
+    from classifier.samples.split import split as stage
 
     wrote(stage(load_config(config, SplitConfig), stacks=stacks, out=out))
 
@@ -144,8 +144,8 @@ def split(config: Config, stacks: Stacks, out: File) -> None:
 def folds(config: Config, stacks: Stacks, split: Split,
           out: Annotated[Path, typer.Option(help="Folder for fold-1.json and so on.")]) -> None:
     """Part the train and validation materials of a split anew, K times, so that each is in validation once."""
-    from classifier.config import load_config
-    from classifier.folds import FoldsConfig
-    from classifier.folds import folds as stage
+    from classifier.foundation.config import load_config
+    from classifier.samples.folds import FoldsConfig
+    from classifier.samples.folds import folds as stage
 
     wrote(stage(load_config(config, FoldsConfig), stacks=stacks, split=split, out=out))

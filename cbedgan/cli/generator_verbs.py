@@ -9,7 +9,7 @@ import typer
 
 from cbedgan.cli.app import app, wrote
 from cbedgan.cli.arguments import CORES, Cache, Classifier, Config, File, Folder, Generator, Split, Stacks, Workers
-from classifier.errors import InputError
+from classifier.foundation.errors import InputError
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -21,7 +21,7 @@ def train_gan(config: Config, stacks: Stacks, split: Split, out: Folder,
     """Train the generator on the train part."""
     from cbedgan.gan.train import TrainGanConfig
     from cbedgan.gan.train import train_gan as stage
-    from classifier.config import load_config
+    from classifier.foundation.config import load_config
 
     wrote(stage(load_config(config, TrainGanConfig), stacks=stacks, split=split, out=out, classifier=classifier,
                  cache=cache))
@@ -49,10 +49,10 @@ def assess(config: Config, generator: Generator, stacks: Stacks, split: Split, o
            judge: Annotated[Path | None, typer.Option(help="How train-clf trains judges that have not seen the real "
                                                       "stacks.")] = None) -> None:
     """Measure how good a generator is, each figure beside that of real stacks: fidelity.json and a page."""
-    from cbedgan.fidelity.assess import AssessConfig
-    from cbedgan.fidelity.assess import assess as stage
-    from classifier.config import load_config
-    from classifier.train import TrainClassifierConfig
+    from cbedgan.assessment.assess import AssessConfig
+    from cbedgan.assessment.assess import assess as stage
+    from classifier.foundation.config import load_config
+    from classifier.training.train import TrainClassifierConfig
 
     wrote(stage(load_config(config, AssessConfig), generator=generator, stacks=stacks, split=split, out=out,
                 classifier=classifier, judge=None if judge is None else load_config(judge, TrainClassifierConfig)))
@@ -64,7 +64,7 @@ def probe(config: Config, generator: Generator, classifier: Classifier, stacks: 
     """Find the decision boundary between rare groups and those they are confused with."""
     from cbedgan.boundary.probe import ProbeConfig
     from cbedgan.boundary.probe import probe as stage
-    from classifier.config import load_config
+    from classifier.foundation.config import load_config
 
     wrote(stage(load_config(config, ProbeConfig), generator=generator, classifier=classifier, stacks=stacks,
                  split=split, out=out))
@@ -78,7 +78,7 @@ def synthesize(config: Config, probe: Annotated[Path, typer.Option(help="probe.h
     """Make interior and boundary stacks, accepted by a second classifier, into a stack file."""
     from cbedgan.synthesis.synthesize import SynthesizeConfig
     from cbedgan.synthesis.synthesize import synthesize as stage
-    from classifier.config import load_config
+    from classifier.foundation.config import load_config
 
     wrote(stage(load_config(config, SynthesizeConfig), probe=probe, generator=generator, classifier=classifier,
                  second_classifier=second_classifier, stacks=stacks, split=split, out=out))
@@ -101,10 +101,10 @@ def compare(config: Config, stacks: Stacks, split: Split, out: Folder,
         raise InputError(source="cbedgan compare", rule="needs --synthetic, or --methods with or without --runs",
                          value=f"synthetic {synthetic}, methods {methods}, runs {runs}",
                          remedy="Give --synthetic to judge synthetic stacks, --methods to rank methods.")
-    from classifier.config import load_config
+    from classifier.foundation.config import load_config
 
     if methods is not None:
-        from cbedgan.comparison.ranking import RankConfig, rank
+        from cbedgan.ranking.rank import RankConfig, rank
 
         path = rank(load_config(config, RankConfig), methods=methods, stacks=stacks, split=split, out=out,
                     workers=workers, runs=runs or ())
@@ -126,7 +126,7 @@ def compare_generators(config: Config, variants: Annotated[Path, typer.Option(he
     """Train every variant of the generator with every seed, assess all alike, and compare them."""
     from cbedgan.ablation.study import CompareGeneratorsConfig
     from cbedgan.ablation.study import compare_generators as stage
-    from classifier.config import load_config
+    from classifier.foundation.config import load_config
 
     path = stage(load_config(config, CompareGeneratorsConfig), variants=variants, stacks=stacks, split=split, out=out,
                  workers=workers, classifier=classifier)

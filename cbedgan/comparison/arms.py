@@ -9,11 +9,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from classifier.errors import InputError
-from classifier.geometry import ViewConfig, view
-from classifier.losses import CrossEntropy, LogitAdjusted, Loss
-from classifier.split import Split
-from classifier.stackfile import SampleTable, StackFile, StackWriter
+from classifier.foundation.errors import InputError
+from classifier.pattern.geometry import ViewConfig, view
+from classifier.samples.split import Split
+from classifier.samples.stackfile import SampleTable, StackFile, StackWriter
+from classifier.training.losses import CrossEntropy, LogitAdjusted, Loss
 
 Source = Literal["duplicated", "reserve", "interior", "boundary"]
 SYNTHETIC = {"interior", "boundary"}

@@ -22,8 +22,8 @@ from cbedgan.comparison.paired import (
     number,
     verdict,
 )
-from classifier.config import Config
-from classifier.metrics import SHOT_CLASSES, confusion, shot_class
+from classifier.foundation.config import Config
+from classifier.statistics.metrics import SHOT_CLASSES, confusion, shot_class
 
 
 class PrimaryConfig(Config):

@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 
 from cbedgan.comparison.arms import ARMS
 from cbedgan.comparison.walk import Walk
-from classifier.metrics import SHOT_CLASSES
-from classifier.spacegroup import symbol
+from classifier.crystal.spacegroup import symbol
+from classifier.statistics.metrics import SHOT_CLASSES
 
 INK, MUTED, LINE, SHADE = "#1f2933", "#66727f", "#d5dbe1", "#f3f5f7"
 VERDICT_COLOURS = {"helped": "#1b7f5c", "hurt": "#b3261e", "no difference": "#51606f", "cannot tell": "#a8adb3"}

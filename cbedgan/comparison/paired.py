@@ -11,8 +11,8 @@ from typing import Literal
 import numpy as np
 from scipy.stats import binom
 
-from classifier.metrics import interval, material_weights
-from classifier.predict import Predictions
+from classifier.prediction.predict import Predictions
+from classifier.statistics.metrics import interval, material_weights
 
 Verdict = Literal["helped", "hurt", "no difference", "cannot tell"]
 

@@ -15,11 +15,11 @@ from cbedgan.comparison.arms import ARMS, kinds
 from cbedgan.comparison.evaluate import Evaluation
 from cbedgan.comparison.page import page
 from cbedgan.comparison.walk import Walk
-from classifier.atomic import atomic_path, read_json, write_json
-from classifier.geometry import ViewConfig, view
-from classifier.spacegroup import crystal_system, symbol
-from classifier.split import Split
-from classifier.stackfile import StackFile
+from classifier.crystal.spacegroup import crystal_system, symbol
+from classifier.foundation.atomic import atomic_path, read_json, write_json
+from classifier.pattern.geometry import ViewConfig, view
+from classifier.samples.split import Split
+from classifier.samples.stackfile import StackFile
 
 PICTURED_GROUPS = 6
 """So many groups, the poorest that were added to, are shown with their stacks."""

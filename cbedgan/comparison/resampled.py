@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from cbedgan.comparison.paired import Resample, Trials
-from classifier.bootstrap import Bootstrap
-from classifier.calibration import Reliability
-from classifier.metrics import ratio
-from classifier.subgroup_errors import direct_edge_shares
+from classifier.statistics.bootstrap import Bootstrap
+from classifier.statistics.calibration import Reliability
+from classifier.statistics.metrics import ratio
+from classifier.statistics.subgroup_errors import direct_edge_shares
 
 BINS = 15  # of confidence
 ENRICHMENT_REPLICATES = 1000  # its null is fitted to each replicate, which takes long

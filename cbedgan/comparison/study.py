@@ -13,15 +13,15 @@ from cbedgan.comparison.paired import Trials
 from cbedgan.comparison.report import Evidence, write_report
 from cbedgan.comparison.trainings import Job, train_all
 from cbedgan.comparison.walk import walk
-from classifier.config import Config
-from classifier.errors import InputError, require
-from classifier.metrics import materials_per_class, shot_class
-from classifier.predict import Predictions
-from classifier.run import Run
-from classifier.spacegroup import ClassMap
-from classifier.split import Split, load_split
-from classifier.stackfile import SampleTable, StackFile
-from classifier.train import TrainClassifierConfig
+from classifier.crystal.spacegroup import ClassMap
+from classifier.foundation.config import Config
+from classifier.foundation.errors import InputError, require
+from classifier.foundation.run import Run
+from classifier.prediction.predict import Predictions
+from classifier.samples.split import Split, load_split
+from classifier.samples.stackfile import SampleTable, StackFile
+from classifier.statistics.metrics import materials_per_class, shot_class
+from classifier.training.train import TrainClassifierConfig
 
 
 class CompareConfig(Config):

@@ -15,10 +15,10 @@ from pathlib import Path
 from threading import Thread
 from typing import Protocol
 
-from classifier.errors import InputError
-from classifier.post_hoc import PostHocConfig, post_hoc
-from classifier.run import Interrupted, StopRequest, progress
-from classifier.train import TrainClassifierConfig, train_classifier
+from classifier.foundation.errors import InputError
+from classifier.foundation.run import Interrupted, StopRequest, progress
+from classifier.training.post_hoc import PostHocConfig, post_hoc
+from classifier.training.train import TrainClassifierConfig, train_classifier
 
 SECONDS_BETWEEN_LOOKS = 1.0
 """How long a stop request may wait to be noticed."""

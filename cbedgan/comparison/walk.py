@@ -10,9 +10,9 @@ import torch
 
 from cbedgan.boundary.margin import Judge, LatentPaths
 from cbedgan.boundary.probefile import ProbedPaths, read_probe
-from cbedgan.gan.generator import load_generator
-from classifier.errors import InputError
-from classifier.predict import load_classifier
+from cbedgan.gan.network.generator import load_generator
+from classifier.foundation.errors import InputError
+from classifier.prediction.predict import load_classifier
 
 STEPS = 81
 """Positions at which the margin is computed."""

@@ -1,1 +1,4 @@
-"""How good generated stacks are: each figure beside the same figure for real stacks in their place."""
+"""Pure measures of generated against real samples, one a file.
+
+May import: classifier.
+"""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from classifier.disk_lattice import find_disk_lattice, nearest_net_point, pixel_vectors
-from classifier.errors import InputError
-from classifier.geometry import Detector
+from classifier.foundation.errors import InputError
+from classifier.pattern.disk_lattice import find_disk_lattice, nearest_net_point, pixel_vectors
+from classifier.pattern.geometry import Detector
 
 
 def disk_figures(patterns: np.ndarray, detector: Detector) -> dict[str, float]:

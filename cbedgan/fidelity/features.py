@@ -8,11 +8,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from classifier.azimuthal_features import LEAST_PIXELS, azimuthal_features
-from classifier.dataset import Frame
-from classifier.intensity import IntensityTransform
-from classifier.model import ModelConfig, StackClassifier
-from classifier.predict import load_classifier, predict_features
+from classifier.network.azimuthal_features import LEAST_PIXELS, azimuthal_features
+from classifier.network.model import ModelConfig, StackClassifier
+from classifier.pattern.intensity import IntensityTransform
+from classifier.prediction.predict import load_classifier, predict_features
+from classifier.samples.dataset import Frame
 
 Features = Callable[[Tensor], Tensor]
 AT_ONCE = 256  # stacks

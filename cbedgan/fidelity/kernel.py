@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from cbedgan.fidelity.halves import Halvings
-from classifier.metrics import interval
+from classifier.statistics.metrics import interval
 
 
 @dataclass(frozen=True, eq=False)

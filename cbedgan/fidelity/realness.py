@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
-from classifier.metrics import interval
+from classifier.statistics.metrics import interval
 
 FOLDS = 3
 REPLICATES = 200

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from cbedgan.fidelity.wasserstein import wasserstein_1
-from classifier.pattern import azimuthal_spectrum, mirror_share, n_fold_share
+from classifier.pattern.symmetry import azimuthal_spectrum, mirror_share, n_fold_share
 
 FOLDS = (2, 3, 4, 6)
 OPERATIONS = (*(f"{n}-fold" for n in FOLDS), "mirror")
@@ -20,7 +20,7 @@ AT_ONCE = 128  # stacks
 def symmetry_residuals(x: Tensor) -> Tensor | None:
     """Residuals float32 [N, C, 5] of patterns x [N, C, H, W] under 2-, 3-, 4-, 6-fold axes and the best mirror line.
 
-    0 = symmetric, see classifier.pattern; None for samples that are no patterns.
+    0 = symmetric, see classifier.pattern.symmetry; None for samples that are no patterns.
     """
     if x.ndim != 4:
         return None

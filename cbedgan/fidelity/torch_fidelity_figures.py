@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from cbedgan.fidelity.coverage import NEIGHBOURS
-from cbedgan.gan.torchvision_ops import ensure_torchvision
+from cbedgan.fidelity.torchvision_ops import ensure_torchvision
 
 KID_SUBSETS = 50
 

@@ -1,1 +1,4 @@
-"""The generator of stacks: a small class-conditional relativistic GAN, its training and its honest measures."""
+"""The method and its training: loss, penalties, steps, state, reports, the stage `train-gan`.
+
+May import: classifier, form, fidelity, likeness, gan.network.
+"""

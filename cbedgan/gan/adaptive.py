@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from classifier.config import Config
+from classifier.foundation.config import Config
 
 
 class AdaptiveConfig(Config):

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cbedgan.gan.diffraction_generator import DiffractionGenerator
-from cbedgan.gan.networks import Discriminator, Generator
+from cbedgan.gan.network.diffraction_generator import DiffractionGenerator
+from cbedgan.gan.network.networks import Discriminator, Generator
 
 Augmentation = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """(x, class_idx) -> (x, class_idx), differentiable, with the same draws at every call of one step."""

@@ -15,7 +15,7 @@ from torch import Tensor
 from cbedgan.gan.adversarial import Augmentation
 from cbedgan.gan.train_config import TrainGanConfig
 from cbedgan.gan.training_data import Data
-from classifier.augment import augment
+from classifier.pattern.augment import augment
 
 LATENTS, TRANSFORMS, TWINS = range(3)  # what a step draws, each from its own stream
 

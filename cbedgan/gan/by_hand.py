@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from cbedgan.gan.adversarial import Augmentation, relativistic_loss
-from cbedgan.gan.networks import Discriminator
-from cbedgan.gan.trunk import trunks
+from cbedgan.gan.network.networks import Discriminator
+from cbedgan.gan.network.trunk import trunks
 
 
 def discriminator_step(discriminator: Discriminator, real: Tensor, fake: Tensor, class_idx: Tensor, *,

@@ -9,7 +9,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from classifier.atomic import atomic_path
+from classifier.foundation.atomic import atomic_path
 
 GAP = 2  # pixels between patterns; twice that between stacks
 PIXELS_PER_INCH = 100

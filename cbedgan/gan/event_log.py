@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from classifier.atomic import room_needed
+from classifier.foundation.atomic import room_needed
 
 
 class EventLog:

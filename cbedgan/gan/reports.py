@@ -13,8 +13,8 @@ from cbedgan.gan.state import State
 from cbedgan.gan.train_config import TrainGanConfig
 from cbedgan.gan.training_data import Data
 from cbedgan.gan.watch import Watch
-from classifier.run import Run
-from classifier.spacegroup import symbol
+from classifier.crystal.spacegroup import symbol
+from classifier.foundation.run import Run
 
 
 class Reports:

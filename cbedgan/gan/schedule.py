@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from classifier.config import Config
+from classifier.foundation.config import Config
 
 
 class Schedule(Config):

@@ -10,14 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from cbedgan.gan.adversarial import head_weights
-from cbedgan.gan.build import build_generator
-from cbedgan.gan.networks import Discriminator
-from cbedgan.gan.sampler import Sampler
+from cbedgan.gan.network.build import build_generator
+from cbedgan.gan.network.networks import Discriminator
+from cbedgan.gan.network.sampler import Sampler
 from cbedgan.gan.train_config import TrainGanConfig
 from cbedgan.gan.training_data import Data
-from classifier.checkpoint import load_checkpoint, save_checkpoint
-from classifier.errors import reported
-from classifier.metrics import SHOT_CLASSES
+from classifier.foundation.checkpoint import load_checkpoint, save_checkpoint
+from classifier.foundation.errors import reported
+from classifier.statistics.metrics import SHOT_CLASSES
 
 NETWORKS = ("discriminator", "generator")  # in the order of their steps
 TERMS = ("loss_d", "loss_g", "twins", "r1", "r2", *(f"real_wins_{shots}" for shots in SHOT_CLASSES),

@@ -9,14 +9,14 @@ from cbedgan.gan.adaptive import adapted, wins_by_shots
 from cbedgan.gan.adversarial import noisy, twins_loss, update
 from cbedgan.gan.batch import Batch, draw_batch, draw_twins, make_augmentation, sent
 from cbedgan.gan.by_hand import discriminator_step, generator_step
-from cbedgan.gan.diffraction_generator import DiffractionGenerator
 from cbedgan.gan.ema import ema_decay, update_ema
-from cbedgan.gan.networks import Generator
+from cbedgan.gan.network.diffraction_generator import DiffractionGenerator
+from cbedgan.gan.network.networks import Generator
 from cbedgan.gan.state import State
 from cbedgan.gan.train_config import TrainGanConfig
 from cbedgan.gan.training_data import Data
-from classifier.metrics import SHOT_CLASSES
-from classifier.ranks import Ranks
+from classifier.foundation.ranks import Ranks
+from classifier.statistics.metrics import SHOT_CLASSES
 
 
 def take_step(state: State, config: TrainGanConfig, data: Data, ranks: Ranks) -> None:

@@ -5,27 +5,27 @@ from __future__ import annotations
 from contextlib import nullcontext
 from pathlib import Path
 
-from cbedgan.fidelity.assess import fidelity_of
+from cbedgan.assessment.assess import fidelity_of
 from cbedgan.fidelity.features import judge_features, random_features
-from cbedgan.gan.form import measure_forms
-from cbedgan.gan.generator import TrainedGenerator, load_generator
-from cbedgan.gan.precision import tf32
+from cbedgan.form.form import measure_forms
+from cbedgan.gan.network.generator import TrainedGenerator, load_generator
+from cbedgan.gan.network.precision import tf32
 from cbedgan.gan.reports import ContactSheet, Reports
 from cbedgan.gan.state import NETWORKS, State
 from cbedgan.gan.step import take_step
 from cbedgan.gan.train_config import TrainGanConfig
 from cbedgan.gan.training_data import Data
 from cbedgan.gan.watch import Watch
-from classifier.dataset import load_training_set
-from classifier.errors import InputError
-from classifier.memory import keep_freed_memory
-from classifier.predict import load_classifier
-from classifier.ranks import Ranks, open_ranks
-from classifier.run import Interrupted, Run, StopRequest, progress
-from classifier.spacegroup import ClassMap
-from classifier.split import Split, load_split
-from classifier.stackfile import StackFile
-from classifier.train import choose_device, reproducible
+from classifier.crystal.spacegroup import ClassMap
+from classifier.foundation.errors import InputError
+from classifier.foundation.memory import keep_freed_memory
+from classifier.foundation.ranks import Ranks, open_ranks
+from classifier.foundation.run import Interrupted, Run, StopRequest, progress
+from classifier.prediction.predict import load_classifier
+from classifier.samples.dataset import load_training_set
+from classifier.samples.split import Split, load_split
+from classifier.samples.stackfile import StackFile
+from classifier.training.train import choose_device, reproducible
 
 __all__ = ["TrainGanConfig", "TrainedGenerator", "load_generator", "train_gan"]
 

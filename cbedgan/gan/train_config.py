@@ -7,13 +7,13 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from cbedgan.gan.adaptive import AdaptiveConfig
-from cbedgan.gan.networks import NetworkConfig
+from cbedgan.gan.network.networks import NetworkConfig
 from cbedgan.gan.schedule import Schedule
 from cbedgan.gan.watch import WatchConfig
-from classifier.augment import AugmentConfig
-from classifier.config import Config
-from classifier.geometry import ViewConfig
-from classifier.intensity import IntensityConfig
+from classifier.foundation.config import Config
+from classifier.pattern.augment import AugmentConfig
+from classifier.pattern.geometry import ViewConfig
+from classifier.pattern.intensity import IntensityConfig
 
 
 class TrainGanConfig(Config):

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from cbedgan.gan.conditioning import effective_number_noise
-from cbedgan.gan.form_bank import FormBank
+from cbedgan.form.form_bank import FormBank
+from cbedgan.gan.network.conditioning import effective_number_noise
 from cbedgan.gan.train_config import TrainGanConfig
-from classifier.dataset import StackSet
-from classifier.intensity import IntensityTransform
-from classifier.metrics import SHOT_CLASSES, materials_per_class, shot_class
-from classifier.sampling import Strata
-from classifier.spacegroup import ClassMap
+from classifier.crystal.spacegroup import ClassMap
+from classifier.pattern.intensity import IntensityTransform
+from classifier.samples.dataset import StackSet
+from classifier.statistics.metrics import SHOT_CLASSES, materials_per_class, shot_class
+from classifier.training.sampling import Strata
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,9 +17,9 @@ from cbedgan.fidelity.halves import sample_rows
 from cbedgan.fidelity.kernel import kid
 from cbedgan.fidelity.memorisation import Training
 from cbedgan.fidelity.symmetry import shown_symmetries, symmetry_figures, symmetry_residuals
-from classifier.config import Config
-from classifier.dataset import StackSet
-from classifier.metrics import materials_per_class, shot_class
+from classifier.foundation.config import Config
+from classifier.samples.dataset import StackSet
+from classifier.statistics.metrics import materials_per_class, shot_class
 
 
 class WatchConfig(Config):

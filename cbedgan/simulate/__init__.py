@@ -1,1 +1,4 @@
-"""CBED patterns from crystal structures: where structures come from, the physics, the detector, and the stage."""
+"""Simulated sets: plan, units of work, shards, merge; and the layout of the published set.
+
+May import: classifier, crystal, simulate.cbed.
+"""

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from cbedgan.simulate.crystals import Crystal
-from cbedgan.simulate.plan import Plan, PlannedCrystal, plan_group
-from cbedgan.simulate.stack import SimulateConfig, refusal
+from cbedgan.crystal.crystals import Crystal
+from cbedgan.crystal.plan import Plan, PlannedCrystal, plan_group
+from cbedgan.simulate.cbed.stack import SimulateConfig, refusal
 from cbedgan.simulate.workers import in_pool
-from classifier.errors import InputError
+from classifier.foundation.errors import InputError
 
 JOBS_PER_UNIT = 20  # so that 100,000 jobs leave 5,000 files
 LEAST_UNITS = 64  # as far as there are jobs: enough to keep many processes busy to the end

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from cbedgan.simulate.cbed.stack import SimulateConfig
 from cbedgan.simulate.manifest import Job, Manifest, Share, units_of
 from cbedgan.simulate.parts import Parts
-from cbedgan.simulate.stack import SimulateConfig
 from cbedgan.simulate.units import INTENSITY_UNIT, frame
-from classifier.atomic import read_json, write_json
-from classifier.errors import InputError
-from classifier.run import versions
-from classifier.stackfile import StackFile, StackWriter
+from classifier.foundation.atomic import read_json, write_json
+from classifier.foundation.errors import InputError
+from classifier.foundation.run import versions
+from classifier.samples.stackfile import StackFile, StackWriter
 
 NOTES = {
     "plan": "Hypothetical materials; the source of each crystal, in its row's provenance, says how it was made.",

@@ -1,6 +1,6 @@
 """Simulated stacks written as OLCF data set 10.13139/OLCF/1510313 was published: folders, batch files, attributes.
 
-What reads the published files reads these; see classifier.olcf for what each attribute means.
+What reads the published files reads these; see classifier.published.olcf for what each attribute means.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import gemmi
 import h5py
 import numpy as np
 
-from cbedgan.simulate.crystals import Crystal
-from classifier.atomic import atomic_path, read_json, write_json
-from classifier.config import digest
-from classifier.errors import InputError
-from classifier.olcf import PARTITIONS
-from classifier.run import Interrupted, StopRequest, progress, require_same_run
-from classifier.sampletable import SampleTable
-from classifier.stackfile import StackFile
+from cbedgan.crystal.crystals import Crystal
+from classifier.foundation.atomic import atomic_path, read_json, write_json
+from classifier.foundation.config import digest
+from classifier.foundation.errors import InputError
+from classifier.foundation.run import Interrupted, StopRequest, progress, require_same_run
+from classifier.published.olcf import PARTITIONS
+from classifier.samples.sampletable import SampleTable
+from classifier.samples.stackfile import StackFile
 
 SIZE_PIXELS, PIXEL_SIZE_INV_ANGSTROM = 512, 0.01
 MANIFEST = "export.json"

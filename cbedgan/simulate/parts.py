@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from cbedgan.simulate.manifest import Job, Manifest, Share, units_of
-from classifier.atomic import read_json, write_json
-from classifier.errors import InputError
-from classifier.run import require_same_run
+from classifier.foundation.atomic import read_json, write_json
+from classifier.foundation.errors import InputError
+from classifier.foundation.run import require_same_run
 
 
 class Parts:

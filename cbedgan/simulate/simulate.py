@@ -11,17 +11,17 @@ from typing import Any
 
 import torch
 
-from cbedgan.simulate.crystals import Crystal
+from cbedgan.crystal.crystals import Crystal
+from cbedgan.crystal.structure_files import crystals_from_files
+from cbedgan.simulate.cbed.stack import SimulateConfig
 from cbedgan.simulate.manifest import Manifest, Share, plan, replan
 from cbedgan.simulate.merge import merge, reserve_of
 from cbedgan.simulate.parts import Parts
-from cbedgan.simulate.stack import SimulateConfig
-from cbedgan.simulate.structure_files import crystals_from_files
 from cbedgan.simulate.units import run_units
-from classifier.config import digest
-from classifier.errors import InputError
-from classifier.run import require_same_run
-from classifier.stackfile import StackFile
+from classifier.foundation.config import digest
+from classifier.foundation.errors import InputError
+from classifier.foundation.run import require_same_run
+from classifier.samples.stackfile import StackFile
 
 
 def simulate(config: SimulateConfig, *, out: Path, workers: int, crystals: Path | None = None,

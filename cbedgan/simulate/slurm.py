@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cbedgan.simulate.cbed.stack import SimulateConfig
 from cbedgan.simulate.manifest import Share
 from cbedgan.simulate.simulate import prepare_manifest, simulate
-from cbedgan.simulate.stack import SimulateConfig
-from classifier.errors import InputError
+from classifier.foundation.errors import InputError
 
 if TYPE_CHECKING:
     import submitit

@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from cbedgan.simulate.crystals import Crystal
+from cbedgan.crystal.crystals import Crystal
+from cbedgan.simulate.cbed.stack import SimulateConfig, simulate_stacks
 from cbedgan.simulate.manifest import Job
 from cbedgan.simulate.parts import Parts
-from cbedgan.simulate.stack import SimulateConfig, simulate_stacks
 from cbedgan.simulate.workers import in_pool
-from classifier.atomic import write_json
-from classifier.config import digest
-from classifier.errors import InputError
-from classifier.geometry import Detector
-from classifier.sampletable import SampleTable
-from classifier.stackfile import write_stack_file
+from classifier.foundation.atomic import write_json
+from classifier.foundation.config import digest
+from classifier.foundation.errors import InputError
+from classifier.pattern.geometry import Detector
+from classifier.samples.sampletable import SampleTable
+from classifier.samples.stackfile import write_stack_file
 
 INTENSITY_UNIT = "fraction of the incident beam per pixel"
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any
 
-from classifier.run import Interrupted, StopRequest, progress
-from classifier.workers import worker_pool
+from classifier.foundation.run import Interrupted, StopRequest, progress
+from classifier.foundation.workers import worker_pool
 
 
 def in_pool(function: Callable[..., Any], jobs: dict[Any, tuple], *, workers: int, description: str,

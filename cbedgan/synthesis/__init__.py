@@ -1,1 +1,4 @@
-"""Synthetic stacks: how many, from which latents, and which of them are accepted."""
+"""Synthetic stacks: how many, from which latents, and which of them are accepted.
+
+May import: classifier, boundary, gan.network.
+"""

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from classifier.config import Config
+from classifier.foundation.config import Config
 
 REASONS = ("not_finite", "out_of_range", "class_probability", "realism", "copy")
 ACCEPTED = len(REASONS)

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from cbedgan.boundary.probefile import ProbedPaths, ProbeFile
-from cbedgan.gan.generator import TrainedGenerator
-from cbedgan.gan.latents import latents
+from cbedgan.gan.network.generator import TrainedGenerator
+from cbedgan.gan.network.latents import latents
 from cbedgan.synthesis.provenance import KINDS, interior_record, interior_seeds
 
 LEAST_CONFUSION = 0.01

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from cbedgan.gan.latents import z_seeds
-from classifier.stackfile import SampleTable
+from cbedgan.gan.network.latents import z_seeds
+from classifier.samples.stackfile import SampleTable
 
 KINDS = ("interior", "boundary")
 

@@ -7,9 +7,9 @@ from typing import Literal
 
 import numpy as np
 
-from classifier.config import Config
-from classifier.errors import InputError
-from classifier.metrics import shot_class
+from classifier.foundation.config import Config
+from classifier.foundation.errors import InputError
+from classifier.statistics.metrics import shot_class
 
 
 class SamplingStrategy(Config):

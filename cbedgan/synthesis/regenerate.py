@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from cbedgan.gan.generator import TrainedGenerator
-from cbedgan.gan.latents import latents
-from classifier.errors import InputError
+from cbedgan.gan.network.generator import TrainedGenerator
+from cbedgan.gan.network.latents import latents
+from classifier.foundation.errors import InputError
 
 
 def regenerate(provenance: str | dict[str, Any], generator: TrainedGenerator) -> np.ndarray:

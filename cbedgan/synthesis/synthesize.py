@@ -14,21 +14,21 @@ import torch
 
 from cbedgan.boundary.probefile import read_probe
 from cbedgan.boundary.record import stage_record
-from cbedgan.gan.generator import TrainedGenerator, load_generator
+from cbedgan.gan.network.generator import TrainedGenerator, load_generator
 from cbedgan.synthesis.acceptance import ACCEPTED, REASONS, AcceptanceConfig, Reference
 from cbedgan.synthesis.latents import Candidates, boundary, interior
 from cbedgan.synthesis.provenance import KINDS
 from cbedgan.synthesis.quota import SamplingStrategy, resolve_quota
 from cbedgan.synthesis.workshop import Workshop, make, table
-from classifier.atomic import read_json, write_json
-from classifier.config import Config
-from classifier.dataset import load_physical, stack_set
-from classifier.errors import InputError
-from classifier.predict import TrainedClassifier, load_classifier
-from classifier.run import progress, require_same_run
-from classifier.split import Split, load_split
-from classifier.stackfile import StackFile, StackWriter
-from classifier.train import reproducible
+from classifier.foundation.atomic import read_json, write_json
+from classifier.foundation.config import Config
+from classifier.foundation.errors import InputError
+from classifier.foundation.run import progress, require_same_run
+from classifier.prediction.predict import TrainedClassifier, load_classifier
+from classifier.samples.dataset import load_physical, stack_set
+from classifier.samples.split import Split, load_split
+from classifier.samples.stackfile import StackFile, StackWriter
+from classifier.training.train import reproducible
 
 
 class SynthesizeConfig(Config):

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from cbedgan.gan.generator import TrainedGenerator
+from cbedgan.gan.network.generator import TrainedGenerator
 from cbedgan.synthesis.acceptance import AcceptanceConfig, Batch, Reference, judge
 from cbedgan.synthesis.latents import Candidates
 from cbedgan.synthesis.provenance import synthetic_table
-from classifier.predict import TrainedClassifier
-from classifier.stackfile import SampleTable
+from classifier.prediction.predict import TrainedClassifier
+from classifier.samples.stackfile import SampleTable
 
 
 @dataclass(frozen=True, eq=False)

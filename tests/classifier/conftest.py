@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from classifier.config import parse_config
-from classifier.split import SplitConfig, split
-from classifier.train import TrainClassifierConfig
+from classifier.foundation.config import parse_config
+from classifier.samples.split import SplitConfig, split
+from classifier.training.train import TrainClassifierConfig
 
 SPLIT = {"group_by": "structure_type", "validation_fraction": 0.25, "test_fraction": 0.2, "minimum_materials": 4,
          "adopt_partition": True, "near_duplicates": "refuse", "seed": 0}

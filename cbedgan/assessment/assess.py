@@ -1,0 +1,109 @@
+"""assess [stage]: how good a generator is, as fidelity.json and one page with its pictures inside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+from torch import Tensor
+
+from cbedgan.assessment.report import write_report
+from cbedgan.fidelity.features import Features, judge_features, random_features
+from cbedgan.gan.network.generator import TrainedGenerator, load_generator
+from cbedgan.gan.network.latents import latents, z_seeds
+from cbedgan.likeness.measure import Effort, measure
+from cbedgan.likeness.unseen import train_judges
+from classifier.foundation.config import Config, digest
+from classifier.foundation.run import Run
+from classifier.pattern.intensity import IntensityConfig, IntensityTransform
+from classifier.prediction.predict import load_classifier
+from classifier.samples.dataset import StackSet, load_stack_set, load_training_set
+from classifier.samples.split import load_split
+from classifier.samples.stackfile import StackFile
+from classifier.training.train import TrainClassifierConfig, reproducible
+
+
+class AssessConfig(Config):
+    """stacks: real ones of the train part at most, and as many generated; least_of_group: generated stacks of every
+    group at least; network_epochs: of the convolutional network that tells real from generated, 0 for none;
+    disk_patterns: whose disk lattice is looked for; held_out: the part that unseen real stacks come from; sheet_stacks:
+    in each row of a group's picture; suspicious: generated stacks shown beside their nearest training stack; intensity:
+    the scale on which stacks are compared, one for generators of different scales (None: the generator's own)."""
+
+    seed: int
+    threads: int
+    stacks: Annotated[int, Field(ge=16)]
+    least_of_group: Annotated[int, Field(ge=0)]
+    network_epochs: Annotated[int, Field(ge=0)]
+    disk_patterns: Annotated[int, Field(ge=0)]
+    held_out: Literal["validation", "test"]
+    sheet_stacks: Annotated[int, Field(ge=1)]
+    suspicious: Annotated[int, Field(ge=1)]
+    intensity: IntensityConfig | None = Field(None, exclude_if=lambda scale: scale is None)
+
+
+def assess(config: AssessConfig, *, generator: Path, stacks: Path, split: Path, out: Path,
+           classifier: Path | None = None, judge: TrainClassifierConfig | None = None) -> Path:
+    """Measure a generator and write out/fidelity.json, report.html and a picture a group; return the page's path.
+
+    classifier: one of the same split, whose features the stacks are compared by; without it random weights give them.
+    judge: how to train judges that have not seen the real stacks, see `unseen`. A finished folder is left as it is.
+    """
+    with StackFile(stacks) as file:
+        held = load_split(split, stack_digest=file.digest)
+    trained = load_generator(generator, split_digest=held.digest)
+    inputs = {"stacks": held.stack_digest, "split": held.digest, "generator": trained.digest}
+    if classifier is not None:
+        inputs["classifier"] = load_classifier(classifier, split_digest=held.digest).digest
+    if judge is not None:
+        inputs["judge"] = digest(judge)
+    run = Run.open(out, stage="assess", config=config, inputs=inputs)
+    if run.result is None:
+        with reproducible(config.threads):
+            scale, generate = _scale(config, trained, stacks, held.parts["train"]), sampler(trained, config.seed)
+            seen = replace(trained, intensity=scale)
+            known, held_out = (_load(seen, stacks, held.parts[part]) for part in ("train", config.held_out))
+            features = (random_features(*known.x.shape[1:3]) if classifier is None else
+                        judge_features(classifier, held.digest, seen.frame, scale))
+            judges = () if judge is None else train_judges(
+                judge, stacks=stacks, split=split, stack_digest=held.stack_digest, out=Path(out) / "judges",
+                frame=seen.frame, transform=scale, seed=config.seed)
+            found = measure(known, seen.class_map, scale, seen.frame, generate if scale is trained.intensity else
+                            lambda class_idx: scale.normalise(trained.intensity.denormalise(generate(class_idx))),
+                            features, Effort(config.stacks, config.least_of_group, config.network_epochs,
+                                             config.disk_patterns), seed=config.seed, held_out=held_out, judges=judges)
+            content = {"features": "random" if classifier is None else "classifier", "held_out_part": config.held_out,
+                       **found.figures}
+            write_report(content, found, seen, run, sheet_stacks=config.sheet_stacks, suspicious=config.suspicious)
+        run.finish({"features": content["features"], "summary": content["summary"]})
+    return Path(out) / "report.html"
+
+
+def fidelity_of(trained: TrainedGenerator, samples: StackSet, features: Features, *, stacks: int,
+                seed: int) -> dict[str, Any]:
+    """The figures that a training ends with, of at most so many stacks of its own train part `samples`."""
+    return measure(samples, trained.class_map, trained.intensity, trained.frame, sampler(trained, seed), features,
+                   Effort(stacks, least_of_group=0, network_epochs=0, disk_patterns=0), seed=seed).figures
+
+
+def _scale(config: AssessConfig, trained: TrainedGenerator, stacks: Path, sample_ids: tuple[str, ...]
+           ) -> IntensityTransform:
+    """The scale of the comparison, fitted on the train part; the generator's own where none is asked for."""
+    if config.intensity is None:
+        return trained.intensity
+    return load_training_set(stacks, class_map=trained.class_map, view=trained.view, intensity=config.intensity,
+                             sample_ids=sample_ids, cache=None)[1]
+
+
+def _load(trained: TrainedGenerator, stacks: Path, sample_ids: tuple[str, ...]) -> StackSet:
+    """Real stacks as the generator normalises them; those in another frame are refused."""
+    return load_stack_set(stacks, class_map=trained.class_map, view=trained.view, intensity=trained.intensity,
+                          sample_ids=sample_ids, frame=trained.frame)
+
+
+def sampler(trained: TrainedGenerator, seed: int) -> Callable[[Tensor], Tensor]:
+    """Generate class_idx [M] -> x [M, C, *spatial], with latents that depend on the seed and the place alone."""
+    return lambda class_idx: trained.sample(latents(z_seeds(seed, n=len(class_idx)), trained.latent_dim), class_idx)

@@ -1,0 +1,92 @@
+"""The report of an assessment: its figures as JSON, and the same as one HTML page with its pictures inside."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+import torch
+
+from cbedgan.fidelity.memorisation import flipped
+from cbedgan.gan.contact_sheet import write_contact_sheet
+from cbedgan.gan.network.generator import TrainedGenerator
+from cbedgan.likeness.measure import Assessment
+from classifier.crystal.spacegroup import symbol
+from classifier.foundation.atomic import atomic_path, write_json
+from classifier.foundation.run import Run
+
+SUSPICIOUS_A_ROW = 4
+PICTURE_PIXELS = 64  # patterns smaller than this are drawn twice as large
+
+
+def write_report(content: dict[str, Any], found: Assessment, trained: TrainedGenerator, run: Run, *, sheet_stacks: int,
+                 suspicious: int) -> Path:
+    """Write fidelity.json, a picture a group, suspicious.png and report.html into the run's folder; the page's path."""
+    out = run.folder
+    write_json(out / "fidelity.json", {**content, "provenance": run.provenance()})
+    (out / "groups").mkdir(exist_ok=True)
+    pictures = {row["space_group"]: _group_picture(row, found, trained, sheet_stacks, out / "groups")
+                for row in content["groups"]}
+    beside = _suspicious_picture(found, trained, suspicious, out / "suspicious.png")
+    with atomic_path(out / "report.html") as temporary:
+        temporary.write_text(_page(content, pictures, beside, trained), encoding="utf-8")
+    return out / "report.html"
+
+
+def _group_picture(row: dict[str, Any], found: Assessment, trained: TrainedGenerator, count: int, folder: Path) -> Path:
+    """Real stacks of a group above as many generated ones."""
+    number = row["space_group"]
+    k = trained.class_map.index(number)
+    shape = (1, count, *found.real.x.shape[1:])
+    sheets = []
+    for one in (found.real, found.made):
+        x = one.x[one.class_idx == k][:count]
+        sheet = np.full(shape, np.nan, dtype=np.float32)
+        sheet[0, :len(x)] = trained.intensity.denormalise(x).numpy()
+        sheets.append(sheet)
+    path = folder / f"{number}.png"
+    write_contact_sheet(path, *sheets, [f"{number} {symbol(number)}"], zoom=_zoom(shape))
+    return path
+
+
+def _suspicious_picture(found: Assessment, trained: TrainedGenerator, count: int, path: Path) -> Path:
+    """The generated stacks nearest to training stacks for their group, each below its neighbour and flipped like it."""
+    rows = found.nearness.argsort(stable=True)[:count]
+    made = torch.cat([flipped(found.made.x[row:row + 1], int(found.neighbours.flip[row])) for row in rows.tolist()])
+    lines = -(-len(rows) // SUSPICIOUS_A_ROW)
+    shape = (lines, SUSPICIOUS_A_ROW, *made.shape[1:])
+    sheets = np.full((2, lines * SUSPICIOUS_A_ROW, *made.shape[1:]), np.nan, dtype=np.float32)
+    sheets[0, :len(rows)] = trained.intensity.denormalise(found.real.x[found.neighbours.row[rows]]).numpy()
+    sheets[1, :len(rows)] = trained.intensity.denormalise(made).numpy()
+    groups = [trained.class_map.space_group(k) for k in found.made.class_idx[rows].tolist()]
+    labels = [", ".join(map(str, groups[start:start + SUSPICIOUS_A_ROW]))
+              for start in range(0, len(groups), SUSPICIOUS_A_ROW)]
+    write_contact_sheet(path, *(sheet.reshape(shape) for sheet in sheets), labels, zoom=_zoom(shape))
+    return path
+
+
+def _zoom(shape: tuple[int, ...]) -> int:
+    return 1 if shape[-1] >= PICTURE_PIXELS else 2
+
+
+def _page(content: dict[str, Any], pictures: dict[int, Path], beside: Path, trained: TrainedGenerator) -> str:
+    """Return one HTML page without any outside resource."""
+    environment = jinja2.Environment(loader=jinja2.PackageLoader("cbedgan.assessment", "."), autoescape=True,
+                                     trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    environment.filters |= {"number": _number, "symbol": symbol, "png": _encoded}
+    return environment.get_template("report.html.j2").render(
+        content=content, pictures=pictures, suspicious=beside, digest=trained.digest[:12])
+
+
+def _number(value: float | None) -> str:
+    """Three digits that count; what could not be had is a dash."""
+    if value is None or value != value:
+        return "–"
+    return f"{value:.3g}".replace("-", "−")
+
+
+def _encoded(path: Path) -> str:
+    return base64.b64encode(path.read_bytes()).decode("ascii")

@@ -1,0 +1,35 @@
+"""How the beam electron travels and how strongly atoms scatter it. Angstrom, 1/angstrom, keV, mrad."""
+
+from __future__ import annotations
+
+import gemmi
+import numpy as np
+
+from classifier.crystal.electron import REST_ENERGY_KEV, wavelength_angstrom
+from classifier.foundation.errors import InputError
+
+
+def wavenumber_inv_angstrom(beam_energy_kev: float) -> float:
+    """Return K = 1 / wavelength in 1/angstrom; theta mrad is a transverse wave vector of theta * 1e-3 * K."""
+    return 1 / wavelength_angstrom(beam_energy_kev)
+
+
+def interaction(beam_energy_kev: float) -> float:
+    """Return gamma * lambda in angstrom; times a scattering factor per area (1/angstrom) it is a phase in rad.
+
+    gamma * lambda * f / A equals sigma * V_projected with the relativistic interaction constant sigma.
+    """
+    return (1 + beam_energy_kev / REST_ENERGY_KEV) * wavelength_angstrom(beam_energy_kev)
+
+
+def scattering_factor(number: int, g: np.ndarray) -> np.ndarray:
+    """Return the electron scattering factor f(|g|) in angstrom of the neutral atom, same shape as g (1/angstrom).
+
+    Five Gaussians in s = |g| / 2, valid to |g| = 4 1/angstrom (International Tables C, table 4.3.2.2).
+    """
+    coefficients = gemmi.Element(int(number)).c4322
+    if coefficients is None:
+        raise InputError(source="crystal", rule="every element must have an electron scattering factor (Z = 1 to 98)",
+                         value=f"Z = {number}", remedy="Leave this crystal out.")
+    s2 = np.square(g) / 4
+    return sum(a * np.exp(-b * s2) for a, b in zip(coefficients.a, coefficients.b, strict=True))

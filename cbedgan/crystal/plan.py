@@ -1,0 +1,166 @@
+"""Which crystals a simulated set consists of: so many materials of each space group for each part.
+
+The parts of a group that judge share no structure type with the one that trains, and no (formula, space group) comes
+twice. Groups are planned apart from each other, so that one can be planned again alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import Field
+
+from cbedgan.crystal.crystals import Crystal
+from cbedgan.crystal.prototypes import PrototypeConfig, spread, type_streams
+from cbedgan.crystal.random_crystals import RandomCrystalConfig, random_crystal
+from cbedgan.crystal.supergroup import hidden_supergroup
+from classifier.foundation.config import Config
+from classifier.foundation.errors import InputError
+
+# What judges comes first where a choice is left. The reserve shares the side, and so the structure types, of train.
+SIDES = ("test", "validation", "train")
+TYPES_SHARE = {"test": 1 / 3, "validation": 1 / 6}  # of a group's prototype structure types
+LARGEST_SHARE_OF_A_TYPE = 0.2  # of a held-out part, while random crystals of other types can be had
+
+
+class GroupQuota(Config):
+    """How many materials of one space group the parts get; reserve: real stacks kept for a control arm."""
+
+    space_group: int
+    train: int
+    test: int
+    validation: int = Field(0, exclude_if=lambda n: n == 0)
+    reserve: int = Field(0, exclude_if=lambda n: n == 0)
+    # Of random crystals, where the general position of the group needs more than the set allows elsewhere.
+    maximum_random_atoms: int = Field(0, exclude_if=lambda n: n == 0)
+
+    def sides(self) -> dict[str, int]:
+        """Materials by side: {"test": n, "validation": n, "train": n with the reserve}."""
+        return {"test": self.test, "validation": self.validation, "train": self.train + self.reserve}
+
+
+class CrystalConfig(PrototypeConfig):
+    """The crystals of a simulated set.
+
+    prototype_share: of each part of a group; where the prototypes of a group cannot fill it, and random crystals are
+    allowed, the group is all random. The same share in all parts keeps the source of a crystal from telling its part.
+    """
+
+    groups: tuple[GroupQuota, ...]
+    prototype_share: float = Field(1.0, ge=0, le=1, exclude_if=lambda share: share == 1)
+    random: RandomCrystalConfig | None = Field(None, exclude_if=lambda config: config is None)
+
+
+@dataclass(frozen=True)
+class PlannedCrystal:
+    """A crystal and the part ("train", "validation", "test" or "reserve") that it belongs to."""
+
+    crystal: Crystal
+    partition: str
+
+
+Plan = tuple[list[PlannedCrystal], list[tuple[str, str]]]
+Refuse = Callable[[Crystal], str | None]
+
+
+class _Acceptance:
+    """Takes no (formula, space group) twice and nothing that `refuse` has a reason against, and keeps the reasons."""
+
+    def __init__(self, config: CrystalConfig, refuse: Refuse) -> None:
+        self.config, self.refuse = config, refuse
+        self.seen: set[tuple[str, int]] = set()
+        self.passed_over: list[tuple[str, str]] = []
+
+    def __call__(self, crystal: Crystal) -> bool:
+        if (crystal.formula, crystal.space_group) in self.seen:
+            return False
+        reason = self.refuse(crystal)
+        if reason is None and self.config.random is not None:
+            above = hidden_supergroup(crystal, self.config.random.supergroup_tolerance_angstrom)
+            reason = None if above is None else f"hardly to be told from space group {above}"
+        if reason is not None:
+            self.passed_over.append((crystal.material, reason))
+            return False
+        self.seen.add((crystal.formula, crystal.space_group))
+        return True
+
+
+def plan_group(quota: GroupQuota, config: CrystalConfig, seed: int, refuse: Refuse) -> Plan:
+    """Plan one space group: prototypes for their share, random crystals for the rest; InputError when short.
+
+    Also return what was passed over: (material, reason). refuse: says why a crystal cannot be simulated, or None; the
+    next candidate then takes its place (in another process it must be picklable).
+    """
+    accept = _Acceptance(config, refuse)
+    wanted = {side: round(config.prototype_share * n) for side, n in quota.sides().items()}
+    crystals = _from_prototypes(quota, wanted, config, seed, accept)
+    if config.random is not None:
+        if any(len(crystals[side]) < n for side, n in wanted.items()):
+            crystals, accept = {side: [] for side in SIDES}, _Acceptance(config, refuse)
+        _add_random(crystals, quota, config, seed, accept)
+    short = {side: n for side, n in quota.sides().items() if len(crystals[side]) < n}
+    if short:
+        found = ", ".join(f"{len(crystals[side])} of {n} {side}" for side, n in short.items())
+        types = len({crystal.structure_type for side in SIDES for crystal in crystals[side]})
+        raise InputError(source=f"crystals.groups, space group {quota.space_group}",
+                         rule="there must be the materials that are asked for, of structure types of their own",
+                         value=f"{found} materials, {types} structure types",
+                         remedy="Ask for fewer, allow larger cells or more attempts, or give structure files instead.")
+    train, reserve = crystals["train"][:quota.train], crystals["train"][quota.train:]
+    parts = {"train": train, "validation": crystals["validation"], "test": crystals["test"], "reserve": reserve}
+    return [PlannedCrystal(crystal, part) for part, some in parts.items() for crystal in some], accept.passed_over
+
+
+def _from_prototypes(quota: GroupQuota, wanted: dict[str, int], config: CrystalConfig, seed: int,
+                     accept: _Acceptance) -> dict[str, list[Crystal]]:
+    """Materials by side, at most `wanted`, spread evenly over the side's structure types.
+
+    Types come in an order hashed with the seed; each held-out side gets its share of them, one more as long as they
+    cannot fill its quota; train gets the rest.
+    """
+    streams = type_streams(quota.space_group, config, seed)
+    crystals: dict[str, list[Crystal]] = {side: [] for side in SIDES}
+    first = 0
+    for side in SIDES:
+        if not wanted[side]:
+            continue
+        last = len(streams) if side == "train" else min(
+            first + max(1, round(TYPES_SHARE[side] * len(streams))), len(streams) - 1)
+        crystals[side] += spread(streams[first:last], wanted[side], accept)
+        while side != "train" and len(crystals[side]) < wanted[side] and last < len(streams) - 1:
+            last += 1
+            crystals[side] += spread(streams[last - 1: last], wanted[side] - len(crystals[side]), accept)
+        first = max(last, first)
+    return crystals
+
+
+def _add_random(crystals: dict[str, list[Crystal]], quota: GroupQuota, config: CrystalConfig, seed: int,
+                accept: _Acceptance) -> None:
+    """Fill the sides with random crystals, draw by draw.
+
+    A new structure type belongs to the side that lacks the greatest part of its quota; later draws of the type go
+    there or nowhere.
+    """
+    total, rules = quota.sides(), config.random
+    if quota.maximum_random_atoms:
+        rules = rules.model_copy(update={"maximum_primitive_atoms": quota.maximum_random_atoms})
+    owner = {crystal.structure_type: side for side in SIDES for crystal in crystals[side]}
+    attempts = rules.attempts * sum(total.values())
+    for draw in range(attempts):
+        lacking = {side: 1 - len(crystals[side]) / n for side, n in total.items() if len(crystals[side]) < n}
+        if not lacking:
+            return
+        crystal = random_crystal(quota.space_group, rules, np.random.default_rng(
+            [seed, quota.space_group, draw]))
+        if crystal is None:
+            continue
+        side = owner.get(crystal.structure_type) or max(lacking, key=lacking.__getitem__)
+        if side not in lacking:
+            continue
+        alike = sum(other.structure_type == crystal.structure_type for other in crystals[side])
+        crowded = side != "train" and alike + 1 > max(1, LARGEST_SHARE_OF_A_TYPE * total[side])
+        if (not crowded or draw > attempts / 2) and accept(crystal):
+            owner[crystal.structure_type] = side
+            crystals[side].append(crystal)

@@ -1,0 +1,105 @@
+"""Materials on real structure types: AFLOW prototypes with other elements of the same families, slightly distorted."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import cache
+
+import gemmi
+import numpy as np
+
+from cbedgan.crystal.crystals import Crystal, measure_symmetry, shortest_distance_ratio, standard_crystal
+from cbedgan.crystal.substitution import distort, draw_substitution, linear_scale
+from classifier.foundation.config import Config, digest
+from classifier.foundation.errors import InputError
+
+
+class PrototypeConfig(Config):
+    """How prototypes become materials."""
+
+    maximum_primitive_atoms: int
+    linear_scale_limits: tuple[float, float]  # lengths follow the covalent radii, but within these factors
+    minimum_distance_ratio: float  # shortest distance between atoms over the sum of their covalent radii
+    strain: float  # see substitution.distort
+    displacement_angstrom: float
+    attempts_per_material: int  # draws after which a structure type counts as exhausted
+
+
+@cache
+def prototypes() -> tuple[Crystal, ...]:
+    """Return the AFLOW prototype structures that pymatgen carries, measured and standardised, in its order."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from pymatgen.analysis.prototypes import AFLOW_PROTOTYPE_LIBRARY
+    except ImportError:
+        raise InputError(source="pymatgen", rule="the prototype structures come with pymatgen", value="not installed",
+                         remedy="Install it with `pip install cbedgan[simulate]`.") from None
+    crystals = []
+    for entry in AFLOW_PROTOTYPE_LIBRARY:
+        structure, name = entry["snl"].structure, entry["tags"]["aflow"]
+        crystals.append(standard_crystal(structure.lattice.matrix, structure.frac_coords,
+                                         [site.Z for site in structure.species], source=f"AFLOW prototype {name}"))
+    return tuple(crystals)
+
+
+def substituted(prototype: Crystal, config: PrototypeConfig, generator: np.random.Generator) -> Crystal | None:
+    """Draw a material of the prototype's structure type; None when the draw breaks one of the rules of `config`."""
+    substitution = draw_substitution(prototype.numbers, generator)
+    scale = float(np.clip(linear_scale(prototype.numbers, substitution), *config.linear_scale_limits))
+    numbers = np.array([substitution[number] for number in prototype.numbers.tolist()])
+    scaled = replace(prototype, lattice=prototype.lattice * scale, numbers=numbers)
+    lattice, positions = distort(scaled, measure_symmetry(scaled.lattice, scaled.positions, numbers), generator,
+                                 strain=config.strain, displacement_angstrom=config.displacement_angstrom)
+    if shortest_distance_ratio(lattice, positions, numbers) < config.minimum_distance_ratio:
+        return None
+    exchange = " ".join(f"{gemmi.Element(a).name}>{gemmi.Element(b).name}" for a, b in substitution.items())
+    crystal = standard_crystal(lattice, positions, numbers, source=f"{prototype.source}, {exchange}, distorted")
+    return crystal if crystal.structure_type == prototype.structure_type else None
+
+
+class TypeStream:
+    """The materials of one structure type, one after the other: the same for the same seed, whoever asks."""
+
+    def __init__(self, structure_type: str, sources: list[Crystal], config: PrototypeConfig, seed: int) -> None:
+        self.sources, self.config, self.attempt, self.given = sources, config, 0, 0
+        self.seed = (seed, int(digest(structure_type)[:8], 16))
+
+    def next(self, accept: Callable[[Crystal], bool]) -> Crystal | None:
+        """Return the next material that `accept` takes, None once the type is exhausted."""
+        while self.attempt < self.config.attempts_per_material * (self.given + 1):
+            generator = np.random.default_rng((*self.seed, self.attempt))
+            source = self.sources[self.attempt % len(self.sources)]
+            self.attempt += 1
+            crystal = substituted(source, self.config, generator)
+            if crystal is not None and accept(crystal):
+                self.given += 1
+                return replace(crystal, source=f"{crystal.source} (draw {self.attempt - 1})")
+        return None
+
+
+def type_streams(space_group: int, config: PrototypeConfig, seed: int) -> list[TypeStream]:
+    """Return a stream for each structure type of a group, in an order hashed with the seed."""
+    by_type: dict[str, list[Crystal]] = {}
+    for prototype in prototypes():
+        if prototype.space_group == space_group and prototype.n_primitive <= config.maximum_primitive_atoms:
+            by_type.setdefault(prototype.structure_type, []).append(prototype)
+    order = sorted(by_type, key=lambda structure_type: digest([seed, structure_type]))
+    return [TypeStream(structure_type, by_type[structure_type], config, seed) for structure_type in order]
+
+
+def spread(streams: list[TypeStream], n: int, accept: Callable[[Crystal], bool]) -> Iterator[Crystal]:
+    """Take n crystals from the streams in turn, fewer when all of them are exhausted."""
+    open_streams = list(streams)
+    while open_streams:
+        for stream in list(open_streams):
+            if n == 0:
+                return
+            crystal = stream.next(accept)
+            if crystal is None:
+                open_streams.remove(stream)
+                continue
+            n -= 1
+            yield crystal

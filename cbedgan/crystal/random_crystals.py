@@ -1,0 +1,215 @@
+"""Random crystals of a given space group: Wyckoff positions filled at random, then the group measured twice.
+
+pyxtal gives the Wyckoff positions of all 230 groups; moyopy and spglib must both find the group that was asked for.
+"""
+
+from __future__ import annotations
+
+import warnings
+from functools import cache
+from typing import NamedTuple
+
+import gemmi
+import numpy as np
+from numpy.typing import NDArray
+
+from cbedgan.crystal.crystals import (
+    SYMMETRY_PRECISION_ANGSTROM,
+    Crystal,
+    centring_translations,
+    shortest_distance_ratio,
+    standard_crystal,
+)
+from cbedgan.crystal.supergroup import hidden_supergroup
+from classifier.foundation.config import Config
+from classifier.foundation.errors import InputError
+
+# Roughly in the order in which they occur in inorganic compounds; an element is drawn with a weight that falls with it.
+ELEMENTS = tuple(gemmi.Element(name).atomic_number for name in (
+    "O Si Al Fe S Na Ca Mg K Cu Ti Mn P Ba Ni F Sr Ge Se Li Pb Zn Co Bi La V Te Cl As Sb Y Zr In Nd Cr N Ga Nb Sn Cd "
+    "Ag Ce Mo Ta W B Rb Br Cs I Pd Pt Au Hf Hg U Yb C").split())
+ELEMENT_WEIGHT = 1 / (np.arange(len(ELEMENTS)) + 8)
+NUMBER_RATIO = 1.3  # between the atomic numbers of two elements: closer ones look the same to the beam
+FILL = 0.35  # at least this share of maximum_primitive_atoms is asked for
+CROWDED = 0.8  # of maximum_primitive_atoms: a larger general position is occupied in every other draw
+AXIS_RATIO, ANGLE_SPAN_DEG = 1.7, 20.0  # widest ratio of a free axis to a; free angles lie this far round 90 degrees
+CELLS = 8  # draws of the cell, until one is filled well enough
+CANDIDATES = 8  # random points for each orbit, of which the roomiest is taken
+LONGEST_CONTACT = 1.05  # the shortest distance over the summed radii is drawn between the configured one and this
+THINNEST = 0.12  # share of the volume inside the covalent spheres, below which a draw is no crystal
+
+
+class RandomCrystalConfig(Config):
+    """Random crystals of a simulated set."""
+
+    maximum_primitive_atoms: int
+    maximum_elements: int
+    minimum_distance_ratio: float  # shortest distance between atoms over the sum of their covalent radii
+    supergroup_tolerance_angstrom: float  # a crystal that is nearer than this to a supergroup is rejected
+    attempts: int  # tries after which a space group counts as exhausted
+
+
+class WyckoffPosition(NamedTuple):
+    """One Wyckoff position: a point x on it has the images rotations @ x + translations."""
+
+    letter: str
+    rotations: NDArray[np.float64]  # [multiplicity, 3, 3]
+    translations: NDArray[np.float64]  # [multiplicity, 3]
+    freedom: int  # free coordinates
+
+
+def random_crystal(space_group: int, config: RandomCrystalConfig, generator: np.random.Generator) -> Crystal | None:
+    """Draw one crystal of the group 1..230; None when the draw has another group, or breaks a rule of `config`.
+
+    The general position is occupied whenever `maximum_primitive_atoms` allows (every other time where it leaves little
+    room), the others at random.
+    """
+    positions = draw_positions(space_group, config.maximum_primitive_atoms, generator)
+    numbers = draw_numbers(len(positions), config.maximum_elements, generator)
+    contact = generator.uniform(config.minimum_distance_ratio, max(LONGEST_CONTACT, config.minimum_distance_ratio))
+    packed = _pack(space_group, positions, numbers, contact, generator)
+    if packed is None:
+        return None
+    lattice, sites, kinds = packed
+    letters = " ".join(position.letter for position in positions)
+    try:
+        crystal = standard_crystal(lattice, sites, kinds, source=f"random crystal (pyxtal), group {space_group}, "
+                                                                 f"sites {letters}")
+    except InputError:
+        return None
+    if crystal.space_group != space_group or spglib_group(crystal) != space_group:
+        return None
+    lattice, sites, kinds = crystal.primitive()
+    too_large = len(kinds) > config.maximum_primitive_atoms
+    if too_large or shortest_distance_ratio(lattice, sites, kinds) < config.minimum_distance_ratio * (1 - 1e-6):
+        return None
+    return crystal if hidden_supergroup(crystal, config.supergroup_tolerance_angstrom) is None else None
+
+
+@cache
+def wyckoff_positions(space_group: int) -> tuple[WyckoffPosition, ...]:
+    """Return the Wyckoff positions of the group in pyxtal's setting, the general one first."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from pyxtal.symmetry import Group
+    except ImportError:
+        raise InputError(source="pyxtal", rule="the Wyckoff positions of random crystals come with pyxtal",
+                         value="not installed", remedy="Install it with `pip install cbedgan[simulate]`.") from None
+    found = []
+    for position in Group(space_group).Wyckoff_positions:
+        maps = np.array([operation.affine_matrix for operation in position.ops], dtype=np.float64)
+        found.append(WyckoffPosition(position.letter, maps[:, :3, :3], maps[:, :3, 3],
+                                     int(np.linalg.matrix_rank(maps[0, :3, :3]))))
+    return tuple(found)
+
+
+def draw_positions(space_group: int, maximum_primitive_atoms: int,
+                   generator: np.random.Generator) -> list[WyckoffPosition]:
+    """Draw Wyckoff positions that together hold at most so many atoms in the primitive cell, with repeats."""
+    n_centring = len(centring_translations(space_group))
+    wyckoff = wyckoff_positions(space_group)
+    atoms = np.array([len(position.rotations) // n_centring for position in wyckoff])
+    weight = np.array([position.freedom + 0.3 for position in wyckoff]) ** 2  # the freer, the less like a supergroup
+    crowded = atoms[0] > CROWDED * maximum_primitive_atoms  # little room beside it: always, it would be one type only
+    general = atoms[0] <= maximum_primitive_atoms and not (crowded and generator.random() < 0.5)
+    chosen = [0] if general else []
+    least = max(1, round(FILL * maximum_primitive_atoms))
+    wanted = generator.integers(least, maximum_primitive_atoms, endpoint=True)
+    while (free := wanted - atoms[chosen].sum()) > 0:
+        used_up = [i for i in chosen if wyckoff[i].freedom == 0]
+        allowed = atoms <= (free if chosen else maximum_primitive_atoms)
+        allowed[used_up] = False
+        if not allowed.any():
+            break
+        chosen.append(int(generator.choice(len(wyckoff), p=weight * allowed / (weight * allowed).sum())))
+    return [wyckoff[i] for i in chosen]
+
+
+def draw_numbers(n_orbits: int, maximum_elements: int, generator: np.random.Generator) -> list[int]:
+    """Draw an atomic number for every orbit; each of the elements drawn is used."""
+    n_elements = int(generator.integers(1, min(n_orbits, maximum_elements), endpoint=True))
+    elements: list[int] = []
+    weight = ELEMENT_WEIGHT.copy()
+    while len(elements) < n_elements and weight.any():
+        drawn = ELEMENTS[generator.choice(len(ELEMENTS), p=weight / weight.sum())]
+        elements.append(drawn)
+        weight[[max(drawn, other) < NUMBER_RATIO * min(drawn, other) for other in ELEMENTS]] = 0
+    more = generator.choice(elements, n_orbits - len(elements)).tolist()
+    return [int(number) for number in generator.permutation(elements + more)]
+
+
+def draw_cell(space_group: int, generator: np.random.Generator) -> NDArray[np.float64]:
+    """Draw a lattice [3, 3] (rows; unit volume) of the group's crystal system in the standard setting."""
+    a, b, c = np.exp(generator.uniform(-1, 1, 3) * np.log(AXIS_RATIO) / 2)
+    angles = 90 + generator.uniform(-1, 1, 3) * ANGLE_SPAN_DEG
+    if space_group > 2:
+        angles[[0, 2]] = 90
+    if space_group > 15:
+        angles[1] = 90
+    if space_group > 74:
+        b = a
+    if 142 < space_group < 195:
+        angles[2] = 120
+    if space_group > 194:
+        c = a
+    lattice = np.array(gemmi.UnitCell(a, b, c, *angles).orth.mat.tolist()).T
+    return lattice / np.linalg.det(lattice) ** (1 / 3)
+
+
+def spglib_group(crystal: Crystal) -> int | None:
+    """Return the space group that spglib finds, None when it finds none."""
+    import spglib
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = spglib.get_symmetry_dataset(crystal.primitive(), symprec=SYMMETRY_PRECISION_ANGSTROM)
+    return None if found is None else int(found.number)
+
+
+def _pack(space_group: int, positions: list[WyckoffPosition], numbers: list[int], contact: float,
+          generator: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]] | None:
+    """Draw cells until the orbits fill enough of one, at `contact`: shortest distance over summed radii.
+
+    Returns lattice [3, 3], positions [n, 3] and numbers [n]; None when none of the cells will do.
+    """
+    for _ in range(CELLS):
+        lattice = draw_cell(space_group, generator)
+        sites, kinds, ratio = _place(lattice, positions, numbers, generator)
+        if ratio > 0 and _filled_share(lattice * contact / ratio, kinds) >= THINNEST:
+            return lattice * contact / ratio, sites, kinds
+    return None
+
+
+def _place(lattice: NDArray[np.float64], positions: list[WyckoffPosition], numbers: list[int],
+           generator: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.int64], float]:
+    """Place one orbit after the other, each at the roomiest of several random points of its position.
+
+    Returns positions [n, 3], numbers [n] and the shortest distance between two atoms over their summed radii.
+    """
+    sites, kinds, ratio = np.zeros((0, 3)), np.zeros(0, dtype=np.int64), np.inf
+    for position, number in zip(positions, numbers, strict=True):
+        points = generator.uniform(0, 1, (CANDIDATES, 3))
+        orbits = np.einsum("mij,kj->kmi", position.rotations, points) + position.translations
+        kinds = np.concatenate([np.full(orbits.shape[1], number), kinds])
+        everything = np.concatenate([orbits, np.broadcast_to(sites, (CANDIDATES, *sites.shape))], axis=1)
+        room = _contact(lattice, everything, kinds)
+        sites, ratio = everything[room.argmax()], min(ratio, float(room.max()))
+    return sites % 1.0, kinds, ratio
+
+
+def _contact(lattice: NDArray[np.float64], positions: NDArray[np.float64],
+             numbers: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return [k] of positions [k, n, 3]: the smallest distance of the first atom to any, over the summed radii."""
+    radii = np.array([gemmi.Element(int(number)).covalent_r for number in numbers])
+    apart = positions - positions[:, :1]
+    apart -= np.round(apart)
+    shifts = np.stack(np.meshgrid(*[[-1, 0, 1]] * 3, indexing="ij"), -1).reshape(-1, 3)
+    distance = np.linalg.norm((apart[:, :, None] + shifts) @ lattice, axis=-1)
+    distance[:, 0, len(shifts) // 2] = np.inf  # an atom and itself
+    return (distance.min(axis=2) / (radii[0] + radii)).min(axis=1)
+
+
+def _filled_share(lattice: NDArray[np.float64], numbers: NDArray[np.int64]) -> float:
+    radii = np.array([gemmi.Element(int(number)).covalent_r for number in numbers])
+    return float(4 / 3 * np.pi * (radii**3).sum() / np.linalg.det(lattice))

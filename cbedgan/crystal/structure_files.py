@@ -1,0 +1,39 @@
+"""Crystals from structure files: CIF, and POSCAR or CONTCAR, one file or a folder of both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cbedgan.crystal.cif import crystals_from_cif
+from cbedgan.crystal.crystals import Crystal
+from cbedgan.crystal.poscar import crystal_from_poscar
+from classifier.foundation.errors import InputError
+
+
+def crystals_from_files(path: Path) -> list[Crystal]:
+    """Read a CIF (*.cif) or POSCAR (POSCAR*, CONTCAR*, *.vasp, *.poscar), or all of a folder in the order of names.
+
+    A CIF gives one crystal for each data block with sites. Raises InputError for a path that is neither, an empty
+    folder, and a structure that is unreadable, disordered, or without elements or symmetry.
+    """
+    path = Path(path)
+    if path.is_dir():
+        files = sorted(file for file in path.iterdir() if file.is_file() and (_is_cif(file) or _is_poscar(file)))
+        if not files:
+            raise InputError(source=path, rule="the folder must hold *.cif, POSCAR*, CONTCAR* or *.vasp files",
+                             value="none", remedy="Give another folder, or convert the structures to CIF.")
+        return [crystal for file in files for crystal in crystals_from_files(file)]
+    if _is_cif(path):
+        return crystals_from_cif(path)
+    if _is_poscar(path):
+        return [crystal_from_poscar(path)]
+    raise InputError(source=path, rule="structures are read from *.cif, POSCAR*, CONTCAR*, *.vasp or *.poscar",
+                     value=path.suffix or path.name, remedy="Convert the structure to CIF, or rename the file.")
+
+
+def _is_cif(path: Path) -> bool:
+    return path.suffix.lower() == ".cif"
+
+
+def _is_poscar(path: Path) -> bool:
+    return path.suffix.lower() in (".vasp", ".poscar") or path.name.upper().startswith(("POSCAR", "CONTCAR"))

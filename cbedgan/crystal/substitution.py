@@ -1,0 +1,84 @@
+"""Hypothetical compositions on real structure types: exchange of elements within a family, then a small distortion."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import gemmi
+import numpy as np
+from numpy.typing import NDArray
+
+from cbedgan.crystal.crystals import Crystal
+
+if TYPE_CHECKING:
+    import moyopy
+
+# An element is exchanged only for one of its own family; the atomic radius then changes little.
+FAMILIES: tuple[tuple[str, ...], ...] = (
+    ("H", "F", "Cl", "Br", "I"),
+    ("Li", "Na", "K", "Rb", "Cs"),
+    ("Be", "Mg", "Ca", "Sr", "Ba"),
+    ("Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu", "Zn"),
+    ("Zr", "Nb", "Mo", "Ru", "Rh", "Pd", "Ag", "Cd", "Hf", "Ta", "W", "Re", "Os", "Ir", "Pt", "Au", "Hg"),
+    ("Sc", "Y", "La", "Ce", "Pr", "Nd", "Sm", "Eu", "Gd", "Tb", "Dy", "Ho", "Er", "Tm", "Yb", "Lu"),
+    ("Th", "Pa", "U", "Np", "Pu", "Am", "Cm", "Cf"),
+    ("Al", "Ga", "In", "Tl", "Sn", "Pb", "Bi"),
+    ("B", "C", "Si", "Ge"),
+    ("N", "P", "As", "Sb"),
+    ("O", "S", "Se", "Te", "Po"),
+)
+FAMILY_OF: dict[int, tuple[int, ...]] = {
+    gemmi.Element(name).atomic_number: tuple(gemmi.Element(other).atomic_number for other in family)
+    for family in FAMILIES for name in family
+}
+
+
+def draw_substitution(numbers: NDArray[np.int64], generator: np.random.Generator) -> dict[int, int]:
+    """Draw for every element in `numbers` [n] one of its family, never the same for two of them.
+
+    Elements outside the families stay as they are.
+    """
+    chosen: dict[int, int] = {}
+    for number in np.unique(numbers).tolist():
+        free = [other for other in FAMILY_OF.get(number, (number,)) if other not in chosen.values()]
+        chosen[number] = int(generator.choice(free))
+    return chosen
+
+
+def linear_scale(numbers: NDArray[np.int64], substitution: dict[int, int]) -> float:
+    """Return the factor on all lengths: the ratio of the summed covalent radii, so that volumes go with its cube."""
+    radius = {number: gemmi.Element(number).covalent_r for number in {*substitution, *substitution.values()}}
+    return sum(radius[substitution[n]] for n in numbers.tolist()) / sum(radius[n] for n in numbers.tolist())
+
+
+def distort(crystal: Crystal, symmetry: moyopy.MoyoDataset, generator: np.random.Generator, *, strain: float,
+            displacement_angstrom: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return lattice [3, 3] and positions [n, 3] after a small change of every parameter that the symmetry leaves free.
+
+    strain: standard deviation of each component of the symmetric strain before it is averaged over the point group
+    (a cubic lattice only swells, a tetragonal one also changes c/a); displacement_angstrom: standard deviation of
+    each free coordinate of an orbit. Both are cut at two standard deviations. symmetry: of this very cell.
+    """
+    lattice = crystal.lattice
+    rotations = np.array(symmetry.operations.rotations, dtype=np.float64)
+    translations = np.array(symmetry.operations.translations)
+    cartesian = lattice.T @ rotations @ np.linalg.inv(lattice.T)  # acts on column vectors in angstrom
+
+    drawn = strain * np.clip(generator.standard_normal((3, 3)), -2, 2)
+    symmetric = (np.triu(drawn) + np.triu(drawn, 1).T)[None]
+    mean_strain = (cartesian @ symmetric @ cartesian.transpose(0, 2, 1)).mean(axis=0)
+
+    moved = crystal.positions @ rotations.transpose(0, 2, 1) + translations[:, None, :]
+    apart = moved[:, :, None, :] - crystal.positions
+    apart -= np.round(apart)
+    image = np.linalg.norm(apart @ lattice, axis=-1).argmin(axis=2)  # [operation, atom] -> atom
+    shift = np.zeros_like(crystal.positions)
+    done = np.zeros(len(shift), dtype=bool)
+    for atom in range(len(shift)):
+        if done[atom]:
+            continue
+        allowed = cartesian[image[:, atom] == atom].mean(axis=0)  # projects on what the site symmetry leaves free
+        free = allowed @ (displacement_angstrom * np.clip(generator.standard_normal(3), -2, 2))
+        shift[image[:, atom]] = cartesian @ free
+        done[image[:, atom]] = True
+    return lattice @ (np.eye(3) + mean_strain), crystal.positions + shift @ np.linalg.inv(lattice)

@@ -1,0 +1,136 @@
+"""The trained generator as a file: everything that sampling, walking between classes and judging samples need."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cbedgan.form.form import COLUMNS, plausible
+from cbedgan.form.form_bank import FormBank
+from cbedgan.gan.network.build import build_generator
+from cbedgan.gan.network.diffraction_generator import DiffractionGenerator
+from cbedgan.gan.network.networks import Discriminator, Generator, NetworkConfig
+from cbedgan.gan.network.sampler import Sampler
+from classifier.crystal.spacegroup import ClassMap
+from classifier.foundation.checkpoint import load_checkpoint, save_checkpoint
+from classifier.foundation.errors import InputError, reported
+from classifier.pattern.geometry import Detector, ViewConfig
+from classifier.pattern.intensity import IntensityTransform
+from classifier.samples.dataset import Frame
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedGenerator:
+    """The averaged generator and its discriminator, with the view, intensity scale and classes of their training.
+
+    frame: detector (after the view), pose and intensity unit; digest: of the checkpoint, "" before saving; bank: forms
+    of the training stacks, for one of crystals. All methods run in float32 and let gradients through to z, e and
+    w, but for the form in e and w, which a step along a gradient leaves as it is.
+    """
+
+    generator: Generator | DiffractionGenerator
+    discriminator: Discriminator
+    network: NetworkConfig
+    class_map: ClassMap
+    view: ViewConfig
+    frame: Frame
+    intensity: IntensityTransform
+    split_digest: str
+    stack_digest: str
+    provenance: dict[str, Any] = field(default_factory=dict)
+    bank: FormBank | None = None
+    digest: str = ""
+
+    @property
+    def detector(self) -> Detector:
+        """Detector of the generated patterns."""
+        return self.frame.detector
+
+    @property
+    def latent_dim(self) -> int:
+        """Length of z."""
+        return self.sampler.latent_dim
+
+    @property
+    def sampler(self) -> Sampler:
+        """The generator with the forms that it draws from."""
+        return Sampler.of(self.generator, self.bank, self.network)
+
+    def condition(self, class_idx: Tensor, z: Tensor, held: Tensor | None = None) -> Tensor:
+        """class_idx [B], z [B, latent_dim] -> e [B, E]; sums of e with weights that sum to 1 are soft classes.
+
+        held: e of other classes whose nets stay, see Sampler.condition.
+        """
+        return self.sampler.condition(class_idx, z, held)
+
+    def mapping(self, z: Tensor, e: Tensor) -> Tensor:
+        """z [B, latent_dim], e [B, E] -> w [B, W]."""
+        return self.sampler.mapping(z, e)
+
+    def synthesise(self, w: Tensor) -> Tensor:
+        """w [B, W] -> x [B, C, *spatial], normalised as `intensity` does."""
+        return self.generator.synthesise(w)
+
+    def forward_from(self, z: Tensor, e: Tensor) -> Tensor:
+        """z [B, latent_dim], e [B, embedding_dim] -> x [B, C, *spatial]."""
+        return self.synthesise(self.mapping(z, e))
+
+    def score(self, x: Tensor, class_idx: Tensor) -> Tensor:
+        """Class logit [B] of the discriminator for x [B, C, *spatial]; only differences within a class count."""
+        return self.discriminator(x, class_idx)[:, 0]
+
+    def sample(self, z: Tensor, class_idx: Tensor) -> Tensor:
+        """z [N, latent_dim], class_idx [N] -> x [N, C, *spatial], batch by batch, without a graph."""
+        return self.sampler.sample(z, class_idx)
+
+    def save(self, path: Path) -> str:
+        """Write the checkpoint (kind "generator") and return its digest."""
+        parts = {"generator": self.generator.state_dict(), "discriminator": self.discriminator.state_dict(),
+                 "network": self.network.model_dump(), "space_groups": list(self.class_map.space_groups),
+                 "view": self.view.model_dump(), "detector": asdict(self.detector), "intensity": self.intensity.state()}
+        if self.bank is not None:
+            parts["bank"] = {"forms": self.bank.forms, "class_idx": self.bank.class_idx}
+        header = {"split_digest": self.split_digest, "stack_digest": self.stack_digest, "pose": self.frame.pose,
+                  "intensity_unit": self.frame.intensity_unit, "provenance": self.provenance}
+        return save_checkpoint(path, kind="generator", parts=parts, header=header)
+
+
+def load_generator(path: Path, *, split_digest: str | None = None) -> TrainedGenerator:
+    """Read a generator in evaluation mode, on the CPU; one of another split than split_digest is an InputError."""
+    held = load_checkpoint(path, kind="generator")
+    parts, header = held.parts, held.header
+    if split_digest is not None and header.get("split_digest") != split_digest:
+        raise InputError(source=path, rule="the generator must be trained on the split it is used with",
+                         value=f"split {str(header.get('split_digest'))[:12]}, not {split_digest[:12]}",
+                         remedy="Train it on this split, or give the split it was trained on.")
+    with reported(path, rule="the checkpoint must hold a complete generator", remedy="Train it again."):
+        widths = {name: tuple(parts["network"][name]) for name in ("generator_widths", "discriminator_widths")}
+        network = NetworkConfig(**{**parts["network"], **widths, "precision": "float32"})
+        class_map, view = ClassMap(tuple(parts["space_groups"])), ViewConfig(**parts["view"])
+        intensity = IntensityTransform.from_state(parts["intensity"])
+        shape = tuple(parts["discriminator"]["mean_sample"].shape)
+        generator = build_generator(shape, network, class_map, view=view, intensity=intensity)
+        discriminator = Discriminator(shape, network, class_map)
+        for name, built in (("generator", generator), ("discriminator", discriminator)):
+            built.load_state_dict(parts[name])
+            built.to(memory_format=torch.channels_last if len(shape) == 3 else torch.preserve_format)
+            built.eval().requires_grad_(False)
+        bank = None if network.diffraction is None else _bank(parts["bank"], len(class_map), shape[0])
+        return TrainedGenerator(generator, discriminator, network, class_map, view,
+                                Frame(Detector(**parts["detector"]), header["pose"], header["intensity_unit"]),
+                                intensity, header["split_digest"], header["stack_digest"], header["provenance"], bank,
+                                held.digest)
+
+
+def _bank(held: dict[str, Tensor], classes: int, patterns: int) -> FormBank:
+    """The forms of a checkpoint, after a look at their shapes and values."""
+    forms, class_idx = held["forms"], held["class_idx"]
+    if (forms.shape[1:] != (patterns, COLUMNS) or not plausible(forms) or not len(forms)
+            or class_idx.shape != forms.shape[:1] or class_idx.dtype != torch.int64
+            or class_idx.min() < 0 or class_idx.max() >= classes):
+        raise ValueError("forms must be plausible, one for each class_idx")
+    return FormBank(forms, class_idx)

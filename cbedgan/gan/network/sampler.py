@@ -1,0 +1,57 @@
+"""Drawing stacks of classes from a generator: z decides the form, where there is one, and what the disks show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from cbedgan.form.form_bank import NUMBERS, FormBank, with_symmetry_of
+from cbedgan.gan.network.diffraction_generator import DiffractionGenerator
+from cbedgan.gan.network.networks import Generator, NetworkConfig
+
+SAMPLE_AT_ONCE = 256  # stacks a forward pass
+
+
+@dataclass(frozen=True, eq=False)
+class Sampler:
+    """A generator with the forms that its stacks can have, None for one that needs none; strain: see FormBank.draw."""
+
+    generator: Generator | DiffractionGenerator
+    bank: FormBank | None
+    strain: float
+
+    @classmethod
+    def of(cls, generator: Generator | DiffractionGenerator, bank: FormBank | None, network: NetworkConfig) -> Sampler:
+        """A generator of this configuration with its forms."""
+        return cls(generator, bank, 0.0 if network.diffraction is None else network.diffraction.strain)
+
+    @property
+    def latent_dim(self) -> int:
+        """Length of z: the generator's, and the numbers that decide a form."""
+        return self.generator.latent_dim + (NUMBERS if self.bank is not None else 0)
+
+    def condition(self, class_idx: Tensor, z: Tensor, held: Tensor | None = None) -> Tensor:
+        """class_idx [B], z [B, latent_dim] -> e [B, E] with the form that z decides.
+
+        held: e [B, E] of other classes whose nets stay; only the symmetry of the patterns becomes that of class_idx.
+        """
+        if self.bank is None:
+            return self.generator.embed(class_idx)
+        form = self.bank.draw(class_idx.cpu(), z[:, self.generator.latent_dim:].cpu(), self.strain)
+        if held is not None:
+            form = with_symmetry_of(self.generator.form_of(held).cpu(), form)
+        return self.generator.embed(class_idx, form.to(z.device))
+
+    def mapping(self, z: Tensor, e: Tensor) -> Tensor:
+        """z [B, latent_dim], e [B, E] -> w [B, W]."""
+        return self.generator.mapping(z[:, : self.generator.latent_dim], e)
+
+    @torch.no_grad()
+    def sample(self, z: Tensor, class_idx: Tensor) -> Tensor:
+        """z [N, latent_dim], class_idx [N] -> x [N, C, *spatial], batch by batch, without a graph, where G lies."""
+        device = next(self.generator.parameters()).device
+        batches = zip(z.to(device).split(SAMPLE_AT_ONCE), class_idx.to(device).split(SAMPLE_AT_ONCE), strict=True)
+        return torch.cat([self.generator.synthesise(self.mapping(part, self.condition(classes, part)))
+                          for part, classes in batches])

@@ -1,0 +1,63 @@
+"""The figures of one set of stacks against a reference: of generated stacks, and of real ones in their place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cbedgan.fidelity.brightness import brightness_figures
+from cbedgan.fidelity.coverage import Balls
+from cbedgan.fidelity.halves import Halvings
+from cbedgan.fidelity.kernel import kid, kid_floor
+from cbedgan.fidelity.symmetry import symmetry_figures
+from cbedgan.fidelity.torch_fidelity_figures import torch_fidelity_figures
+from cbedgan.fidelity.wasserstein import sliced_wasserstein
+from cbedgan.likeness.measured import Measured
+from classifier.statistics.bootstrap import Bootstrap
+from classifier.statistics.metrics import interval
+
+REPLICATES = 400
+
+
+def distances(made: Measured, reference: Measured, seed: int) -> dict[str, Any]:
+    """KID, density and coverage with intervals over materials, and sliced Wasserstein distances of pixels and features.
+
+    What cannot be had from so few stacks is left out.
+    """
+    figures: dict[str, Any] = {}
+    if len(made) < 2 or len(reference) < 2:
+        return figures
+    figures["sliced_wasserstein"] = sliced_wasserstein(made.x.flatten(1), reference.x.flatten(1), seed)
+    figures["sliced_wasserstein_features"] = sliced_wasserstein(made.f, reference.f, seed)
+    found = kid(made.f, made.unit, reference.f, reference.unit, replicates=REPLICATES, seed=seed)
+    if found is not None:
+        figures |= {"kid": found["estimate"], "kid_interval": [found["low"], found["high"]]}
+    balls = Balls.around(reference.f, torch.from_numpy(reference.unit))
+    if balls is not None:
+        inside = balls.holding(made.f)
+        reached = Bootstrap.draw(reference.unit, replicates=REPLICATES, seed=seed).means(inside.any(0).numpy())
+        figures |= {"density": balls.density(inside),
+                    "coverage": balls.coverage(inside), "coverage_interval": list(interval(reached[1:]))}
+    return figures
+
+
+def pooled(made: Measured, reference: Measured, shown: Tensor | None, seed: int) -> dict[str, Any]:
+    """`distances` of all groups together, with what is meaningful of many stacks only: FID, precision, recall, physics.
+
+    shown: symmetries that real stacks show, bool [K, C, 5]; None for samples that are no patterns.
+    """
+    figures = distances(made, reference, seed) | torch_fidelity_figures(made.f, reference.f, seed)
+    if shown is not None:
+        symmetry = symmetry_figures(made.residuals, made.class_idx, reference.residuals, reference.class_idx, shown)
+        figures |= {f"symmetry_{name}": value for name, value in symmetry.items() if name != "groups"}
+    if made.brightness is not None:
+        figures |= brightness_figures(made.brightness, reference.brightness)
+    return figures
+
+
+def floor_of_kid(real: Measured, halvings: Halvings) -> dict[str, float]:
+    """The KID of real halves over many halvings: {} where there are too few materials."""
+    found = kid_floor(real.f, real.unit, halvings)
+    return {} if found is None else {"kid_mean": found["mean"], "kid_high": found["high"]}

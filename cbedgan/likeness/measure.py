@@ -1,0 +1,208 @@
+"""All figures of a generator: generated stacks of the classes of the real ones, and real stacks in their place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cbedgan.fidelity.brightness import brightness_figures
+from cbedgan.fidelity.collapse import collapsed, spread_ratio
+from cbedgan.fidelity.coverage import Balls
+from cbedgan.fidelity.disks import disk_figures
+from cbedgan.fidelity.features import Features
+from cbedgan.fidelity.halves import HALVINGS, Halvings, sample_rows
+from cbedgan.fidelity.memorisation import Neighbours, Training
+from cbedgan.fidelity.realness import convolutional, largest_auc, logistic, pixel_vectors
+from cbedgan.fidelity.symmetry import shown_symmetries, symmetry_figures
+from cbedgan.likeness.accuracy import accuracy_score
+from cbedgan.likeness.bars import summary
+from cbedgan.likeness.comparison import distances, floor_of_kid, pooled
+from cbedgan.likeness.measured import Measured
+from cbedgan.likeness.unseen import Judge, unseen_kid
+from classifier.crystal.spacegroup import ClassMap
+from classifier.pattern.intensity import IntensityTransform
+from classifier.samples.dataset import Frame, StackSet
+from classifier.statistics.metrics import SHOT_CLASSES, materials_per_class, shot_class
+
+WILD = 2.0  # times the largest |x| of real stacks: what a generator draws beyond counts as this
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much to measure: stacks: real ones at most, and as many generated; least_of_group: generated stacks of every
+    group at least; network_epochs: of the convolutional judge of realness, 0 for none; disk_patterns: whose disk
+    lattice is looked for, of each origin."""
+
+    stacks: int
+    least_of_group: int
+    network_epochs: int
+    disk_patterns: int
+
+
+@dataclass(frozen=True, eq=False)
+class Assessment:
+    """figures: plain numbers; real, made: what they are of; neighbours: nearest training stack of each made one;
+    nearness: its distance [M] over that between training stacks of its group, 0 for a copy."""
+
+    figures: dict[str, Any]
+    real: Measured
+    made: Measured
+    neighbours: Neighbours
+    nearness: Tensor
+
+
+def measure(samples: StackSet, class_map: ClassMap, transform: IntensityTransform, frame: Frame,
+            generate: Callable[[Tensor], Tensor], features: Features, effort: Effort, *, seed: int,
+            held_out: StackSet | None = None, judges: Sequence[Judge] = ()) -> Assessment:
+    """Compare generated stacks with the train part `samples`, "generated" and "real" (the floor) side by side.
+
+    generate: class_idx [M] -> x [M, C, *spatial]; features: x -> [M, F]. The real stacks are halved by material; one
+    half, and generated stacks of the same classes, are compared with the other half by the same functions. held_out:
+    real stacks of no material of the train part, for what has to be judged on such; judges: see unseen_kid.
+    """
+    rows = sample_rows(samples.class_idx.cpu().numpy(), effort.stacks, seed)
+    chosen = torch.from_numpy(rows)
+    real = Measured.of(samples.x[chosen.to(samples.x.device)].cpu(), samples.class_idx.cpu()[chosen],
+                       samples.material[rows], features, transform)
+    # The first are of the classes of the real stacks, one by one; then come some of the groups that have few.
+    lacking = (effort.least_of_group - torch.bincount(real.class_idx, minlength=len(class_map))).clamp(min=0)
+    lacking = lacking * torch.bincount(real.class_idx, minlength=len(class_map)).clamp(max=1)
+    wanted = torch.cat([real.class_idx, torch.arange(len(class_map)).repeat_interleave(lacking)])
+    drawn = _tamed(generate(wanted), WILD * float(real.x.abs().max()))
+    made = Measured.of(drawn, wanted, np.arange(len(wanted)), features, transform)
+    paired = made.take(torch.arange(len(real)))
+    materials = materials_per_class(samples.class_idx.cpu().numpy(), samples.material, len(class_map))
+    shot = shot_class(materials)
+
+    shown = None if real.residuals is None else shown_symmetries(real.residuals, real.class_idx, len(class_map))
+    halvings = Halvings.draw(real.class_idx.numpy(), real.unit, HALVINGS, seed)
+    figures = _against_floor(real, paired, halvings, shot, shown, seed)
+    training = Training.of(real.x, real.class_idx, torch.from_numpy(real.unit))
+    neighbours, _ = training.judge(made.x)
+    kind = shot[real.class_idx.numpy()]
+    copied = {"": training.figures(neighbours.take(torch.arange(len(real))))} | {
+        name: training.figures(neighbours.take(torch.from_numpy(np.flatnonzero(kind == name)))) for name in
+        figures["shots"]}
+    for name, found in figures["shots"].items():
+        found["copies"] = copied[name]
+    figures["spread"] = _spread(made, real, halvings, class_map)
+    figures |= {"copies": copied[""], "realness": _realness(real, paired, halvings, effort, seed),
+                "groups": _groups(real, made, neighbours, training, shown, figures["spread"], class_map, materials)}
+    if made.x.ndim == 4 and effort.disk_patterns:
+        figures["disks"] = _disks(real, paired, transform, frame, effort, seed)
+    if held_out is not None and len(held_out):
+        figures |= _held_out(real, paired, held_out, training, shot, seed, features, transform)
+    if judges:
+        figures["unseen"] = unseen_kid(real, paired, samples.sample_id[rows], judges, shot, seed)
+    figures["summary"] = summary(figures)
+    return Assessment(figures, real, made, neighbours, training.nearness(neighbours))
+
+
+def _against_floor(real: Measured, made: Measured, halvings: Halvings, shot: np.ndarray, shown: Tensor | None,
+                   seed: int) -> dict[str, Any]:
+    """Distances to the reference half, of all groups and of each shot group pooled; samples: in that half."""
+    def halves(of: Halvings) -> tuple[Measured, Measured, Measured]:
+        rows, pair, others, other_pair = of.rows(real.unit)
+        first, second = torch.from_numpy(rows), torch.from_numpy(others)
+        return (replace(made.take(first), unit=pair), replace(real.take(second), unit=other_pair),
+                replace(real.take(first), unit=pair))
+
+    generated, candidate, reference = halves(halvings)
+    found = {"samples": len(reference), "generated": pooled(generated, reference, shown, seed),
+             "real": pooled(candidate, reference, shown, seed) | floor_of_kid(real, halvings)}
+    shots = {}
+    for name in SHOT_CLASSES:
+        own = halvings.take(shot[halvings.class_idx] == name)
+        if own.class_idx.size:
+            generated, candidate, reference = halves(own)
+            shots[name] = {"generated": distances(generated, reference, seed),
+                           "real": distances(candidate, reference, seed) | floor_of_kid(real, own)}
+    return found | {"shots": shots}
+
+
+def _spread(made: Measured, real: Measured, halvings: Halvings, class_map: ClassMap) -> dict[str, Any]:
+    """Collapse of each space group: ratios of features and of pixels, either of which raises the alarm.
+
+    alarm_real: the groups in which the candidate half of the real stacks would raise it.
+    """
+    def ratios(one: Measured, other: Measured) -> tuple[dict[int, float], dict[int, float]]:
+        return (spread_ratio(one.f, one.class_idx, other.f, other.class_idx),
+                spread_ratio(one.x, one.class_idx, other.x, other.class_idx))
+
+    half = torch.from_numpy(np.isin(real.unit, halvings.candidate[0]))
+    features, pixels = ratios(made, real)
+    return {"ratio": {str(class_map.space_group(k)): value for k, value in features.items()},
+            "pixels": {str(class_map.space_group(k)): value for k, value in pixels.items()},
+            "median": float(np.median(list(features.values()))) if features else None,
+            "alarm": [class_map.space_group(k) for k in collapsed(features, pixels)],
+            "alarm_real": [class_map.space_group(k) for k in collapsed(*ratios(real.take(half), real))]}
+
+
+def _tamed(x: Tensor, limit: float) -> Tensor:
+    """x with values within -limit..limit, so that a generator that has diverged is measured, and not an error."""
+    return x.nan_to_num(nan=limit).clamp(-limit, limit)
+
+
+def _realness(real: Measured, made: Measured, halvings: Halvings, effort: Effort, seed: int) -> dict[str, Any]:
+    """AUC of real against generated by each view of the stacks, beside that of one real half against the other."""
+    half = np.isin(real.unit, halvings.candidate[0])
+    vectors = pixel_vectors(torch.cat([real.x, made.x]), seed)
+    views = {"features": (real.f, made.f, logistic),
+             "pixels": (vectors[:len(real)], vectors[len(real):], logistic)}
+    if real.azimuthal is not None:
+        views["azimuthal"] = (real.azimuthal, made.azimuthal, logistic)
+    if effort.network_epochs and real.x.ndim == 4:
+        views["network"] = (real.x, made.x, convolutional(effort.network_epochs, seed))
+    return largest_auc(views, real.unit, half, seed)
+
+
+def _groups(real: Measured, made: Measured, neighbours: Neighbours, training: Training, shown: Tensor | None,
+            spread: dict[str, Any], class_map: ClassMap, materials: np.ndarray) -> list[dict[str, Any]]:
+    """One row a space group, by number of training materials: what can be said of it alone."""
+    balls = Balls.around(real.f, torch.from_numpy(real.unit))
+    inside = None if balls is None else balls.holding(made.f)
+    symmetry = {} if shown is None else symmetry_figures(
+        made.residuals, made.class_idx, real.residuals, real.class_idx, shown).get("groups", {})
+    rows = []
+    for k in np.argsort(-materials, kind="stable").tolist():
+        own, mine = real.class_idx == k, made.class_idx == k
+        if not own.any():
+            continue
+        near = training.figures(neighbours.take(mine))
+        number = class_map.space_group(k)
+        row = {"space_group": number, "shot": str(shot_class(materials[k:k + 1])[0]),
+               "materials": int(materials[k]), "generated": int(mine.sum()),
+               "spread": spread["ratio"].get(str(number)), "spread_pixels": spread["pixels"].get(str(number)),
+               "symmetry": symmetry.get(k, {}).get("ratio"),
+               "symmetry_difference": symmetry.get(k, {}).get("difference"),
+               "coverage": None if inside is None else balls.coverage(inside[mine][:, own]),
+               "copies": near.get("share"), "authenticity": near.get("authenticity")}
+        if made.brightness is not None:
+            row |= brightness_figures(made.brightness.take(mine), real.brightness.take(own))
+        rows.append(row)
+    return rows
+
+
+def _disks(real: Measured, made: Measured, transform: IntensityTransform, frame: Frame, effort: Effort,
+           seed: int) -> dict[str, Any]:
+    """Disk lattices of generated patterns and of real ones of the same groups, each of a pattern drawn of its stack."""
+    random = np.random.default_rng([seed, 4])
+    rows = torch.from_numpy(random.permutation(len(real))[:effort.disk_patterns])
+    which = torch.from_numpy(random.integers(real.x.shape[1], size=len(rows)))
+    return {name: disk_figures(transform.denormalise(one.x[rows, which]).numpy(), frame.detector)
+            for name, one in (("generated", made), ("real", real))}
+
+
+def _held_out(real: Measured, made: Measured, held_out: StackSet, training: Training, shot: np.ndarray, seed: int,
+              features: Features, transform: IntensityTransform) -> dict[str, Any]:
+    """What unseen real stacks say: how near they lie to the training stacks, and how well groups are learned."""
+    others = Measured.of(held_out.x.cpu(), held_out.class_idx.cpu(), held_out.material, features, transform)
+    learned = {name: accuracy_score(
+        *((one.f, others.f) if one.azimuthal is None else (one.azimuthal, others.azimuthal)), one.class_idx.numpy(),
+        others.class_idx.numpy(), others.unit, shot, seed) for name, one in (("generated", made), ("real", real))}
+    return {"held_out": {"samples": len(others), "copies": training.judge(others.x)[1]}, "accuracy": learned}

@@ -1,0 +1,101 @@
+"""The report of a ranking: its content as JSON, one HTML file with its pictures inside, and a table in plain text."""
+
+from __future__ import annotations
+
+import base64
+import io
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from cbedgan.comparison.figures import VERDICT_COLOURS
+from cbedgan.comparison.page import page
+from cbedgan.comparison.wording import percent, points, spread
+from cbedgan.ranking import figures as ranking_figures
+from cbedgan.ranking.scores import Ranking
+from classifier.foundation.atomic import atomic_path, write_json
+
+SCORE_NAMES = {"balanced_accuracy": "balanced accuracy", "few_recall": "few", "medium_recall": "medium",
+               "many_recall": "many", "top_1": "top-1", "top_6": "top-6", "macro_f1": "macro-F1",
+               "calibration_error": "ECE", "scaled_calibration_error": "ECE scaled",
+               "direct_edge_enrichment": "direct edges"}
+PERCENT = set(SCORE_NAMES) - {"direct_edge_enrichment"}
+
+
+def write_ranking(ranking: Ranking, rows: dict[str, dict[str, Any]], *, provenance: dict[str, Any], out: Path) -> Path:
+    """Write out/report.json, ranking.txt and report.html; return the path of the latter.
+
+    rows: {method: label, paper, images, ensemble, chosen, config}.
+    """
+    report = content(ranking, rows, provenance)
+    drawn = {"shots": ranking_figures.shots(report), "differences": ranking_figures.differences(report)}
+    text = page("cbedgan.ranking", "report.html.j2", report=report, names=SCORE_NAMES, colours=VERDICT_COLOURS,
+                written=written,
+                pictures={name: base64.b64encode(picture).decode("ascii") for name, picture in drawn.items()})
+    write_json(out / "report.json", report)
+    for name, content_ in (("ranking.txt", plain(report)), ("report.html", text)):
+        with atomic_path(out / name) as temporary:
+            temporary.write_text(content_, encoding="utf-8")
+    return out / "report.html"
+
+
+def content(ranking: Ranking, rows: dict[str, dict[str, Any]], provenance: dict[str, Any]) -> dict[str, Any]:
+    """Everything that the report says, as JSON content, the best method first; what cannot be computed is null."""
+    config, judged = ranking.config, [score for score in ranking.config.judged if ranking.has(score)]
+    methods = [{"name": name, **row, "scores": ranking.scores(name)} for name, row in rows.items()]
+    methods.sort(key=lambda method: -(method["scores"][judged[0]]["estimate"] or 0))
+    differences = ranking.differences()
+    single = [method["name"] for method in methods
+              if method["ensemble"] is None and method["config"] and method["name"] != config.reference]
+    best = [row for name in single[:1] for row in differences if row["method"] == name]
+    labels = {name: row["label"] for name, row in rows.items()}
+    return {"headline": headline(best, labels, config.reference), "reference": config.reference, "judged": judged,
+            "methods": methods, "differences": differences, "seeds": ranking.seeds,
+            "test": {"samples": len(ranking.class_idx), "units": ranking.trials.n_units,
+                     "groups": int(ranking.tested.sum())},
+            "equal_budget": len({row["images"] for row in rows.values() if row["images"]}) == 1,
+            "provenance": provenance}
+
+
+def headline(best: list[dict[str, Any]], labels: dict[str, str], reference: str) -> str:
+    """Say what the best single method changes against the reference; best: its differences."""
+    if not best:
+        return f"No single method beside {labels[reference]}."
+    changes = "; ".join(f"{SCORE_NAMES[row['score']]} {points(row['estimate'])} points ({spread(row['corrected'])}, "
+                        f"{row['verdict']})" for row in best)
+    return f"Best single method by {SCORE_NAMES[best[0]['score']]}: {labels[best[0]['method']]}. {changes}."
+
+
+def written(score: str, value: float | None) -> str:
+    """A score as it stands in tables: a percentage, or a ratio."""
+    return percent(value) if score in PERCENT else "n/a" if value is None else f"{value:.2f}"
+
+
+def ranking_table(report: dict[str, Any]) -> Table:
+    """Every method's row with intervals and verdicts, for a terminal."""
+    scores = [name for name in SCORE_NAMES if name in report["methods"][0]["scores"]]
+    level = 100 * (1 - report["provenance"]["config"]["judgement"]["alpha"])
+    table = Table(title=f"{report['test']['samples']} test stacks of {report['test']['groups']} groups, "
+                  f"{report['seeds']} seeds; percent with {level:g} % intervals", box=None, title_justify="left")
+    table.add_column("method", no_wrap=True)
+    for name in scores:
+        table.add_column(SCORE_NAMES[name], justify="right", no_wrap=True)
+    table.add_column(f"against {report['reference']}: {', '.join(SCORE_NAMES[name] for name in report['judged'])}",
+                     no_wrap=True)
+    verdicts = {method["name"]: [] for method in report["methods"]}
+    for row in report["differences"]:
+        verdicts[row["method"]].append(f"{points(row['estimate'])} {row['verdict']}")
+    for method in report["methods"]:
+        cells = [f"{written(name, found['estimate'])} ({written(name, found['low'])}–{written(name, found['high'])})"
+                 for name in scores for found in [method["scores"][name]]]
+        table.add_row(method["label"], *cells, ", ".join(verdicts[method["name"]]) or "reference")
+    return table
+
+
+def plain(report: dict[str, Any]) -> str:
+    """The table as text without a terminal's width."""
+    console = Console(file=io.StringIO(), width=400, color_system=None)
+    console.print(ranking_table(report), report["headline"], sep="\n")
+    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"

@@ -1,0 +1,4 @@
+"""Exact physics of CBED: slab, multislice, detector; one crystal to its stacks.
+
+May import: classifier, crystal.
+"""

@@ -1,0 +1,210 @@
+"""Plane-wave tilt-series multislice on a slab's own, in general oblique, cell: no supercell, no orthogonalisation.
+
+One plane wave per incident direction goes through atomic layers with exact (not paraxial) free propagation between
+them; |wave|^2 after every whole period gives the beam intensities, so a thickness series costs nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from pydantic import Field
+
+from cbedgan.crystal.electron import interaction, scattering_factor, wavenumber_inv_angstrom
+from cbedgan.simulate.cbed.zone_axis import Slab
+from classifier.foundation.config import Config
+from classifier.foundation.errors import InputError
+
+DISPERSION_ROUNDS = 4
+ENTRY_TOLERANCE_ANGSTROM = 1e-2  # an atom this far before the entry plane still counts as lying on it
+DIRECTIONS_AT_ONCE = 8  # on a processor: their waves and propagators stay in its cache
+DEVICE_MEMORY_SHARE = 0.5  # of an accelerator's free memory, for the waves and propagators of directions at once
+
+
+class MultisliceConfig(Config):
+    """Numerical and physical settings of the propagation."""
+
+    g_max_inv_angstrom: Annotated[float, Field(gt=0, le=4)]  # band limit; the scattering factors end at 4
+    merge_angstrom: Annotated[float, Field(ge=0)]  # atoms within this height along the beam form one layer
+    debye_waller_angstrom2: Annotated[float, Field(ge=0)]  # B of every atom
+    absorption: Annotated[float, Field(ge=0)]  # imaginary over real part of the potential
+    entry_plane: Annotated[float, Field(ge=0, lt=1)] = 0.0  # where the slab begins, fraction of the repeat period
+
+
+@dataclass(frozen=True, eq=False)
+class BeamIntensities:
+    """What leaves the slab, by thickness T, incident direction D and beam B.
+
+    intensity: float32 [T, D, B], fraction of the incident beam; beam: int [B, 2], indices in the reciprocal net;
+    thickness_angstrom: float64 [T], real, a whole number of periods.
+    """
+
+    intensity: NDArray[np.float32]
+    beam: NDArray[np.int64]
+    thickness_angstrom: NDArray[np.float64]
+
+
+class Multislice:
+    """A slab made ready for electrons of one energy; `intensities` sends waves through it."""
+
+    def __init__(self, slab: Slab, *, beam_energy_kev: float, config: MultisliceConfig,
+                 scattering_scale: float = 1.0, double: bool = False, device: str = "cpu") -> None:
+        """Compute the layers' transmission; the waves will live on `device`, "cpu" or "cuda".
+
+        For tests: scattering_scale multiplies every scattering factor (kinematic limit); double calculates waves in
+        complex128, which takes twice the time and the rounding, 1e-5 of the intensity after some 700 layers, away.
+        """
+        self.slab, self.config = slab, config
+        self.dtype = torch.complex128 if double else torch.complex64
+        self.device = torch.device(device)
+        self.wavenumber = wavenumber_inv_angstrom(beam_energy_kev)
+        lengths = np.linalg.norm(slab.cell[:2, :2], axis=1)
+        self.shape = tuple(_smooth(3 * config.g_max_inv_angstrom * length) for length in lengths)
+        self.index = np.stack(np.meshgrid(*[np.fft.fftfreq(n, 1 / n) for n in self.shape], indexing="ij"), -1)
+        self.g = self.index @ slab.reciprocal_net
+        self.inside = np.hypot(self.g[..., 0], self.g[..., 1]) <= config.g_max_inv_angstrom
+        layers, self.gaps = atomic_layers(slab, merge_angstrom=config.merge_angstrom, entry_plane=config.entry_plane)
+        strength = interaction(beam_energy_kev) * scattering_scale
+        self.transmission = [self._transmission(atoms, strength) for atoms in layers]
+
+    def _transmission(self, atoms: NDArray[np.int64], strength: float) -> torch.Tensor:
+        """Band-limited transmission of one layer in real space over the number of grid points, complex [n1, n2].
+
+        With the number in here the transforms need no scale factor, whose rounding would add up over the layers.
+        """
+        g = np.hypot(self.g[..., 0], self.g[..., 1])
+        rows, columns = (np.fft.fftfreq(n, 1 / n) for n in self.shape)
+        potential = np.zeros(self.shape, dtype=np.complex128)
+        for number in np.unique(self.slab.numbers[atoms]):
+            place = self.slab.positions[atoms[self.slab.numbers[atoms] == number]]
+            phase_1 = np.exp(-2j * np.pi * np.outer(rows, place[:, 0]))
+            phase_2 = np.exp(-2j * np.pi * np.outer(place[:, 1], columns))
+            potential += scattering_factor(number, g) * (phase_1 @ phase_2)
+        potential *= strength / self.slab.area_angstrom2 * self.inside
+        potential *= np.exp(-self.config.debye_waller_angstrom2 * g**2 / 4)
+        phase = np.fft.ifft2(potential, norm="forward").real
+        spectrum = np.fft.fft2(np.exp((1j - self.config.absorption) * phase)) * self.inside
+        return torch.from_numpy(np.fft.ifft2(spectrum) / spectrum.size).to(self.device, self.dtype)
+
+    def dispersion(self, directions: NDArray[np.float64], g: NDArray[np.float64]) -> tuple[NDArray, NDArray]:
+        """Return transverse wave vectors, float64 [D, ..., 2], and kappa, float64 [D, ...], both 1/angstrom.
+
+        directions: float64 [D, 2], transverse wave vectors of the incident waves; g: float64 [..., 2], net vectors.
+        kappa = sqrt(K^2 - |k_t|^2) - K is the wave vector along the beam less K. On an inclined surface the beam g
+        has k_t = h0 + g - kappa * slope with h0 = k0 + kappa0 * slope, solved by fixed-point rounds.
+        """
+        slope, squared = self.slab.slope, self.wavenumber**2
+        start = np.sqrt(squared - (directions**2).sum(-1, keepdims=True)) - self.wavenumber
+        tangential = (directions + start * slope).reshape(-1, *[1] * (g.ndim - 1), 2) + g
+        transverse = tangential
+        for _ in range(DISPERSION_ROUNDS if slope.any() else 1):
+            kappa = np.sqrt(np.maximum(squared - (transverse**2).sum(-1), 0)) - self.wavenumber
+            if slope.any():
+                transverse = tangential - kappa[..., None] * slope
+        return transverse, kappa
+
+    def intensities(self, directions: ArrayLike, thickness_angstrom: ArrayLike,
+                    beam: ArrayLike | None = None) -> BeamIntensities:
+        """Send one plane wave per incident direction [D, 2] (1/angstrom, transverse, beam frame) through the slab.
+
+        thickness_angstrom: wanted thicknesses [T] > 0 in angstrom, each rounded to whole periods, at least one.
+        beam: indices [B, 2] of the beams to keep, by default all inside the band limit.
+        """
+        periods = whole_periods(thickness_angstrom, self.slab.period_angstrom)
+        beam = self.index[self.inside].astype(np.int64) if beam is None else np.asarray(beam)
+        directions = np.asarray(directions, dtype=np.float64)
+        chosen = torch.from_numpy(np.ravel_multi_index(tuple((beam % self.shape).T), self.shape)).to(self.device)
+        intensity = np.empty((len(periods), len(directions), len(beam)), dtype=np.float32)
+        at_once = self._directions_at_once()
+        for first in range(0, len(directions), at_once):
+            some = slice(first, first + at_once)
+            intensity[:, some] = self._propagate(directions[some], periods, chosen).cpu().numpy()
+        return BeamIntensities(intensity, beam, periods * self.slab.period_angstrom)
+
+    def _directions_at_once(self) -> int:
+        """How many directions go through together: what the cache holds, or what an accelerator's memory does."""
+        if self.device.type == "cpu":
+            return DIRECTIONS_AT_ONCE
+        free, _ = torch.cuda.mem_get_info(self.device)
+        arrays = 4 + len(set(self.gaps))  # the wave, the transforms' own, and one propagator for each gap
+        return max(1, int(DEVICE_MEMORY_SHARE * free / (arrays * np.prod(self.shape) * self.dtype.itemsize)))
+
+    def _propagate(self, directions: NDArray[np.float64], periods: NDArray[np.int64],
+                   chosen: torch.Tensor) -> torch.Tensor:
+        """Intensities [T, D, B] of the chosen beams, on the device; one pass to the greatest thickness, no waiting."""
+        propagators = self._propagators(directions)
+        intensity = torch.empty((len(periods), len(directions), len(chosen)), device=self.device)
+        wave = torch.zeros((len(directions), *self.shape), dtype=self.dtype, device=self.device)
+        wave[:, 0, 0] = 1
+        for period in range(1, int(periods.max()) + 1):
+            for transmission, propagator in zip(self.transmission, propagators, strict=True):
+                torch.fft.ifft2(wave, norm="forward", out=wave)
+                wave *= transmission
+                torch.fft.fft2(wave, out=wave)
+                wave *= propagator
+            for reached in np.flatnonzero(periods == period).tolist():
+                intensity[reached] = torch.view_as_real(wave.flatten(1)[:, chosen]).square().sum(-1)
+        return intensity
+
+    def _propagators(self, directions: NDArray[np.float64]) -> list[torch.Tensor]:
+        """Free propagation over the gap behind each layer, complex [D, n1, n2] each; equal gaps share memory."""
+        _, kappa = self.dispersion(directions, self.g[self.inside])
+        kappa = torch.from_numpy(kappa).to(self.device)
+        inside = torch.from_numpy(np.flatnonzero(self.inside)).to(self.device)
+        made: dict[float, torch.Tensor] = {}
+        for gap in self.gaps:
+            if gap not in made:
+                turn = 2 * torch.pi * torch.remainder(gap * kappa, 1)
+                made[gap] = torch.zeros((len(directions), *self.shape), dtype=self.dtype, device=self.device)
+                made[gap].flatten(1)[:, inside] = torch.polar(torch.ones_like(turn), turn).to(self.dtype)
+        return [made[gap] for gap in self.gaps]
+
+
+def atomic_layers(slab: Slab, *, merge_angstrom: float,
+                  entry_plane: float) -> tuple[list[NDArray[np.int64]], list[float]]:
+    """Group atoms into layers by height along c', in the order in which the beam meets them.
+
+    Returns the atoms of each layer and the gaps in angstrom behind each layer (the last to the first layer of the next
+    period). A layer spans at most merge_angstrom and lies at the mean height of its atoms.
+    """
+    period = slab.period_angstrom
+    slack = ENTRY_TOLERANCE_ANGSTROM / period
+    height = ((slab.positions[:, 2] - entry_plane + slack) % 1.0 - slack) * period
+    layers: list[list[int]] = []
+    for atom in np.argsort(height, kind="stable"):
+        if layers and height[atom] - height[layers[-1][0]] <= merge_angstrom + 1e-6:
+            layers[-1].append(int(atom))
+        else:
+            layers.append([int(atom)])
+    heights = np.array([height[layer].mean() for layer in layers])
+    gaps = np.round(np.diff(heights, append=heights[0] + period), 6)
+    return [np.array(layer) for layer in layers], gaps.tolist()
+
+
+def whole_periods(thickness_angstrom: ArrayLike, period_angstrom: float) -> NDArray[np.int64]:
+    """Round thicknesses [T] in angstrom to whole repeat periods, int64 [T], at least one; InputError unless > 0."""
+    thickness = np.atleast_1d(np.asarray(thickness_angstrom, dtype=np.float64))
+    if not (thickness.size and np.isfinite(thickness).all() and (thickness > 0).all()):
+        raise InputError(source="thickness_angstrom", rule="must be positive and finite", value=thickness.tolist(),
+                         remedy="Give each thickness in angstrom, for instance 600.")
+    return np.maximum(np.round(thickness / period_angstrom), 1).astype(np.int64)
+
+
+def _smooth(least: float) -> int:
+    """Smallest even 2^a 3^b 5^c that is at least `least`: fast Fourier transforms."""
+    size = 2 * int(np.ceil(least / 2))
+    while (rest := size) and _strip(rest) != 1:
+        size += 2
+    return size
+
+
+def _strip(size: int) -> int:
+    """What is left of a whole number without its factors 2, 3 and 5."""
+    for prime in (2, 3, 5):
+        while size % prime == 0:
+            size //= prime
+    return size

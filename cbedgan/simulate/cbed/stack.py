@@ -1,0 +1,250 @@
+"""One crystal to its stacks of three patterns with their table rows; and a stack again from its provenance."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from cbedgan.crystal.crystals import Crystal
+from cbedgan.crystal.plan import CrystalConfig
+from cbedgan.simulate.cbed.detector import DetectorConfig, PatternResult, simulate_pattern
+from cbedgan.simulate.cbed.distinct import DistinctConfig, least_difference
+from cbedgan.simulate.cbed.multislice import MultisliceConfig, atomic_layers, whole_periods
+from cbedgan.simulate.cbed.xray import strongest_reflections
+from cbedgan.simulate.cbed.zone_axis import Slab, slab, zone_axes
+from classifier.crystal.electron import wavelength_angstrom
+from classifier.crystal.reciprocal import reduced_net
+from classifier.foundation.config import Config, digest
+from classifier.foundation.errors import InputError
+from classifier.foundation.run import versions
+from classifier.samples.sampletable import SampleTable
+
+TOO_LONG_ANGSTROM = 10.0  # the OLCF set, whose orientations "strongest_xray" are, has no lattice constant this long
+
+
+class ThicknessRange(Config):
+    """Thicknesses in angstrom between which every material draws its own."""
+
+    least: Annotated[float, Field(gt=0)]
+    most: Annotated[float, Field(gt=0)]
+
+
+class SimulateConfig(Config):
+    """Everything that decides a simulated set: the same configuration gives the same file."""
+
+    seed: Annotated[int, Field(ge=0)]
+    beam_energies_kev: tuple[float, ...]  # one stack for each material and energy
+    thickness_angstrom: float | tuple[float, ...] | ThicknessRange  # one; a series, a stack for each; or drawn
+    randomised: tuple[Literal["entry_plane", "azimuth"], ...] = Field((), exclude_if=lambda names: not names)
+    zone_axis_rule: Literal["metric", "conventional", "strongest_xray"]
+    # Disks in mrad may be wider than their net; "refused": crystals are passed over where they are, at any energy.
+    overlapping_disks: Literal["kept", "refused"] = Field("kept", exclude_if=lambda choice: choice == "kept")
+    # A crystal whose patterns hardly differ from those of a higher group is passed over; without this, it is kept.
+    distinct: DistinctConfig | None = Field(None, exclude_if=lambda choice: choice is None)
+    maximum_steps: float  # of one pattern, see `steps`; larger crystals are passed over
+    mantissa_bits: Annotated[int, Field(ge=1, le=23)]  # of the intensities in the file
+    crystals: CrystalConfig
+    multislice: MultisliceConfig
+    detector: DetectorConfig
+
+    @model_validator(mode="after")
+    def _spacings_are_known(self) -> SimulateConfig:
+        if self.detector.aperture_unit == "spacing_at_100_kev" and self.zone_axis_rule != "strongest_xray":
+            raise ValueError('aperture_unit "spacing_at_100_kev" goes with zone_axis_rule "strongest_xray" only')
+        return self
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What may differ between stacks of one material by chance, not by symmetry: nuisances, recorded.
+
+    thickness_angstrom: float64 [T], wanted, of all three patterns; entry_plane: fraction of the repeat period at which
+    each slab begins, float64 [3]; azimuth_rad: counter-clockwise turn of each raw pattern, float64 [3].
+    """
+
+    thickness_angstrom: NDArray[np.float64]
+    entry_plane: NDArray[np.float64]
+    azimuth_rad: NDArray[np.float64]
+
+
+def conditions(crystal: Crystal, config: SimulateConfig, beam_energy_kev: float) -> Conditions:
+    """Draw the conditions of a material at one energy; they depend on these and the seed alone."""
+    generator = np.random.default_rng([config.seed, int(digest([crystal.material, beam_energy_kev])[:12], 16)])
+    drawn_thickness, drawn_entry, drawn_turn = generator.random(), generator.random(3), generator.random(3)
+    wanted = config.thickness_angstrom
+    if isinstance(wanted, ThicknessRange):
+        wanted = wanted.least + drawn_thickness * (wanted.most - wanted.least)
+    entry_plane = np.round(drawn_entry, 6) if "entry_plane" in config.randomised else np.full(
+        3, config.multislice.entry_plane)
+    azimuth = 2 * np.pi * drawn_turn if "azimuth" in config.randomised else np.zeros(3)
+    return Conditions(np.atleast_1d(np.array(wanted, dtype=np.float64)), entry_plane % 1.0, azimuth)
+
+
+def slabs(crystal: Crystal, config: SimulateConfig) -> list[Slab]:
+    """Return the slabs of the crystal's three zone axes.
+
+    By the rule "strongest_xray" the indices of three reflections serve as beam directions [uvw], as they do in the OLCF
+    set: outside cubic cells such a beam is not normal to the planes hkl.
+    """
+    cell = crystal.primitive()
+    axes = (strongest_reflections(crystal)[0] if config.zone_axis_rule == "strongest_xray"
+            else zone_axes(crystal.lattice, cell[0], config.zone_axis_rule))
+    return [slab(crystal.lattice, cell, uvw) for uvw in axes]
+
+
+def detectors(crystal: Crystal, config: SimulateConfig) -> list[DetectorConfig]:
+    """Return the detector of each pattern; a semi-angle in wavelengths (at 100 keV) over spacing is put in mrad."""
+    if config.detector.aperture_unit != "spacing_at_100_kev":
+        return [config.detector] * 3
+    unit = 1e3 * wavelength_angstrom(100.0) / strongest_reflections(crystal)[1]
+    return [config.detector.model_copy(update={"aperture_unit": "mrad", "aperture_radius": radius})
+            for radius in (config.detector.aperture_radius * unit).tolist()]
+
+
+def widest_disk(crystal: Crystal, config: SimulateConfig, pieces: list[Slab]) -> float:
+    """Return the greatest diameter of a disk over the shortest vector of its zero-layer net, at the highest energy.
+
+    Glide planes and screw axes may leave net points dark: the disks that are seen lie no closer than this says.
+    """
+    if config.detector.aperture_unit == "shortest_g":
+        return 2 * config.detector.aperture_radius
+    wavenumber = 1e-3 / wavelength_angstrom(max(config.beam_energies_kev))
+    nets = [np.linalg.inv(piece.projected_net).T for piece in pieces]
+    return max(2 * detector.aperture_radius * wavenumber / np.linalg.norm(reduced_net(net), axis=1).min()
+               for detector, net in zip(detectors(crystal, config), nets, strict=True))
+
+
+def steps(piece: Slab, config: SimulateConfig) -> float:
+    """Return the cost of a pattern for one incident direction: grid points times layers times repeat periods."""
+    points = np.prod(3 * config.multislice.g_max_inv_angstrom * np.linalg.norm(piece.cell[:2, :2], axis=1))
+    layers, _ = atomic_layers(piece, merge_angstrom=config.multislice.merge_angstrom,
+                              entry_plane=config.multislice.entry_plane)
+    wanted = config.thickness_angstrom
+    greatest = wanted.most if isinstance(wanted, ThicknessRange) else np.max(wanted)
+    return float(points * len(layers) * whole_periods(greatest, piece.period_angstrom)[0])
+
+
+def refusal(crystal: Crystal, config: SimulateConfig) -> str | None:
+    """Say why the crystal cannot be simulated within the limits of `config`, or None."""
+    longest = crystal.cell_parameters()[0].max()
+    if config.zone_axis_rule == "strongest_xray" and longest >= TOO_LONG_ANGSTROM:
+        return f"a lattice constant of {longest:.4g} angstrom, not less than {TOO_LONG_ANGSTROM:g}"
+    try:
+        pieces = slabs(crystal, config)
+        if config.overlapping_disks == "refused" and (wide := widest_disk(crystal, config, pieces)) >= 1:
+            return f"disks {wide:.2f} times as wide as they are apart"
+        most = max(steps(piece, config) for piece in pieces)
+    except InputError as error:
+        return str(error)
+    return f"{most:.2g} steps, more than {config.maximum_steps:.2g}" if most > config.maximum_steps else None
+
+
+def simulate_stacks(crystal: Crystal, config: SimulateConfig, *, beam_energy_kev: float,
+                    partition: str = "", device: str = "cpu") -> tuple[NDArray[np.float32], SampleTable]:
+    """Simulate a crystal's stacks, float32 [T, 3, H, W] in fractions of the incident beam per pixel, and their table.
+
+    T is 1, or the length of the thickness series, which one propagation yields. A row's provenance holds the crystal
+    itself, so that `resimulate` needs neither its source nor a seed.
+    Raises InputError when a pattern cannot be made (no visible disk, aperture beyond the band limit) or when the three
+    cannot tell the crystal's group.
+    """
+    pieces = slabs(crystal, config)
+    drawn = conditions(crystal, config, beam_energy_kev)
+    if config.distinct is not None:
+        _require_distinct(crystal, pieces, config, config.distinct, beam_energy_kev, drawn.thickness_angstrom)
+    results = [simulate_pattern(
+        piece, beam_energy_kev=beam_energy_kev, thickness_angstrom=drawn.thickness_angstrom, detector=detector,
+        multislice=config.multislice.model_copy(update={"entry_plane": float(entry_plane)}),
+        azimuth_rad=0.0 if config.detector.pose == "canonical" else float(azimuth), device=device)
+        for piece, detector, entry_plane, azimuth in zip(pieces, detectors(crystal, config), drawn.entry_plane,
+                                                         drawn.azimuth_rad, strict=True)]
+    # Canonical pose undoes the turn of the raw pattern: it cannot be seen, but it is part of the recorded azimuth.
+    hidden_turn = drawn.azimuth_rad if config.detector.pose == "canonical" else np.zeros(3)
+    lengths, angles = crystal.cell_parameters()
+    provenance = {
+        "crystal": crystal.record(),
+        "beam_energy_kev": beam_energy_kev,
+        "entry_plane": drawn.entry_plane.tolist(),
+        "slope": [round(result.slope, 6) for result in results],
+        "visible": config.detector.visible,
+        "versions": {name: versions()[name] for name in ("torch", "numpy", "gemmi")},
+    }
+    if config.zone_axis_rule == "strongest_xray":
+        provenance |= _orientations(crystal, pieces, results)
+    names = sample_ids(crystal, beam_energy_kev, drawn.thickness_angstrom)
+    rows = SampleTable.build(
+        len(names),
+        sample_id=names,
+        space_group=crystal.space_group,
+        material=crystal.material,
+        structure_type=crystal.structure_type,
+        formula=crystal.formula,
+        partition=partition,
+        origin="simulated",
+        beam_energy_kev=beam_energy_kev,
+        zone_axis_uvw=np.array([piece.zone_axis_uvw for piece in pieces])[None].repeat(len(names), 0),
+        convergence_semi_angle_mrad=[[result.semi_angle_mrad for result in results]] * len(names),
+        thickness_angstrom=np.stack([result.thickness_angstrom for result in results], axis=1),
+        cell_lengths_angstrom=[lengths] * len(names),
+        cell_angles_degree=[angles] * len(names),
+        pixel_size_inv_angstrom=[[result.pixel_size_inv_angstrom for result in results]] * len(names),
+        shortest_g_inv_angstrom=[[float(np.hypot(*result.shortest_g)) for result in results]] * len(names),
+        azimuth_rad=[[_half_turn(result.azimuth_rad - turn) for result, turn in zip(results, hidden_turn, strict=True)]
+                     ] * len(names),
+        provenance=[json.dumps({**provenance, "of_series": k} if len(names) > 1 else provenance, separators=(",", ":"))
+                    for k in range(len(names))],
+    )
+    return np.stack([result.image for result in results], axis=1), rows
+
+
+def sample_ids(crystal: Crystal, beam_energy_kev: float, thickness_angstrom: NDArray[np.float64]) -> list[str]:
+    """Name the samples [T]: material and energy, and the wanted thickness in a series."""
+    name = f"{crystal.material}-{beam_energy_kev:g}kev"
+    return [name] if len(thickness_angstrom) == 1 else [f"{name}-{wanted:g}a" for wanted in thickness_angstrom]
+
+
+def resimulate(config: SimulateConfig, provenance: str) -> NDArray[np.float32]:
+    """Simulate the stack of a row again, float32 [3, H, W], from the row's provenance and the file's configuration.
+
+    On the machine that made it the result is the same to the bit, before the mantissa is rounded for the file.
+    """
+    try:
+        content: dict[str, Any] = json.loads(provenance)
+        crystal, energy = Crystal.from_record(content["crystal"]), float(content["beam_energy_kev"])
+        of_series = int(content.get("of_series", 0))
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise InputError(source="provenance of the sample", rule="must be what this package's simulation wrote",
+                         value=repr(error), remedy="Only simulated samples can be simulated again.") from None
+    return simulate_stacks(crystal, config, beam_energy_kev=energy)[0][of_series]
+
+
+def _require_distinct(crystal: Crystal, pieces: list[Slab], config: SimulateConfig, limits: DistinctConfig,
+                      beam_energy_kev: float, thickness_angstrom: NDArray[np.float64]) -> None:
+    difference, group = least_difference(
+        crystal, pieces, detectors(crystal, config), tolerance_angstrom=limits.tolerance_angstrom,
+        beam_energy_kev=beam_energy_kev, thickness_angstrom=thickness_angstrom, multislice=config.multislice)
+    if difference < limits.least_difference:
+        raise InputError(source=crystal.material,
+                         rule=f"its patterns must differ by {limits.least_difference:g} from those of a higher group",
+                         value=f"{difference:.2g} from space group {group}",
+                         remedy="Take other zone axes, or keep it by a configuration without [distinct].")
+
+
+def _orientations(crystal: Crystal, pieces: list[Slab], results: list[PatternResult]) -> dict[str, Any]:
+    """The reflections that name the orientations, and the direction of each drawn pattern's +y, JSON content."""
+    hkl, spacing = strongest_reflections(crystal)
+    up = [np.sin(result.azimuth_rad) * piece.frame[0] + np.cos(result.azimuth_rad) * piece.frame[1]
+          for piece, result in zip(pieces, results, strict=True)]
+    steps_up = np.array(up) @ np.linalg.inv(crystal.lattice)
+    steps_up /= np.abs(steps_up).max(axis=1, keepdims=True)
+    return {"hkl": hkl.tolist(), "d_hkl_angstrom": spacing.tolist(), "y_direction_uvw": steps_up.tolist()}
+
+
+def _half_turn(angle: float) -> float:
+    """The angle in rad brought into [-pi, pi]; one that lies there already stays the same to the last bit."""
+    return float(angle if abs(angle) <= np.pi else np.remainder(angle + np.pi, 2 * np.pi) - np.pi)

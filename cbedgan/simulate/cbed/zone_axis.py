@@ -1,0 +1,251 @@
+"""Where the beam goes and what it passes: zone axes by rule, and the periodic slab cut from a crystal along one axis.
+
+In-plane azimuth, fixed: x is conventional a projected on the plane normal to the beam (conventional b when the beam
+runs along a), z the direction in which the electrons travel, y = z cross x. Drawn with row 0 at the bottom, a pattern
+in this frame is seen looking upstream, from the detector towards the source.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from math import gcd
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from classifier.foundation.errors import InputError
+
+LENGTH_TOLERANCE = 1e-3  # relative; lattice vectors closer in length than this count as equally long
+REACH = 4  # largest coefficient searched, in a reduced basis
+# What an in-plane cell costs: slope of its surface against time, which goes as |a'||b'| in angstrom^2.
+SLOPE_WEIGHT, SIZE_WEIGHT = 3.0, 0.015
+LARGEST_COSINE = 0.8
+AREA_BUDGET = 4.0  # in smallest projected cells
+SMALL_AREA_ANGSTROM2 = 40.0  # up to here a cell is cheap whatever its multiple
+
+Cell = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]
+
+
+@dataclass(frozen=True, eq=False)
+class Slab:
+    """One repeat period along the beam, in beam coordinates (x, y, z; see the module), angstrom.
+
+    cell: float64 [3, 3], rows a', b', c'; c' = (0, 0, period). positions: float64 [n, 3], fractional in [0, 1).
+    numbers: int [n]. projected_net: float64 [2, 2], rows are the two shortest vectors of the primitive lattice
+    projected along the beam. zone_axis_uvw: int [3], conventional cell. frame: float64 [3, 3], rows x, y, z in the
+    crystal's Cartesian axes. multiplicity: volume in primitive cells.
+    """
+
+    cell: NDArray[np.float64]
+    positions: NDArray[np.float64]
+    numbers: NDArray[np.int64]
+    projected_net: NDArray[np.float64]
+    zone_axis_uvw: NDArray[np.int64]
+    frame: NDArray[np.float64]
+    multiplicity: int
+
+    @property
+    def period_angstrom(self) -> float:
+        """Repeat distance |c'| along the beam in angstrom."""
+        return float(self.cell[2, 2])
+
+    @property
+    def area_angstrom2(self) -> float:
+        """Area of the cell projected along the beam in angstrom^2."""
+        return float(np.linalg.det(self.cell[:2, :2]))
+
+    @property
+    def reciprocal_net(self) -> NDArray[np.float64]:
+        """Rows b1, b2 of the reciprocal net of the projection, float64 [2, 2] in 1/angstrom (no 2 pi)."""
+        return np.linalg.inv(self.cell[:2, :2]).T
+
+    @property
+    def slope(self) -> NDArray[np.float64]:
+        """Slope (dz/dx, dz/dy) of the surface spanned by a', b', float64 [2]; zero when it is normal to the beam."""
+        return np.linalg.solve(self.cell[:2, :2], self.cell[:2, 2])
+
+
+def zone_axes(conventional: ArrayLike, lattice: ArrayLike, rule: str) -> NDArray[np.int64]:
+    """Return three zone axes [uvw], int64 [3, 3], in the conventional cell.
+
+    conventional, lattice: float64 [3, 3], rows of the conventional and of the primitive cell in angstrom, in the same
+    Cartesian axes. rule "conventional": [001] [100] [110], on hexagonal axes [001] [100] [210] (their [110] repeats
+    [100]), on cubic axes [001] [110] [111]. rule "metric": see `metric_axes`. InputError for any other rule.
+    """
+    conventional, lattice = np.asarray(conventional, dtype=np.float64), np.asarray(lattice, dtype=np.float64)
+    if rule == "metric":
+        return metric_axes(conventional, lattice)
+    if rule != "conventional":
+        raise InputError(source="zone_axes", rule="must be 'conventional' or 'metric'", value=repr(rule),
+                         remedy="Correct the rule for the zone axes.")
+    gram = conventional @ conventional.T / np.square(np.linalg.norm(conventional, axis=1)).mean()
+    if np.allclose(gram, np.eye(3), atol=1e-4):
+        return np.array([[0, 0, 1], [1, 1, 0], [1, 1, 1]])
+    if np.isclose(gram[0, 0], gram[1, 1], rtol=1e-4) and np.isclose(gram[0, 1], -gram[0, 0] / 2, rtol=1e-4):
+        return np.array([[0, 0, 1], [1, 0, 0], [2, 1, 0]])
+    return np.array([[0, 0, 1], [1, 0, 0], [1, 1, 0]])
+
+
+def metric_axes(conventional: NDArray[np.float64], lattice: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the three shortest lattice directions of different length that do not lie in one plane, int64 [3, 3].
+
+    Only the lattice counts, never the space group or the atoms. Directions are primitive-lattice vectors up to sign,
+    shortest first; lengths within LENGTH_TOLERANCE are one length, of which one direction is taken. Among equally long
+    ones the winner is the one whose projected net has the longest shortest vector; directions still equal, for
+    instance the symmetry mates of the lattice, differ only by name, and the greatest [uvw] is taken (first nonzero
+    index positive): the crystal itself may tell such mates, or a direction and its reverse, apart.
+    """
+    basis = _reduced(lattice)
+    coefficients = np.stack(np.meshgrid(*[np.arange(-REACH, REACH + 1)] * 3, indexing="ij"), -1).reshape(-1, 3)
+    coefficients = coefficients[np.gcd.reduce(coefficients, axis=1) == 1]
+    vectors = coefficients @ basis
+    names = np.round(vectors @ np.linalg.inv(conventional) * 12).astype(np.int64)  # 12: thirds and halves
+    names //= np.gcd.reduce(names, axis=1)[:, None]
+    leading = names[np.arange(len(names)), (names != 0).argmax(axis=1)]
+    vectors, names = vectors[leading > 0], names[leading > 0]
+    length = np.linalg.norm(vectors, axis=1)
+    order = np.argsort(length)
+    vectors, names, length = vectors[order], names[order], length[order]
+    chosen: list[NDArray[np.int64]] = []
+    start = 0
+    while len(chosen) < 3:
+        stop = int(np.searchsorted(length, length[start] * (1 + LENGTH_TOLERANCE)))
+        mates = [(round(_net_width(vectors[i], basis) / LENGTH_TOLERANCE), tuple(names[i])) for i in range(start, stop)]
+        for _, name in sorted(mates, reverse=True):
+            if np.linalg.matrix_rank(np.array([*chosen, name])) == len(chosen) + 1:
+                chosen.append(np.array(name))
+                break
+        start = stop
+    return np.array(chosen)
+
+
+def slab(conventional: ArrayLike, cell: Cell, zone_axis_uvw: ArrayLike) -> Slab:
+    """Cut the slab whose period runs along [uvw] of the conventional cell.
+
+    conventional: float64 [3, 3], rows a, b, c in angstrom. cell: lattice [3, 3] (rows, angstrom, same Cartesian axes),
+    fractional positions [n, 3] and atomic numbers [n] of a primitive cell. The slab's surface is as nearly normal
+    to the beam as a small, not too oblique cell allows. Raises InputError for a zero or non-lattice zone axis.
+    """
+    conventional = np.asarray(conventional, dtype=np.float64)
+    lattice, positions, numbers = (np.asarray(part) for part in cell)
+    uvw = np.asarray(zone_axis_uvw)
+    if uvw.shape != (3,) or not np.issubdtype(uvw.dtype, np.integer) or not uvw.any():
+        raise InputError(source="zone_axis_uvw", rule="must be three whole numbers, not all zero", value=uvw.tolist(),
+                         remedy="Give the beam's direction in the conventional cell, for instance [0, 0, 1].")
+    steps = uvw @ conventional @ np.linalg.inv(lattice)
+    along = np.round(steps).astype(np.int64)
+    if np.abs(steps - along).max() > 1e-3:
+        raise InputError(source="zone_axis_uvw", rule="the conventional cell must be a multiple of the primitive cell",
+                         value=f"{uvw.tolist()} = {np.round(steps, 3).tolist()} primitive vectors",
+                         remedy="Give both cells in the same Cartesian axes.")
+    along //= np.gcd.reduce(along)
+    frame = _frame(conventional, along @ lattice)
+    vectors = lattice @ frame.T
+    net = _complement(along)
+    net = _reduced(net @ vectors[:, :2], net)
+    matrix = np.array([*_in_plane_vectors(net, along, vectors), along])
+    multiplicity = abs(round(np.linalg.det(matrix)))  # left-handed cells are welcome
+    filled, kinds = _fill(matrix, multiplicity, positions, numbers)
+    beam_cell = matrix @ vectors
+    beam_cell[2, :2] = 0  # rounding only
+    return Slab(beam_cell, filled, kinds, (net @ vectors)[:, :2], uvw // np.gcd.reduce(uvw), frame, multiplicity)
+
+
+def _frame(conventional: NDArray[np.float64], beam: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rows x, y, z of the beam frame by the rule in the module's docstring."""
+    z = beam / np.linalg.norm(beam)
+    x = conventional[0] - conventional[0] @ z * z
+    if np.linalg.norm(x) < 1e-6 * np.linalg.norm(conventional[0]):
+        x = conventional[1] - conventional[1] @ z * z
+    x /= np.linalg.norm(x)
+    return np.array([x, np.cross(z, x), z])
+
+
+def _in_plane_vectors(net: NDArray[np.int64], along: NDArray[np.int64],
+                      vectors: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Choose a', b' as integer rows [2, 3] of the primitive cell, whose rows in beam coordinates are `vectors`.
+
+    net: integer rows [2, 3] whose projections are a reduced basis of the projected net; along: the row of c'.
+    """
+    period = along @ vectors
+    smallest = abs(np.linalg.det((net @ vectors)[:, :2]))
+    candidates = []
+    for i, j in ((i, j) for i in range(REACH + 1) for j in range(-REACH, REACH + 1)):
+        if i > 0 or j > 0:
+            candidate = i * net[0] + j * net[1]
+            # Whole periods are free: stay as near to the normal plane as possible, half a period counting as up.
+            candidates.append(candidate - int(np.ceil((candidate @ vectors)[2] / period[2] - 0.5 - 1e-6)) * along)
+    best, lowest = None, np.inf
+    for first, second in combinations(candidates, 2):
+        a, b = first @ vectors, second @ vectors
+        area = a[0] * b[1] - a[1] * b[0]
+        multiple = abs(area) / smallest
+        if multiple < 0.5 or multiple > max(AREA_BUDGET, SMALL_AREA_ANGSTROM2 / smallest) + 1e-6:
+            continue
+        size = np.linalg.norm(a[:2]) * np.linalg.norm(b[:2])
+        slope = np.linalg.norm(np.linalg.solve([a[:2], b[:2]], [a[2], b[2]]))
+        cost = SLOPE_WEIGHT * slope + SIZE_WEIGHT * size
+        if abs(a[:2] @ b[:2]) <= LARGEST_COSINE * size and cost < lowest - 1e-6:
+            best, lowest = (first, second) if area > 0 else (second, first), cost
+    return np.array(best)
+
+
+def _fill(matrix: NDArray[np.int64], multiplicity: int, positions: NDArray[np.float64],
+          numbers: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return fractional positions [m n, 3] and numbers [m n] of the cell with rows `matrix` in primitive vectors."""
+    reach = int(np.abs(matrix).sum())
+    axis = np.arange(-reach, reach + 1)
+    translations = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3)
+    # m * (t @ matrix^-1) is a whole number: compare translations modulo the new cell exactly.
+    adjugate = np.round(np.linalg.inv(matrix) * multiplicity).astype(np.int64)
+    cosets = np.unique(translations @ adjugate % multiplicity, axis=0) / multiplicity
+    if len(cosets) != multiplicity:
+        raise AssertionError(f"{len(cosets)} primitive cells in a slab of {multiplicity}")
+    filled = (positions @ np.linalg.inv(matrix))[None] + cosets[:, None]
+    return filled.reshape(-1, 3) % 1.0, np.tile(numbers, multiplicity)
+
+
+def _complement(along: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Two integer rows that complete the coprime row `along` to a basis of determinant +-1."""
+    a, b, c = (int(value) for value in along)
+    if a == b == 0:
+        return np.array([[1, 0, 0], [0, 1, 0]])
+    d = gcd(a, b)
+    x, y = _bezout(a, b)
+    p, q = _bezout(d, c)
+    return np.array([[-y, x, 0], [-q * a // d, -q * b // d, p]])
+
+
+def _bezout(a: int, b: int) -> tuple[int, int]:
+    """Whole x, y with a x + b y = gcd(a, b)."""
+    if b == 0:
+        return (1 if a >= 0 else -1), 0
+    x, y = _bezout(b, a % b)
+    return y, x - a // b * y
+
+
+def _reduced(vectors: NDArray[np.float64], names: NDArray[np.int64] | None = None) -> NDArray:
+    """Shorten a basis [k, d] by pairs until nothing gets shorter; return it, or the same combinations of `names`."""
+    vectors = vectors.copy()
+    combination = np.eye(len(vectors), dtype=np.int64)
+    shortened = True
+    while shortened:
+        shortened = False
+        for i in range(len(vectors)):
+            for j in range(len(vectors)):
+                times = round(vectors[i] @ vectors[j] / (vectors[j] @ vectors[j]) * (1 - 1e-9)) if i != j else 0
+                if times:
+                    vectors[i] -= times * vectors[j]
+                    combination[i] -= times * combination[j]
+                    shortened = True
+    return vectors if names is None else combination @ names
+
+
+def _net_width(beam: NDArray[np.float64], basis: NDArray[np.float64]) -> float:
+    """Length of the shortest nonzero vector of the lattice projected along `beam`, relative to the beam's vector."""
+    coefficients = np.stack(np.meshgrid(*[np.arange(-2, 3)] * 3, indexing="ij"), -1).reshape(-1, 3)
+    vectors = coefficients @ basis
+    projected = vectors - np.outer(vectors @ beam, beam) / (beam @ beam)
+    length = np.linalg.norm(projected, axis=1)
+    return float(length[length > 1e-6 * length.max()].min() / np.linalg.norm(beam))

@@ -1,0 +1,70 @@
+"""Coarser answers of one softmax over the groups: its probabilities summed to a level, or cut to some groups.
+
+Every level is a sum of the same probabilities, so that no two levels can contradict each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from classifier.crystal import spacegroup
+from classifier.crystal.spacegroup import ClassMap
+from classifier.foundation.errors import InputError, reported
+from classifier.statistics.metrics import softmax
+
+# Level: its names, in the order of International Tables, and the function that gives a space group's own.
+LEVELS: dict[str, tuple[tuple[str, ...], Callable[[int], str]]] = {
+    "crystal_system": (spacegroup.CRYSTAL_SYSTEMS, spacegroup.crystal_system),
+    "bravais_lattice": (spacegroup.BRAVAIS_LATTICES, spacegroup.bravais_lattice),
+    "laue_class": (spacegroup.LAUE_CLASSES, spacegroup.laue_class),
+    "point_group": (spacegroup.POINT_GROUPS, spacegroup.point_group),
+}
+
+
+def level_index(space_groups: Iterable[int], level: str) -> np.ndarray:
+    """Place of each space group [N] among the names of a level, int64 [N]."""
+    names, name_of = _level(level)
+    return np.array([names.index(name_of(number)) for number in space_groups], dtype=np.int64)
+
+
+def level_matrix(class_map: ClassMap, level: str) -> tuple[tuple[str, ...], np.ndarray]:
+    """Names of a level, all L of them, and the matrix float64 [K, L] that holds 1 where a class belongs to a name."""
+    names, _ = _level(level)
+    return names, np.eye(len(names))[level_index(class_map.space_groups, level)].reshape(len(class_map), len(names))
+
+
+def level_probabilities(logits: np.ndarray, class_map: ClassMap, level: str) -> np.ndarray:
+    """Probabilities float64 [N, L] of the names of a level, from logits [N, K] of the groups."""
+    return softmax(logits) @ level_matrix(class_map, level)[1]
+
+
+def restrict(logits: np.ndarray, class_map: ClassMap, space_groups: Iterable[int]) -> np.ndarray:
+    """Logits [N, K] with minus infinity for every group but these: the answer of one who knows that no other occurs.
+
+    The probabilities are those under that condition: p(group | one of these). A group that the map lacks is refused.
+    """
+    kept = class_map.indices(np.array(sorted(set(space_groups)), dtype=np.int64))
+    if not len(kept):
+        raise InputError(source="space groups", rule="at least one must be left to answer with", value="none",
+                         remedy="Name the groups that can occur.")
+    masked = np.full_like(logits, -np.inf)
+    masked[:, kept] = logits[:, kept]
+    return masked
+
+
+def parse_space_groups(text: str | None) -> list[int] | None:
+    """Space-group numbers of a list such as "2, 14, 62"; None stays None."""
+    if text is None:
+        return None
+    with reported("space groups", rule='must be numbers with commas between, e.g. "2,14,62"', remedy="Correct them."):
+        return [int(number) for number in text.split(",")]
+
+
+def _level(level: str) -> tuple[tuple[str, ...], Callable[[int], str]]:
+    try:
+        return LEVELS[level]
+    except KeyError:
+        raise InputError(source="level", rule=f"must be one of {', '.join(LEVELS)}", value=level,
+                         remedy="Name one of them.") from None

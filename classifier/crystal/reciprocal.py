@@ -1,0 +1,122 @@
+"""Reciprocal space of a cell: d-spacings, and the net of zero-layer reflections seen along a zone axis."""
+
+from __future__ import annotations
+
+from math import gcd
+
+import numpy as np
+
+from classifier.foundation.errors import InputError
+
+
+def cell_vectors(lengths_angstrom: np.ndarray, angles_degree: np.ndarray) -> np.ndarray:
+    """Rows a, b, c, float64 [3, 3], in angstrom: a along x, b in the xy plane. An impossible cell is an InputError."""
+    a, b, c = np.asarray(lengths_angstrom, dtype=np.float64)
+    cos_alpha, cos_beta, cos_gamma = np.cos(np.radians(np.asarray(angles_degree, dtype=np.float64)))
+    sin_gamma = np.sqrt(1 - cos_gamma**2)
+    c_y = (cos_alpha - cos_beta * cos_gamma) / sin_gamma
+    height_squared = 1 - cos_beta**2 - c_y**2
+    if not (a > 0 and b > 0 and c > 0 and height_squared > 0):  # False for NaN too
+        raise InputError(source="unit cell", rule="lengths must be positive and the angles those of a real cell",
+                         value=f"{np.asarray(lengths_angstrom).tolist()}, {np.asarray(angles_degree).tolist()}",
+                         remedy="Correct the cell.")
+    return np.array([[a, 0, 0], [b * cos_gamma, b * sin_gamma, 0],
+                     [c * cos_beta, c * c_y, c * np.sqrt(height_squared)]])
+
+
+def d_spacings_angstrom(hkl: np.ndarray, lengths_angstrom: np.ndarray, angles_degree: np.ndarray) -> np.ndarray:
+    """Spacings [...], in angstrom, of the planes hkl [..., 3]; inf for (0, 0, 0)."""
+    g = np.asarray(hkl) @ np.linalg.inv(cell_vectors(lengths_angstrom, angles_degree)).T
+    with np.errstate(divide="ignore"):
+        return 1 / np.linalg.norm(g, axis=-1)
+
+
+def zero_layer_net(lengths_angstrom: np.ndarray, angles_degree: np.ndarray, zone_axis_uvw: np.ndarray,
+                   y_direction_uvw: np.ndarray | None = None) -> np.ndarray:
+    """Two shortest vectors spanning the reflections h u + k v + l w = 0, float64 [2, 2] as (k_x, k_y), 1/angstrom.
+
+    z runs along the zone axis. Without `y_direction_uvw`, x is a projected on the plane normal to z (b where the beam
+    runs along a) and y = z cross x; with it, y is that direction projected and x = y cross z. Systematic absences are
+    not removed: they show in the image.
+    """
+    basis = _zone_indices(zone_axis_uvw)
+    direct = cell_vectors(lengths_angstrom, angles_degree)
+    frame = _frame(direct, np.asarray(zone_axis_uvw, dtype=np.int64), y_direction_uvw)
+    return reduced_net(basis @ np.linalg.inv(direct).T @ frame.T)
+
+
+def zero_layer_reflections(lengths_angstrom: np.ndarray, angles_degree: np.ndarray, zone_axis_uvw: np.ndarray,
+                           longest: float) -> tuple[np.ndarray, np.ndarray]:
+    """Reflections h u + k v + l w = 0 up to a length in 1/angstrom: hkl int64 [M, 3], vectors float64 [M, 3].
+
+    In the frame of `cell_vectors`, absences and (0, 0, 0) among them.
+    """
+    basis = _zone_indices(zone_axis_uvw)
+    reciprocal = np.linalg.inv(cell_vectors(lengths_angstrom, angles_degree)).T
+    reach = np.floor(longest * np.linalg.norm(np.linalg.pinv(basis @ reciprocal), axis=0) + 1e-9).astype(int)
+    steps = np.stack(np.meshgrid(*(np.arange(-most, most + 1) for most in reach), indexing="ij"), -1).reshape(-1, 2)
+    hkl = steps @ basis
+    g = hkl @ reciprocal
+    short = np.linalg.norm(g, axis=1) <= longest
+    return hkl[short], g[short]
+
+
+def reduced_net(net: np.ndarray) -> np.ndarray:
+    """Shortest basis, float64 [2, 2] (rows), of the plane lattice spanned by the rows of `net` (Lagrange's method)."""
+    short, long = np.asarray(net, dtype=np.float64)
+    area = abs(short[0] * long[1] - short[1] * long[0])
+    if not area > 1e-9 * (short @ short + long @ long):
+        raise InputError(source="reciprocal net", rule="its two vectors must span a plane",
+                         value=np.asarray(net).tolist(), remedy="Correct the net.")
+    while True:
+        if long @ long < short @ short:
+            short, long = long, short
+        shorter = long - np.round(short @ long / (short @ short)) * short
+        if shorter @ shorter >= (1 - 1e-12) * (long @ long):  # rounding must not swap equally short vectors for ever
+            return np.array([short, long])
+        long = shorter
+
+
+def same_net(net: np.ndarray, other: np.ndarray, tolerance: float) -> bool:
+    """Whether two bases [2, 2] of meshes of one area span the same net, up to a tolerance of their indices."""
+    index = net @ np.linalg.inv(other)
+    return bool(np.abs(index - np.round(index)).max() <= tolerance)
+
+
+def _frame(direct: np.ndarray, axis: np.ndarray, y_direction: np.ndarray | None) -> np.ndarray:
+    """Unit vectors x and y of the detector, rows [2, 3]."""
+    z = axis @ direct / np.linalg.norm(axis @ direct)
+    if y_direction is None:
+        x = direct[0] - direct[0] @ z * z
+        if np.linalg.norm(x) < 1e-6 * np.linalg.norm(direct[0]):
+            x = direct[1] - direct[1] @ z * z
+        x /= np.linalg.norm(x)
+        return np.array([x, np.cross(z, x)])
+    y = np.asarray(y_direction, dtype=np.float64) @ direct
+    y = y - y @ z * z
+    if np.linalg.norm(y) < 1e-6:
+        raise InputError(source="in-plane direction", rule="must not be parallel to the zone axis",
+                         value=np.asarray(y_direction).tolist(), remedy="Leave it out.")
+    y /= np.linalg.norm(y)
+    return np.array([np.cross(y, z), y])
+
+
+def _zone_indices(axis: np.ndarray) -> np.ndarray:
+    """Two integer hkl, rows [2, 3], that span all solutions of hkl . axis = 0; [0, 0, 0] is an InputError."""
+    indices = np.asarray(axis, dtype=np.int64).tolist()
+    if not any(indices):
+        raise InputError(source="zone axis", rule="must not be [0, 0, 0]", value=indices,
+                         remedy="Give the beam direction, or find the pose from the image.")
+    u, v, w = (index // gcd(*indices) for index in indices)
+    if u == v == 0:
+        return np.array([[1, 0, 0], [0, 1, 0]])
+    divisor, s, t = _bezout(u, v)
+    return np.array([[v // divisor, -u // divisor, 0], [-s * w, -t * w, divisor]])
+
+
+def _bezout(u: int, v: int) -> tuple[int, int, int]:
+    """Return (g, s, t) with s u + t v = g = gcd(u, v) up to sign (Euclid's extended algorithm)."""
+    if v == 0:
+        return u, 1, 0
+    divisor, s, t = _bezout(v, u % v)
+    return divisor, t, s - (u // v) * t

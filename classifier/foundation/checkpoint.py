@@ -1,0 +1,114 @@
+"""Checkpoints: named parts as safetensors with a JSON header; tensors only, never pickled code, whole or absent."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from classifier.foundation.atomic import atomic_path, write_json
+from classifier.foundation.errors import InputError, reported
+
+FORMAT = "cbedgan-checkpoint-1"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """parts: nested dictionaries and lists of tensors, numbers, strings and None; header: where it came from;
+    digest: sha256 of everything in it."""
+
+    parts: dict[str, Any]
+    header: dict[str, Any]
+    digest: str
+
+
+def save_checkpoint(path: Path, *, kind: str, parts: dict[str, Any], header: dict[str, Any]) -> str:
+    """Write the checkpoint and, beside it, its header as readable JSON; return its digest.
+
+    kind says what the parts are for ("classifier", "generator", "classifier-training", "gan-training"), and a
+    checkpoint of one kind is never read as another.
+    """
+    path = Path(path)
+    tensors: dict[str, torch.Tensor] = {}
+    tree = _detach_tensors(parts, "", tensors)
+    description = {"format": FORMAT, "kind": kind, "header": header, "tree": tree}
+    text = json.dumps(description, sort_keys=True)
+    found = _digest(text, tensors)
+    with atomic_path(path) as temporary:
+        # One key only: safetensors writes several in random order, and equal content should give equal files.
+        save_file(tensors, temporary, metadata={"checkpoint": json.dumps([found, text])})
+    write_json(path.with_suffix(".json"), {"kind": kind, "digest": found, **header})
+    return found
+
+
+def load_checkpoint(path: Path, *, kind: str) -> Checkpoint:
+    """Read a checkpoint of the given kind to the CPU; damage, another format or another kind is an InputError."""
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(source=path, rule="the checkpoint must exist", value="no file",
+                         remedy="Run the stage that writes it, or correct the path.")
+    damaged = "The file is damaged, cut short or of another program; take a copy or train again."
+    with reported(path, rule="the file must be a whole safetensors checkpoint", remedy=damaged):
+        try:
+            with safe_open(path, framework="pt") as stored:
+                metadata = stored.metadata() or {}
+                # A safetensors file is mapped, not read: copies let the file be replaced while the tensors live on.
+                tensors = {key: stored.get_tensor(key).clone() for key in stored.keys()}
+        except SafetensorError as error:
+            raise ValueError(error) from None
+        if "checkpoint" not in metadata:
+            raise InputError(source=path, rule="the file must be a checkpoint of cbedgan", remedy=damaged,
+                             value=f"safetensors with metadata keys {sorted(metadata)}")
+        found, text = json.loads(metadata["checkpoint"])
+        if _digest(text, tensors) != found:
+            raise InputError(source=path, rule="the content must match its stored sha256", remedy=damaged,
+                             value="another digest")
+        description = json.loads(text)
+        if description["format"] != FORMAT or description["kind"] != kind:
+            raise InputError(source=path, rule=f"a checkpoint of kind '{kind}' in format {FORMAT} is needed",
+                             value=f"kind '{description['kind']}' in format {description['format']}",
+                             remedy="Give the checkpoint that the right stage has written.")
+        parts, header = _attach_tensors(description["tree"], tensors), description["header"]
+        if not isinstance(parts, dict) or not isinstance(header, dict):
+            raise TypeError(f"parts are {type(parts).__name__}, the header is {type(header).__name__}")
+    return Checkpoint(parts, header, found)
+
+
+def _digest(description: str, tensors: dict[str, torch.Tensor]) -> str:
+    sha = hashlib.sha256(description.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        sha.update(f"{name}{tensor.dtype}{tuple(tensor.shape)}".encode())
+        sha.update(tensor.reshape(-1).view(torch.uint8).numpy())
+    return sha.hexdigest()
+
+
+def _detach_tensors(node: Any, name: str, tensors: dict[str, torch.Tensor]) -> Any:
+    """Move every tensor of the tree into `tensors` and leave {"tensor": name} in its place."""
+    if isinstance(node, torch.Tensor):
+        tensors[name] = node.detach().cpu().contiguous().clone()
+        return {"tensor": name}
+    if isinstance(node, dict):
+        # Optimiser states have integer keys, which JSON would turn into strings: keep keys as a list of pairs.
+        return {"items": [[key, _detach_tensors(value, f"{name}/{key}", tensors)] for key, value in node.items()]}
+    if isinstance(node, list | tuple):
+        return {"list": [_detach_tensors(value, f"{name}/{index}", tensors) for index, value in enumerate(node)]}
+    if node is None or isinstance(node, bool | int | float | str):
+        return {"value": node}
+    raise TypeError(f"a checkpoint holds tensors, numbers, strings and None, not {type(node).__name__} at {name}")
+
+
+def _attach_tensors(node: dict[str, Any], tensors: dict[str, torch.Tensor]) -> Any:
+    if "tensor" in node:
+        return tensors[node["tensor"]]
+    if "items" in node:
+        return {key: _attach_tensors(value, tensors) for key, value in node["items"]}
+    if "list" in node:
+        return [_attach_tensors(value, tensors) for value in node["list"]]
+    return node["value"]

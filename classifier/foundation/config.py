@@ -1,0 +1,67 @@
+"""Configurations: strict TOML into frozen typed objects; an unknown key, a wrong type or a missing key is an error."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from classifier.foundation.errors import InputError, reported
+
+
+class Config(BaseModel):
+    """Base of every configuration: complete, typed, frozen; nothing is converted behind the user's back."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+AnyConfig = TypeVar("AnyConfig", bound=Config)
+
+
+def load_config(path: Path, model: type[AnyConfig]) -> AnyConfig:
+    """Read the TOML file at `path` into `model`, or raise one InputError that lists every faulty key."""
+    path = Path(path)
+    if not path.exists():
+        raise InputError(source=path, rule="the configuration file must exist", value="no file",
+                         remedy="Give the path of a TOML file, for instance one of configs/demo/.")
+    with reported(path, rule="the configuration must be TOML", remedy="Correct that line."):
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    return parse_config(content, model, source=path)
+
+
+def load_configs(folder: Path, model: type[AnyConfig], *, kind: str, like: str) -> dict[str, AnyConfig]:
+    """Read every *.toml of a folder: {file name without its ending: configuration}, in the order of names.
+
+    kind, like: what the files are and a folder of such, for the InputError where there is none.
+    """
+    folder = Path(folder)
+    paths = sorted(folder.glob("*.toml")) if folder.is_dir() else []
+    if not paths:
+        raise InputError(source=folder, rule=f"must be a folder of {kind}, one .toml file each", value="none there",
+                         remedy=f"Give a folder like {like}.")
+    return {path.stem: load_config(path, model) for path in paths}
+
+
+def parse_config(content: dict[str, Any], model: type[AnyConfig], *, source: object) -> AnyConfig:
+    """Build `model` from a dictionary; `source` is named in the InputError that lists every faulty key."""
+    try:
+        # The JSON reader's strict mode refuses "3" for 3 and yet takes a TOML array for a tuple.
+        return model.model_validate_json(json.dumps(content, default=str), strict=True)
+    except ValidationError as error:
+        faults = error.errors(include_url=False)
+        found = "; ".join(f"`{'.'.join(map(str, fault['loc']))}`: {fault['msg']}"
+                          + ("" if fault["type"] == "missing" else f" (got {fault['input']!r})") for fault in faults)
+        known = ", ".join(model.model_fields)
+        raise InputError(source=source, rule=f"the keys of {model.__name__} must be complete and of the right type",
+                         value=found, remedy=f"Its keys are: {known}.") from None
+
+
+def digest(content: Any) -> str:
+    """Return the sha256 (hex) of a Config or of plain dictionaries, lists, numbers and strings, free of key order."""
+    plain = content.model_dump(mode="json") if isinstance(content, BaseModel) else content
+    canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()

@@ -1,0 +1,228 @@
+"""The import stage: a user's own patterns, from files of other programs, to one stack file that predict accepts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+from rich.console import Console
+from rich.text import Text
+
+from classifier.crystal.electron import wavelength_angstrom
+from classifier.crystal.reciprocal import zero_layer_net
+from classifier.foundation.config import Config, digest
+from classifier.foundation.errors import InputError
+from classifier.foundation.run import Interrupted, StopRequest, progress, require_same_run, versions
+from classifier.imported.files import OpenFiles, Place, SampleConfig, only_pattern, stacks_in
+from classifier.imported.frame import (
+    FRACTION,
+    CanonicalFrame,
+    GeometryConfig,
+    IntensityConfig,
+    Positive,
+    RawFrame,
+    Target,
+    mended,
+    oriented,
+    oriented_place,
+    pixel_size_inv_angstrom,
+    placed,
+    squared,
+    stored_centre,
+)
+from classifier.imported.pose import brightest_disk, measured_pose
+from classifier.imported.units import to_inverse_angstrom
+from classifier.pattern.geometry import Detector, Pose
+from classifier.prediction.predict import load_classifier
+from classifier.samples.sampletable import SampleTable
+from classifier.samples.stackfile import StackFile, StackWriter
+
+
+class PoseConfig(Config):
+    """How the canonical pose is found; see geometry.shortest_visible_g and pattern_pose.measured_pose."""
+
+    visible: Annotated[float, Field(gt=0, lt=1)]
+    tie: Annotated[float, Field(ge=0)]
+    least_explained_share: Annotated[float, Field(ge=0, le=1)]
+
+
+class ImportConfig(Config):
+    """layout: "stacks" (files of [3, H, W] or [N, 3, H, W]), "patterns" (one a file, three files a stack) or "listed".
+
+    listed: each sample names its three patterns; dataset: where in an HDF5 file, or "auto"; frame: "classifier" takes
+    that of --like; on_fault: a stack that cannot be used stops the import or is left out.
+    """
+
+    layout: Literal["stacks", "patterns", "listed"]
+    dataset: str
+    beam_energy_kev: Positive
+    convergence_semi_angle_mrad: Positive | Literal["unknown"]
+    on_fault: Literal["stop", "leave out"]
+    frame: Literal["classifier"] | Annotated[CanonicalFrame | RawFrame, Field(discriminator="pose")]
+    geometry: GeometryConfig
+    intensity: IntensityConfig
+    pose: PoseConfig
+    samples: tuple[SampleConfig, ...] = ()
+
+
+def import_patterns(config: ImportConfig, *, files: Sequence[Path], out: Path, like: Path | None = None,
+                    dark: Path | None = None) -> Path:
+    """Bring patterns of HyperSpy, NeXus, EMD, .npy and TIFF files into the stack file `out`, origin "experimental".
+
+    like: a trained classifier whose detector, pose and unit the patterns take; dark: a file of one pattern that is
+    subtracted. What was left out, and why, is in the provenance of `out`.
+    """
+    target = _target(config, like)
+    files = [Path(file) for file in files]
+    inputs = {path.name: _sha256(path) for path in files}
+    if len(inputs) < len(files):
+        raise InputError(source="files", rule="no two may have the same name", value=f"{len(files) - len(inputs)} have",
+                         remedy="Rename them, or import them one after the other.")
+    inputs |= {role: _sha256(path) for role, path in (("like", like), ("dark", dark)) if path is not None}
+    identity = {"stage": "import", "config": config.model_dump(mode="json"), "config_digest": digest(config),
+                "inputs": inputs}
+    if Path(out).exists():
+        with StackFile(out) as held:
+            require_same_run(out, held.provenance, identity)
+        return out
+    with ExitStack() as exits:
+        opened = exits.enter_context(OpenFiles(config.dataset))
+        background = None if dark is None else only_pattern(opened[dark])
+        stacks = stacks_in(files, config.layout, config.samples, opened)
+        stop, bar = exits.enter_context(StopRequest()), exits.enter_context(progress("Import stacks", len(stacks)))
+        left_out: dict[str, str] = {}
+        provenance = {**identity, "versions": versions(), "left_out": left_out}
+        writer = exits.enter_context(StackWriter(out, detector=target.detector, pose=target.pose,
+                                                 intensity_unit=config.intensity.written_unit(),
+                                                 provenance=provenance))
+        for sample, places in stacks:
+            if stop.requested:
+                raise Interrupted(stop.signal_number)
+            try:
+                writer.append(*_stack(config, sample, places, opened, background, target))
+            except InputError as error:
+                if config.on_fault == "stop" or error.source.startswith(str(out)):
+                    raise
+                left_out[sample.sample_id] = str(error)
+            bar.advance()
+        if len(left_out) == len(stacks):
+            raise InputError(source=", ".join(map(str, files)), rule="at least one stack must be usable",
+                             value=f"none of {len(stacks)}",
+                             remedy=f"The first fault: {next(iter(left_out.values()), 'no samples are listed')}")
+    for name, reason in left_out.items():
+        Console(stderr=True, soft_wrap=True).print(Text(f"left out {name}: {reason}", style="yellow"))
+    return out
+
+
+def _target(config: ImportConfig, like: Path | None) -> Target:
+    if (config.frame == "classifier") != (like is not None):
+        raise InputError(source="import configuration, frame",
+                         rule='must be "classifier" with --like CLASSIFIER, or a table without it',
+                         value="--like" if like else "no --like", remedy="Give the one or the other.")
+    if like is None:
+        return config.frame.target()
+    frame = load_classifier(like).frame
+    written = config.intensity.written_unit()
+    if frame.intensity_unit != written:
+        how = 'set intensity.incident to "total" or to the electrons of the incident beam'
+        if frame.intensity_unit != FRACTION:
+            how = f'bring the patterns to it, and set intensity.incident = "unknown", unit = "{frame.intensity_unit}"'
+        raise InputError(source="import configuration, intensity", value=repr(written), remedy=f"To use it, {how}.",
+                         rule=f"the classifier {like} judges intensities in {frame.intensity_unit!r}")
+    return Target(frame.detector, frame.pose)
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(source=path, rule="the file must exist and be readable", value=error.strerror,
+                         remedy="Correct the path.") from None
+
+
+def _stack(config: ImportConfig, sample: SampleConfig, places: list[Place], opened: OpenFiles,
+           background: np.ndarray | None, target: Target) -> tuple[np.ndarray, SampleTable]:
+    """One stack float32 [1, 3, S, S] in the target's frame, and its row."""
+    patterns, poses = zip(*(_pattern(config, sample, k, place, opened, background, target)
+                            for k, place in enumerate(places)), strict=True)
+    provenance = json.dumps({"patterns": [[file.name, list(at)] for file, at in places],
+                             "pose_from": [pose.way for pose in poses],
+                             "remarks": [f"pattern {k}: {said}" for k, pose in enumerate(poses) for said in pose.said]})
+    mrad = config.convergence_semi_angle_mrad
+    known = sample.model_dump(exclude={"patterns", "shortest_g_disk"}, exclude_none=True)
+    if mrad != "unknown":
+        known.setdefault("convergence_semi_angle_mrad", (mrad,) * 3)
+    return np.stack(patterns)[None], SampleTable.build(
+        1, origin="experimental", beam_energy_kev=config.beam_energy_kev, provenance=[provenance],
+        **{name: [value] for name, value in known.items()},
+        pixel_size_inv_angstrom=[[pose.pixel_size for pose in poses]],
+        shortest_g_inv_angstrom=[[pose.length for pose in poses]], azimuth_rad=[[pose.azimuth for pose in poses]])
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """How one pattern was placed: written pixel size and |g| in 1/angstrom (NaN in raw pose), azimuth in radian."""
+
+    pixel_size: float
+    length: float
+    azimuth: float
+    way: str
+    said: list[str]
+
+
+def _pattern(config: ImportConfig, sample: SampleConfig, k: int, place: Place, opened: OpenFiles,
+             background: np.ndarray | None, target: Target) -> tuple[np.ndarray, _Placed]:
+    """Pattern k of a stack, float32 [S, S] in the target's frame."""
+    array, geometry = opened[place[0]], config.geometry
+    source = f"{array.source}, pattern {list(place[1])}"
+    stored, said = mended(array.read(place[1]), background, config.intensity, source)
+    size = pixel_size_inv_angstrom(array, geometry, config.beam_energy_kev)
+    radius = _disk_radius(config, sample, k)
+    centre = stored_centre(stored, array, geometry,
+                           lambda pattern: brightest_disk(pattern, None if radius is None else radius / size))
+    middle = oriented_place(centre, stored.shape, geometry)
+    square, off = squared(oriented(stored, geometry), middle, geometry.square)
+    field, pose, way, target_pixel = Detector(len(square), size, "1/angstrom"), None, "raw", 0.0
+    if target.pose == "canonical" and sample.shortest_g_disk:
+        disk = oriented_place(sample.shortest_g_disk[k], stored.shape, geometry)
+        pose, way = Pose((np.array(disk) - middle) * size, off * size), "declared"
+    elif target.pose == "canonical":
+        try:
+            pose, way = measured_pose(square, field, centre=off * size, disk_radius=radius, net=_net(sample, k),
+                                      **config.pose.model_dump())
+        except InputError as error:
+            raise InputError(source=f"{source}, {error.source}", rule=error.rule, value=error.value,
+                             remedy=error.remedy) from error
+    if pose is None:
+        target_pixel = to_inverse_angstrom(target.detector.pixel_size, target.detector.unit,
+                                           beam_energy_kev=config.beam_energy_kev, source="the classifier's detector")
+    else:
+        off, target_pixel = pose.centre / size, float(pose.length * target.detector.pixel_size)
+    if target_pixel * target.detector.size_pixels > size * (len(square) - 2 * np.abs(off).max()) * (1 + 1e-6):
+        said.append("the frame reaches beyond the field, where it is zero")
+    pattern = placed(square, off, field, target.detector, target_pixel, pose)
+    if not pattern.any():
+        raise InputError(source=source, rule="the frame must hold light", value="none", remedy="Check the centre.")
+    length, azimuth = (np.nan, 0.0) if pose is None else (float(pose.length), float(pose.azimuth_rad))
+    return pattern, _Placed(target_pixel, length, azimuth, way, said)
+
+
+def _disk_radius(config: ImportConfig, sample: SampleConfig, k: int) -> float | None:
+    """Radius of the disks of pattern k in 1/angstrom, where the convergence angle is known."""
+    mrad = sample.convergence_semi_angle_mrad[k] if sample.convergence_semi_angle_mrad else (
+        config.convergence_semi_angle_mrad)
+    return None if mrad == "unknown" else mrad * 1e-3 / wavelength_angstrom(config.beam_energy_kev)
+
+
+def _net(sample: SampleConfig, k: int) -> np.ndarray | None:
+    if None in (sample.cell_lengths_angstrom, sample.cell_angles_degree, sample.zone_axis_uvw):
+        return None
+    return zero_layer_net(sample.cell_lengths_angstrom, sample.cell_angles_degree, sample.zone_axis_uvw[k])

@@ -1,0 +1,131 @@
+"""What one stack file holds: sizes, energies, thicknesses and intensities, with little memory however large it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from classifier.foundation.errors import InputError
+from classifier.samples.stackfile import StackFile
+
+SAMPLED_STACKS = 16  # read of each file for the range of intensities, unless every stack is
+
+
+@dataclass(frozen=True)
+class Range:
+    """Least, median and greatest of the known values of a quantity, and how many are unknown."""
+
+    least: float
+    median: float
+    greatest: float
+    unknown: int
+
+    @classmethod
+    def of(cls, values: np.ndarray) -> Range | None:
+        """The range of values of any shape, NaN where unknown; None when all are."""
+        known = values[np.isfinite(values)]
+        if not known.size:
+            return None
+        return cls(float(known.min()), float(np.median(known)), float(known.max()), int(values.size - known.size))
+
+    def __str__(self) -> str:
+        unknown = f", {self.unknown} unknown" if self.unknown else ""
+        if self.least == self.greatest:
+            return f"{self.least:.4g}{unknown}"
+        return f"{self.least:.4g} to {self.greatest:.4g}, median {self.median:.4g}{unknown}"
+
+
+@dataclass(frozen=True)
+class Intensities:
+    """totals: sums over a pattern; brightest: the greatest pixel; stacks_read: how many of the file's were read."""
+
+    totals: Range
+    brightest: float
+    stacks_read: int
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """One stack file: what it holds and how its patterns lie; pixel_size in `unit`, stage: the one that wrote it."""
+
+    path: str
+    digest: str
+    size_bytes: int
+    samples: int
+    materials: int
+    structure_types: int
+    origins: tuple[str, ...]
+    size_pixels: int
+    pixel_size: float
+    unit: str
+    pose: str
+    intensity_unit: str
+    stage: str
+    beam_energy_kev: Range | None
+    thickness_angstrom: Range | None
+    convergence_semi_angle_mrad: Range | None
+    intensities: Intensities | None
+
+    def __str__(self) -> str:
+        lines = [f"{self.path}: {self.samples} samples of {self.size_pixels} x {self.size_pixels} pixels, "
+                 f"{self.pixel_size:.6g} {self.unit} each, {self.pose} pose; {self.materials} materials, "
+                 f"{self.structure_types} structure types; {' and '.join(self.origins) or 'no origin'}; "
+                 f"written by {self.stage or 'an unknown stage'}; digest {self.digest[:12]}"]
+        known = [f"{name} {found}" for name, found in self.quantities().items() if found]
+        return "\n".join([*lines, *([f"  {'; '.join(known)}"] if known else [])])
+
+    def quantities(self) -> dict[str, str]:
+        """Ranges of the physical quantities as text, "" where unknown."""
+        given = {"beam energy (keV)": self.beam_energy_kev, "thickness (angstrom)": self.thickness_angstrom,
+                 "semi-angle (mrad)": self.convergence_semi_angle_mrad}
+        found = {name: str(values) if values else "" for name, values in given.items()}
+        seen = self.intensities
+        found["total of a pattern"] = (f"{seen.totals} ({self.intensity_unit}; brightest pixel {seen.brightest:.4g}; "
+                                       f"from {seen.stacks_read} of {self.samples} stacks)" if seen else "")
+        return found
+
+
+def survey(file: StackFile, *, every_stack: bool, faults: list[str], findings: list[str],
+           advance: Callable[[], None]) -> FileEntry:
+    """Describe a file and read every stack of it, or a few; damage is added to faults, an empty pattern to findings."""
+    table = file.table
+    return FileEntry(
+        path=str(file.path), digest=file.digest, size_bytes=file.path.stat().st_size, samples=len(file),
+        materials=distinct(table.material), structure_types=distinct(table.structure_type),
+        origins=tuple(np.unique(table.origin).tolist()), size_pixels=file.detector.size_pixels,
+        pixel_size=file.detector.pixel_size, unit=file.detector.unit, pose=file.pose,
+        intensity_unit=file.intensity_unit, stage=str(file.provenance.get("stage", "")),
+        beam_energy_kev=Range.of(table.beam_energy_kev), thickness_angstrom=Range.of(table.thickness_angstrom),
+        convergence_semi_angle_mrad=Range.of(table.convergence_semi_angle_mrad),
+        intensities=_intensities(file, sampled_rows(len(file), every_stack), faults, findings, advance))
+
+
+def sampled_rows(samples: int, every_stack: bool) -> np.ndarray:
+    """Rows int64 [n] to read: all, or a few evenly spread."""
+    count = samples if every_stack else min(samples, SAMPLED_STACKS)
+    return np.linspace(0, samples - 1, count).astype(np.int64) if count else np.zeros(0, np.int64)
+
+
+def distinct(names: np.ndarray) -> int:
+    """How many different names there are, "" not counted."""
+    return len(np.unique(names[names != ""]))
+
+
+def _intensities(file: StackFile, rows: np.ndarray, faults: list[str], findings: list[str],
+                 advance: Callable[[], None]) -> Intensities | None:
+    totals, brightest = np.full((len(rows), 3), np.nan), 0.0
+    for place, row in enumerate(rows):
+        advance()
+        try:
+            stack = file.read([row])[0]
+        except InputError as fault:
+            faults.append(str(fault))
+            continue
+        if not stack.any(axis=(1, 2)).all():
+            findings.append(f"{file.path}, sample {file.table.sample_id[row]}: a pattern has no intensity.")
+        totals[place], brightest = stack.sum(axis=(1, 2), dtype=np.float64), max(brightest, float(stack.max()))
+    read = np.isfinite(totals).all(axis=1)
+    found = Range.of(totals[read])
+    return Intensities(found, brightest, int(read.sum())) if found else None

@@ -1,0 +1,190 @@
+"""Judge predictions whose truth is known, of one classifier or of several seeds: judgement.json and a page of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from classifier.crystal.levels import LEVELS, restrict
+from classifier.crystal.spacegroup import crystal_system, enantiomorph, point_group_order, symbol
+from classifier.crystal.subgroups import MAXIMAL_SUBGROUPS, direct_edges, related
+from classifier.foundation.atomic import read_json, write_json
+from classifier.foundation.errors import InputError
+from classifier.judgement.page import write_page
+from classifier.prediction.predict import COLUMNS, Predictions
+from classifier.prediction.scores import COVERAGE, STEMDL_BATCH, batch_averaged_f1, measure, plain
+from classifier.prediction.trust import fit_temperature
+from classifier.statistics import metrics
+from classifier.statistics.measured import Measured
+
+SINGLE = ("balanced_accuracy", "macro_f1", "few_recall", "medium_recall", "many_recall", "calibration_error",
+          "scaled_calibration_error", "direct_edge_share", "direct_edge_share_by_chance", "direct_edge_enrichment",
+          *(f"{level}_{name}" for level in LEVELS for name in ("accuracy", "balanced_accuracy")))
+WORST = 15  # confusions named
+SCALED = ("calibration_error", "bin_share", "bin_confidence", "bin_accuracy")
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """Predictions of the same samples, one for each seed; left_out: samples of groups that no answer could name."""
+
+    seeds: list[Predictions]
+    temperatures: list[float | None]
+    training_materials: np.ndarray | None
+    left_out: int
+
+
+def judge(paths: Sequence[Path], *, part: str, space_groups: Sequence[int] | None, out: Path) -> Path:
+    """Write out/judgement.json and out/judgement.html of these predictions.npz; return the path of the page.
+
+    part: which part of the split is judged; space_groups: when given, only these are judged and answered.
+    """
+    judged = read(paths, part=part, space_groups=space_groups)
+    content = judgement(judged, part=part)
+    content["inputs"] = [{"file": str(path), **_digests({"split_digest": one.split_digest, **one.provenance})}
+                         for path, one in zip(paths, judged.seeds, strict=True)]
+    write_json(Path(out) / "judgement.json", content)
+    return write_page(Path(out) / "judgement.html", content)
+
+
+def _digests(provenance: dict[str, Any]) -> dict[str, str]:
+    return {name: value for name, value in provenance.items()
+            if name.endswith("digest") and value and isinstance(value, str)}
+
+
+def read(paths: Sequence[Path], *, part: str, space_groups: Sequence[int] | None) -> Judged:
+    """Read one part of several predictions, in one order; those of other samples or another split are an InputError."""
+    seeds, temperatures, left_out = [], [], 0
+    for path in paths:
+        whole = Predictions.load(path)
+        if space_groups is not None:
+            whole = replace(whole, logits=restrict(whole.logits, whole.class_map, space_groups))
+        answered = np.asarray(whole.class_map.space_groups)[np.isfinite(whole.logits).any(axis=0)]
+        known = np.isin(whole.space_group, answered)
+        chosen = whole.part == part
+        left_out = int((chosen & ~known).sum())
+        seeds.append(_rows(whole, np.flatnonzero(chosen & known)))
+        if not len(seeds[-1].logits):
+            held = ", ".join(repr(str(name)) for name in np.unique(whole.part[known])) or "none"
+            raise InputError(source=path, rule=f"must hold labelled samples of the part {part!r}", value=held,
+                             remedy="Name a part that it has with --part, or judge other predictions.")
+        temperatures.append(_temperature(_rows(whole, np.flatnonzero((whole.part == "validation") & known)))
+                            if part != "validation" else None)
+        _require_same(seeds[0], seeds[-1], path)
+    return Judged(seeds, temperatures, _training_materials(paths, seeds[0]), left_out)
+
+
+def _rows(predictions: Predictions, rows: np.ndarray) -> Predictions:
+    """Some rows, in the order of their names."""
+    rows = rows[np.argsort(predictions.sample_id[rows], kind="stable")]
+    return replace(predictions, **{name: getattr(predictions, name)[rows] for name in COLUMNS})
+
+
+def _require_same(first: Predictions, other: Predictions, path: Path) -> None:
+    same = {"split": first.split_digest == other.split_digest, "class map": first.class_map == other.class_map,
+            "samples": np.array_equal(first.sample_id, other.sample_id)
+            and np.array_equal(first.space_group, other.space_group)}
+    if not all(same.values()):
+        raise InputError(source=path, rule="predictions that are judged together must be of one split and its samples",
+                         value=f"another {', '.join(name for name, alike in same.items() if not alike)}",
+                         remedy="Judge it by itself; cbedgan compare ranks different methods.")
+
+
+def _temperature(validation: Predictions) -> float | None:
+    """Temperature that the validation part asks for; None without one."""
+    if not len(validation.logits):
+        return None
+    truth = validation.class_map.indices(validation.space_group)
+    finite = np.maximum(validation.logits, np.finfo(np.float32).min / 4)
+    return fit_temperature(finite, truth, metrics.material_weights(validation.material))
+
+
+def _training_materials(paths: Sequence[Path], predictions: Predictions) -> np.ndarray | None:
+    """Training materials of each class, int64 [K], from the result.json beside the predictions; None if unknown."""
+    found = set()
+    for path in paths:
+        beside = Path(path).parent / "result.json"
+        rows = [entry["groups"] for entry in read_json(beside).values() if isinstance(entry, dict) and "groups" in entry
+                ] if beside.exists() else []
+        if not rows or set(rows[0]) != {str(group) for group in predictions.class_map.space_groups}:
+            return None
+        found.add(tuple(rows[0][str(group)]["training_materials"] for group in predictions.class_map.space_groups))
+    return np.array(found.pop(), dtype=np.int64) if len(found) == 1 else None
+
+
+def judgement(judged: Judged, *, part: str) -> dict[str, Any]:
+    """Everything that the page says, as JSON content; what cannot be computed is None."""
+    first, several = judged.seeds[0], [_measured(*pair, judged.training_materials)
+                                       for pair in zip(judged.seeds, judged.temperatures, strict=True)]
+    found = Measured.mean(several, seed=0)
+    truth, classes = first.class_map.indices(first.space_group), len(first.class_map)
+    weight = metrics.material_weights(first.material)
+    confusion = np.mean([metrics.confusion(truth, one.logits.argmax(axis=1), classes, weight) for one in judged.seeds],
+                        axis=0)
+    scores = {name: {**found.found(name), "per_seed": [float(one.values[name][0]) for one in several]}
+              for name in SINGLE if name in found.values}
+    return plain({
+        "part": part, "samples": len(first.logits), "materials": round(weight.sum()), "seeds": len(several),
+        "left_out": judged.left_out, "resampled_by": found.unit, "space_groups": list(first.class_map.space_groups),
+        "scores": scores,
+        **{name: _row(found, name) for name in ("accuracy_within", "accuracy_gain", "accuracy_at_coverage")},
+        "batch_averaged_f1": {"batch": STEMDL_BATCH, "per_seed": [batch_averaged_f1(one) for one in judged.seeds]},
+        "temperatures": judged.temperatures,
+        "coverage": COVERAGE.tolist(),
+        "reliability": {prefix or "as_is": {name: found.estimate(f"{prefix}bin_{name}")
+                                            for name in ("share", "confidence", "accuracy")}
+                        for prefix in ("", "scaled_") if f"{prefix}bin_share" in found.values},
+        "groups": _groups(judged, found), "confusion": metrics.ratio(
+            confusion, confusion.sum(axis=1, keepdims=True) + np.zeros_like(confusion)).tolist(),
+        "direct_edges": np.argwhere(direct_edges(first.class_map)).tolist(),
+        "worst": _worst(confusion, judged.seeds[0])})
+
+
+def _measured(predictions: Predictions, temperature: float | None, training_materials: np.ndarray | None) -> Measured:
+    """What `measure` gives, and its calibration after division by the temperature, under names with "scaled_"."""
+    found = measure(predictions, training_materials)
+    if temperature is None:
+        return found
+    scaled = measure(replace(predictions, logits=predictions.logits / temperature), None).values
+    return Measured(found.values | {f"scaled_{name}": scaled[name] for name in SCALED}, found.unit)
+
+
+def _row(found: Measured, name: str) -> list[dict[str, float]]:
+    return [{"estimate": estimate, "low": low, "high": high}
+            for estimate, (low, high) in zip(found.estimate(name), found.intervals(name), strict=True)]
+
+
+def _groups(judged: Judged, found: Measured) -> list[dict[str, Any]]:
+    """One row a judged group: what it is, how many materials train and test it, and its recall."""
+    first, train = judged.seeds[0], judged.training_materials
+    materials = metrics.materials_per_class(first.class_map.indices(first.space_group), first.material,
+                                            len(first.class_map))
+    return [{"space_group": group, "symbol": symbol(group), "crystal_system": crystal_system(group),
+             "order": point_group_order(group), "materials": int(materials[k]), "recall": recall,
+             "training_materials": None if train is None else int(train[k])}
+            for k, (group, recall) in enumerate(zip(first.class_map.space_groups, _row(found, "recall"), strict=True))
+            if materials[k]]
+
+
+def _worst(confusion: np.ndarray, predictions: Predictions) -> list[dict[str, Any]]:
+    """The most frequent errors, counted in materials (mean over seeds), with how truth and answer are related."""
+    groups, chain = predictions.class_map.space_groups, related(predictions.class_map)
+    wrong = confusion - np.diag(np.diagonal(confusion))
+    order = np.argsort(-wrong, axis=None, kind="stable")[:WORST]
+    return [{"truth": groups[i], "answer": groups[j], "materials": float(wrong[i, j]),
+             "share": float(wrong[i, j] / confusion[i].sum()), "relation": _relation(groups[i], groups[j], chain[i, j])}
+            for i, j in zip(*np.unravel_index(order, wrong.shape), strict=True) if wrong[i, j] > 0]
+
+
+def _relation(truth: int, answer: int, chained: bool) -> str:
+    if enantiomorph(truth) == answer:
+        return "its mirror image"
+    if answer in MAXIMAL_SUBGROUPS[truth]:
+        return "a maximal subgroup" + (" and a supergroup" if truth in MAXIMAL_SUBGROUPS[answer] else "")
+    if truth in MAXIMAL_SUBGROUPS[answer]:
+        return "a minimal supergroup"
+    return "related through others" if chained else "not related"

@@ -1,0 +1,149 @@
+"""Label-preserving transforms of a whole stack, batched and differentiable; each names the invariance it uses."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from classifier.crystal.spacegroup import ClassMap
+from classifier.foundation.config import Config
+from classifier.foundation.errors import InputError
+
+
+class AugmentConfig(Config):
+    """mirror: reflect a stack half of the time, and move its label to the enantiomorphic group.
+
+    half_turn, quarter_turns: turn by 180, or by any multiple of 90 degrees; quarter turns need the raw pose, since the
+    canonical pose keeps the shortest reflection on the x axis.
+    gain: standard deviation of a shift added to x; shift_pixels: largest shift along rows and columns, in pixels;
+    erase: share of stacks in which a rectangle loses its intensity (needs intensity.per_radius = false).
+    """
+
+    mirror: bool
+    half_turn: bool
+    quarter_turns: bool
+    gain: float
+    shift_pixels: int
+    erase: Annotated[float, Field(ge=0, le=1)] = Field(0.0, exclude_if=lambda share: share == 0)
+
+
+def augment(x: Tensor, label: Tensor, generator: torch.Generator, config: AugmentConfig,
+            class_map: ClassMap, rows: range | None = None) -> tuple[Tensor, Tensor]:
+    """Transform stacks x [B, 3, H, W], each at random, all three patterns of a stack alike.
+
+    label: class_idx int64 [B], or soft labels float [B, K]; returned with the classes the new stacks belong to.
+    rows: where x holds only these of the batch that label is of; they are transformed as in the whole batch.
+    generator: its device may differ from that of x, so that one seed gives the same transforms on every device.
+    """
+    if config.quarter_turns and x.shape[-1] != x.shape[-2]:
+        raise InputError(source="augment.quarter_turns", rule="needs square patterns", value=tuple(x.shape[-2:]),
+                         remedy="Set quarter_turns = false.")
+    batch = label.shape[0]
+    held = slice(None) if rows is None else slice(rows.start, rows.stop)
+    if config.mirror:
+        wanted, label = _mirrored(label, _uniform(batch, generator, x.device) < 0.5, class_map)
+        x = torch.where(wanted[held, None, None, None], x.flip(-2), x)
+    if config.half_turn or config.quarter_turns:
+        step = 1 if config.quarter_turns else 2
+        x = turn(x, step * (_uniform(batch, generator, x.device) * (4 // step)).long()[held])
+    if config.shift_pixels:
+        span = 2 * config.shift_pixels + 1
+        offsets = (_uniform(2 * batch, generator, x.device) * span).long() - config.shift_pixels
+        x = shift(x, offsets[:batch][held], offsets[batch:][held])
+    if config.gain:
+        normal = torch.randn(batch, generator=generator, device=generator.device).to(x.device, non_blocking=True)
+        x = gain(x, config.gain * normal[held])
+    if config.erase:
+        chance, area, ratio, row, column = _uniform(5 * batch, generator, x.device).view(5, batch)[:, held]
+        x = erase(x, (0.02 + 0.31 * area) * (chance < config.erase), 0.3 * 11**ratio, row, column)
+    return x, label
+
+
+def mirror(x: Tensor, label: Tensor, wanted: Tensor, class_map: ClassMap) -> tuple[Tensor, Tensor]:
+    """Reflect the wanted (bool [B]) stacks x [B, 3, H, W] in the x axis, label and all.
+
+    Invariance: the mirror image of a crystal is a crystal of the same group, but for the 11 enantiomorphic pairs, where
+    it is one of the partner. A stack whose partner the class map lacks is left as it is, whatever was wanted.
+    """
+    wanted, label = _mirrored(label, wanted, class_map)
+    return torch.where(wanted[:, None, None, None], x.flip(-2), x), label
+
+
+def turn(x: Tensor, quarters: Tensor) -> Tensor:
+    """Turn stacks x [B, 3, H, W] by quarters (int64 [B], 0..3) of a full turn, without resampling.
+
+    Invariance: turning the crystal about the beam changes no symmetry.
+    """
+    x = torch.where((quarters >= 2)[:, None, None, None], x.flip(-2, -1), x)
+    odd = (quarters % 2 == 1)[:, None, None, None]
+    return torch.where(odd, x.transpose(-2, -1).flip(-1), x) if x.shape[-1] == x.shape[-2] else x
+
+
+def shift(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Move stacks x [B, 3, H, W] by whole pixels (int64 [B] each); the edge is repeated outwards.
+
+    Invariance: where the optic axis meets the detector says nothing about the crystal.
+    """
+    batch, channels, height, width = x.shape
+    from_row = (torch.arange(height, device=x.device) - rows[:, None]).clamp(0, height - 1)
+    from_column = (torch.arange(width, device=x.device) - columns[:, None]).clamp(0, width - 1)
+    sample = torch.arange(batch, device=x.device)[:, None, None, None]
+    channel = torch.arange(channels, device=x.device)[:, None, None]
+    return x[sample, channel, from_row[:, None, :, None], from_column[:, None, None, :]]
+
+
+def gain(x: Tensor, amount: Tensor) -> Tensor:
+    """Add amount [B] to stacks x [B, 3, H, W].
+
+    Invariance: beam current and exposure. With log intensities this is one factor on all intensities above the floor;
+    below the floor, and with the fourth root, it is only near to one.
+    """
+    return x + amount[:, None, None, None]
+
+
+def erase(x: Tensor, area: Tensor, ratio: Tensor, row: Tensor, column: Tensor) -> Tensor:
+    """Set a rectangle of each stack x [B, 3, H, W] to -1, no intensity; area [B]: its share of the pattern, 0: none.
+
+    ratio [B]: its height over its width; row, column [B], 0..1: where it lies between one edge and the other. Random
+    erasing: Zhong et al. 2017 (arXiv 1708.04896). Invariance: what is hidden does not change what is seen.
+    """
+    inside = torch.ones((), dtype=torch.bool, device=x.device)
+    for size, length, place, shape in ((x.shape[-2], (area * ratio).sqrt(), row, (-1, 1, x.shape[-2], 1)),
+                                       (x.shape[-1], (area / ratio).sqrt(), column, (-1, 1, 1, x.shape[-1]))):
+        pixels = (length * size).round().clamp(max=size)
+        start = (place * (size - pixels)).round()[:, None]
+        at = torch.arange(size, device=x.device)
+        inside = inside & ((at >= start) & (at < start + pixels[:, None])).view(shape)
+    return x.masked_fill(inside, -1.0)
+
+
+def mix(x: Tensor, target: Tensor, rng: np.random.Generator, alpha: float) -> tuple[Tensor, Tensor]:
+    """Mix every stack of x [B, 3, H, W], and its target [B, K], with another: share l ~ Beta(alpha, alpha), 1 - l.
+
+    No invariance: mixup (Zhang et al. 2018, arXiv 1710.09412, eq. 1) asks for straight lines between samples.
+    """
+    share = torch.from_numpy(rng.beta(alpha, alpha, len(x))).to(x, non_blocking=True)
+    other = torch.from_numpy(rng.permutation(len(x))).to(x.device, non_blocking=True)
+    return (x * share[:, None, None, None] + x[other] * (1 - share)[:, None, None, None],
+            target * share[:, None] + target[other] * (1 - share)[:, None])
+
+
+def _mirrored(label: Tensor, wanted: Tensor, class_map: ClassMap) -> tuple[Tensor, Tensor]:
+    """Which of the wanted (bool [B]) stacks can be reflected, and the labels after it."""
+    partner = torch.from_numpy(class_map.mirror_partner()).to(label.device, non_blocking=True)
+    if label.dim() == 1:
+        wanted = wanted & (partner[label] >= 0)
+        return wanted, torch.where(wanted, partner[label], label)
+    wanted = wanted & ((label == 0) | (partner >= 0)).all(1)
+    # Classes without a partner keep their place: they hold no weight in any stack that is reflected.
+    place = torch.where(partner >= 0, partner, torch.arange(len(partner), device=label.device))
+    return wanted, torch.where(wanted[:, None], label[:, place], label)
+
+
+def _uniform(count: int, generator: torch.Generator, device: torch.device) -> Tensor:
+    # A copy that waits would wait for all that a GPU still has to do.
+    return torch.rand(count, generator=generator, device=generator.device).to(device, non_blocking=True)

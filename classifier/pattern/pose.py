@@ -1,0 +1,147 @@
+"""The canonical pose of a measured pattern: which of its disks are lit, how brightly, and which g is the shortest.
+
+The reciprocal net is known (cell, zone axis, energy) or found in the image; both ways end in the one rule,
+`geometry.shortest_visible_g`.
+"""
+
+from __future__ import annotations
+
+import heapq
+
+import numpy as np
+
+from classifier.crystal.reciprocal import reduced_net
+from classifier.foundation.errors import InputError
+from classifier.pattern.disk_lattice import find_disk_lattice, pixel_vectors
+from classifier.pattern.geometry import Detector, Pose, shortest_visible_g
+
+DARK_SHARE = 0.15  # of a lit disk's area that fringes may leave dark; more, and the place counts as unlit
+FAINTEST = 1e-3  # of the brightest diffracted disk: where the search for lit disks ends
+JUDGED_RADIUS = 8.0  # pixels: larger disks are judged on every second, third, ... pixel
+
+
+def pose_from_lattice(pattern: np.ndarray, detector: Detector, *, net: np.ndarray, disk_radius: float, visible: float,
+                      tie: float, centre: np.ndarray = (0.0, 0.0)) -> Pose:
+    """Pose of one pattern [H, W] whose reciprocal net is known, from the mean intensities of its lit disks.
+
+    net: rows b1, b2 as (k_x, k_y), float64 [2, 2]; disk_radius, centre: all in detector units. Absent reflections are
+    told from lit ones even where neighbours overlap their places. InputError when no diffracted disk is in the frame.
+    """
+    g, intensity = lit_disks(pattern, detector, net=net, disk_radius=disk_radius, centre=centre)
+    middle = np.array(centre, dtype=np.float64)
+    return Pose(shortest_visible_g(g, intensity, visible=visible, tie=tie), middle)
+
+
+def lit_disks(pattern: np.ndarray, detector: Detector, *, net: np.ndarray, disk_radius: float,
+              centre: np.ndarray = (0.0, 0.0)) -> tuple[np.ndarray, np.ndarray]:
+    """Diffracted disks of one pattern [H, W] that hold light of their own: g [M, 2] and mean intensity [M].
+
+    Arguments as in pose_from_lattice. Brightest first, a net point joins when what brighter disks leave uncovered of
+    its place is lit all over (its DARK_SHARE quantile is high); a place lit only where other disks reach into it is
+    dark once they have joined. Intensities are means over the uncovered part. At least half of a disk must lie in the
+    frame. InputError when there is none.
+    """
+    scale = detector.pixel_size
+    radius = disk_radius / scale
+    stride = max(1, int(radius / JUDGED_RADIUS))
+    net = reduced_net(net) / scale
+    if np.hypot(*net[0]) < 2:
+        raise InputError(source="canonical pose", rule="the net must be wider than two pixels",
+                         value=f"shortest vector {np.hypot(*net[0]):.2g} pixels",
+                         remedy="Check cell, zone axis and pixel size, or find the pose from the image.")
+    vectors = (pixel_vectors(detector.size_pixels) - np.asarray(centre) / scale)[::stride, ::stride]
+    light = np.maximum(np.asarray(pattern, dtype=np.float64), 0)[::stride, ::stride]
+    light = light - np.percentile(light, 2)
+    margin = stride  # a blurred edge is no light of a neighbour's own
+    g, disks, surroundings = _disks_in_frame(vectors, net, radius, margin)
+    covered = np.hypot(vectors[..., 0], vectors[..., 1]).ravel() <= radius + margin
+    light = light.ravel()
+    enough = max(3, 0.15 * max(map(len, disks), default=0))
+    found: list[tuple[int, float]] = []
+    queue = [(-np.inf, k) for k in range(len(disks))]
+    brightest = 0.0
+    while queue:
+        key, k = heapq.heappop(queue)
+        if -key <= FAINTEST * brightest:
+            break
+        own = light[disks[k][~covered[disks[k]]]]
+        if len(own) < enough:
+            continue
+        now = _quantile(own, DARK_SHARE)
+        if queue and now < -queue[0][0]:  # others come first; by then more of this place may be covered
+            heapq.heappush(queue, (-now, k))
+            continue
+        if now <= 0:
+            break
+        found.append((k, float(own.mean())))
+        brightest = max(brightest, now)
+        covered[surroundings[k]] = True
+    if not found:
+        raise InputError(source="canonical pose", rule="the frame must hold at least half of one lit diffracted disk",
+                         value=f"none of {len(disks)} net points", remedy="Use a wider field, or keep the raw pose.")
+    chosen, mean = zip(*found, strict=True)
+    return g[list(chosen)] * scale, np.array(mean)
+
+
+def _quantile(values: np.ndarray, share: float) -> float:
+    """Quantile of finite values [n] by linear interpolation; numpy's own takes far longer to start than to count."""
+    place = share * (len(values) - 1)
+    below = int(place)
+    above = min(below + 1, len(values) - 1)
+    ordered = np.partition(values, (below, above))
+    return float(ordered[below] + (place - below) * (ordered[above] - ordered[below]))
+
+
+def explained_share(lit: np.ndarray, detector: Detector, *, g: np.ndarray, disk_radius: float,
+                    centre: np.ndarray = (0.0, 0.0)) -> float:
+    """Share of what is lit outside the direct disk that lies in the disks at g [M, 2], beyond their share of the area.
+
+    lit: the pattern's `lit_map` [H, W]. (inside - area) / (1 - area): about 0 for disks that have nothing to do with
+    the pattern, 1 when they explain all.
+    """
+    size, radius = detector.size_pixels, disk_radius / detector.pixel_size
+    low = -size / 2 + 0.5 - np.asarray(centre) / detector.pixel_size  # of the first pixel from the centre
+    diffracted = np.hypot(*np.meshgrid(*(np.arange(size) + start for start in low))) > radius + 1
+    offset = np.asarray(g) / detector.pixel_size - low
+    nearest = np.round(offset).astype(int)
+    reach = np.arange(-int(radius) - 1, int(radius) + 2)
+    column, row = nearest[:, 0, None, None] + reach, nearest[:, 1, None, None] + reach[:, None]
+    in_disk = (column - offset[:, 0, None, None]) ** 2 + (row - offset[:, 1, None, None]) ** 2 <= radius**2
+    in_disk &= (row >= 0) & (row < size) & (column >= 0) & (column < size)
+    inside = np.zeros((size, size), dtype=bool)
+    inside.reshape(-1)[(row * size + column)[in_disk]] = True
+    inside, lit = inside[diffracted], lit[diffracted]
+    area = inside.mean()
+    return float((lit[inside].sum() / lit.sum() - area) / (1 - area)) if area < 1 and lit.sum() > 0 else 0.0
+
+
+def _disks_in_frame(vectors: np.ndarray, net: np.ndarray, radius: float,
+                    margin: float) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
+    """Net points g [M, 2] but the origin, in pixels, and flat pixel indices of their disks, bare and with margin."""
+    size, (low, high) = vectors.shape[0], (vectors[0, 0], vectors[-1, -1])
+    corners = np.array([[x, y] for x in (low[0], high[0]) for y in (low[1], high[1])]) @ np.linalg.inv(net)
+    first, last = np.floor(corners.min(axis=0)).astype(int), np.ceil(corners.max(axis=0)).astype(int)
+    index = np.stack(np.meshgrid(*(np.arange(f, h + 1) for f, h in zip(first, last, strict=True))), -1).reshape(-1, 2)
+    g = index[index.any(axis=1)] @ net
+    g = g[((g >= low) & (g <= high)).all(axis=1)]
+    step = (high[0] - low[0]) / (size - 1)
+    reach = np.arange(-int((radius + margin) / step) - 1, int((radius + margin) / step) + 2)
+    column, row = (np.round((g - low) / step).astype(int)[:, axis, None, None] for axis in (0, 1))
+    row, column = np.broadcast_arrays(row + reach[:, None], column + reach)
+    inside = (row >= 0) & (row < size) & (column >= 0) & (column < size)
+    place = np.where(inside, row * size + column, 0)
+    distance = np.hypot(*np.moveaxis(vectors.reshape(-1, 2)[place] - g[:, None, None], -1, 0))
+    disks, surroundings = ([flat[kept] for flat, kept in zip(place, inside & (distance <= limit), strict=True)]
+                           for limit in (radius, radius + margin))
+    return g, disks, surroundings
+
+
+def pose_from_image(pattern: np.ndarray, detector: Detector, *, visible: float, tie: float,
+                    disk_radius: float | None = None, centre: np.ndarray = (0.0, 0.0)) -> Pose:
+    """Pose of one pattern [H, W] from the image alone; the direct disk is the lattice disk nearest to `centre`.
+
+    disk_radius and centre are in detector units; the radius is measured when it is not given. InputError when the
+    pattern shows no lattice of at least four whole disks.
+    """
+    net, middle, radius = find_disk_lattice(pattern, detector, disk_radius=disk_radius, centre=centre)
+    return pose_from_lattice(pattern, detector, net=net, disk_radius=radius, visible=visible, tie=tie, centre=middle)

@@ -1,0 +1,250 @@
+"""Trained classifiers and what they predict: both <-> file; predict on a user's own stack file."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from classifier.crystal.spacegroup import ClassMap
+from classifier.foundation.atomic import atomic_path
+from classifier.foundation.checkpoint import load_checkpoint, save_checkpoint
+from classifier.foundation.errors import InputError, reported
+from classifier.network.model import ModelConfig, StackClassifier
+from classifier.network.pose_input import load_pose_features
+from classifier.pattern.geometry import Detector, ViewConfig
+from classifier.pattern.intensity import IntensityTransform
+from classifier.prediction.trust import Trust
+from classifier.samples.dataset import Frame, StackSet, load_physical
+from classifier.samples.stackfile import SampleTable, StackFile
+
+PREDICT_AT_ONCE = 256  # stacks a forward pass
+COLUMNS = ("sample_id", "material", "structure_type", "space_group", "logits", "part")  # of Predictions
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedClassifier:
+    """A classifier with all it needs to judge a stack: view, intensity scale, class map, and where it came from.
+
+    frame: detector (after the view), pose and intensity unit; prior: float32 [K], class frequencies of its training;
+    training_materials: int64 [K], real training materials of each class; digest: of the checkpoint, "" before saving;
+    trust: how far to trust it, None where that was not fitted.
+    """
+
+    model: StackClassifier
+    model_config: ModelConfig
+    class_map: ClassMap
+    view: ViewConfig
+    frame: Frame
+    intensity: IntensityTransform
+    prior: Tensor
+    training_materials: Tensor
+    split_digest: str
+    stack_digest: str
+    provenance: dict[str, Any] = field(default_factory=dict)
+    digest: str = ""
+    trust: Trust | None = None
+
+    def logits(self, x: Tensor, pose: Tensor | None = None) -> Tensor:
+        """Logits float32 [B, K] of normalised stacks x [B, 3, H, W]; differentiable, one pass."""
+        return self.model(x, pose)
+
+    def save(self, path: Path) -> str:
+        """Write the checkpoint (kind "classifier") and return its digest."""
+        parts = {"model": self.model.state_dict(), "model_config": self.model_config.model_dump(),
+                 "space_groups": list(self.class_map.space_groups), "view": self.view.model_dump(),
+                 "detector": asdict(self.frame.detector), "intensity": self.intensity.state(),
+                 "prior": self.prior, "training_materials": self.training_materials}
+        if self.trust is not None:
+            parts["trust"] = self.trust.state()
+        header = {"split_digest": self.split_digest, "stack_digest": self.stack_digest, "pose": self.frame.pose,
+                  "intensity_unit": self.frame.intensity_unit, "provenance": self.provenance}
+        return save_checkpoint(path, kind="classifier", parts=parts, header=header)
+
+
+def load_classifier(path: Path, *, split_digest: str | None = None) -> TrainedClassifier:
+    """Read a classifier in evaluation mode, on the CPU; one of another split than split_digest is an InputError."""
+    held = load_checkpoint(path, kind="classifier")
+    parts, header = held.parts, held.header
+    if split_digest is not None and header.get("split_digest") != split_digest:
+        raise InputError(source=path, rule="the classifier must be trained on the split it is used with",
+                         value=f"split {str(header.get('split_digest'))[:12]}, not {split_digest[:12]}",
+                         remedy="Train it on this split, or give the split it was trained on.")
+    with reported(path, rule="the checkpoint must hold a complete classifier", remedy="Train it again."):
+        config = ModelConfig(**{**parts["model_config"], "widths": tuple(parts["model_config"]["widths"])})
+        class_map = ClassMap(tuple(parts["space_groups"]))
+        frame = Frame(Detector(**parts["detector"]), header["pose"], header["intensity_unit"])
+        model = StackClassifier(config, classes=len(class_map), size_pixels=frame.detector.size_pixels,
+                                mirror_partner=class_map.mirror_partner())
+        model.load_state_dict(parts["model"])
+        trust = Trust.from_state(parts["trust"]) if "trust" in parts else None  # older ones have none
+        if trust is not None:
+            trust.require(classes=len(class_map), features=model.head.weight.shape[1],
+                          size_pixels=frame.detector.size_pixels)
+        return TrainedClassifier(
+            model.to(memory_format=torch.channels_last).eval().requires_grad_(False), config, class_map,
+            ViewConfig(**parts["view"]), frame, IntensityTransform.from_state(parts["intensity"]), parts["prior"],
+            parts["training_materials"], header["split_digest"], header["stack_digest"], header["provenance"],
+            held.digest, trust)
+
+
+def predict_logits(model: StackClassifier, x: Tensor, pose: Tensor | None = None) -> np.ndarray:
+    """Logits float32 [N, K] of normalised stacks x [N, 3, H, W], batch by batch, in evaluation mode, as numpy.
+
+    pose: features [N, 9] (pose_input.pose_features), for a model that has them as an input.
+    """
+    return _batch_by_batch(model, lambda *seen: [model(*seen)], [model.head.out_features], x, pose)[0]
+
+
+def predict_features(model: StackClassifier, x: Tensor, pose: Tensor | None = None) -> np.ndarray:
+    """Features float32 [N, F] as predict_logits gives logits."""
+    return _batch_by_batch(model, lambda *seen: [model.features(*seen)], [model.feature_count], x, pose)[0]
+
+
+def predict_with_features(model: StackClassifier, x: Tensor, pose: Tensor | None = None
+                          ) -> tuple[np.ndarray, np.ndarray]:
+    """What predict_logits and predict_features give, from one pass where the network sees one view."""
+    return tuple(_batch_by_batch(model, model.with_features, [model.head.out_features, model.feature_count], x, pose))
+
+
+def _batch_by_batch(model: StackClassifier, what: Callable[..., Sequence[Tensor]], widths: Sequence[int], x: Tensor,
+                    pose: Tensor | None) -> list[np.ndarray]:
+    """What a function of the model makes of stacks and poses, float32 [N, width] each, in evaluation mode."""
+    training, device = model.training, next(model.parameters()).device
+    model.eval()
+    found = [[torch.zeros(0, width) for width in widths]]
+    with torch.inference_mode():
+        for start in range(0, len(x), PREDICT_AT_ONCE):
+            rows = slice(start, start + PREDICT_AT_ONCE)
+            seen = what(x[rows].to(device), None if pose is None else pose[rows].to(device))
+            found.append([values.cpu() for values in seen])
+    model.train(training)
+    return [torch.cat(column).numpy() for column in zip(*found, strict=True)]
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Logits float32 [N, K] of N samples with their labels str [N]; space_group int [N] is the truth, 0 if unknown.
+
+    part: str [N], "train", "validation", "test", or "" for a user's own; provenance: of the classifier, its digest
+    and those of the stacks.
+    """
+
+    sample_id: np.ndarray
+    material: np.ndarray
+    structure_type: np.ndarray
+    space_group: np.ndarray
+    logits: np.ndarray
+    part: np.ndarray
+    class_map: ClassMap
+    split_digest: str
+    provenance: dict[str, Any]
+
+    @classmethod
+    def of(cls, classifier: TrainedClassifier, samples: StackSet, *, part: str,
+           provenance: dict[str, Any]) -> Predictions:
+        """Judge normalised samples of one part."""
+        return cls(samples.sample_id, samples.material, samples.structure_type,
+                   np.asarray(classifier.class_map.space_groups)[samples.class_idx.cpu().numpy()],
+                   predict_logits(classifier.model, samples.x, samples.pose), np.full(len(samples), part),
+                   classifier.class_map, classifier.split_digest, provenance)
+
+    @classmethod
+    def concatenate(cls, several: list[Predictions]) -> Predictions:
+        """Put predictions of one classifier under each other."""
+        columns = (np.concatenate([getattr(one, name) for one in several]) for name in COLUMNS)
+        return cls(*columns, several[0].class_map, several[0].split_digest, several[0].provenance)
+
+    def predicted(self) -> np.ndarray:
+        """Most probable space group of each sample, int64 [N]."""
+        return np.asarray(self.class_map.space_groups)[self.logits.argmax(axis=1)]
+
+    def take(self, part: str) -> Predictions:
+        """The samples of one part."""
+        rows = self.part == part
+        return replace(self, **{name: getattr(self, name)[rows] for name in COLUMNS})
+
+    def save(self, path: Path) -> None:
+        """Write an npz file of plain arrays, whole or not at all."""
+        metadata = {"split_digest": self.split_digest, "provenance": self.provenance}
+        with atomic_path(path) as temporary, temporary.open("wb") as stream:
+            np.savez(stream, **{name: getattr(self, name) for name in COLUMNS},
+                     class_space_groups=np.asarray(self.class_map.space_groups), metadata=json.dumps(metadata))
+
+    @classmethod
+    def load(cls, path: Path) -> Predictions:
+        """Read predictions; a missing, foreign or damaged file is an InputError."""
+        with reported(path, rule="must be a file of predictions",
+                      remedy="Give a predictions.npz that training or predict wrote."):
+            held = _read_arrays(path)
+            metadata = json.loads(str(held["metadata"]))
+            class_map = ClassMap(tuple(held["class_space_groups"].tolist()))
+            found = cls(*(held[name] for name in COLUMNS), class_map, metadata["split_digest"], metadata["provenance"])
+            lengths = {name: len(getattr(found, name)) for name in COLUMNS}
+            if len(set(lengths.values())) > 1 or found.logits.shape[1:] != (len(class_map),):
+                raise ValueError(f"rows {lengths}, {found.logits.shape[1:]} logits for {len(class_map)} classes")
+            return found
+
+
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of an npz file of unpacked members; each is read to its end, so that its crc32 is checked."""
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            if member.compress_type != zipfile.ZIP_STORED or member.file_size > path.stat().st_size:
+                raise ValueError(f"{member.filename} is packed, or declares {member.file_size} bytes")
+        return {name.removesuffix(".npy"): _array(archive.read(name)) for name in archive.namelist()}
+
+
+def _array(content: bytes) -> np.ndarray:
+    stream = io.BytesIO(content)
+    array = np.lib.format.read_array(stream, allow_pickle=False)
+    if stream.read(1):
+        raise ValueError("an array is shorter than its member of the archive")
+    return array
+
+
+@dataclass(frozen=True, eq=False)
+class OwnStacks:
+    """Every stack of a user's file, labelled or not, as one classifier wants them.
+
+    intensity, x: float32 [N, 3, H, W], physical and normalised; pose: [N, 9] where the classifier has that input.
+    """
+
+    classifier: TrainedClassifier
+    intensity: np.ndarray
+    x: Tensor
+    pose: Tensor | None
+    table: SampleTable
+    digest: str
+
+    @classmethod
+    def read(cls, stacks: Path, classifier: TrainedClassifier) -> OwnStacks:
+        """Read them; another pose, detector or unit than the classifier's is an InputError."""
+        intensity, table, frame = load_physical(stacks, classifier.view)
+        classifier.frame.require(frame, stacks)
+        with StackFile(stacks) as file:
+            digest = file.digest
+        x = torch.from_numpy(classifier.intensity.normalise(intensity))
+        pose = load_pose_features(stacks) if classifier.model_config.pose_input else None
+        return cls(classifier, intensity, x, pose, table, digest)
+
+    def predictions(self, logits: np.ndarray) -> Predictions:
+        """The classifier's logits [N, K] with all that is known of their stacks."""
+        table, judge = self.table, self.classifier
+        provenance = {**judge.provenance, "classifier_digest": judge.digest, "stack_digest": self.digest}
+        return Predictions(table.sample_id, table.material, table.structure_type, table.space_group, logits,
+                           np.full(len(table), ""), judge.class_map, judge.split_digest, provenance)
+
+
+def predict(classifier: TrainedClassifier, stacks: Path) -> Predictions:
+    """Judge every stack of a stack file, labelled or not; another pose, detector or unit is an InputError."""
+    own = OwnStacks.read(stacks, classifier)
+    return own.predictions(predict_logits(classifier.model, own.x, own.pose))

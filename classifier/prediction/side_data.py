@@ -1,0 +1,79 @@
+"""What a network may want of its samples beside the stacks: pose features as an input, targets of added tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from classifier.network.model import ModelConfig, StackClassifier
+from classifier.network.pose_input import load_pose_features
+from classifier.network.tasks import check_training_targets, targets
+from classifier.prediction.predict import PREDICT_AT_ONCE, TrainedClassifier, predict_features
+from classifier.prediction.task_answers import named_answers
+from classifier.prediction.task_scores import score_tasks
+from classifier.samples.dataset import StackSet
+from classifier.samples.stackfile import StackFile
+from classifier.samples.viewed import rows_of
+from classifier.statistics.metrics import material_weights
+
+
+def with_side_data(samples: StackSet, stacks: Path, model: ModelConfig, cache: Path | None = None) -> StackSet:
+    """The same samples of a stack file with what a network of this kind wants beside them; InputError if unknown."""
+    pose = load_pose_features(stacks, samples.sample_id.tolist(), cache) if model.pose_input else None
+    wanted = None
+    if model.tasks is not None:
+        with StackFile(stacks) as file:
+            table = file.table.take(rows_of(file, samples.sample_id.tolist()))
+        wanted = torch.from_numpy(targets(table, tuple(model.tasks.weights), source=stacks))
+    return replace(samples, pose=pose, task_target=wanted)
+
+
+def fit_side_data(network: StackClassifier, training: StackSet, *, source: object) -> None:
+    """Give a new network the scales of the training part's azimuthal and pose features, and of its task targets."""
+    device = next(network.parameters()).device
+    if network.azimuthal is not None:
+        network.azimuthal.fit(training.x)
+    if network.pose is not None:
+        network.pose.fit(training.pose.to(device))
+    if network.tasks is not None:
+        check_training_targets(training.task_target.cpu().numpy(), tuple(network.tasks.columns), source=source)
+        network.tasks.fit(training.task_target.to(device))
+
+
+def task_answers(network: StackClassifier, features: np.ndarray) -> np.ndarray:
+    """Answers float32 [N, T] to the added tasks, columns as in tasks.columns_of, from a network's features [N, F]."""
+    device = next(network.parameters()).device
+    with torch.inference_mode():
+        return torch.cat([network.tasks.answers(network.tasks(part.to(device))).cpu()
+                          for part in torch.from_numpy(features).split(PREDICT_AT_ONCE)]).numpy()
+
+
+def properties(classifiers: Sequence[TrainedClassifier], told: Sequence[np.ndarray | None]) -> list[dict[str, Any]]:
+    """What the heads of added tasks say of each stack in words and units; [] where no classifier has any.
+
+    told: task_answers [N, T] of each classifier, None of one without tasks; the mean counts, over those with the same
+    tasks as the first that has some.
+    """
+    tasks = [tuple(classifier.model.tasks.columns) if classifier.model.tasks is not None else ()
+             for classifier in classifiers]
+    first = next(filter(None, tasks), ())
+    alike = [answers for columns, answers in zip(tasks, told, strict=True) if columns == first]
+    return named_answers(np.mean(alike, axis=0), first) if first else []
+
+
+def judge_tasks(network: StackClassifier, samples: StackSet) -> dict[str, Any]:
+    """{"tasks": scores of the added tasks, each beside what the training mean scores}; {} where there are none."""
+    if network.tasks is None or not len(samples):
+        return {}
+    answers = task_answers(network, predict_features(network, samples.x, samples.pose))
+    known = (samples.structure_type != "").all()
+    group = np.char.add(samples.class_idx.cpu().numpy().astype(str), " ")
+    return {"tasks": score_tasks(
+        answers, samples.task_target.cpu().numpy(), network.tasks.mean.cpu().numpy(), tuple(network.tasks.columns),
+        weight=material_weights(samples.material),
+        unit=np.char.add(group, samples.structure_type if known else samples.material))}

@@ -1,0 +1,138 @@
+"""How far to trust a classifier: calibrated probabilities, and thresholds that validation chooses; kept with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.optimize import minimize_scalar
+
+from classifier.pattern.plausibility import Plausibility
+from classifier.prediction.feature_bank import FeatureBank
+from classifier.statistics.metrics import calibration_error, softmax
+
+TEMPERATURES = (0.05, 20.0)  # searched
+USUAL_DISTANCE = 0.99  # of validation stacks count as near enough to training
+PLAUSIBLE = 0.95  # of validation: how often the groups that are not ruled out hold the true one
+CURVE_POINTS = 20  # of the curve that is written out
+
+
+def fit_temperature(logits: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> float:
+    """Temperature T by which logits [N, K] are best divided: least cross-entropy against class_idx [N], weighted [N].
+
+    Guo et al. 2017, arXiv 1706.04599, section 4.2. A normal prior on log T, as heavy as one sample, keeps T finite
+    where a few samples are all right. In log T the minimum is the only one, and a bounded search finds it.
+    """
+    logits = np.asarray(logits, dtype=np.float64)
+    logits = logits - logits.max(axis=1, keepdims=True)
+    own = logits[np.arange(len(logits)), truth]
+
+    def loss(log_t: float) -> float:
+        scale = np.exp(-log_t)
+        return float(weight @ (np.log(np.exp(scale * logits).sum(axis=1)) - scale * own)) + log_t**2 / 2
+
+    return float(np.exp(minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded",
+                                        options={"xatol": 1e-6}).x))
+
+
+def coverage_curve(confidence: np.ndarray, correct: np.ndarray, weight: np.ndarray
+                   ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Thresholds, descending, with the share answered and its accuracy when confidence [N] must reach them.
+
+    Selective classification (Geifman and El-Yaniv 2017, arXiv 1705.08500); samples count by weight [N].
+    """
+    order = np.argsort(-confidence, kind="stable")
+    answered = np.cumsum(weight[order])
+    accuracy = np.cumsum((weight * correct)[order]) / answered
+    # Samples of equal confidence are answered together.
+    last = np.append(np.diff(confidence[order]) != 0, True)
+    return confidence[order][last], answered[last] / answered[-1], accuracy[last]
+
+
+def confidence_threshold(confidence: np.ndarray, correct: np.ndarray, weight: np.ndarray, accuracy: float) -> float:
+    """Lowest confidence from which on the answers are right at least so often; infinite where none is."""
+    threshold, _, reached = coverage_curve(confidence, correct, weight)
+    good = np.flatnonzero(reached >= accuracy)
+    return float(threshold[good[-1]]) if len(good) else float("inf")
+
+
+def plausible_probability(probability: np.ndarray, truth: np.ndarray) -> float | None:
+    """Probability that the true class reaches in PLAUSIBLE of validation [N, K]; a class below it is ruled out.
+
+    Sadinle et al. 2019, arXiv 1609.00451: least ambiguous sets, with the finite-sample quantile of conformal
+    prediction; None where there are too few samples for that (fewer than 19).
+    """
+    own = np.sort(probability[np.arange(len(truth)), truth])
+    place = int(np.floor((len(own) + 1) * (1 - PLAUSIBLE) + 1e-9)) - 1
+    return float(own[place]) if place >= 0 else None
+
+
+@dataclass(frozen=True, eq=False)
+class Trust:
+    """What a classifier's validation says of it, and the training stacks to compare a new one with.
+
+    temperature: divides the logits; logits float32 [V, K], class_idx int64 [V], weight float64 [V] of validation, every
+    group weighing the same; usual_distance: from the bank, of USUAL_DISTANCE of validation; plausibility: what training
+    patterns look like.
+    """
+
+    temperature: float
+    logits: np.ndarray
+    class_idx: np.ndarray
+    weight: np.ndarray
+    usual_distance: float
+    bank: FeatureBank
+    plausibility: Plausibility
+
+    def calibrate(self, logits: np.ndarray) -> np.ndarray:
+        """Calibrated probabilities float64 [N, K] of logits [N, K]."""
+        return softmax(np.asarray(logits, dtype=np.float64) / self.temperature)
+
+    @cached_property
+    def validation(self) -> np.ndarray:
+        """Calibrated probabilities float64 [V, K] of validation."""
+        return self.calibrate(self.logits)
+
+    def require(self, *, classes: int, features: int, size_pixels: int) -> None:
+        """Raise ValueError where it cannot belong to a network of these classes, features and pixels."""
+        found = self.logits.shape[1], self.bank.features.shape[1]
+        if found != (classes, features):
+            raise ValueError(f"trust of {found[0]} classes and {found[1]} features beside {classes} and {features}")
+        if not 0 <= 2 * self.plausibility.shift_pixels < size_pixels - 2:
+            raise ValueError(f"shifts of {self.plausibility.shift_pixels} pixels in {size_pixels}")
+
+    def summary(self) -> dict[str, Any]:
+        """Temperature, calibration error on validation and accuracy against coverage there, as JSON content."""
+        _, coverage, accuracy = coverage_curve(self.validation.max(axis=1),
+                                               self.validation.argmax(axis=1) == self.class_idx, self.weight)
+        shares = np.arange(1, CURVE_POINTS + 1) / CURVE_POINTS
+        place = np.searchsorted(coverage, shares - 1e-9).clip(max=len(coverage) - 1)
+        errors = {name: calibration_error(self.class_idx, logits, weight=self.weight) for name, logits in
+                  (("as_trained", self.logits), ("calibrated", self.logits / self.temperature))}
+        return {"temperature": self.temperature, "validation_calibration_error": errors,
+                "validation_accuracy_by_coverage": {f"{share:.2f}": float(accuracy[k])
+                                                    for share, k in zip(shares, place, strict=True)}}
+
+    def state(self) -> dict[str, Any]:
+        """Return plain values and tensors for a checkpoint."""
+        return {"temperature": self.temperature, "logits": torch.from_numpy(self.logits),
+                "class_idx": torch.from_numpy(self.class_idx), "weight": torch.from_numpy(self.weight),
+                "usual_distance": self.usual_distance, "bank": self.bank.state(),
+                "plausibility": self.plausibility.state()}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Trust:
+        """Rebuild it from `state()`."""
+        found = cls(float(state["temperature"]), state["logits"].numpy(), state["class_idx"].numpy(),
+                    state["weight"].numpy(), float(state["usual_distance"]), FeatureBank.from_state(state["bank"]),
+                    Plausibility.from_state(state["plausibility"]))
+        count, classes = found.logits.shape
+        if not 0 < count == len(found.class_idx) == len(found.weight) or not (
+                0 <= found.class_idx.min() and found.class_idx.max() < classes and found.weight.min() > 0):
+            raise ValueError(f"validation of {count} stacks with {len(found.class_idx)} labels and their weights")
+        if not (0 < found.temperature < np.inf and 0 < found.usual_distance < np.inf):
+            raise ValueError(f"temperature {found.temperature}, usual distance {found.usual_distance}")
+        return found

@@ -1,0 +1,194 @@
+"""Stacks in memory or mapped, as networks want them; an added source is checked against the held-out parts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from classifier.crystal.spacegroup import ClassMap
+from classifier.foundation.errors import InputError, reported
+from classifier.pattern.geometry import ViewConfig
+from classifier.pattern.intensity import IntensityConfig, IntensityTransform
+from classifier.samples.cache import open_or_build, open_or_fit
+from classifier.samples.prefetch import Prefetch
+from classifier.samples.split import Split
+from classifier.samples.stackfile import SampleTable, StackFile
+from classifier.samples.viewed import Frame, Viewed, load_physical, rows_of
+
+__all__ = ["Frame", "StackSet", "check_added_source", "load_physical", "load_stack_set", "load_training_set",
+           "soft_labels", "stack_set"]
+
+
+@dataclass(frozen=True, eq=False)
+class StackSet:
+    """Samples for a network: x float32 [N, 3, H, W] normalised, class_idx int64 [N] and label arrays str [N].
+
+    soft_label: float32 [N, K] class probabilities; rows of one-hot where the file states none.
+    reader: reads batches where x is a cache's map, which stays on the disk; None where x is in memory.
+    pose, task_target: float32 [N, 9] and [N, T] where the network wants them, see side_data; else None.
+    """
+
+    x: Tensor
+    class_idx: Tensor
+    soft_label: Tensor
+    sample_id: np.ndarray
+    material: np.ndarray
+    structure_type: np.ndarray
+    origin: np.ndarray
+    reader: Prefetch | None = None
+    pose: Tensor | None = None
+    task_target: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.sample_id)
+
+    @property
+    def device(self) -> torch.device:
+        """Where labels are and batches come."""
+        return self.class_idx.device
+
+    def to(self, device: torch.device) -> StackSet:
+        """The same set with its labels, and x where it is in memory, on `device`."""
+        beside = {name: None if values is None else values.to(device)
+                  for name, values in (("pose", self.pose), ("task_target", self.task_target))}
+        moved = replace(self, class_idx=self.class_idx.to(device), soft_label=self.soft_label.to(device), **beside)
+        if self.reader is None:
+            return replace(moved, x=self.x.to(device))
+        return replace(moved, reader=Prefetch(self.reader.cache, device=device))
+
+    def gather(self, rows: Callable[[int], np.ndarray]) -> Tensor:
+        """The batch x [B, 3, H, W] at rows(0) on the device; from a cache it lasts until the next call.
+
+        rows(k): samples int64 [B] of the k-th batch from now on, so that a cache is read ahead.
+        """
+        if self.reader is None:
+            return self.x[sent(rows(0), self.x.device)]
+        return self.reader.gather(rows)
+
+
+def sent(rows: np.ndarray, device: torch.device) -> Tensor:
+    """Row numbers int64 [n] on the device, without waiting for what it still does."""
+    return torch.from_numpy(rows).to(device, non_blocking=True)
+
+
+def stack_set(intensity: np.ndarray, table: SampleTable, *, class_map: ClassMap, transform: IntensityTransform,
+              source: object) -> StackSet:
+    """Normalise intensities [N, 3, H, W] and bring them together with the labels of their table."""
+    return _labelled(torch.from_numpy(transform.normalise(intensity)), table, class_map, source)
+
+
+def load_stack_set(stacks: Path, *, class_map: ClassMap, view: ViewConfig, intensity: IntensityTransform,
+                   sample_ids: Sequence[str] | None = None, cache: Path | None = None,
+                   frame: Frame | None = None) -> StackSet:
+    """Read samples (all, or those of sample_ids in their order), view, normalise and label them.
+
+    cache: folder that keeps them on the disk, where they would not fit in memory; the values are the same.
+    frame: refuse stacks in another one.
+    """
+    with StackFile(stacks) as file:
+        viewed = Viewed.of(file, view, sample_ids)
+        if frame is not None:
+            frame.require(viewed.frame, stacks)
+        return _normalised(viewed, class_map, intensity, cache)
+
+
+def load_training_set(stacks: Path, *, class_map: ClassMap, view: ViewConfig, intensity: IntensityConfig,
+                      sample_ids: Sequence[str], cache: Path | None
+                      ) -> tuple[StackSet, IntensityTransform, Frame]:
+    """Read the train part and fit the intensity scale on it; cache as in load_stack_set."""
+    with StackFile(stacks) as file:
+        viewed = Viewed.of(file, view, sample_ids)
+        if cache is None:
+            physical = viewed.read()
+            transform = IntensityTransform.fit(physical, intensity)
+            return (stack_set(physical, viewed.table(), class_map=class_map, transform=transform, source=stacks),
+                    transform, viewed.frame)
+        transform = open_or_fit(cache, name=Path(stacks).stem, key=viewed.key(), blocks=viewed.blocks, config=intensity)
+        return _normalised(viewed, class_map, transform, cache), transform, viewed.frame
+
+
+def _normalised(viewed: Viewed, class_map: ClassMap, transform: IntensityTransform, cache: Path | None) -> StackSet:
+    table, source = viewed.table(), viewed.file.path
+    if cache is None:
+        return stack_set(viewed.read(), table, class_map=class_map, transform=transform, source=source)
+    labels = _labelled(torch.empty(0), table, class_map, source)
+    held = open_or_build(cache, name=source.stem, key={**viewed.key(), "transform": transform.plain()},
+                         shape=viewed.shape, blocks=(transform.normalise(block) for block in viewed.blocks()))
+    return replace(labels, x=held.x, reader=Prefetch(held))
+
+
+def _labelled(x: Tensor, table: SampleTable, class_map: ClassMap, source: object) -> StackSet:
+    missing = np.setdiff1d(table.space_group, class_map.space_groups)
+    if len(missing):
+        raise InputError(source=source, rule="every space group must be in the class map", value=missing.tolist(),
+                         remedy="Leave these samples out, or split and train again with them.")
+    class_idx = torch.from_numpy(class_map.indices(table.space_group))
+    return StackSet(x=x, class_idx=class_idx, soft_label=soft_labels(table, class_map, source),
+                    sample_id=table.sample_id, material=table.material, structure_type=table.structure_type,
+                    origin=table.origin)
+
+
+def soft_labels(table: SampleTable, class_map: ClassMap, source: object) -> Tensor:
+    """Class probabilities float32 [N, K]: those of provenance {"soft_label": {space group: share}}, else one-hot."""
+    target = torch.zeros(len(table), len(class_map))
+    target[torch.arange(len(table)), torch.from_numpy(class_map.indices(table.space_group))] = 1
+    for row in np.flatnonzero(np.char.find(table.provenance, '"soft_label"') >= 0):
+        with reported(f"{source}, sample {table.sample_id[row]}", remedy="Write it again.",
+                      rule="a soft label must be shares >= 0 of known space groups that sum to 1"):
+            shares = json.loads(table.provenance[row])["soft_label"]
+            groups, values = [int(group) for group in shares], np.array(list(shares.values()), dtype=np.float64)
+            # So written that NaN fails too.
+            if not (set(groups) <= set(class_map.space_groups) and (values >= 0).all()
+                    and abs(values.sum() - 1) <= 1e-3):
+                raise ValueError(shares)
+        target[row] = 0
+        target[row, [class_map.index(group) for group in groups]] = torch.from_numpy(values / values.sum()).float()
+    return target
+
+
+def check_added_source(source: Path, held: Split, *, stacks: Path) -> str:
+    """Refuse a file to train on in addition, unless it is clean of the held-out parts; return its digest.
+
+    A synthetic file must carry the digest of this split in its provenance. Measured or simulated stacks must share no
+    material, structure type, or formula within a space group with validation or test.
+    """
+    with StackFile(source) as file, StackFile(stacks) as base:
+        synthetic = file.table.origin == "synthetic"
+        if synthetic.any() and file.provenance.get("split_digest") != held.digest:
+            raise InputError(source=source, rule="synthetic stacks must come from the split they are used with",
+                             value=f"split_digest {str(file.provenance.get('split_digest'))[:12]}, not "
+                             f"{held.digest[:12]}", remedy="Synthesize again from a generator trained on this split.")
+        held_out = base.table.take(rows_of(base, held.parts["validation"] + held.parts["test"]))
+        _check_apart(file.table.take(~synthetic), held_out, held, source)
+        return file.digest
+
+
+def _check_apart(added: SampleTable, held_out: SampleTable, held: Split, source: object) -> None:
+    # Where the split itself lets training share structure types with validation, an added source may do so too.
+    shared = held.listed.get("validation shares structure types with train", [])
+    in_test = np.isin(held_out.sample_id, held.parts["test"])
+    strict = in_test | ~np.isin(_keys("space group ", held_out.space_group), shared)
+    for column, rows in (("material", slice(None)), ("structure_type", strict), ("formula", slice(None))):
+        values, others = getattr(added, column), getattr(held_out, column)[rows]
+        known = values != ""
+        mine = _keys(added.space_group[known], "/", values[known])
+        common = np.isin(mine, _keys(held_out.space_group[rows], "/", others))
+        if common.any():
+            raise InputError(source=source, rule=f"an added source may share no {column} with validation or test",
+                             value=f"{int(common.sum())} samples, first {added.sample_id[known][common][0]}",
+                             remedy="Leave these samples out: the held-out parts must stay unseen.")
+
+
+def _keys(*parts: object) -> np.ndarray:
+    """Join columns and constants to one str array."""
+    columns = [np.asarray(part).astype(str) for part in parts]
+    joined = columns[0]
+    for column in columns[1:]:
+        joined = np.char.add(joined, column)
+    return joined

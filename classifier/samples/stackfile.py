@@ -1,0 +1,253 @@
+"""Read and write stack files: CBED stacks with their table, axes and provenance, verified down to the bit."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import zlib
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from classifier.foundation.atomic import atomic_path
+from classifier.foundation.errors import InputError, reported
+from classifier.pattern.geometry import Detector
+from classifier.samples import stacklayout
+from classifier.samples.sampletable import SampleTable
+
+__all__ = ["SampleTable", "StackFile", "StackWriter", "round_mantissa", "write_stack_file"]
+
+POSES = ("raw", "canonical")
+SPARE_BYTES = 1 << 22  # kept free for the table and for other writers
+READABLE = {"rule": "the stack file must be whole and undamaged",
+            "remedy": "Write it again with its stage, or restore it from a copy."}
+WRITABLE = {"rule": "there must be room and permission to write the stack file",
+            "remedy": "Free space, or choose another place, and run the same command again."}
+MANTISSA_BITS = 23  # of float32
+
+
+def round_mantissa(stacks: np.ndarray, bits: int) -> np.ndarray:
+    """Round float32 values of any shape to the nearest with `bits` explicit mantissa bits (1..23).
+
+    The relative error of a normal number is at most 2^-(bits + 1); the freed bits are zero and pack well.
+    """
+    if not 1 <= bits <= MANTISSA_BITS:
+        raise InputError(source="mantissa_bits", rule=f"must be 1..{MANTISSA_BITS}", value=bits,
+                         remedy="Choose 10 for three significant digits.")
+    if bits == MANTISSA_BITS:
+        return stacks
+    freed = MANTISSA_BITS - bits
+    rounded = stacks.view(np.uint32) + np.uint32(1 << (freed - 1))
+    return (rounded >> np.uint32(freed) << np.uint32(freed)).view(np.float32)
+
+
+class StackWriter:
+    """Write a stack file batch by batch, as a context manager; it appears whole on a clean exit, or not at all.
+
+    pose: "raw" or "canonical"; intensity_unit: unit of the physical intensities; provenance: what made the file, JSON
+    content; mantissa_bits: round the intensities to that many mantissa bits (None: keep all). `digest` after the exit.
+    """
+
+    digest: str
+
+    def __init__(self, path: Path, *, detector: Detector, pose: str, intensity_unit: str, provenance: dict[str, Any],
+                 mantissa_bits: int | None = None) -> None:
+        if pose not in POSES:
+            raise InputError(source=path, rule=f"pose must be one of {', '.join(POSES)}", value=pose,
+                             remedy="Name the pose of the patterns.")
+        self.path, self._detector = Path(path), detector
+        self._mantissa_bits = MANTISSA_BITS if mantissa_bits is None else mantissa_bits
+        self._description = {"pose": pose, "intensity_unit": intensity_unit, "provenance": provenance,
+                             "mantissa_bits": self._mantissa_bits}
+        self._tables: list[SampleTable] = []
+        self._crc32: list[int] = []
+
+    def __enter__(self) -> StackWriter:
+        with reported(self.path, **WRITABLE), ExitStack() as exits:
+            temporary = exits.enter_context(atomic_path(self.path))
+            self._file = exits.enter_context(h5py.File(temporary, "w", libver=stacklayout.LIBVER))
+            self._stacks = stacklayout.create_stacks(self._file, self._detector.size_pixels)
+            exits.push(self._finish)
+            self._exits = exits.pop_all()
+        return self
+
+    def __exit__(self, *error: Any) -> bool | None:
+        with reported(self.path, **WRITABLE):
+            return self._exits.__exit__(*error)
+
+    def append(self, stacks: np.ndarray, table: SampleTable) -> None:
+        """Add stacks float32 [n, 3, H, W] of physical intensities (finite, >= 0) and their n rows."""
+        self._check(stacks, table)
+        stacks = round_mantissa(np.ascontiguousarray(stacks), self._mantissa_bits)
+        # HDF5 cannot even close a file cleanly once the disk is full, so the room is looked for first.
+        free = shutil.disk_usage(self.path.parent).free
+        if free < stacks.nbytes + SPARE_BYTES:
+            raise InputError(source=self.path, value=f"{free} free bytes for {stacks.nbytes} more", **WRITABLE)
+        done = len(self._stacks)
+        with reported(self.path, **WRITABLE):
+            self._stacks.resize(done + len(stacks), axis=0)
+            if len(stacks):
+                self._stacks[done:] = stacks
+        self._crc32 += _crc32(stacks)
+        self._tables.append(table)
+
+    def _check(self, stacks: np.ndarray, table: SampleTable) -> None:
+        expected = (len(table), *self._stacks.shape[1:])
+        if not isinstance(stacks, np.ndarray) or stacks.dtype != np.float32 or stacks.shape != expected:
+            found = f"{stacks.dtype} {list(stacks.shape)}" if hasattr(stacks, "dtype") else type(stacks).__name__
+            raise InputError(source=f"{self.path}, batch from sample {table.sample_id[0] if len(table) else 'none'}",
+                             rule=f"stacks must be a float32 array {list(expected)}", value=found,
+                             remedy="Give one stack a row of the table, in the detector's size.")
+        # False for NaN too; the ceiling keeps the largest floats from being rounded to infinity.
+        wrong = ~((stacks >= 0) & (stacks <= 1e38)).all(axis=(1, 2, 3))
+        if wrong.any():
+            row = int(np.flatnonzero(wrong)[0])
+            raise InputError(source=f"{self.path}, sample {table.sample_id[row]}",
+                             rule="intensities must be finite and >= 0 (and at most 1e38)",
+                             value=f"minimum {stacks[row].min()}, maximum {stacks[row].max()}",
+                             remedy=f"Mend or leave out the sample; the batch has {int(wrong.sum())} such samples.")
+
+    def _finish(self, error_type: type[BaseException] | None, *_: Any) -> None:
+        if error_type is None:
+            table = SampleTable.concatenate(self._tables)
+            table.check(self.path)
+            self.digest = stacklayout.write_description(
+                self._file, table, np.array(self._crc32, dtype=np.uint32), self._detector, **self._description)
+
+
+def write_stack_file(path: Path, stacks: np.ndarray, table: SampleTable, *, detector: Detector, pose: str,
+                     intensity_unit: str, provenance: dict[str, Any], mantissa_bits: int | None = None) -> str:
+    """Write stacks float32 [N, 3, H, W] and their table as one stack file; returns its digest (see StackWriter)."""
+    with StackWriter(path, detector=detector, pose=pose, intensity_unit=intensity_unit, provenance=provenance,
+                     mantissa_bits=mantissa_bits) as writer:
+        writer.append(stacks, table)
+    return writer.digest
+
+
+class StackFile:
+    """A stack file to read; table, axes and provenance are verified on opening, each stack on every read.
+
+    digest: sha256 over table, axes, provenance and the crc32 of every stack; crc32: uint32 [N]. Any fault of the file
+    is an InputError.
+    Each process opens its own handle, so that an instance may go to forked or spawned workers.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        self._stacks: h5py.Dataset | None = None
+        self._process = 0
+        if not self.path.is_file():
+            raise InputError(source=self.path, rule="the stack file must exist", value="no file",
+                             remedy="Run the stage that writes it, or correct the path.")
+        if not h5py.is_hdf5(self.path):
+            raise InputError(source=self.path, rule="a stack file must be HDF5", value="no HDF5 head",
+                             remedy="Give a file that a stage wrote; if it is one, it is damaged.")
+        with reported(self.path, **READABLE), h5py.File(self.path, "r") as file:
+            self._load(file)
+
+    def _load(self, file: h5py.File) -> None:
+        file_format = stacklayout.read_text(file, "format")
+        if file_format != stacklayout.FORMAT:
+            found = f"format {file_format or 'unknown'}, keys {', '.join(sorted(file)) or 'none'}"
+            raise InputError(source=self.path, rule=f"the file must be a {stacklayout.FORMAT}",
+                             value=found,
+                             remedy="Convert other layouts with the stage prepare; if a stage wrote it, it is damaged.")
+        entries = stacklayout.read_description(file)
+        self.digest: str = stacklayout.content_digest(entries)
+        if self.digest != stacklayout.read_text(file, "digest"):
+            raise ValueError("table, axes and provenance do not match the digest of the file")
+        group = file[stacklayout.STACKS].parent
+        self.detector = Detector(int(group.attrs["size_pixels"]), float(group.attrs["pixel_size"]),
+                                 stacklayout.read_text(group, "unit"))
+        self.pose = stacklayout.read_text(group, "pose")
+        self.intensity_unit = stacklayout.read_text(group, "intensity_unit")
+        self.mantissa_bits = int(group.attrs["mantissa_bits"])
+        self.provenance: dict[str, Any] = json.loads(entries[f"/{stacklayout.PROVENANCE}"][()])
+        if self.pose not in POSES or not isinstance(self.provenance, dict):
+            raise ValueError(f"the pose is {self.pose!r}, the provenance {type(self.provenance).__name__}")
+        columns = {name: entries[f"/{stacklayout.SAMPLES}/{name}"] for name in SampleTable.__dataclass_fields__}
+        self.crc32 = entries[f"/{stacklayout.SAMPLES}/crc32"]
+        rows = {str(values.shape[:1]) for values in (*columns.values(), self.crc32)}
+        if self.crc32.dtype != np.uint32 or self.crc32.ndim != 1 or len(rows) > 1:
+            raise ValueError(f"the columns have {', '.join(sorted(rows))} rows, crc32 is {self.crc32.dtype}")
+        self.table = SampleTable.build(len(self.crc32), **{
+            name: np.char.decode(values, "utf-8") if values.dtype.kind == "S" else values
+            for name, values in columns.items()})
+        self.table.check(self.path)
+        stacks, sample = file[stacklayout.STACKS], (3, self.detector.size_pixels, self.detector.size_pixels)
+        if stacks.dtype != np.float32 or stacks.shape != (len(self.crc32), *sample) or stacks.chunks != (1, *sample):
+            raise ValueError(f"the stacks are {stacks.dtype} {stacks.shape} in chunks {stacks.chunks}")
+        if stacks.id.get_num_chunks() != len(self):
+            raise ValueError("stacks are missing")
+
+    def _open(self) -> h5py.Dataset:
+        """The dataset of stacks, float32 [N, 3, H, W], through this process's own handle."""
+        if self._stacks is None or self._process != os.getpid():
+            # A chunk is read whole and once: HDF5's cache of chunks would only copy it.
+            self._stacks, self._process = h5py.File(self.path, "r", rdcc_nbytes=0)[stacklayout.STACKS], os.getpid()
+        return self._stacks
+
+    def close(self) -> None:
+        """Close this process's handle; a later read opens it again."""
+        if self._stacks is not None and self._process == os.getpid():
+            self._stacks.file.close()
+        self._stacks = None
+
+    def __enter__(self) -> StackFile:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple:
+        return StackFile, (self.path,)
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def read(self, indices: Any) -> np.ndarray:
+        """Read the stacks at `indices` (integers [n], any order, or a mask [N]) as float32 [n, 3, H, W], verified."""
+        indices = np.asarray(indices)
+        indices = np.arange(len(self))[indices if indices.size else []].reshape(-1)
+        size = self.detector.size_pixels
+        stacks = np.empty((len(indices), 3, size, size), dtype=np.float32)
+        breaks = np.flatnonzero(np.diff(indices) != 1) + 1
+        for first, last in zip((0, *breaks), (*breaks, len(indices)), strict=True):
+            if first < last:
+                self._read_run(int(indices[first]), stacks[first:last])
+        return stacks
+
+    def _read_run(self, start: int, out: np.ndarray) -> None:
+        """Fill `out` float32 [n, 3, H, W] with the stacks from `start` on; a damaged one is an InputError naming it."""
+        try:
+            with reported(self.path, **READABLE):
+                self._open().read_direct(out, np.s_[start:start + len(out)])
+        except InputError:
+            if len(out) == 1:
+                raise self._damaged(start, "its checksum or packing is broken") from None
+            for offset in range(len(out)):
+                self._read_run(start + offset, out[offset:offset + 1])
+        wrong = np.flatnonzero(np.array(_crc32(out), dtype=np.uint32) != self.crc32[start:start + len(out)])
+        if len(wrong):
+            raise self._damaged(start + wrong[0], "its crc32 differs")
+        # False for NaN too. Our writer refuses such intensities; another program's may be sound in all but these.
+        if out.size and not (out.min() >= 0 and out.max() < np.inf):
+            row = int(np.flatnonzero(~((out >= 0) & (out < np.inf)).all(axis=(1, 2, 3)))[0])
+            raise self._damaged(start + row, "an intensity is negative or not finite")
+
+    def _damaged(self, row: int, reason: str) -> InputError:
+        return InputError(source=f"{self.path}, sample {self.table.sample_id[row]}", rule="the stack must be intact",
+                          value=reason, remedy="Write the file again, or restore it from a copy.")
+
+    def verify(self) -> None:
+        """Read every stack; the first damaged one is an InputError naming it."""
+        for row in range(len(self)):
+            self.read([row])
+
+
+def _crc32(stacks: np.ndarray) -> list[int]:
+    return [zlib.crc32(stack) for stack in stacks]

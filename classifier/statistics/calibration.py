@@ -1,0 +1,59 @@
+"""Does the confidence say how often a classifier is right, and how much better is it where it is confident?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from classifier.statistics.bootstrap import Bootstrap
+from classifier.statistics.metrics import ratio, softmax
+
+
+@dataclass(frozen=True, eq=False)
+class Reliability:
+    """Equal bins of confidence, each [R+1, B]: share of the samples, their mean confidence and accuracy (NaN: empty).
+
+    Guo et al. 2017, arXiv 1706.04599, section 2.
+    """
+
+    share: np.ndarray
+    confidence: np.ndarray
+    accuracy: np.ndarray
+
+    @classmethod
+    def of(cls, truth: np.ndarray, logits: np.ndarray, drawn: Bootstrap, bins: int) -> Reliability:
+        """Bin samples of class_idx truth [N] by the highest probability of logits [N, K]."""
+        confidence, right = confidence_and_right(truth, logits)
+        place = np.minimum((confidence * bins).astype(np.int64), bins - 1)
+        weight = drawn.tally(place, bins)
+        return cls(weight / weight.sum(axis=1, keepdims=True), ratio(drawn.tally(place, bins, confidence), weight),
+                   ratio(drawn.tally(place, bins, right), weight))
+
+    def calibration_error(self) -> np.ndarray:
+        """Expected calibration error [R+1], eq. 3 there; on average too large, the more so the fewer samples."""
+        return np.nansum(self.share * np.abs(self.accuracy - self.confidence), axis=1)
+
+
+def confidence_and_right(truth: np.ndarray, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Highest probability float64 [N] and whether its class is the true one, bool [N]."""
+    probability = softmax(logits)
+    return probability.max(axis=1), probability.argmax(axis=1) == np.asarray(truth)
+
+
+def accuracy_at_coverage(confidence: np.ndarray, right: np.ndarray, drawn: Bootstrap,
+                         coverage: np.ndarray) -> np.ndarray:
+    """Accuracy [R+1, C] of the most confident share `coverage` [C], in (0, 1], of the samples; the rest is refused.
+
+    Samples of equal confidence are taken together, in part where the share ends among them.
+    """
+    order = np.argsort(-confidence, kind="stable")
+    last_of_equals = np.flatnonzero(np.diff(confidence[order], append=-1.0))
+    code, weight, right = drawn.code[order], drawn.weight[order], np.asarray(right)[order]
+    found = np.empty((len(drawn.times), len(coverage)))
+    for row, times in enumerate(drawn.times):
+        taken = times[code] * weight
+        total, hits = (np.concatenate([[0.0], np.cumsum(part)[last_of_equals]]) for part in (taken, taken * right))
+        wanted = np.asarray(coverage) * total[-1]
+        found[row] = np.interp(wanted, total, hits) / wanted
+    return found

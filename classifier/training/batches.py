@@ -1,0 +1,96 @@
+"""Batches of a training: sources of samples, the draw for any number of images seen, and the class sizes it implies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from classifier.samples.dataset import StackSet, sent
+from classifier.training.losses import ClassSizes, class_prior
+from classifier.training.sampling import Strata
+from classifier.training.train_config import TrainClassifierConfig
+
+
+@dataclass(frozen=True)
+class Source:
+    """Training samples on the device, how they are drawn, and the weight of each in the loss."""
+
+    samples: StackSet
+    strata: Strata
+    power: float
+    weight: float
+
+    @classmethod
+    def build(cls, samples: StackSet, *, power: float, weight: float, device: torch.device) -> Source:
+        """Order the samples for drawing and move them to the device."""
+        return cls(samples.to(device), Strata.build(samples.class_idx.numpy(), samples.material), power, weight)
+
+    def target_share(self) -> np.ndarray:
+        """Share of each class in the targets of a draw, float64 [K]; a soft label counts where its shares lie."""
+        return self.strata.sample_probability(self.power) @ self.samples.soft_label.cpu().double().numpy()
+
+
+def draw_batch(config: TrainClassifierConfig, sources: list[Source], images_seen: int, rows: range
+               ) -> tuple[Tensor, Tensor, Tensor]:
+    """Draw soft labels [B, K] and weights [B] of a whole batch, and its stacks x [len(rows), 3, H, W] at `rows`.
+
+    An added source gives its exact share over time.
+    """
+    x, target, weight = [], [], []
+    for number, source in enumerate(sources):
+        drawn = sent(_drawn(config, sources, number, images_seen), source.samples.device)
+        x.append(source.samples.gather(partial(_drawn_at, config, sources, number, images_seen, rows)))
+        target.append(source.samples.soft_label[drawn])
+        weight.append(torch.full((len(drawn),), source.weight, device=drawn.device))
+    return torch.cat(x), torch.cat(target), torch.cat(weight)
+
+
+def draw_beside(config: TrainClassifierConfig, sources: list[Source], images_seen: int, rows: range
+                ) -> tuple[Tensor | None, Tensor | None]:
+    """Pose features [len(rows), 9] and task targets [len(rows), T] of the stacks that draw_batch gives at `rows`.
+
+    None for what the network does not want.
+    """
+    if sources[0].samples.pose is None and sources[0].samples.task_target is None:
+        return None, None
+    drawn = [sent(_drawn_at(config, sources, number, images_seen, rows, 0), source.samples.device)
+             for number, source in enumerate(sources)]
+    columns = zip(*((source.samples.pose, source.samples.task_target) for source in sources), strict=True)
+    pose, wanted = (None if values[0] is None else torch.cat([held[at] for held, at in zip(values, drawn, strict=True)])
+                    for values in columns)
+    return pose, wanted
+
+
+def _drawn_at(config: TrainClassifierConfig, sources: list[Source], number: int, images_seen: int, rows: range,
+              later: int) -> np.ndarray:
+    """Samples of the numbered source at `rows` of the batch that is drawn `later` steps after images_seen."""
+    images_seen += later * config.batch
+    drawn = _drawn(config, sources, number, images_seen)
+    before = config.batch - len(drawn) if number else 0  # an added source stands behind the other
+    return drawn[max(0, rows.start - before) : max(0, rows.stop - before)]
+
+
+def _drawn(config: TrainClassifierConfig, sources: list[Source], number: int, images_seen: int) -> np.ndarray:
+    """Samples int64 [n] of the numbered source in the batch drawn for images_seen."""
+    added = 0
+    if len(sources) > 1:
+        added = int((images_seen + config.batch) * config.synthetic_share) - int(images_seen * config.synthetic_share)
+    return sources[number].strata.draw(batch=added if number else config.batch - added, seed=2 * config.seed + number,
+                                       images_seen=images_seen, power=sources[number].power)
+
+
+def class_sizes(config: TrainClassifierConfig, sources: list[Source]) -> ClassSizes:
+    """Sizes of the classes that the loss sees; a class without samples counts as half of the rarest."""
+    probability = sources[0].target_share()
+    if len(sources) > 1:
+        added = config.synthetic_share * config.synthetic_weight
+        probability = (1 - config.synthetic_share) * probability + added * sources[1].target_share()
+    prior = class_prior(torch.from_numpy(probability).float(), smallest=float(probability[probability > 0].min()) / 2)
+    materials = np.zeros(len(prior), dtype=np.float32)
+    for source in sources:
+        materials[:len(source.strata.class_size)] += source.weight * source.strata.class_size
+    return ClassSizes(prior, torch.from_numpy(np.maximum(materials, 1)))

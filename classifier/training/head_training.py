@@ -1,0 +1,82 @@
+"""Training of a head alone: features of the training stacks under a frozen body, drawn with all classes alike."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from classifier.foundation.config import Config, parse_config
+from classifier.network.model import StackClassifier
+from classifier.pattern.augment import AugmentConfig, augment
+from classifier.prediction.predict import PREDICT_AT_ONCE, TrainedClassifier, predict_features
+from classifier.samples.dataset import StackSet
+from classifier.training.losses import cross_entropy
+from classifier.training.sampling import Strata
+
+
+class HeadTraining(Config):
+    """views: augmented copies of each training stack whose features are kept, augmented as in the body's training;
+    images, batch: features seen in all and in a step; learning_rate: its peak, falling to zero along a cosine;
+    momentum, weight_decay: of stochastic gradient descent."""
+
+    views: Annotated[int, Field(ge=1)]
+    images: Annotated[int, Field(ge=1)]
+    batch: Annotated[int, Field(ge=1)]
+    learning_rate: float
+    momentum: float
+    weight_decay: float
+
+
+@dataclass(frozen=True)
+class FrozenFeatures:
+    """Features float32 [V, N, F] of V views of N training stacks, their soft labels [V, N, K], and how to draw them."""
+
+    features: Tensor
+    target: Tensor
+    strata: Strata
+
+    @classmethod
+    def of(cls, model: StackClassifier, samples: StackSet, *, views: int, seed: int, trained: TrainedClassifier
+           ) -> FrozenFeatures:
+        """Run the body, wherever it lies, over `views` augmented copies of the samples."""
+        record = trained.provenance.get("training", trained.provenance)
+        settings = parse_config(record["config"]["augment"], AugmentConfig, source="the classifier's training")
+        held, target = [], []
+        for number in range(views):
+            generator = torch.Generator().manual_seed(
+                int(np.random.SeedSequence([seed, number]).generate_state(1, np.uint64)[0] >> 1))
+            for rows in torch.arange(len(samples)).split(PREDICT_AT_ONCE):
+                x, label = augment(samples.x[rows], samples.soft_label[rows], generator, settings, trained.class_map)
+                pose = None if samples.pose is None else samples.pose[rows]
+                held.append(torch.from_numpy(predict_features(model, x, pose)))
+                target.append(label)
+        shape = views, len(samples), -1
+        return cls(torch.cat(held).reshape(shape), torch.cat(target).reshape(shape),
+                   Strata.build(samples.class_idx.numpy(), samples.material))
+
+
+def train_head(config: HeadTraining, held: FrozenFeatures, parameters: list[Tensor], head: Callable[[Tensor], Tensor],
+               seed: int) -> None:
+    """Fit `parameters`, on which head: features [B, F] -> logits [B, K] depends, by cross-entropy.
+
+    Every class is drawn equally often, its materials equally often.
+    """
+    optimiser = torch.optim.SGD(parameters, lr=config.learning_rate, momentum=config.momentum,
+                                weight_decay=config.weight_decay)
+    for images_seen in range(0, config.images, config.batch):
+        rows = torch.from_numpy(held.strata.draw(batch=config.batch, seed=seed, images_seen=images_seen, power=0.0))
+        views = torch.from_numpy(np.random.default_rng([seed, images_seen, 1]).integers(
+            len(held.features), size=config.batch))
+        loss = cross_entropy(head(held.features[views, rows]), held.target[views, rows]).mean()
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        for group in optimiser.param_groups:
+            group["lr"] = config.learning_rate * 0.5 * (1 + math.cos(math.pi * images_seen / config.images))
+        optimiser.step()

@@ -1,0 +1,183 @@
+"""adjust-clf [stage]: mend the head of a trained classifier after its training; the body stays as it is."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from classifier.foundation.config import Config
+from classifier.foundation.errors import InputError
+from classifier.foundation.run import Run
+from classifier.prediction.predict import Predictions, TrainedClassifier, load_classifier, predict_features
+from classifier.prediction.scores import score
+from classifier.prediction.side_data import with_side_data
+from classifier.samples.dataset import StackSet, load_stack_set
+from classifier.samples.split import Split, load_split
+from classifier.samples.stackfile import StackFile
+from classifier.statistics import metrics
+from classifier.training.head_training import FrozenFeatures, HeadTraining, train_head
+from classifier.training.train import choose_device, reproducible
+from classifier.training.trust_fitting import recalibrated
+
+Taus = Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1, max_length=64)]
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """What a method may use: the trained head, the class frequencies of its training, float32 [K], and, when called,
+    features of the training stacks."""
+
+    head: nn.Linear
+    prior: Tensor
+    training: Callable[[int, int], FrozenFeatures]  # of (views, seed)
+
+
+class LogitAdjustment(Config):
+    """Logits minus tau log(prior): Menon et al. 2021 (arXiv 2007.07314), eq. 9.
+
+    taus: one value, or several of which the balanced accuracy on validation chooses.
+    """
+
+    kind: Literal["logit_adjustment"]
+    taus: Taus
+
+    def heads(self, frozen: Frozen, seed: int) -> list[tuple[dict[str, Any], nn.Linear]]:
+        """Heads to choose from, each with what sets it apart; every method has these."""
+        return [({"tau": tau}, linear(frozen.head.weight, frozen.head.bias - tau * frozen.prior.log()))
+                for tau in self.taus]
+
+
+class TauNormalised(Config):
+    """w_c / |w_c|^tau, without a bias: Kang et al. 2020 (arXiv 1910.09217), section 4.
+
+    taus: as in LogitAdjustment.
+    """
+
+    kind: Literal["tau_normalised"]
+    taus: Taus
+
+    def heads(self, frozen: Frozen, seed: int) -> list[tuple[dict[str, Any], nn.Linear]]:
+        """See LogitAdjustment.heads."""
+        weight, norm = frozen.head.weight, frozen.head.weight.norm(dim=1, keepdim=True)
+        return [({"tau": tau}, linear(weight / norm**tau, torch.zeros(len(weight)))) for tau in self.taus]
+
+
+class Retrained(HeadTraining):
+    """cRT: a new head trained on the frozen features, classes drawn equally often. Kang et al. 2020, section 4."""
+
+    kind: Literal["retrained"]
+
+    def heads(self, frozen: Frozen, seed: int) -> list[tuple[dict[str, Any], nn.Linear]]:
+        """See LogitAdjustment.heads."""
+        torch.manual_seed(seed)
+        head = nn.Linear(frozen.head.in_features, frozen.head.out_features)
+        train_head(self, frozen.training(self.views, seed), list(head.parameters()), head, seed)
+        return [({}, head)]
+
+
+class LearnableScale(HeadTraining):
+    """LWS: f_c w_c, without a bias; the scales f alone are learnt, classes drawn equally often. Kang et al. 2020."""
+
+    kind: Literal["learnable_scale"]
+
+    def heads(self, frozen: Frozen, seed: int) -> list[tuple[dict[str, Any], nn.Linear]]:
+        """See LogitAdjustment.heads."""
+        scale = torch.ones(frozen.head.out_features, requires_grad=True)
+        train_head(self, frozen.training(self.views, seed), [scale], lambda h: h @ frozen.head.weight.T * scale, seed)
+        return [({}, linear(frozen.head.weight * scale.detach()[:, None], torch.zeros(len(scale))))]
+
+
+PostHoc = Annotated[LogitAdjustment | TauNormalised | Retrained | LearnableScale, Field(discriminator="kind")]
+
+
+class PostHocConfig(Config):
+    """seed: of what a method draws; device: of the body, "auto" being the GPU where there is one."""
+
+    seed: int
+    threads: int
+    device: Literal["auto", "cpu", "cuda"]
+    method: PostHoc
+
+
+def linear(weight: Tensor, bias: Tensor) -> nn.Linear:
+    """A linear layer of weight [K, F] and bias [K]."""
+    layer = nn.Linear(weight.shape[1], weight.shape[0], dtype=weight.dtype)
+    layer.load_state_dict({"weight": weight, "bias": bias})
+    return layer
+
+
+def post_hoc(config: PostHocConfig, *, classifier: Path, stacks: Path, split: Path, out: Path) -> Path:
+    """Write the mended classifier.safetensors, its predictions.npz (validation and test) and result.json.
+
+    Where the configuration leaves a choice, the balanced accuracy on the validation part makes it. Returns the path of
+    the classifier.
+    """
+    out = Path(out)
+    with StackFile(stacks) as file:
+        held = load_split(split, stack_digest=file.digest)
+    trained = load_classifier(classifier, split_digest=held.digest)
+    if not isinstance(trained.model.head, nn.Linear):
+        raise InputError(source=classifier, rule="only a linear head can be mended", remedy="Train with a linear head.",
+                         value=type(trained.model.head).__name__)
+    run = Run.open(out, stage="adjust-clf", config=config,
+                   inputs={"stacks": held.stack_digest, "split": held.digest, "classifier": trained.digest})
+    if run.result is None:
+        with reproducible(config.threads):
+            _run(config, run, trained, held, stacks)
+    return out / "classifier.safetensors"
+
+
+def _run(config: PostHocConfig, run: Run, trained: TrainedClassifier, held: Split, stacks: Path) -> None:
+    device = choose_device(config.device)
+
+    def load(part: str) -> StackSet:
+        samples = load_stack_set(stacks, class_map=trained.class_map, view=trained.view, intensity=trained.intensity,
+                                 sample_ids=held.parts[part], frame=trained.frame)
+        return with_side_data(samples, stacks, trained.model_config)
+
+    model = copy.deepcopy(trained.model).to(device)
+    frozen = Frozen(trained.model.head, trained.prior, lambda views, seed: FrozenFeatures.of(
+        model, load("train"), views=views, seed=seed, trained=trained))
+    heads = config.method.heads(frozen, config.seed)
+    validation = load("validation")
+    seen = torch.from_numpy(predict_features(model, validation.x, validation.pose))
+    chosen, choice = choose(heads, seen, validation)
+    mended = copy.deepcopy(trained.model)
+    mended.head.load_state_dict(heads[chosen][1].state_dict())
+    record = {**run.provenance(), "training": trained.provenance}
+    adjusted = recalibrated(replace(trained, model=mended.requires_grad_(False), provenance=record), validation)
+    digest = adjusted.save(run.folder / "classifier.safetensors")
+    provenance = {**record, "classifier_digest": digest}
+    predictions = Predictions.concatenate([
+        Predictions.of(adjusted, samples, part=part, provenance=provenance)
+        for part, samples in (("validation", validation), ("test", load("test")))])
+    predictions.save(run.folder / "predictions.npz")
+    run.finish({"classifier_digest": digest, "split_digest": held.digest, "chosen": heads[chosen][0], "choice": choice,
+                **{part: score(predictions.take(part), trained.training_materials.numpy())
+                   for part in ("validation", "test")}})
+
+
+def choose(heads: list[tuple[dict[str, Any], nn.Linear]], held_features: Tensor, validation: StackSet
+           ) -> tuple[int, list[dict[str, Any]]]:
+    """Return the place of the head with the best balanced accuracy on validation (the first of equals), and all."""
+    if len(heads) == 1:
+        return 0, []
+    if not len(validation):
+        raise InputError(source="adjust-clf", rule="a choice of tau needs validation samples", value="none",
+                         remedy="Give one tau, or split with a validation part.")
+    truth, weight = validation.class_idx.numpy(), metrics.material_weights(validation.material)
+    found = []
+    for settings, head in heads:
+        with torch.inference_mode():
+            logits = head(held_features).numpy()
+        matrix = metrics.confusion(truth, logits.argmax(axis=1), logits.shape[1], weight)
+        found.append({**settings, "validation_balanced_accuracy": metrics.balanced_accuracy(matrix)})
+    scores = [row["validation_balanced_accuracy"] for row in found]
+    return scores.index(max(scores)), found

@@ -1,0 +1,167 @@
+"""train-baseline [stage]: search the grid of a baseline by K-fold, fit the best choice, predict and score it."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits
+
+from classifier.crystal.spacegroup import ClassMap
+from classifier.foundation.atomic import read_json, write_json
+from classifier.foundation.config import Config
+from classifier.foundation.errors import reported
+from classifier.foundation.run import Interrupted, Run, StopRequest, progress
+from classifier.pattern.descriptors import FAMILIES, PLACES, DescriptorConfig, describe, descriptor_names
+from classifier.pattern.geometry import ViewConfig
+from classifier.prediction.predict import Predictions
+from classifier.prediction.scores import score
+from classifier.samples.holdout import Materials, bundle
+from classifier.samples.sampletable import SampleTable
+from classifier.samples.split import Split, load_split
+from classifier.samples.stackfile import StackFile
+from classifier.samples.viewed import Viewed
+from classifier.statistics import metrics
+from classifier.training.baselines import Method
+
+SMOOTHING = 1e-3  # share of the training frequencies in each prediction: no log is infinite, ties go to the commoner
+
+
+class TrainBaselineConfig(Config):
+    """folds: of the search; repeats: shuffles of each family of descriptors.
+
+    The balanced accuracy on the validation part that a family's shuffling costs is its importance.
+    """
+
+    seed: int
+    threads: int
+    view: ViewConfig
+    descriptors: DescriptorConfig
+    folds: int
+    repeats: int
+    method: Method
+
+
+def train_baseline(config: TrainBaselineConfig, *, stacks: Path, split: Path, out: Path) -> Path:
+    """Write predictions.npz (validation and test) and result.json into the folder `out`; resumes between grid points.
+
+    The grid is searched on the train part alone. The model itself is not kept: the same command makes it again.
+    """
+    out = Path(out)
+    with StackFile(stacks) as file:
+        held = load_split(split, stack_digest=file.digest)
+        run = Run.open(out, stage="train-baseline", config=config,
+                       inputs={"stacks": held.stack_digest, "split": held.digest})
+        if run.result is None:
+            with threadpool_limits(config.threads), warnings.catch_warnings():
+                # Rare classes that some fold lacks, and a regression stopped by its limit, are as configured.
+                warnings.simplefilter("ignore")
+                _run(config, run, held, file)
+    return out / "predictions.npz"
+
+
+def _run(config: TrainBaselineConfig, run: Run, held: Split, file: StackFile) -> None:
+    """Describe, search, fit, and write everything the stage leaves."""
+    class_map = ClassMap(held.space_groups)
+    views = {part: Viewed.of(file, config.view, names) for part, names in held.parts.items()}
+    table = {part: viewed.table() for part, viewed in views.items()}
+    truth = {part: class_map.indices(rows.space_group) for part, rows in table.items()}
+    names = descriptor_names(views["train"].frame.detector, config.descriptors)
+    features = {part: np.concatenate([np.zeros((0, len(names)), np.float32), *(
+        describe(block, viewed.frame.detector, config.descriptors) for block in viewed.blocks())])
+        for part, viewed in views.items()}
+    searched = search(config, run.folder / "search.json", features["train"], truth["train"], units(table["train"]))
+    best = max(searched, key=lambda row: row["balanced_accuracy"])["choice"]
+    model = config.method.pipeline(best, config.seed, config.threads).fit(features["train"], truth["train"])
+
+    samples = np.bincount(truth["train"], minlength=len(class_map))
+    predictions = Predictions.concatenate([Predictions(
+        rows.sample_id, rows.material, rows.structure_type, rows.space_group,
+        log_probabilities(model, features[part], samples), np.full(len(rows), part), class_map, held.digest,
+        run.provenance()) for part, rows in table.items() if part != "train"])
+    predictions.save(run.folder / "predictions.npz")
+    materials = metrics.materials_per_class(truth["train"], table["train"].material, len(class_map))
+    run.finish({
+        "split_digest": held.digest, "choice": best, "searched": searched, "descriptors": len(names),
+        "importance": importance(model, features["validation"], truth["validation"], names, config),
+        **{part: score(predictions.take(part), materials) for part in ("validation", "test")}})
+    (run.folder / "search.json").unlink()
+
+
+def units(table: SampleTable) -> np.ndarray:
+    """Number int [N] of what no two folds may share: structure type (else material) or formula of one space group."""
+    material = np.where(table.material == "", np.char.add("unknown, of ", table.sample_id), table.material)
+    materials = Materials.of(replace(table, material=material), by_type=True)
+    return bundle(materials.kind, materials.duplicate)[materials.of_sample]
+
+
+def search(config: TrainBaselineConfig, path: Path, features: np.ndarray, truth: np.ndarray, unit: np.ndarray
+           ) -> list[dict[str, Any]]:
+    """Score every choice of the grid on folds that part no unit: [{choice, balanced_accuracy, folds}].
+
+    features [N, D], truth and unit int [N]; path: file that keeps what has been scored, so that a search goes on.
+    The balanced accuracy is that of all folds' predictions together: the mean of the folds' own, which stand beside
+    it, would count a group the less, the fewer folds it occurs in.
+    """
+    rows = read_json(path)["searched"] if path.exists() else []
+    grid = config.method.grid()
+    with reported("folds", rule=f"{config.folds} folds must be possible with {len(np.unique(unit))} units",
+                  remedy="Take 2 folds or more, at most as many as the commonest group has structure types."):
+        folds = list(StratifiedGroupKFold(config.folds, shuffle=True, random_state=config.seed).split(
+            features, truth, unit))
+    with StopRequest() as stop, progress("train-baseline", len(grid), completed=len(rows)) as bar:
+        for choice in grid[len(rows):]:
+            if stop.requested:
+                raise Interrupted(stop.signal_number)
+            model = config.method.pipeline(choice, config.seed, config.threads)
+            with reported(f"method {config.method.kind}, {choice}", rule="every choice must fit the training samples",
+                          remedy="Correct the configuration."):
+                predicted = cross_val_predict(model, features, truth, cv=folds)
+            rows.append({"choice": choice, "balanced_accuracy": _balanced_accuracy(truth, predicted),
+                         "folds": [_balanced_accuracy(truth[judged], predicted[judged]) for _, judged in folds]})
+            write_json(path, {"searched": rows})
+            bar.advance()
+    return rows
+
+
+def log_probabilities(model: Pipeline, features: np.ndarray, samples: np.ndarray) -> np.ndarray:
+    """Natural logs float32 [N, K] of the probabilities for features [N, D]; samples: int [K], of training by class."""
+    probability = np.zeros((len(features), len(samples)))
+    if len(features):
+        probability[:, model.classes_] = model.predict_proba(features)
+    frequency = samples.clip(min=0.5) / samples.clip(min=0.5).sum()
+    return np.log((1 - SMOOTHING) * probability + SMOOTHING * frequency).astype(np.float32)
+
+
+def importance(model: Pipeline, features: np.ndarray, truth: np.ndarray, names: list[str], config: TrainBaselineConfig
+               ) -> dict[str, float]:
+    """Balanced accuracy lost, {family or pattern: mean}, when its descriptors are shuffled together over the samples.
+
+    Permutation importance (Breiman 2001, Mach. Learn. 45, 5) of groups, for single descriptors stand in for each other.
+    """
+    if not len(features):
+        return {}
+    random = np.random.default_rng(config.seed)
+    whole, lost = _balanced_accuracy(truth, model.predict(features)), {}
+    groups = {family: [name.startswith(f"{family}:") for name in names] for family in FAMILIES}
+    groups |= {f"pattern {place}": [name.endswith(f"pattern {place}") for name in names]
+               for place in PLACES[config.descriptors.pattern_order]}
+    for group, members in groups.items():
+        shuffled = []
+        for _ in range(config.repeats if any(members) else 0):
+            changed = features.copy()
+            changed[:, members] = features[random.permutation(len(features))][:, members]
+            shuffled.append(_balanced_accuracy(truth, model.predict(changed)))
+        if shuffled:
+            lost[group] = whole - float(np.mean(shuffled))
+    return lost
+
+
+def _balanced_accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:
+    classes = int(max(truth.max(), predicted.max())) + 1
+    return metrics.balanced_accuracy(metrics.confusion(truth, predicted, classes))

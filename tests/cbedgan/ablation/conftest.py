@@ -1,0 +1,47 @@
+"""Variants of a shipped one, made so small that a run takes a second."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SHIPPED = Path(__file__).parents[3] / "configs" / "gan" / "pixels.toml"  # tiny stacks have no cells for forms
+SMALL = {"device": "cpu", "images": 64, "batch": 16, "twins_batch": 16, "report_every_images": 64,
+         "checkpoint_every_images": 64, "sheet_samples": 1, "fidelity_samples": 24,
+         "view": {"half_width": 2.0, "size_pixels": 16},
+         "network": {"latent_dim": 8, "mapping_dim": 16, "embedding_dim": 8, "generator_widths": [8, 8],
+                     "discriminator_widths": [8, 8], "templates": 2, "generator_patch": 2, "discriminator_patch": 2,
+                     "unconditional_pixels": 8}}
+
+
+@pytest.fixture
+def variants(tmp_path: Path) -> Callable[..., Path]:
+    """Factory of a folder of variants: variants(name={changed key: value}, ...), each beside what makes it small."""
+    def write(**changes: dict[str, Any]) -> Path:
+        folder = tmp_path / "variants"
+        folder.mkdir(exist_ok=True)
+        for name, changed in changes.items():
+            train = tomllib.loads(SHIPPED.read_text(encoding="utf-8"))["train"]
+            content = {"label": name, "changes": f"of {name}", "train": _merged(_merged(train, SMALL), changed)}
+            (folder / f"{name}.toml").write_text(_toml(content), encoding="utf-8")
+        return folder
+
+    return write
+
+
+def _merged(content: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    return content | {key: _merged(content[key], value) if isinstance(value, dict) else value
+                      for key, value in changes.items()}
+
+
+def _toml(content: dict[str, Any], prefix: str = "") -> str:
+    lines = [f"{key} = {json.dumps(value)}" for key, value in content.items() if not isinstance(value, dict)]
+    for key, value in content.items():
+        if isinstance(value, dict):
+            lines += [f"[{prefix}{key}]", _toml(value, f"{prefix}{key}.")]
+    return "\n".join(lines)

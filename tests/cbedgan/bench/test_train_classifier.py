@@ -1,0 +1,82 @@
+"""The benchmark of training counts work rightly, compares networks of equal work, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from cbedgan.bench.plain_resnet import PlainBlock, plain_resnet, train_step
+from cbedgan.bench.train_classifier import equal_work, operations
+from cbedgan.bench.turns import SIDE
+from cbedgan.cli import main
+from classifier.foundation.config import load_config
+from classifier.training.train_config import TrainClassifierConfig
+
+DEMO = Path(__file__).parents[3] / "configs" / "demo" / "train_clf.toml"
+
+
+def test_operations_of_a_convolution_and_a_head_are_counted_by_hand() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 8 * 8, 5))
+    convolution, head = 2 * 4 * 3 * 9 * 64, 2 * 256 * 5
+    # Backwards the convolution has no gradient for x; the head has one for its weights and one for its input.
+    assert operations(network, torch.zeros(2, 3, 8, 8)) * 1e9 == pytest.approx(2 * convolution + 3 * head)
+
+
+@pytest.mark.parametrize("block, stem, side", [("basic", 0, 4), ("bottleneck", 8, 2)])
+def test_the_plain_network_halves_where_it_should(block: str, stem: int, side: int) -> None:
+    network = plain_resnet(block=block, stem_width=stem, widths=(8, 16), blocks=(1, 2), channels=3, classes=5)
+    assert network[:-3](torch.zeros(2, 3, 16, 16)).shape == (2, 16, side, side)
+    assert sum(isinstance(layer, PlainBlock) for layer in network) == 3
+
+
+def test_resnet_50_with_its_published_number_of_parameters() -> None:
+    network = plain_resnet(block="bottleneck", stem_width=64, widths=(256, 512, 1024, 2048), blocks=(3, 4, 6, 3),
+                           channels=3, classes=1000)
+    assert sum(weight.numel() for weight in network.parameters()) == 25_557_032
+
+
+def test_blocks_are_added_until_the_work_is_nearest() -> None:
+    config = load_config(DEMO, TrainClassifierConfig)
+    network, blocks, work = equal_work(config, 18, 0.2)
+    assert blocks == (3, 2, 2) and work == pytest.approx(operations(network, torch.zeros(2, 3, 32, 32)))
+    # A block at the smallest width: two 3x3 convolutions of 32 channels on 16 x 16 pixels, forwards and twice back.
+    assert abs(work - 0.2) < 3 * 2 * 2 * 9 * 32**2 * 16**2 / 1e9 / 2  # half of one
+
+
+def test_the_plain_loop_learns() -> None:
+    torch.manual_seed(0)
+    network = plain_resnet(block="basic", stem_width=0, widths=(8,), blocks=(1,), channels=3, classes=2)
+    optimiser = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9)
+    class_idx = torch.arange(16) % 2
+    x = torch.randn(16, 3, 8, 8) + class_idx[:, None, None, None]
+    losses = [train_step(network, optimiser, x, class_idx, bf16=False) for _ in range(20)]
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_it_reports_both_loops_and_cleans_up(tmp_path, capsys, monkeypatch) -> None:
+    monkeypatch.setitem(SIDE, "cpu", 64)
+    tiny = DEMO.read_text().replace("size_pixels = 32", "size_pixels = 16").replace("widths = [32, 64, 128]",
+                                                                                    "widths = [8, 16]")
+    (tmp_path / "tiny.toml").write_text(tiny.replace("batch = 64", "batch = 4"))
+    with pytest.raises(SystemExit) as left:
+        main(["bench", "train-clf", "--config", str(tmp_path / "tiny.toml"), "--folder", str(tmp_path / "sets"),
+              "--classes", "3", "--stacks", "8", "--steps", "1", "--repeats", "1",
+              "--json", str(tmp_path / "found.json")])
+    assert left.value.code in (0, None) and "matrix product" in capsys.readouterr().out
+    found = json.loads((tmp_path / "found.json").read_text())
+    ours, plain = found["ours"], found["plain"]
+    assert found["ratio"] == pytest.approx(ours["gflops"] / plain["gflops"])  # a single turn
+    assert ours["gflops"] == pytest.approx(ours["images_per_second"] * ours["gflop_per_image"])
+    assert ours["share_of_peak"] == pytest.approx(ours["gflops"] / found["peak_gflops"])
+    assert plain["gflop_per_image"] == pytest.approx(ours["gflop_per_image"], rel=0.3)
+    assert list((tmp_path / "sets").iterdir()) == []
+
+
+def test_too_few_stacks_are_one_clear_line(tmp_path, capsys) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["bench", "train-clf", "--config", str(DEMO), "--folder", str(tmp_path), "--stacks", "3"])
+    assert left.value.code == 2 and "one stack of each class" in capsys.readouterr().err

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cbedgan.comparison.study import CompareConfig
+from classifier.foundation.config import parse_config
+from classifier.samples.split import SplitConfig, load_split, split
+from classifier.samples.stackfile import SampleTable, StackFile, write_stack_file
+
+# Synthetic stacks by kind and space group: the interior kind is the scarcer one in 225, the boundary kind in 194.
+MADE = {("interior", 225): 3, ("boundary", 225): 5, ("interior", 194): 6, ("boundary", 194): 4, ("interior", 216): 2}
+
+
+@pytest.fixture
+def split_stacks(tmp_path: Path, tiny_stack_file: Callable[..., Path]) -> tuple[Path, Path]:
+    """A tiny stack file and its split."""
+    stacks = tiny_stack_file()
+    config = SplitConfig(group_by="structure_type", validation_fraction=0.0, test_fraction=0.3, minimum_materials=2,
+                         adopt_partition=True, near_duplicates="drop", seed=0)
+    return stacks, split(config, stacks=stacks, out=tmp_path / "split.json")
+
+
+@pytest.fixture
+def synthetic_file(tmp_path: Path, split_stacks: tuple[Path, Path]) -> Path:
+    """A synthetic file with the numbers of MADE; every pixel of stack i is i + 1."""
+    stacks, split_path = split_stacks
+    with StackFile(stacks) as real:
+        held, detector, unit = load_split(split_path, stack_digest=real.digest), real.detector, real.intensity_unit
+    rows = [(kind, group) for (kind, group), number in MADE.items() for _ in range(number)]
+    names = [f"{kind}-{i}" for i, (kind, _) in enumerate(rows)]
+    table = SampleTable.build(
+        len(rows), sample_id=names, material=names, structure_type="synthetic", origin="synthetic", partition="train",
+        space_group=[group for _, group in rows], provenance=[json.dumps({"kind": kind}) for kind, _ in rows])
+    values = np.arange(1, len(rows) + 1, dtype=np.float32)[:, None, None, None] * 1e-4
+    intensity = np.broadcast_to(values, (len(rows), 3, detector.size_pixels, detector.size_pixels)).copy()
+    path = tmp_path / "synthetic.h5"
+    write_stack_file(path, intensity, table, detector=detector, pose="canonical", intensity_unit=unit,
+                     provenance={"split_digest": held.digest})
+    return path
+
+
+COMPARE: dict[str, Any] = {
+    "arms": ["real", "boundary_synthetic"], "seeds": [0, 1, 2], "source_seed": 0,
+    "judgement": {"unit": "structure_type", "replicates": 200, "seed": 0, "alpha": 0.05, "band": 0.02,
+                  "minimum_units": 3, "top_k": 2,
+                  "primary": {"arm": "boundary_synthetic", "reference": "real", "shot": "few"}},
+    "classifier": {
+        "seed": 0, "threads": 1, "device": "cpu", "precision": "fp32", "loss": {"kind": "cross_entropy"},
+        "images": 48, "batch": 16, "learning_rate": 5e-3, "warmup_images": 16, "weight_decay": 0.01,
+        "gradient_clip": 5.0, "ema_half_life_images": 0, "sampling_power": 0.5, "synthetic_share": 0.25,
+        "synthetic_weight": 0.5, "max_skipped_share": 0.1, "report_every_images": 48, "checkpoint_every_images": 48,
+        "view": {"half_width": 2.0, "size_pixels": 16}, "model": {"widths": [8, 16], "blocks": 1, "groups": 4,
+                                                                  "dropout": 0.0},
+        "intensity": {"transform": "log", "floor": 1e-5, "per_radius": False},
+        "augment": {"mirror": False, "half_turn": False, "quarter_turns": False, "gain": 0.0, "shift_pixels": 0}}}
+
+
+@pytest.fixture
+def compare_config() -> Callable[..., CompareConfig]:
+    """Factory of tiny configurations; keywords replace top-level keys."""
+    return lambda **changes: parse_config({**COMPARE, **changes}, CompareConfig, source="test")

@@ -1,0 +1,79 @@
+"""A GAN training of seconds for 16-pixel stacks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from cbedgan.bench.made_up import made_up_form
+from cbedgan.form.form_bank import FormBank
+from cbedgan.form.pattern_symmetry import SHARES
+from cbedgan.gan.train_config import TrainGanConfig
+from cbedgan.gan.training_data import Data
+from classifier.crystal.spacegroup import ClassMap
+from classifier.foundation.config import parse_config
+from classifier.pattern.intensity import IntensityTransform
+from classifier.samples.dataset import load_physical, stack_set
+
+TINY: dict[str, Any] = {
+    "seed": 3, "threads": 1, "device": "cpu", "augment_probability": 0.7, "images": 1024, "batch": 16,
+    "sampling_power": 0.5, "burn_in_share": 0.8, "penalty_every": 4, "unconditional_weight": 1.0, "class_noise": 0.1,
+    "class_noise_beta": 0.9, "twins_weight": 1e-3, "twins_decorrelation": 0.05, "twins_batch": 32,
+    "ema_half_life_images": 128, "ema_ramp_up": 0.5, "max_skipped_share": 0.01, "report_every_images": 160,
+    "checkpoint_every_images": 96, "sheet_samples": 1, "fidelity_samples": 24,
+    "learning_rate": {"start": 2e-3, "end": 2e-4}, "beta2": {"start": 0.9, "end": 0.99},
+    "gamma": {"start": 0.3, "end": 0.05}, "view": {"half_width": 2.0, "size_pixels": 16},
+    "intensity": {"transform": "log", "floor": 1e-6, "per_radius": False},
+    "augment": {"mirror": True, "half_turn": True, "quarter_turns": False, "gain": 0.02, "shift_pixels": 1},
+    "network": {"latent_dim": 8, "mapping_dim": 16, "mapping_layers": 1, "embedding_dim": 8,
+                "generator_widths": [12, 8], "discriminator_widths": [12, 8], "blocks": 1, "basis_pixels": 8,
+                "templates": 4, "generator_patch": 2, "discriminator_patch": 2, "symmetric_output": True,
+                "symmetric_input": True, "quarter_turns": False, "unconditional_pixels": 8, "precision": "float32"}}
+
+
+@pytest.fixture
+def tiny_config() -> Callable[..., TrainGanConfig]:
+    """Factory of the tiny configuration with some keys replaced."""
+    return lambda **changes: parse_config(TINY | changes, TrainGanConfig, source="test")
+
+
+def make_data(stacks: Path, config: TrainGanConfig, device: str = "cpu") -> Data:
+    """All stacks of a file as training data, with forms where crystals are drawn."""
+    physical, table, _ = load_physical(stacks, config.view)
+    class_map = ClassMap.of(table.space_group)
+    transform = IntensityTransform.fit(physical, config.intensity)
+    samples = stack_set(physical, table, class_map=class_map, source=stacks, transform=transform)
+    data = Data.build(samples, class_map, config, torch.device(device), intensity=transform)
+    return data if config.network.diffraction is None else with_forms(data)
+
+
+@pytest.fixture
+def tiny_crystals(tiny_config) -> dict[str, Any]:
+    """Networks of the tiny configuration with a generator of crystals."""
+    return tiny_config().network.model_dump() | {
+        "diffraction": {"scatterers": 4, "slices": 4, "nodes": 4, "strain": 0.0}}
+
+
+def with_forms(data: Data) -> Data:
+    """The same stacks with made-up forms of their disks, every third one symmetric."""
+    draws, n = torch.Generator().manual_seed(0), len(data.samples)
+    form = made_up_form(((1.0, 0.0), (0.2, 1.1))).repeat(n, 3, 1)
+    form[..., :4] += 0.1 * torch.rand(n, 3, 4, generator=draws)
+    form[..., 4] = 0.3 + 0.2 * torch.rand(n, 3, generator=draws)
+    form[::3, :, -SHARES] = 0.8  # two-fold axes
+    return replace(data, bank=FormBank(form, data.samples.class_idx.cpu()))
+
+
+@pytest.fixture
+def tiny_data(tiny_stack_file, tiny_config) -> Callable[..., Data]:
+    """Factory of the training data of a tiny stack file, on the CPU or another device, with or without forms."""
+    def make(device: str = "cpu", forms: bool = False, **settings: Any) -> Data:
+        data = make_data(tiny_stack_file(**settings), tiny_config(), device)
+        return with_forms(data) if forms else data
+
+    return make

@@ -1,0 +1,56 @@
+"""Judges compare the real stacks they have not seen, and no others."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from cbedgan.likeness.measured import Measured
+from cbedgan.likeness.unseen import Judge, unseen_kid
+
+SHOT = np.array(["few", "many"])
+NAMES = np.array([f"stack {number}" for number in range(80)])
+
+
+def features(x):
+    return x.flatten(1)
+
+
+def measured(x):
+    class_idx = torch.arange(80) // 20 % 2
+    return Measured(x, class_idx, np.arange(80), x.flatten(1), None, None, None)
+
+
+def draw(seed):
+    return torch.randn(80, 1, 2, 2, generator=torch.Generator().manual_seed(seed))
+
+
+def test_what_a_judge_has_seen_does_not_count():
+    real, made = draw(0), draw(1)
+    real[40:] += 100  # learned by heart by the first judge
+    found = unseen_kid(measured(real), measured(made), NAMES, [Judge(features, tuple(NAMES[:40]))], SHOT, seed=0)
+    assert found["samples"] == 40 and abs(found["generated"]["kid"]) < 1
+    assert found["generated"]["kid_interval"][0] < found["generated"]["kid"] < found["generated"]["kid_interval"][1]
+    everything = unseen_kid(measured(real), measured(made), NAMES, [Judge(features, tuple(NAMES))], SHOT, seed=0)
+    assert everything["generated"]["kid"] > 1e3
+
+
+def test_judges_are_averaged_and_shot_groups_apart():
+    real, made = draw(0), draw(1)
+    made[:20] += 2  # few, first half
+    one, other = (Judge(features, tuple(NAMES[share])) for share in (slice(40), slice(40, None)))
+    both, first, second = (unseen_kid(measured(real), measured(made), NAMES, judges, SHOT, seed=0)
+                           for judges in ([one, other], [one], [other]))
+    few = [found["shots"]["few"]["generated"]["kid"] for found in (both, first, second)]
+    assert few[0] == pytest.approx((few[1] + few[2]) / 2) and few[1] > 10 * abs(few[2])
+    assert first["shots"]["many"]["generated"]["kid"] < few[1] / 10
+    assert both["shots"]["few"]["samples"] == 40 and 0 < both["real"]["kid_high"]
+
+
+def test_too_few_stacks_say_nothing():
+    real, made = measured(draw(0)), measured(draw(1))
+    found = unseen_kid(real, made, NAMES, [Judge(features, tuple(NAMES[:1]))], SHOT, seed=0)
+    assert found == {}
+    one_class = unseen_kid(real, made, NAMES, [Judge(features, tuple(NAMES[:20]))], SHOT, seed=0)
+    assert one_class["shots"].keys() == {"few"}

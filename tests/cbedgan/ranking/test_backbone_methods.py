@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cbedgan.ranking.methods import load_methods
+from cbedgan.ranking.rank import RankConfig
+from classifier.foundation.config import load_config
+
+CONFIGS = Path(__file__).parents[3] / "configs"
+
+
+@pytest.mark.skipif(not CONFIGS.exists(), reason="installed without the configurations")
+def test_the_networks_differ_in_what_their_names_say():
+    methods = load_methods(CONFIGS / "backbones")
+    assert load_config(CONFIGS / "bench/compare_backbones.toml", RankConfig).judgement.reference in methods
+    assert methods["azimuthal"].train == load_methods(CONFIGS / "imbalance")["balanced_softmax"].train
+    models = {name: method.train.model for name, method in methods.items()}
+    assert not models["azimuthal"].widths
+    assert all(model.azimuthal_features == ("azimuthal" in name) for name, model in models.items())
+    assert all(model.pose_input == ("pose" in name) for name, model in models.items())
+    assert all(model.self_comparison == ("self_comparison" in name) for name, model in models.items())
+    residual = methods["residual"].train
+    for name, method in methods.items():
+        if name.startswith("residual"):
+            assert method.train.augment.shift_pixels == (name == "residual_shifted"), name
+            alike = {"model": residual.model, "augment": residual.augment}
+            assert method.train.model_copy(update=alike) == residual, name

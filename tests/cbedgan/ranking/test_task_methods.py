@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cbedgan.ranking.methods import load_methods
+from cbedgan.ranking.rank import RankConfig
+from classifier.foundation.config import load_config
+from classifier.network.tasks import COLUMNS
+from classifier.training.train import TrainClassifierConfig
+
+CONFIGS = Path(__file__).parents[3] / "configs"
+
+
+@pytest.mark.skipif(not CONFIGS.exists(), reason="installed without the configurations")
+def test_the_task_methods_differ_in_their_tasks_and_pose_alone():
+    methods, reference = load_methods(CONFIGS / "tasks"), load_methods(CONFIGS / "imbalance")["cross_entropy"]
+    assert load_config(CONFIGS / "bench/compare_methods.toml", RankConfig).judgement.reference in methods
+    assert methods["cross_entropy"].train == reference.train  # one training serves both comparisons
+    asked = {name: set() if method.train.model.tasks is None else set(method.train.model.tasks.weights)
+             for name, method in methods.items()}
+    every = set(COLUMNS) - {"beam_energy"}  # of cbed-lt there is one
+    for name, method in methods.items():
+        plain = method.train.model_copy(update={"model": method.train.model.model_copy(
+            update={"tasks": None, "pose_input": False})})
+        assert plain == reference.train, name
+        assert method.train.model.pose_input == name.startswith("pose_input"), name
+    assert all(asked[task] == {task} for task in every)
+    assert asked["all_fixed"] == asked["all_uncertainty"] == every and not asked["pose_input"]
+    assert methods["all_uncertainty"].train.model.tasks.weighting == "uncertainty"
+
+
+@pytest.mark.skipif(not CONFIGS.exists(), reason="installed without the configurations")
+def test_the_olcf_training_with_tasks_is_the_one_without_but_for_them():
+    plain, tasks = (load_config(CONFIGS / f"olcf/train_clf_{name}.toml", TrainClassifierConfig)
+                    for name in ("resnet50", "tasks"))
+    assert set(tasks.model.tasks.weights) == set(COLUMNS) - {"d_spacings"}
+    assert tasks.model_copy(update={"model": tasks.model.model_copy(update={"tasks": None})}) == plain

@@ -1,0 +1,42 @@
+"""The benchmark configurations: the groups and the imbalance they promise, and one set of crystals at both sizes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cbedgan.simulate.cbed.stack import SimulateConfig
+from classifier.foundation.config import load_config
+
+BENCH = Path(__file__).parents[3] / "configs/bench"
+LIU = [2, 4, 9, 11, 12, 13, 14, 15, 19, 33, 36, 47, 55, 58, 60, 61, 62, 63, 64, 65, 71, 87, 88, 122, 123, 129, 136, 139,
+       140, 141, 148, 160, 164, 166, 167, 176, 186, 191, 194, 205, 216, 221, 225, 227, 230]
+
+
+def load(name: str) -> SimulateConfig:
+    return load_config(BENCH / f"{name}.toml", SimulateConfig)
+
+
+def test_cbed_lt_has_the_groups_of_the_study_and_a_long_tail():
+    groups = load("cbed_lt").crystals.groups
+    assert sorted(quota.space_group for quota in groups) == LIU
+    train = [quota.train for quota in groups]
+    assert train == sorted(train, reverse=True) and (train[0], train[-1], sum(train)) == (330, 3, 2247)
+    assert groups[0].space_group == 14 and {quota.space_group for quota in groups[-2:]} == {88, 122}
+    assert all((quota.validation, quota.test) == (5, 15) for quota in groups)
+    assert all(quota.reserve == (20 if quota.train <= 20 else 0) for quota in groups)
+
+
+def test_the_finer_variant_has_the_same_crystals():
+    coarse, fine = (load(name).model_dump() for name in ("cbed_lt", "cbed_lt_128"))
+    assert fine["detector"].pop("size_pixels") == 2 * coarse["detector"].pop("size_pixels")
+    assert fine["detector"].pop("samples_per_pixel") < coarse["detector"].pop("samples_per_pixel")
+    assert fine == coarse
+
+
+@pytest.mark.parametrize("part, least", [("train", 3), ("validation", 2), ("test", 6)])
+def test_cbed_lt230_has_all_groups(part: str, least: int):
+    groups = load("cbed_lt230").crystals.groups
+    assert sorted(quota.space_group for quota in groups) == list(range(1, 231))
+    assert min(getattr(quota, part) for quota in groups) == least

@@ -1,0 +1,166 @@
+"""The simulate stage: one stack and its row, the same stack again, resume after a kill, replacement, refusals."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cbedgan.crystal.crystals import Crystal, standard_crystal
+from cbedgan.simulate import simulate as stage
+from cbedgan.simulate.cbed.stack import SimulateConfig, refusal, resimulate, simulate_stacks
+from cbedgan.simulate.simulate import simulate
+from classifier.foundation.atomic import read_json
+from classifier.foundation.config import load_config
+from classifier.foundation.errors import InputError
+from classifier.samples.stackfile import StackFile, round_mantissa
+
+DEMO = load_config(Path(__file__).parents[3] / "configs/demo/simulate.toml", SimulateConfig)
+CONFIG = DEMO.model_copy(update={
+    "thickness_angstrom": 60.0,
+    "multislice": DEMO.multislice.model_copy(update={"g_max_inv_angstrom": 2.0}),
+    "detector": DEMO.detector.model_copy(update={"size_pixels": 16, "directions_across": 4}),
+    "crystals": DEMO.crystals.model_copy(update={"maximum_primitive_atoms": 4, "groups": tuple(
+        group.model_copy(update={"train": 2, "test": 1}) for group in DEMO.crystals.groups
+        if group.space_group in (216, 225))}),
+})
+SALTS = [("Na", "Cl", 5.64), ("K", "Cl", 6.29), ("Mg", "O", 4.21), ("Na", "F", 4.62)]
+
+
+@pytest.fixture
+def salts(tmp_path: Path, rock_salt_cif: Callable[..., str]) -> Path:
+    folder = tmp_path / "salts"
+    folder.mkdir()
+    for cation, anion, a in SALTS:
+        (folder / f"{cation}{anion}.cif").write_text(rock_salt_cif(a=a, type_symbol=(cation, anion)))
+    return folder
+
+
+def wurtzite() -> Crystal:
+    lattice = np.array([[3.8, 0, 0], [-1.9, 1.9 * 3**0.5, 0], [0, 0, 6.2]])
+    sites = [[1 / 3, 2 / 3, 0], [2 / 3, 1 / 3, 0.5], [1 / 3, 2 / 3, 0.38], [2 / 3, 1 / 3, 0.88]]
+    return standard_crystal(lattice, sites, [30, 30, 16, 16], source="ZnS")
+
+
+def test_a_stack_and_its_row():
+    (stack,), row = simulate_stacks(wurtzite(), CONFIG, beam_energy_kev=100.0, partition="test")
+    assert stack.shape == (3, 16, 16) and stack.dtype == np.float32
+    assert (stack >= 0).all() and (stack.sum(axis=(1, 2)) > 0.05).all() and (stack.sum(axis=(1, 2)) < 1).all()
+    assert row.space_group[0] == 186 and row.structure_type[0] == "186_AB_b_b" and row.partition[0] == "test"
+    np.testing.assert_allclose(row.cell_angles_degree[0], [90, 90, 120], atol=1e-6)
+    np.testing.assert_allclose(row.cell_lengths_angstrom[0], [3.8, 3.8, 6.2], atol=1e-6)
+    assert [0, 0, 1] in row.zone_axis_uvw[0].tolist()
+    # wavelength at 100 keV: 0.037014 angstrom; the aperture is 0.475 of the shortest visible |g|
+    np.testing.assert_allclose(row.convergence_semi_angle_mrad[0],
+                               1e3 * 0.475 * 0.037014 * row.shortest_g_inv_angstrom[0], rtol=1e-4)
+    np.testing.assert_allclose(row.pixel_size_inv_angstrom[0], row.shortest_g_inv_angstrom[0] * 4 / 16)
+    assert (np.abs(row.thickness_angstrom[0] - 60) < 5).all()
+    provenance = json.loads(row.provenance[0])
+    assert provenance["crystal"]["source"] == "ZnS" and len(provenance["slope"]) == 3
+
+
+def test_a_stack_is_made_again_from_its_row_alone():
+    (stack,), row = simulate_stacks(wurtzite(), CONFIG, beam_energy_kev=100.0)
+    np.testing.assert_array_equal(resimulate(CONFIG, str(row.provenance[0])), stack)
+    with pytest.raises(InputError, match="provenance"):
+        resimulate(CONFIG, '{"generator": "x"}')
+
+
+def test_a_crystal_beyond_the_budget_is_refused():
+    assert refusal(wurtzite(), CONFIG) is None
+    assert "steps, more than 10" in refusal(wurtzite(), CONFIG.model_copy(update={"maximum_steps": 10.0}))
+
+
+def test_stage_from_prototypes(tmp_path: Path, in_process: None):
+    out = simulate(CONFIG, out=tmp_path / "stacks.h5", workers=1)
+    with StackFile(out) as file:
+        assert file.pose == "canonical" and file.detector.unit == "shortest_g"
+        assert file.detector.pixel_size == pytest.approx(4 / 16)
+        assert sorted(zip(file.table.space_group.tolist(), file.table.partition.tolist(), strict=True)) == [
+            (216, "test"), (216, "train"), (216, "train"), (225, "test"), (225, "train"), (225, "train")]
+        fresh = resimulate(CONFIG, str(file.table.provenance[4]))
+        np.testing.assert_array_equal(file.read([4])[0], round_mantissa(fresh, CONFIG.mantissa_bits))
+        first = file.digest
+    assert not (tmp_path / "stacks.h5.parts").exists()
+    modified = out.stat().st_mtime_ns
+    assert simulate(CONFIG, out=out, workers=1) == out and out.stat().st_mtime_ns == modified
+    with pytest.raises(InputError, match="config_digest"):
+        simulate(CONFIG.model_copy(update={"seed": 1}), out=out, workers=1)
+    with StackFile(simulate(CONFIG, out=tmp_path / "again.h5", workers=1)) as again:
+        assert again.digest == first
+
+
+def test_a_crystal_that_fails_is_replaced_and_listed(tmp_path: Path, in_process: None, fragile):
+    with StackFile(simulate(CONFIG, out=tmp_path / "stacks.h5", workers=1)) as file:
+        victim = fragile.victims[0]["crystal"]
+        assert len(file) == 6
+        assert victim["material"] not in file.table.material
+        tested = (file.table.space_group == victim["space_group"]) & (file.table.partition == "test")
+        assert file.table.structure_type[tested].tolist() == [victim["structure_type"]]
+        assert victim["material"] in [material for material, _ in file.provenance["passed_over"]]
+    report = read_json(tmp_path / "stacks.h5.report.json")
+    assert report["failed"] == {victim["material"]: "disk: must be visible; found none. Thicken it."}
+    assert report["jobs"] == 6 and set(report["groups"]) == {"216", "225"}
+    assert report["core_seconds"] > 0 and report["wall_seconds"] > 0
+
+
+def test_a_damaged_shard_is_named_and_made_again(tmp_path: Path, in_process: None, salts: Path):
+    out, merge = tmp_path / "stacks.h5", stage.merge
+
+    def spoil(target, manifest, config, parts, share):
+        shard = parts.shard("unit-00001-0")
+        shard.write_bytes(shard.read_bytes()[:-200])
+        merge(target, manifest, config, parts, share)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(InputError, match="shard must be intact"):
+        patch.setattr(stage, "merge", spoil)
+        simulate(CONFIG, out=out, workers=1, crystals=salts)
+    assert not out.exists()
+    with StackFile(simulate(CONFIG, out=out, workers=1, crystals=salts)) as file:
+        assert sorted(file.table.formula) == ["ClK", "ClNa", "FNa", "MgO"]
+
+
+def test_doubled_cif_materials_are_listed_and_not_repeated(tmp_path: Path, in_process: None, salts: Path):
+    (salts / "again.cif").write_text((salts / "NaCl.cif").read_text().replace("5.64", "5.70"))
+    with StackFile(simulate(CONFIG, out=tmp_path / "stacks.h5", workers=1, crystals=salts)) as file:
+        assert len(file) == 4 and "same formula" in file.provenance["passed_over"][0][1]
+    (salts / "KCl.cif").unlink()
+    with pytest.raises(InputError, match="inputs may not change"):
+        simulate(CONFIG, out=tmp_path / "stacks.h5", workers=1, crystals=salts)
+
+
+def test_killed_and_resumed_gives_the_same_file(tmp_path: Path, salts: Path):
+    script = tmp_path / "produce.py"
+    script.write_text(
+        "import sys\nfrom pathlib import Path\nfrom cbedgan.simulate.simulate import simulate\n"
+        "from cbedgan.simulate.cbed.stack import SimulateConfig\n"
+        "if __name__ == '__main__':\n"
+        "    config = SimulateConfig.model_validate_json(Path(sys.argv[1]).read_text())\n"
+        "    simulate(config, out=Path(sys.argv[2]), workers=1, crystals=Path(sys.argv[3]))\n")
+    settings = tmp_path / "config.json"
+    settings.write_text(CONFIG.model_dump_json())
+    out, parts = tmp_path / "killed.h5", tmp_path / "killed.h5.parts"
+    command = [sys.executable, str(script), str(settings), str(out), str(salts)]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not list(parts.glob("unit-*.json")) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    kept = {path: path.stat().st_mtime_ns for path in parts.glob("unit-*.json")}
+    assert kept and not out.exists()
+
+    finished = simulate(CONFIG, out=tmp_path / "whole.h5", workers=2, crystals=salts)
+    subprocess.run(command, env=environment, check=True, stderr=subprocess.DEVNULL)
+    with StackFile(finished) as whole, StackFile(out) as resumed:
+        assert whole.digest == resumed.digest and len(whole) == len(SALTS)
+        whole.verify()

@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import copy
+import csv
+import io
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+
+from cbedgan.cli import main
+from classifier.crystal.spacegroup import ClassMap
+from classifier.foundation.errors import InputError
+from classifier.prediction.answer_table import answer_table, write_answers
+from classifier.prediction.answers import answer_stacks
+from classifier.prediction.predict import Predictions, load_classifier, predict
+from classifier.samples.dataset import load_stack_set
+from classifier.samples.stackfile import SampleTable, StackFile, write_stack_file
+from classifier.training.trust_fitting import recalibrated, with_trust
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_networks):
+    """Both tiny classifiers with their trust fitted on the file's test part, for the want of validation samples."""
+    found = []
+    for path in (tiny_networks.classifier, tiny_networks.second_classifier):
+        judge = load_classifier(path)
+        with StackFile(tiny_networks.stacks) as file:
+            part, ids = file.table.partition, file.table.sample_id
+        training, validation = (load_stack_set(
+            tiny_networks.stacks, class_map=judge.class_map, view=judge.view, intensity=judge.intensity,
+            sample_ids=ids[part == name].tolist()) for name in ("train", "test"))
+        found.append(with_trust(judge, training=training, validation=validation, shift_pixels=1))
+    return found
+
+
+def write_like(path, stacks, intensity):
+    """Write intensities [N, 3, H, W] as an unlabelled file in the frame of another."""
+    with StackFile(stacks) as file:
+        write_stack_file(path, intensity.astype(np.float32),
+                         SampleTable.build(len(intensity), sample_id=[f"own-{k}" for k in range(len(intensity))],
+                                           origin="experimental"),
+                         detector=file.detector, pose=file.pose, intensity_unit=file.intensity_unit, provenance={})
+    return path
+
+
+def test_stacks_like_those_of_training_are_answered(trained, tiny_networks) -> None:
+    answers, rules, predictions = answer_stacks(trained[:1], tiny_networks.stacks, top=3, accuracy=0.5)
+    assert rules.fitted and np.mean([not answer.refusals for answer in answers]) > 0.9
+    first = answers[0]
+    assert len(first.groups) == 3 and first.groups[0][1] >= first.groups[1][1] >= first.groups[2][1]
+    assert first.nearest[0][2] == pytest.approx(0, abs=1e-3) and len(first.nearest) == 3
+    raw = predict(trained[0], tiny_networks.stacks)
+    assert np.array_equal(predictions.logits, raw.logits)
+
+
+def test_noise_and_a_constant_are_refused_and_say_why(trained, tiny_networks, tmp_path) -> None:
+    shape = (8, 3, 16, 16)
+    random = np.random.default_rng(0)
+    for name, intensity in (("noise", random.random(shape) * 1e-2), ("constant", np.full(shape, 1e-3))):
+        own = write_like(tmp_path / f"{name}.h5", tiny_networks.stacks, intensity)
+        answers, _, _ = answer_stacks(trained[:1], own, top=2, accuracy=0.0)
+        assert all(answer.refusals for answer in answers)
+    assert "saturated or constant" in " ".join(answers[0].refusals)
+
+
+def test_a_confidence_that_never_sufficed_refuses_everything(trained, tiny_networks) -> None:
+    trust = trained[0].trust
+    wrong = replace(trained[0], trust=replace(trust, class_idx=trust.logits.argmin(axis=1)))
+    answers, rules, _ = answer_stacks([wrong], tiny_networks.stacks, top=1, accuracy=0.9)
+    assert rules.confidence == np.inf and all("at no confidence" in answer.refusals[-1] for answer in answers)
+
+
+def test_levels_and_siblings_of_one_softmax(trained, tiny_networks) -> None:
+    # P63mc (186) is a maximal subgroup of P63/mmc (194), F-43m (216) of Fm-3m (225); no edge joins the two pairs.
+    partner = {186: 194, 194: 186, 216: 225, 225: 216}
+    hot = replace(trained[0], trust=replace(trained[0].trust, temperature=1e3))  # all groups about as probable
+    sure = replace(trained[0], trust=replace(trained[0].trust, temperature=1e-3))
+    for answer in answer_stacks([hot], tiny_networks.stacks, top=4, accuracy=0.0)[0]:
+        assert [group for group, _ in answer.siblings] == [partner[answer.groups[0][0]]]
+        # Pm-3m (221) is a maximal subgroup of Fm-3m (225), and no class.
+        assert not set(answer.unknown) & {186, 194, 216, 225} and (answer.groups[0][0] != 225 or 221 in answer.unknown)
+        name, p = answer.levels["crystal_system"]
+        held = [q for group, q in answer.groups if (group in (186, 194)) == (name == "hexagonal")]
+        assert p == pytest.approx(sum(held))
+    assert not any(answer.siblings for answer in answer_stacks([sure], tiny_networks.stacks, top=4, accuracy=0.0)[0])
+
+
+def test_an_ensemble_is_the_mean_of_calibrated_probabilities(trained, tiny_networks) -> None:
+    answers, rules, both = answer_stacks(trained, tiny_networks.stacks, top=4, accuracy=0.5)
+    mean = np.mean([each.trust.calibrate(predict(each, tiny_networks.stacks).logits) for each in trained], axis=0)
+    assert np.allclose(np.exp(both.logits), mean, atol=1e-5) and rules.fitted
+    assert answers[3].groups[0][1] == pytest.approx(mean[3].max())
+    assert both.split_digest == trained[0].split_digest and len(both.provenance["ensemble"]) == 2
+    other = replace(trained[1], class_map=ClassMap((186, 194, 216, 227)))
+    with pytest.raises(InputError, match="same space groups"):
+        answer_stacks([trained[0], other], tiny_networks.stacks, top=1, accuracy=0.5)
+
+
+def test_without_trust_nothing_is_refused_and_that_is_said(trained, tiny_networks) -> None:
+    bare = replace(trained[0], trust=None)
+    answers, rules, predictions = answer_stacks([bare], tiny_networks.stacks, top=2, accuracy=0.9)
+    assert not rules.fitted and not any(answer.refusals or answer.nearest for answer in answers)
+    console = Console(width=160, record=True, file=io.StringIO())
+    console.print(answer_table(answers, rules, predictions))
+    assert "Trust was not fitted" in console.export_text()
+
+
+def test_files_hold_every_answer(trained, tiny_networks, tmp_path) -> None:
+    found = answer_stacks(trained[:1], tiny_networks.stacks, top=2, accuracy=0.9)
+    npz, as_json, as_csv = write_answers(tmp_path / "p.npz", *found)
+    assert len(Predictions.load(npz).logits) == len(found[0])
+    held = json.loads(as_json.read_text())
+    assert held["answers"][0]["verdict"] in ("answered", "refused") and held["rules"]["accuracy"] == 0.9
+    with as_csv.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == len(found[0]) and rows[0]["space_group_1"] == str(found[0][0].groups[0][0])
+
+
+def test_trust_survives_a_checkpoint(trained, tiny_networks, tmp_path) -> None:
+    trained[0].save(tmp_path / "c.safetensors")
+    again = load_classifier(tmp_path / "c.safetensors")
+    first, second = (answer_stacks([each], tiny_networks.stacks, top=4, accuracy=0.5)[0]
+                     for each in (trained[0], again))
+    assert first == second
+
+
+def test_every_group_of_validation_weighs_the_same(trained, tiny_networks) -> None:
+    judge = trained[0]
+    with StackFile(tiny_networks.stacks) as file:
+        held = file.table.take(file.table.partition == "test")
+    # Of the first group all three materials, of each other group one.
+    ids = [*held.sample_id[:3], *held.sample_id[3::3]]
+    some = load_stack_set(tiny_networks.stacks, class_map=judge.class_map, view=judge.view, intensity=judge.intensity,
+                          sample_ids=ids)
+    trust = recalibrated(judge, some).trust
+    assert np.bincount(trust.class_idx, trust.weight) == pytest.approx(np.full(4, 6 / 4))
+
+
+@pytest.mark.parametrize("change", [
+    {"temperature": float("nan")}, {"usual_distance": 0.0}, {"class_idx": np.full(12, 4)},
+    {"logits": np.zeros((12, 5), np.float32)}, {"weight": np.ones(3)}])
+def test_a_forged_trust_is_one_clear_line(trained, tmp_path, change) -> None:
+    replace(trained[0], trust=replace(trained[0].trust, **change)).save(tmp_path / "forged.safetensors")
+    with pytest.raises(InputError, match="must hold a complete classifier"):
+        load_classifier(tmp_path / "forged.safetensors")
+
+
+def test_a_mended_head_is_calibrated_anew(trained, tiny_networks) -> None:
+    judge = copy.deepcopy(trained[0])
+    with torch.no_grad():
+        judge.model.head.weight *= 4
+        judge.model.head.bias *= 4
+    with StackFile(tiny_networks.stacks) as file:
+        ids = file.table.sample_id[file.table.partition == "test"].tolist()
+    again = recalibrated(judge, load_stack_set(tiny_networks.stacks, class_map=judge.class_map, view=judge.view,
+                                               intensity=judge.intensity, sample_ids=ids))
+    assert np.allclose(again.trust.logits, 4 * trained[0].trust.logits, atol=1e-4)
+    assert again.trust.temperature > trained[0].trust.temperature and again.trust.bank is judge.trust.bank
+
+
+def test_too_few_validation_stacks_leave_no_trust(trained, tiny_networks) -> None:
+    judge = trained[0]
+    with StackFile(tiny_networks.stacks) as file:
+        ids = file.table.sample_id.tolist()
+    some = load_stack_set(tiny_networks.stacks, class_map=judge.class_map, view=judge.view, intensity=judge.intensity,
+                          sample_ids=ids[:5])
+    assert with_trust(judge, training=some, validation=some, shift_pixels=0).trust is None
+
+
+def test_the_verb_wants_one_file(tiny_networks, capsys) -> None:
+    with pytest.raises(SystemExit):
+        main(["predict", "--classifier", str(tiny_networks.classifier)])
+    assert "needs one stack file" in " ".join(capsys.readouterr().err.split())
+    main_arguments = ["predict", str(tiny_networks.stacks), "--classifier", str(tiny_networks.classifier)]
+    with pytest.raises(SystemExit) as left:
+        main(main_arguments)
+    assert not left.value.code and "answered" in capsys.readouterr().out

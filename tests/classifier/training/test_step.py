@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from classifier.crystal.spacegroup import ClassMap
+from classifier.foundation.ranks import Ranks
+from classifier.samples.dataset import StackSet
+from classifier.training.batches import Source, class_sizes, draw_batch
+from classifier.training.state import State
+from classifier.training.step import step
+from classifier.training.train_config import learning_rate
+
+MAP = ClassMap((194, 216, 225))
+CPU = torch.device("cpu")
+ALONE = Ranks(0, 1, CPU)
+
+
+def source(counts: tuple[int, ...], *, value: float = 0.0, power: float = 1.0, weight: float = 1.0) -> Source:
+    """Stacks filled with `value`, counts[k] materials of class k."""
+    class_idx = torch.from_numpy(np.repeat(np.arange(len(counts)), counts))
+    n = len(class_idx)
+    names = np.arange(n).astype(str)
+    samples = StackSet(torch.full((n, 3, 16, 16), value), class_idx, torch.eye(3)[class_idx], names, names, names,
+                       np.full(n, "simulated"))
+    return Source.build(samples, power=power, weight=weight, device=CPU)
+
+
+def test_an_added_source_gives_its_exact_share_over_time(make_train_config) -> None:
+    config = make_train_config(batch=10, synthetic_share=0.17)
+    sources = [source((5, 3, 2), value=0.0), source((0, 4), value=1.0, weight=0.5)]
+    added = 0
+    for images_seen in range(0, 1000, 10):
+        x, target, weight = draw_batch(config, sources, images_seen, range(10))
+        from_added = x[:, 0, 0, 0] == 1
+        assert x.shape == (10, 3, 16, 16) and target.shape == (10, 3)
+        assert torch.equal(weight, torch.where(from_added, 0.5, 1.0))
+        assert (target[from_added].argmax(1) == 1).all()
+        added += int(from_added.sum())
+    assert added == 170
+
+
+def test_without_an_added_source_the_batch_is_as_large(make_train_config) -> None:
+    x, _, weight = draw_batch(make_train_config(), [source((5, 3, 2))], 0, range(16))
+    assert len(x) == 16 and (weight == 1).all()
+
+
+def test_the_prior_is_what_the_loss_sees(make_train_config) -> None:
+    plain = class_sizes(make_train_config(sampling_power=1.0), [source((6, 3, 1))])
+    assert plain.prior.tolist() == pytest.approx([0.6, 0.3, 0.1])
+    mixed = class_sizes(make_train_config(synthetic_share=0.5, synthetic_weight=0.5),
+                              [source((6, 3, 1)), source((0, 0, 7), weight=0.5)])
+    assert mixed.prior.tolist() == pytest.approx([0.3 / 0.75, 0.15 / 0.75, 0.3 / 0.75])
+    absent = class_sizes(make_train_config(), [source((6, 2))])
+    assert absent.prior[1] / absent.prior[2] == pytest.approx(2)
+
+
+def test_soft_labels_count_in_the_prior_where_their_shares_lie(make_train_config) -> None:
+    added = source((0, 0, 4), weight=1.0)
+    added.samples.soft_label[:] = torch.tensor([0.75, 0.0, 0.25])
+    sizes = class_sizes(make_train_config(sampling_power=1.0, synthetic_share=0.5, synthetic_weight=1.0),
+                              [source((6, 3, 1)), added])
+    assert sizes.prior.tolist() == pytest.approx([0.3 + 0.375, 0.15, 0.05 + 0.125])
+
+
+def test_the_learning_rate_warms_up_and_falls_to_zero(make_train_config) -> None:
+    config = make_train_config(images=1000, batch=10, warmup_images=100, learning_rate=1.0)
+    rates = [learning_rate(config, seen) for seen in range(0, 1001, 10)]
+    assert rates[0] == pytest.approx(1 / 11) and rates[10] == 1.0 and rates[55] == pytest.approx(0.5)
+    assert rates[-1] == pytest.approx(0, abs=1e-12) and max(rates) == 1.0
+
+
+def test_a_step_is_a_function_of_state_and_images_seen(make_train_config) -> None:
+    config, sources = make_train_config(), [source((5, 3, 2), value=0.3)]
+    sizes = class_sizes(config, sources)
+    states = [State(config, MAP, CPU) for _ in range(2)]
+    assert step(states[0], config, sources, sizes, MAP, ALONE) == step(states[1], config, sources, sizes, MAP, ALONE)
+    torch.rand(7)
+    step(states[0], config, sources, sizes, MAP, ALONE)
+    step(states[1], config, sources, sizes, MAP, ALONE)
+    for one, two in zip(states[0].model.parameters(), states[1].model.parameters(), strict=True):
+        assert torch.equal(one, two)
+
+
+def test_a_state_survives_its_file_with_moments_laid_out_as_their_parameters(make_train_config, tmp_path) -> None:
+    config, sources = make_train_config(), [source((5, 3, 2), value=0.3)]
+    sizes = class_sizes(config, sources)
+    state, again = State(config, MAP, CPU), State(config, MAP, CPU)
+    step(state, config, sources, sizes, MAP, ALONE)
+    state.images_seen = 16
+    state.save(tmp_path / "c.safetensors", {})
+    again.load(tmp_path / "c.safetensors")
+    assert again.images_seen == 16
+    for parameter, moments in again.optimiser.state.items():
+        assert moments["exp_avg"].stride() == parameter.stride()
+    assert step(again, config, sources, sizes, MAP, ALONE) == step(state, config, sources, sizes, MAP, ALONE)
+    for one, two in zip(state.model.parameters(), again.model.parameters(), strict=True):
+        assert torch.equal(one, two)

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import classifier.training.step
+import classifier.training.train
+from classifier.foundation.checkpoint import load_checkpoint
+from classifier.foundation.errors import InputError
+from classifier.foundation.run import Interrupted
+from classifier.prediction.predict import Predictions, load_classifier
+from classifier.samples.split import load_split, split
+from classifier.samples.stackfile import StackFile, write_stack_file
+from classifier.training.losses import LogitAdjusted
+from classifier.training.train import train_classifier
+
+ROOT = Path(__file__).parents[3]
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def weights(run: Path) -> str:
+    """sha256 of the final weights, in a fixed order of names."""
+    state = load_classifier(run / "classifier.safetensors").model.state_dict()
+    return hashlib.sha256(b"".join(state[name].contiguous().numpy().tobytes() for name in sorted(state))).hexdigest()
+
+
+def rows(run: Path) -> list[dict]:
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_it_learns_and_leaves_complete_artefacts(data, make_train_config, tmp_path) -> None:
+    path = train_classifier(make_train_config(images=4096), stacks=data.stacks, split=data.split, out=tmp_path / "clf")
+    result = json.loads((tmp_path / "clf/result.json").read_text())
+    assert result["test"]["balanced_accuracy"] == 1 and result["test"]["materials"] == 8
+    classifier = load_classifier(path)
+    assert classifier.digest == result["classifier_digest"] and classifier.split_digest == result["split_digest"]
+    assert classifier.training_materials.tolist() == [3] * 4 and classifier.provenance["stage"] == "train-clf"
+    predictions = Predictions.load(tmp_path / "clf/predictions.npz")
+    assert len(predictions.take("validation").logits) == 4 and len(predictions.take("test").logits) == 8
+    assert predictions.split_digest == classifier.split_digest
+    assert [row["images_seen"] for row in rows(tmp_path / "clf")] == list(range(128, 4097, 128))
+    assert not (tmp_path / "clf/checkpoint.safetensors").exists()
+    before = sha256(path)
+    train_classifier(make_train_config(images=4096), stacks=data.stacks, split=data.split, out=tmp_path / "clf")
+    assert sha256(path) == before
+    with pytest.raises(InputError, match="config_digest may not change"):
+        train_classifier(make_train_config(images=64), stacks=data.stacks, split=data.split, out=tmp_path / "clf")
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from classifier.foundation.config import load_config
+from classifier.training.train import TrainClassifierConfig, train_classifier
+folder = Path(sys.argv[1])
+config = TrainClassifierConfig.model_validate_json((folder / "config.json").read_text())
+train_classifier(config, stacks=Path(sys.argv[2]), split=Path(sys.argv[3]), out=folder / "killed")
+"""
+
+
+@pytest.mark.parametrize("changes", [{}, {"micro_batch": 7, "early_stop": {"metric": "loss", "patience_images": 1600}}],
+                         ids=["plain", "early_stop"])
+def test_a_killed_training_resumes_to_the_same_bits(data, make_train_config, tmp_path, changes) -> None:
+    config = make_train_config(images=2400, **changes)
+    (tmp_path / "config.json").write_text(config.model_dump_json())
+    train_classifier(config, stacks=data.stacks, split=data.split, out=tmp_path / "whole")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen([sys.executable, "-c", KILLED, tmp_path, data.stacks, data.split], env=environment,
+                               stderr=subprocess.DEVNULL)
+    try:
+        while not (tmp_path / "killed/checkpoint.safetensors").exists() and process.poll() is None:
+            time.sleep(0.01)
+        time.sleep(random.uniform(0, 0.5))
+        process.send_signal(signal.SIGKILL)
+    finally:
+        process.kill()
+        process.wait()
+    assert not (tmp_path / "killed/result.json").exists()
+    train_classifier(config, stacks=data.stacks, split=data.split, out=tmp_path / "killed")
+    # result.json holds the sha256 of the weights and of all that goes with them.
+    for name in ("result.json", "metrics.jsonl"):
+        assert sha256(tmp_path / "killed" / name) == sha256(tmp_path / "whole" / name), name
+    assert weights(tmp_path / "killed") == weights(tmp_path / "whole")
+
+
+def test_an_interrupt_saves_and_exits_with_130(data, make_train_config, tmp_path, monkeypatch) -> None:
+    config, plain = make_train_config(), classifier.train.step
+
+    def interrupted_step(state, *arguments):
+        if state.images_seen == 336:
+            os.kill(os.getpid(), signal.SIGINT)
+        return plain(state, *arguments)
+
+    train_classifier(config, stacks=data.stacks, split=data.split, out=tmp_path / "whole")
+    monkeypatch.setattr(classifier.train, "step", interrupted_step)
+    with pytest.raises(Interrupted) as stop:
+        train_classifier(config, stacks=data.stacks, split=data.split, out=tmp_path / "stopped")
+    assert stop.value.code == 130
+    held = load_checkpoint(tmp_path / "stopped/checkpoint.safetensors", kind="classifier-training")
+    assert held.parts["counters"]["images_seen"] == 352
+    monkeypatch.setattr(classifier.train, "step", plain)
+    path = train_classifier(config, stacks=data.stacks, split=data.split, out=tmp_path / "stopped")
+    assert weights(path.parent) == weights(tmp_path / "whole")
+    assert rows(tmp_path / "stopped") == rows(tmp_path / "whole")
+
+
+def test_a_step_that_is_not_finite_is_skipped_counted_and_stops_a_sick_run(data, make_train_config, tmp_path,
+                                                                           monkeypatch) -> None:
+    plain, calls = LogitAdjusted.terms, []
+
+    def sick(at):
+        def terms(loss, logits, *arguments):
+            calls.extend([1] * logits.requires_grad)  # the weights are asked for by themselves
+            losses, weights = plain(loss, logits, *arguments)
+            return losses * (float("nan") if len(calls) in at else 1), weights
+        return terms
+
+    monkeypatch.setattr(LogitAdjusted, "terms", sick({3, 7}))
+    path = train_classifier(make_train_config(), stacks=data.stacks, split=data.split, out=tmp_path / "once")
+    assert json.loads((tmp_path / "once/result.json").read_text())["skipped_steps"] == 2
+    assert all(torch.isfinite(tensor).all() for tensor in load_classifier(path).model.state_dict().values())
+    calls.clear()
+    monkeypatch.setattr(LogitAdjusted, "terms", sick(range(20, 1000)))
+    with pytest.raises(InputError, match="at most 10.0% of the steps"):
+        train_classifier(make_train_config(), stacks=data.stacks, split=data.split, out=tmp_path / "sick")
+    held = load_checkpoint(tmp_path / "sick/checkpoint.safetensors", kind="classifier-training")
+    assert all(torch.isfinite(tensor).all() for tensor in held.parts["model"].values())
+
+
+def test_nothing_is_selected_on_held_out_samples(data, make_split_config, make_train_config, tmp_path) -> None:
+    """Other validation and test intensities leave the weights as they are."""
+    config = make_train_config()
+    first = train_classifier(config, stacks=data.stacks, split=data.split, out=tmp_path / "first")
+    with StackFile(data.stacks) as file:
+        held = load_split(data.split, stack_digest=file.digest)
+        stacks = file.read(np.arange(len(file)))
+        stacks[~np.isin(file.table.sample_id, held.parts["train"])] *= 7
+        write_stack_file(tmp_path / "other.h5", stacks, file.table, detector=file.detector, pose=file.pose,
+                         intensity_unit=file.intensity_unit, provenance=file.provenance)
+    other_split = split(make_split_config(), stacks=tmp_path / "other.h5", out=tmp_path / "other.json")
+    second = train_classifier(config, stacks=tmp_path / "other.h5", split=other_split, out=tmp_path / "second")
+    one, two = load_classifier(first), load_classifier(second)
+    assert one.split_digest != two.split_digest and one.intensity.high == two.intensity.high
+    for name, tensor in one.model.state_dict().items():
+        assert torch.equal(tensor, two.model.state_dict()[name])
