@@ -1,4 +1,1 @@
-"""Stacks of CBED patterns, their space groups, and the classifier that is trained and judged on them.
-
-May import: the rooms below, and never cbedgan.
-"""
+"""Stacks of CBED patterns, their space groups, and the classifier that is trained and judged on them."""

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
-from torch import Tensor
 
 from cbedgan.assessment.report import write_report
-from cbedgan.fidelity.features import Features, judge_features, random_features
-from cbedgan.gan.network.generator import TrainedGenerator, load_generator
-from cbedgan.gan.network.latents import latents, z_seeds
+from cbedgan.fidelity.features import judge_features, random_features
+from cbedgan.gan.network.generator import TrainedGenerator, load_generator, seeded_sampler
 from cbedgan.likeness.measure import Effort, measure
 from cbedgan.likeness.unseen import train_judges
 from classifier.foundation.config import Config, digest
@@ -63,7 +60,7 @@ def assess(config: AssessConfig, *, generator: Path, stacks: Path, split: Path, 
     run = Run.open(out, stage="assess", config=config, inputs=inputs)
     if run.result is None:
         with reproducible(config.threads):
-            scale, generate = _scale(config, trained, stacks, held.parts["train"]), sampler(trained, config.seed)
+            scale, generate = _scale(config, trained, stacks, held.parts["train"]), seeded_sampler(trained, config.seed)
             seen = replace(trained, intensity=scale)
             known, held_out = (_load(seen, stacks, held.parts[part]) for part in ("train", config.held_out))
             features = (random_features(*known.x.shape[1:3]) if classifier is None else
@@ -82,13 +79,6 @@ def assess(config: AssessConfig, *, generator: Path, stacks: Path, split: Path, 
     return Path(out) / "report.html"
 
 
-def fidelity_of(trained: TrainedGenerator, samples: StackSet, features: Features, *, stacks: int,
-                seed: int) -> dict[str, Any]:
-    """The figures that a training ends with, of at most so many stacks of its own train part `samples`."""
-    return measure(samples, trained.class_map, trained.intensity, trained.frame, sampler(trained, seed), features,
-                   Effort(stacks, least_of_group=0, network_epochs=0, disk_patterns=0), seed=seed).figures
-
-
 def _scale(config: AssessConfig, trained: TrainedGenerator, stacks: Path, sample_ids: tuple[str, ...]
            ) -> IntensityTransform:
     """The scale of the comparison, fitted on the train part; the generator's own where none is asked for."""
@@ -102,8 +92,3 @@ def _load(trained: TrainedGenerator, stacks: Path, sample_ids: tuple[str, ...]) 
     """Real stacks as the generator normalises them; those in another frame are refused."""
     return load_stack_set(stacks, class_map=trained.class_map, view=trained.view, intensity=trained.intensity,
                           sample_ids=sample_ids, frame=trained.frame)
-
-
-def sampler(trained: TrainedGenerator, seed: int) -> Callable[[Tensor], Tensor]:
-    """Generate class_idx [M] -> x [M, C, *spatial], with latents that depend on the seed and the place alone."""
-    return lambda class_idx: trained.sample(latents(z_seeds(seed, n=len(class_idx)), trained.latent_dim), class_idx)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
-from cbedgan.assessment.assess import fidelity_of
-from cbedgan.fidelity.features import judge_features, random_features
+from cbedgan.fidelity.features import Features, judge_features, random_features
 from cbedgan.form.form import measure_forms
-from cbedgan.gan.network.generator import TrainedGenerator, load_generator
+from cbedgan.gan.network.generator import TrainedGenerator, load_generator, seeded_sampler
 from cbedgan.gan.network.precision import tf32
 from cbedgan.gan.reports import ContactSheet, Reports
 from cbedgan.gan.state import NETWORKS, State
@@ -16,13 +16,14 @@ from cbedgan.gan.step import take_step
 from cbedgan.gan.train_config import TrainGanConfig
 from cbedgan.gan.training_data import Data
 from cbedgan.gan.watch import Watch
+from cbedgan.likeness.measure import Effort, measure
 from classifier.crystal.spacegroup import ClassMap
 from classifier.foundation.errors import InputError
 from classifier.foundation.memory import keep_freed_memory
 from classifier.foundation.ranks import Ranks, open_ranks
 from classifier.foundation.run import Interrupted, Run, StopRequest, progress
 from classifier.prediction.predict import load_classifier
-from classifier.samples.dataset import load_training_set
+from classifier.samples.dataset import StackSet, load_training_set
 from classifier.samples.split import Split, load_split
 from classifier.samples.stackfile import StackFile
 from classifier.training.train import choose_device, reproducible
@@ -97,6 +98,13 @@ def _run(config: TrainGanConfig, run: Run, held: Split, stacks: Path, classifier
                 "fidelity": fidelity})
     for path in (run.checkpoint_path, run.checkpoint_path.with_suffix(".json")):
         path.unlink(missing_ok=True)  # only a training that goes on needs it
+
+
+def fidelity_of(trained: TrainedGenerator, samples: StackSet, features: Features, *, stacks: int,
+                seed: int) -> dict[str, Any]:
+    """The figures that a training ends with, of at most so many stacks of its own train part `samples`."""
+    return measure(samples, trained.class_map, trained.intensity, trained.frame, seeded_sampler(trained, seed),
+                   features, Effort(stacks, least_of_group=0, network_epochs=0, disk_patterns=0), seed=seed).figures
 
 
 def _loop(config: TrainGanConfig, run: Run, state: State, data: Data, reports: Reports | None, ranks: Ranks) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from cbedgan.form.form import COLUMNS, plausible
 from cbedgan.form.form_bank import FormBank
 from cbedgan.gan.network.build import build_generator
 from cbedgan.gan.network.diffraction_generator import DiffractionGenerator
+from cbedgan.gan.network.latents import latents, z_seeds
 from cbedgan.gan.network.networks import Discriminator, Generator, NetworkConfig
 from cbedgan.gan.network.sampler import Sampler
 from classifier.crystal.spacegroup import ClassMap
@@ -124,6 +126,11 @@ def load_generator(path: Path, *, split_digest: str | None = None) -> TrainedGen
                                 Frame(Detector(**parts["detector"]), header["pose"], header["intensity_unit"]),
                                 intensity, header["split_digest"], header["stack_digest"], header["provenance"], bank,
                                 held.digest)
+
+
+def seeded_sampler(trained: TrainedGenerator, seed: int) -> Callable[[Tensor], Tensor]:
+    """Generate class_idx [M] -> x [M, C, *spatial], with latents that depend on the seed and the place alone."""
+    return lambda class_idx: trained.sample(latents(z_seeds(seed, n=len(class_idx)), trained.latent_dim), class_idx)
 
 
 def _bank(held: dict[str, Tensor], classes: int, patterns: int) -> FormBank:

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from cbedgan.assessment.assess import AssessConfig, assess, fidelity_of
+from cbedgan.assessment.assess import AssessConfig, assess
 from cbedgan.fidelity.features import random_features
 from cbedgan.gan.network.generator import load_generator
+from cbedgan.gan.train import fidelity_of
 from cbedgan.likeness.bars import summary
 from classifier.foundation.config import load_config
 from classifier.foundation.errors import InputError
