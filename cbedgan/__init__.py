@@ -1,3 +1,3 @@
 """Minority-class augmentation and boundary analysis for convergent-beam electron diffraction."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -24,11 +24,11 @@ from pathlib import Path
 import classifier.training.train
 from classifier.training.train import TrainClassifierConfig, train_classifier
 folder, stacks, split, out, seconds = *map(Path, sys.argv[1:5]), float(sys.argv[5])
-plain = classifier.train.step
+plain = classifier.training.train.step
 def slow(*arguments):
     time.sleep(seconds)
     return plain(*arguments)
-classifier.train.step = slow
+classifier.training.train.step = slow
 config = TrainClassifierConfig.model_validate_json((folder / "config.json").read_text())
 train_classifier(config, stacks=stacks, split=split, out=out, cache=folder / "cache")
 """

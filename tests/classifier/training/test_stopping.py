@@ -60,7 +60,7 @@ def test_a_training_stops_early_and_leaves_with_its_best_weights(data, make_trai
         judged.append(logits)
         return next(values)
 
-    monkeypatch.setattr(classifier.train, "judge", told)
+    monkeypatch.setattr(classifier.training.train, "judge", told)
     train_classifier(config, stacks=data.stacks, split=data.split, out=tmp_path / "clf")
     result = json.loads((tmp_path / "clf/result.json").read_text())
     assert result["images_seen"] == 640 and result["early_stop"] == {"value": 0.75, "images_seen": 384}
@@ -71,7 +71,7 @@ def test_a_training_stops_early_and_leaves_with_its_best_weights(data, make_trai
 def test_an_interrupted_training_stops_at_the_same_place_with_the_same_bits(data, make_train_config, tmp_path,
                                                                            monkeypatch) -> None:
     config, plain = make_train_config(early_stop={**STOP, "metric": "loss"}, images=100_000,
-                                      learning_rate=0.05), classifier.train.step
+                                      learning_rate=0.05), classifier.training.train.step
     whole = train_classifier(config, stacks=data.stacks, split=data.split, out=tmp_path / "whole")
     result = json.loads((tmp_path / "whole/result.json").read_text())
     at = result["early_stop"]["images_seen"] + 48  # between the best report and the end
@@ -82,12 +82,12 @@ def test_an_interrupted_training_stops_at_the_same_place_with_the_same_bits(data
             os.kill(os.getpid(), signal.SIGTERM)
         return plain(state, *arguments)
 
-    monkeypatch.setattr(classifier.train, "step", stopping)
+    monkeypatch.setattr(classifier.training.train, "step", stopping)
     with pytest.raises(Interrupted):
         train_classifier(config, stacks=data.stacks, split=data.split, out=tmp_path / "cut")
     held = load_checkpoint(tmp_path / "cut/checkpoint.safetensors", kind="classifier-training").parts["best"]
     assert held["images_seen"] == result["early_stop"]["images_seen"]
-    monkeypatch.setattr(classifier.train, "step", plain)
+    monkeypatch.setattr(classifier.training.train, "step", plain)
     cut = train_classifier(config, stacks=data.stacks, split=data.split, out=tmp_path / "cut")
     assert load_classifier(cut).digest == load_classifier(whole).digest
     for name in ("result.json", "metrics.jsonl"):

@@ -98,7 +98,7 @@ def test_a_killed_training_resumes_to_the_same_bits(data, make_train_config, tmp
 
 
 def test_an_interrupt_saves_and_exits_with_130(data, make_train_config, tmp_path, monkeypatch) -> None:
-    config, plain = make_train_config(), classifier.train.step
+    config, plain = make_train_config(), classifier.training.train.step
 
     def interrupted_step(state, *arguments):
         if state.images_seen == 336:
@@ -106,13 +106,13 @@ def test_an_interrupt_saves_and_exits_with_130(data, make_train_config, tmp_path
         return plain(state, *arguments)
 
     train_classifier(config, stacks=data.stacks, split=data.split, out=tmp_path / "whole")
-    monkeypatch.setattr(classifier.train, "step", interrupted_step)
+    monkeypatch.setattr(classifier.training.train, "step", interrupted_step)
     with pytest.raises(Interrupted) as stop:
         train_classifier(config, stacks=data.stacks, split=data.split, out=tmp_path / "stopped")
     assert stop.value.code == 130
     held = load_checkpoint(tmp_path / "stopped/checkpoint.safetensors", kind="classifier-training")
     assert held.parts["counters"]["images_seen"] == 352
-    monkeypatch.setattr(classifier.train, "step", plain)
+    monkeypatch.setattr(classifier.training.train, "step", plain)
     path = train_classifier(config, stacks=data.stacks, split=data.split, out=tmp_path / "stopped")
     assert weights(path.parent) == weights(tmp_path / "whole")
     assert rows(tmp_path / "stopped") == rows(tmp_path / "whole")
