@@ -20,6 +20,7 @@ class Config(BaseModel):
 
 
 AnyConfig = TypeVar("AnyConfig", bound=Config)
+OWN_CODE = "own code"  # key of pydantic's context: whether kinds of a user's own may be imported, see registry
 
 
 def load_config(path: Path, model: type[AnyConfig]) -> AnyConfig:
@@ -30,7 +31,7 @@ def load_config(path: Path, model: type[AnyConfig]) -> AnyConfig:
                          remedy="Give the path of a TOML file, for instance one of configs/demo/.")
     with reported(path, rule="the configuration must be TOML", remedy="Correct that line."):
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-    return parse_config(content, model, source=path)
+    return parse_config(content, model, source=path, own_code=True)
 
 
 def load_configs(folder: Path, model: type[AnyConfig], *, kind: str, like: str) -> dict[str, AnyConfig]:
@@ -46,18 +47,24 @@ def load_configs(folder: Path, model: type[AnyConfig], *, kind: str, like: str) 
     return {path.stem: load_config(path, model) for path in paths}
 
 
-def parse_config(content: dict[str, Any], model: type[AnyConfig], *, source: object) -> AnyConfig:
-    """Build `model` from a dictionary; `source` is named in the InputError that lists every faulty key."""
+def parse_config(content: dict[str, Any], model: type[AnyConfig], *, source: object,
+                 own_code: bool = False) -> AnyConfig:
+    """Build `model` from a dictionary; `source` is named in the InputError that lists every faulty key.
+
+    own_code: whether kinds of the user's own are imported, as for a file that the user gives.
+    """
     try:
         # The JSON reader's strict mode refuses "3" for 3 and yet takes a TOML array for a tuple.
-        return model.model_validate_json(json.dumps(content, default=str), strict=True)
+        return model.model_validate_json(json.dumps(content, default=str), strict=True, context={OWN_CODE: own_code})
     except ValidationError as error:
         faults = error.errors(include_url=False)
-        found = "; ".join(f"`{'.'.join(map(str, fault['loc']))}`: {fault['msg']}"
+        if len(faults) == 1 and isinstance(rule := faults[0].get("ctx", {}).get("error"), InputError):
+            raise InputError(source=f"{source}, {rule.source}", rule=rule.rule, value=rule.value,
+                             remedy=rule.remedy) from None
+        told = "; ".join(f"`{'.'.join(map(str, fault['loc']))}`: {fault['msg']}"
                           + ("" if fault["type"] == "missing" else f" (got {fault['input']!r})") for fault in faults)
-        known = ", ".join(model.model_fields)
         raise InputError(source=source, rule=f"the keys of {model.__name__} must be complete and of the right type",
-                         value=found, remedy=f"Its keys are: {known}.") from None
+                         value=told, remedy=f"Its keys are: {', '.join(model.model_fields)}.") from None
 
 
 def digest(content: Any) -> str:

@@ -21,6 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from classifier.foundation.atomic import atomic_path, read_json, room_needed, write_json
 from classifier.foundation.config import Config, digest
 from classifier.foundation.errors import InputError
+from classifier.foundation.registry import own_sources
 
 RECORDED_PACKAGES = ("cbedgan", "torch", "numpy", "scipy", "scikit-learn", "h5py", "hdf5plugin", "gemmi", "moyopy",
                      "pymatgen")
@@ -60,11 +61,12 @@ class Run:
     def open(cls, folder: Path, *, stage: str, config: Config, inputs: dict[str, str]) -> Run:
         """Create the folder, or go on in it when it holds the same stage, configuration and input digests.
 
-        inputs: {name: digest} of every file the stage reads. Another run in the folder is an InputError.
+        inputs: {name: digest} of every file the stage reads; the files of a user's own kinds join them. Another run in
+        the folder is an InputError.
         """
         folder = Path(folder)
         record = {"stage": stage, "config": config.model_dump(mode="json"), "config_digest": digest(config),
-                  "inputs": dict(inputs), "versions": versions()}
+                  "inputs": {**inputs, **own_sources(config)}, "versions": versions()}
         path = folder / "run.json"
         if not path.exists():
             folder.mkdir(parents=True, exist_ok=True)
