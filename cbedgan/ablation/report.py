@@ -13,8 +13,8 @@ from rich.table import Table
 from cbedgan.ablation.figures import FIGURES, FigureName, reached
 from cbedgan.ablation.judgement import AblationJudgement, Values, differences, means
 from cbedgan.ablation.variants import VariantConfig
-from cbedgan.comparison.page import page
-from classifier.foundation.atomic import atomic_path, write_json
+from classifier.foundation.atomic import write_json, write_text
+from classifier.foundation.page import MINUS, page
 
 
 def write_report(content: dict[str, Any], out: Path) -> Path:
@@ -22,10 +22,8 @@ def write_report(content: dict[str, Any], out: Path) -> Path:
     text = page("cbedgan.ablation", "report.html.j2", report=content, figures=FIGURES, heading=heading,
                 reached=reached, written=written, differences=_by_variant(content))
     write_json(out / "report.json", content)
-    for name, filled in (("ablation.txt", plain(content)), ("report.html", text)):
-        with atomic_path(out / name) as temporary:
-            temporary.write_text(filled, encoding="utf-8")
-    return out / "report.html"
+    write_text(out / "ablation.txt", plain(content))
+    return write_text(out / "report.html", text)
 
 
 def content(values: Values, real: Mapping[FigureName, float | None], variants: Mapping[str, VariantConfig],
@@ -102,7 +100,7 @@ def written(name: FigureName, value: float | None, sign: str = "") -> str:
     if value is None:
         return "n/a"
     rounded = round(value, FIGURES[name].digits) + 0.0  # turns -0.0 into 0.0
-    return f"{rounded:{sign}.{FIGURES[name].digits}f}".replace("-", "−")
+    return f"{rounded:{sign}.{FIGURES[name].digits}f}".replace("-", MINUS)
 
 
 def _by_variant(report: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:

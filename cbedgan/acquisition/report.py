@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 from typing import Any
 
 from cbedgan.acquisition.figures import LABELS, learning_curves
-from cbedgan.comparison.page import page
-from classifier.foundation.atomic import atomic_path, write_json
+from classifier.foundation.atomic import atomic_path, write_json, write_text
+from classifier.foundation.page import page
 
 
 def write_report(content: dict[str, Any], *, provenance: dict[str, Any], out: Path) -> Path:
     """Write out/report.json, curves.png and report.html; return the path of the latter."""
     picture = learning_curves(content)
     text = page("cbedgan.acquisition", "report.html.j2", content=content, config=provenance["config"], labels=LABELS,
-                picture=base64.b64encode(picture).decode("ascii"))
+                picture=picture)
     write_json(out / "report.json", {**content, "provenance": provenance})
     with atomic_path(out / "curves.png") as temporary:
         temporary.write_bytes(picture)
-    with atomic_path(out / "report.html") as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    return out / "report.html"
+    return write_text(out / "report.html", text)

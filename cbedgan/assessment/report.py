@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 import torch
 
@@ -15,7 +13,8 @@ from cbedgan.gan.contact_sheet import write_contact_sheet
 from cbedgan.gan.network.generator import TrainedGenerator
 from cbedgan.likeness.measure import Assessment
 from classifier.crystal.spacegroup import symbol
-from classifier.foundation.atomic import atomic_path, write_json
+from classifier.foundation.atomic import write_json, write_text
+from classifier.foundation.page import page
 from classifier.foundation.run import Run
 
 SUSPICIOUS_A_ROW = 4
@@ -31,9 +30,9 @@ def write_report(content: dict[str, Any], found: Assessment, trained: TrainedGen
     pictures = {row["space_group"]: _group_picture(row, found, trained, sheet_stacks, out / "groups")
                 for row in content["groups"]}
     beside = _suspicious_picture(found, trained, suspicious, out / "suspicious.png")
-    with atomic_path(out / "report.html") as temporary:
-        temporary.write_text(_page(content, pictures, beside, trained), encoding="utf-8")
-    return out / "report.html"
+    return write_text(out / "report.html", page(
+        "cbedgan.assessment", "report.html.j2", unknown="–", filters={"symbol": symbol}, content=content,
+        pictures=pictures, suspicious=beside, digest=trained.digest[:12]))
 
 
 def _group_picture(row: dict[str, Any], found: Assessment, trained: TrainedGenerator, count: int, folder: Path) -> Path:
@@ -70,23 +69,3 @@ def _suspicious_picture(found: Assessment, trained: TrainedGenerator, count: int
 
 def _zoom(shape: tuple[int, ...]) -> int:
     return 1 if shape[-1] >= PICTURE_PIXELS else 2
-
-
-def _page(content: dict[str, Any], pictures: dict[int, Path], beside: Path, trained: TrainedGenerator) -> str:
-    """Return one HTML page without any outside resource."""
-    environment = jinja2.Environment(loader=jinja2.PackageLoader("cbedgan.assessment", "."), autoescape=True,
-                                     trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
-    environment.filters |= {"number": _number, "symbol": symbol, "png": _encoded}
-    return environment.get_template("report.html.j2").render(
-        content=content, pictures=pictures, suspicious=beside, digest=trained.digest[:12])
-
-
-def _number(value: float | None) -> str:
-    """Three digits that count; what could not be had is a dash."""
-    if value is None or value != value:
-        return "–"
-    return f"{value:.3g}".replace("-", "−")
-
-
-def _encoded(path: Path) -> str:
-    return base64.b64encode(path.read_bytes()).decode("ascii")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +12,10 @@ import numpy as np
 from cbedgan.comparison import figures, wording
 from cbedgan.comparison.arms import ARMS, kinds
 from cbedgan.comparison.evaluate import Evaluation
-from cbedgan.comparison.page import page
 from cbedgan.comparison.walk import Walk
 from classifier.crystal.spacegroup import crystal_system, symbol
-from classifier.foundation.atomic import atomic_path, read_json, write_json
+from classifier.foundation.atomic import read_json, write_json, write_text
+from classifier.foundation.page import page
 from classifier.pattern.geometry import ViewConfig, view
 from classifier.samples.split import Split
 from classifier.samples.stackfile import StackFile
@@ -45,9 +44,7 @@ def write_report(evidence: Evidence, out: Path) -> Path:
     report = content(evidence)
     text = render(report, pictures(evidence, report))
     write_json(out / "report.json", report)
-    with atomic_path(out / "report.html") as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    return out / "report.html"
+    return write_text(out / "report.html", text)
 
 
 def content(evidence: Evidence) -> dict[str, Any]:
@@ -100,8 +97,8 @@ def _synthesis(synthetic: StackFile) -> dict[str, Any] | None:
             "rejected": {kind: dict(counts) for kind, counts in rejected.items()}}
 
 
-def pictures(evidence: Evidence, report: dict[str, Any]) -> dict[str, str]:
-    """Every picture of the report by name, as base64 of a PNG."""
+def pictures(evidence: Evidence, report: dict[str, Any]) -> dict[str, bytes]:
+    """Every picture of the report by name, as PNG."""
     primary, band = report["primary"], evidence.config["judgement"]["band"]
     arm, reference = primary["arm"], primary["reference"]
     systems = [crystal_system(group) for group in report["space_groups"]]
@@ -119,7 +116,7 @@ def pictures(evidence: Evidence, report: dict[str, Any]) -> dict[str, str]:
         drawn["stacks"] = figures.stacks(rows, columns, floor)
     if evidence.walk is not None:
         drawn["path"] = figures.path(evidence.walk, floor)
-    return {name: base64.b64encode(picture).decode("ascii") for name, picture in drawn.items()}
+    return drawn
 
 
 def _stacks(evidence: Evidence) -> tuple[list[tuple[str, list[np.ndarray | None]]], list[str]]:
@@ -145,7 +142,7 @@ def _first(file: StackFile, eligible: np.ndarray, wanted: ViewConfig) -> np.ndar
     return view(file.read(rows), file.detector, wanted)[0][0] if len(rows) else None
 
 
-def render(report: dict[str, Any], drawn: dict[str, str]) -> str:
+def render(report: dict[str, Any], drawn: dict[str, bytes]) -> str:
     """Return the report as one HTML page without any outside resource."""
     return page("cbedgan.comparison", "report.html.j2", report=report, pictures=drawn,
                 labels={name: arm.label for name, arm in ARMS.items()}, colours=figures.VERDICT_COLOURS,

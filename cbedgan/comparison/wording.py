@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cbedgan.comparison.arms import ARMS
+from classifier.foundation.page import percent, points
 
 SUBJECTS = {None: ("the logit-adjusted loss", "helps"), "duplicated": ("duplicated real stacks", "help"),
             "reserve": ("an equal number of new real stacks", "helps"),
@@ -12,20 +13,9 @@ SUBJECTS = {None: ("the logit-adjusted loss", "helps"), "duplicated": ("duplicat
 SHOT_RULES = {"few": "at most 20", "medium": "21 to 99", "many": "at least 100"}
 
 
-def points(difference: float | None) -> str:
-    """A difference of recall as signed percentage points, e.g. "+6.3"."""
-    # Adding zero turns a rounded -0.0 into 0.0.
-    return "n/a" if difference is None else f"{round(100 * difference, 1) + 0.0:+.1f}".replace("-", "−")
-
-
-def percent(share: float | None) -> str:
-    """A share as a percentage, e.g. "37.0"."""
-    return "n/a" if share is None else f"{100 * share:.1f}"
-
-
-def spread(found: dict[str, Any], write: Any = points) -> str:
-    """The ends of an interval, e.g. "+1.2 to +11.0"."""
-    return f"{write(found['low'])} to {write(found['high'])}"
+def spread(interval: dict[str, Any]) -> str:
+    """The ends of the interval of a difference, e.g. "+1.2 to +11.0"."""
+    return f"{points(interval['low'])} to {points(interval['high'])}"
 
 
 def headline(primary: dict[str, Any], *, alpha: float, band: float) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,11 @@ from rich.console import Console
 from rich.table import Table
 
 from cbedgan.comparison.figures import VERDICT_COLOURS
-from cbedgan.comparison.page import page
-from cbedgan.comparison.wording import percent, points, spread
+from cbedgan.comparison.wording import spread
 from cbedgan.ranking import figures as ranking_figures
 from cbedgan.ranking.scores import Ranking
-from classifier.foundation.atomic import atomic_path, write_json
+from classifier.foundation.atomic import write_json, write_text
+from classifier.foundation.page import page, percent, points, times
 
 SCORE_NAMES = {"balanced_accuracy": "balanced accuracy", "few_recall": "few", "medium_recall": "medium",
                "many_recall": "many", "top_1": "top-1", "top_6": "top-6", "macro_f1": "macro-F1",
@@ -30,15 +29,12 @@ def write_ranking(ranking: Ranking, rows: dict[str, dict[str, Any]], *, provenan
     rows: {method: label, paper, images, ensemble, chosen, config}.
     """
     report = content(ranking, rows, provenance)
-    drawn = {"shots": ranking_figures.shots(report), "differences": ranking_figures.differences(report)}
     text = page("cbedgan.ranking", "report.html.j2", report=report, names=SCORE_NAMES, colours=VERDICT_COLOURS,
-                written=written,
-                pictures={name: base64.b64encode(picture).decode("ascii") for name, picture in drawn.items()})
+                written=written, pictures={"shots": ranking_figures.shots(report),
+                                           "differences": ranking_figures.differences(report)})
     write_json(out / "report.json", report)
-    for name, content_ in (("ranking.txt", plain(report)), ("report.html", text)):
-        with atomic_path(out / name) as temporary:
-            temporary.write_text(content_, encoding="utf-8")
-    return out / "report.html"
+    write_text(out / "ranking.txt", plain(report))
+    return write_text(out / "report.html", text)
 
 
 def content(ranking: Ranking, rows: dict[str, dict[str, Any]], provenance: dict[str, Any]) -> dict[str, Any]:
@@ -70,7 +66,7 @@ def headline(best: list[dict[str, Any]], labels: dict[str, str], reference: str)
 
 def written(score: str, value: float | None) -> str:
     """A score as it stands in tables: a percentage, or a ratio."""
-    return percent(value) if score in PERCENT else "n/a" if value is None else f"{value:.2f}"
+    return percent(value) if score in PERCENT else times(value)
 
 
 def ranking_table(report: dict[str, Any]) -> Table:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import matplotlib
 import numpy as np
 from matplotlib.image import imsave
 
-from classifier.foundation.atomic import atomic_path
+from classifier.foundation.atomic import write_text
 from classifier.foundation.errors import InputError
+from classifier.foundation.page import page
 from classifier.inspection.catalog import Catalog
 from classifier.samples.stackfile import StackFile
 from classifier.statistics.metrics import SHOT_CLASSES
@@ -28,21 +27,17 @@ GAP = 2  # pixels between patterns
 
 def write_inspection_page(path: Path, found: Catalog) -> None:
     """Write `found` as one HTML page without any outside resource, a few stacks of each group pictured in it."""
-    environment = jinja2.Environment(loader=jinja2.PackageLoader("classifier.inspection", "."), autoescape=True,
-                                     trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
-    environment.filters["log10"] = math.log10
     groups, drawn = found.groups(), _pictures(found)
-    page = environment.get_template("page.html.j2").render(
-        catalog=found, groups=[{**asdict(group), "stacks": drawn[group.space_group]} for group in groups],
+    write_text(path, page(
+        "classifier.inspection", "page.html.j2", filters={"log10": math.log10}, catalog=found,
+        groups=[{**asdict(group), "stacks": drawn[group.space_group]} for group in groups],
         frequent=sorted(groups, key=lambda group: -group.materials), shots=SHOT_CLASSES, decades=DECADES,
         materials=len(np.unique(found.samples.material[found.samples.material != ""])),
-        most=max((group.materials for group in groups), default=0))
-    with atomic_path(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+        most=max((group.materials for group in groups), default=0)))
 
 
 def _pictures(found: Catalog) -> dict[int, list[dict[str, Any]]]:
-    """{space group: its pictured stacks}, each a base64 PNG with the names of sample and file; "" for a damaged one."""
+    """{space group: its pictured stacks}, each a PNG with the names of sample and file; None for a damaged one."""
     files = [StackFile(Path(entry.path)) for entry in found.files]
     starts = np.cumsum([0, *map(len, files)])
     table, drawn = found.samples, {}
@@ -53,7 +48,7 @@ def _pictures(found: Catalog) -> dict[int, list[dict[str, Any]]]:
             try:
                 picture = picture_of(file.read([row - starts[found.file_idx[row]]])[0])
             except InputError:
-                picture = ""
+                picture = None
             drawn[int(group)].append({"picture": picture, "sample": str(table.sample_id[row]),
                                       "material": str(table.material[row]), "formula": str(table.formula[row]),
                                       "file": file.path.name})
@@ -69,8 +64,8 @@ def _chosen(rows: np.ndarray, materials: np.ndarray) -> np.ndarray:
     return rows[several] if len(several) == STACKS_SHOWN else rows[:STACKS_SHOWN]
 
 
-def picture_of(stack: np.ndarray) -> str:
-    """The patterns of a stack [3, H, W] side by side, log scale, k_y upwards, as base64 of a PNG."""
+def picture_of(stack: np.ndarray) -> bytes:
+    """The patterns of a stack [3, H, W] side by side, log scale, k_y upwards, as PNG."""
     blocks = -(-stack.shape[-1] // LARGEST_PICTURE)
     size = stack.shape[-1] // blocks
     cut = stack[:, :size * blocks, :size * blocks].astype(np.float64)
@@ -83,4 +78,4 @@ def picture_of(stack: np.ndarray) -> str:
         canvas[:, k * (size + GAP):k * (size + GAP) + size] = colours[k]
     stream = io.BytesIO()
     imsave(stream, canvas, format="png")
-    return base64.b64encode(stream.getvalue()).decode("ascii")
+    return stream.getvalue()

@@ -2,16 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from cbedgan.comparison.wording import comparison, headline, points, setting
+from cbedgan.comparison.wording import comparison, headline, setting
 
 PRIMARY = {"arm": "boundary_synthetic", "reference": "real", "shot": "few", "groups": 8, "units": 32, "before": 0.4,
            "after": 0.46, "estimate": 0.06, "low": 0.01, "high": 0.11}
-
-
-@pytest.mark.parametrize(("difference", "written"), [
-    (0.0634, "+6.3"), (-0.0634, "−6.3"), (-0.0001, "+0.0"), (0.0, "+0.0"), (None, "n/a")])
-def test_points(difference, written):
-    assert points(difference) == written
 
 
 @pytest.mark.parametrize(("change", "sentence"), [

@@ -1,6 +1,5 @@
 """The catalog counts literal files and names what is wrong with them."""
 
-import base64
 import io
 import json
 import time
@@ -181,6 +180,6 @@ def test_the_page_holds_every_group_with_pictures(tiny_stack_file, tmp_path):
 def test_a_picture_shows_rows_upwards_and_patterns_side_by_side():
     stack = np.full((3, 4, 4), 1e-9, dtype=np.float32)
     stack[0, 0, 0] = stack[2, 3, 3] = 1.0
-    shown = imread(io.BytesIO(base64.b64decode(picture_of(stack))))
+    shown = imread(io.BytesIO(picture_of(stack)))
     bright = np.argwhere(shown[..., :3].sum(-1) > 2)
     assert shown.shape == (4, 16, 4) and bright.tolist() == [[0, 15], [3, 0]]
