@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+from project import ROOT
+
+os.environ |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}  # also of the processes that tests start
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

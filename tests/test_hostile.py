@@ -43,6 +43,7 @@ from classifier.samples import stacklayout
 from classifier.samples.dataset import Frame, soft_labels
 from classifier.samples.split import SplitConfig, split
 from classifier.samples.stackfile import SampleTable, StackFile, write_stack_file
+from project import CONFIGS
 
 FLIPS = int(os.environ.get("CBEDGAN_FLIPS", 40))
 SECONDS = 30  # a case; the slowest take less than one
@@ -101,8 +102,7 @@ class Reader:
             # -P: this folder has a folder `classifier` too.
             self.process = subprocess.Popen(
                 [sys.executable, "-P", Path(__file__).with_name("hostile_reader.py")], text=True,
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[1])})
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         self.process.stdin.write(json.dumps([kind, str(path)]) + "\n")
         self.process.stdin.flush()
         if not select.select([self.process.stdout], [], [], SECONDS)[0]:
@@ -664,7 +664,7 @@ def test_verbs_end_with_one_line_and_leave_outputs_alone(content, sound, tmp_pat
     out = tmp_path / "out"
     out.write_text("kept")
     stacks, held, config, judge_ = (sound / NAMES[kind] for kind in ("stacks", "split", "config", "classifier"))
-    train = Path(__file__).parents[1] / "configs/demo/train_clf.toml"
+    train = CONFIGS / "demo/train_clf.toml"
     for verb in (
             ["split", "--config", bad, "--stacks", stacks], ["split", "--config", config, "--stacks", bad],
             ["predict", "--classifier", bad, "--stacks", stacks], ["predict", "--classifier", judge_, "--stacks", bad],

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from project import ROOT
+
 PACKAGES = ("classifier", "cbedgan")
 MOST_FILES, MOST_LINES = 15, 300
 FREE = {"classifier", "cbedgan", "cbedgan.cli"}  # the packages; `demo` and the verbs call every stage

@@ -28,7 +28,6 @@ from classifier.samples.stackfile import StackFile
 from classifier.training.losses import CrossEntropy
 from classifier.training.train import TrainClassifierConfig, train_classifier
 
-CONFIGS = Path(__file__).parents[1] / "configs" / "demo"
 VIEW = {"half_width": 2.0, "size_pixels": 16}
 STILL = {"mirror": False, "half_turn": False, "quarter_turns": False, "gain": 0.0, "shift_pixels": 0}
 CLASSIFIER = {"images": 768, "batch": 16, "learning_rate": 5e-3, "warmup_images": 64, "ema_half_life_images": 64,
@@ -58,7 +57,7 @@ TINY["pretrain_gan"] = TINY["train_gan"]
 
 def tiny(name: str, model: type) -> Any:
     """The demo configuration `name`, of which TINY replaces single keys, also within its tables."""
-    content = tomllib.loads((CONFIGS / f"{name}.toml").read_text(encoding="utf-8"))
+    content = tomllib.loads((CONFIGS / f"demo/{name}.toml").read_text(encoding="utf-8"))
     return parse_config(merged(content, TINY[name]), model, source=name)
 
 
@@ -100,7 +99,7 @@ def test_shipped_configurations_are_complete(name, model):
 
 
 def test_arms_are_trained_as_the_classifier_is():
-    arms, alone = (load_config(CONFIGS / f"{name}.toml", model) for name, model in
+    arms, alone = (load_config(CONFIGS / f"demo/{name}.toml", model) for name, model in
                    (("compare", CompareConfig), ("train_clf", TrainClassifierConfig)))
     assert arms.classifier == alone.model_copy(update={"loss": CrossEntropy(kind="cross_entropy")})
     assert not {alone.seed, alone.seed + 1} & set(arms.seeds)  # those judged where stacks are made

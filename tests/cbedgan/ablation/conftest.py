@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-SHIPPED = Path(__file__).parents[3] / "configs" / "gan" / "pixels.toml"  # tiny stacks have no cells for forms
+from project import CONFIGS
+
+SHIPPED = CONFIGS / "gan" / "pixels.toml"  # tiny stacks have no cells for forms
 SMALL = {"device": "cpu", "images": 64, "batch": 16, "twins_batch": 16, "report_every_images": 64,
          "checkpoint_every_images": 64, "sheet_samples": 1, "fidelity_samples": 24,
          "view": {"half_width": 2.0, "size_pixels": 16},

@@ -12,8 +12,8 @@ from cbedgan.ablation.variants import load_variants, plan
 from cbedgan.cli import main
 from classifier.foundation.config import load_config, parse_config
 from classifier.foundation.errors import InputError
+from project import CONFIGS
 
-CONFIGS = Path(__file__).parents[3] / "configs"
 CONFIG = {"seeds": [1, 2], "judgement": {"reference": "plain", "judged": ["kid", "coverage"], "alpha": 0.05},
           "assessment": {"seed": 0, "threads": 1, "stacks": 24, "least_of_group": 2, "network_epochs": 0,
                          "disk_patterns": 0, "held_out": "validation", "sheet_stacks": 1, "suspicious": 1}}

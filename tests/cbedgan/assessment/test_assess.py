@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 import torch
@@ -18,6 +17,7 @@ from classifier.foundation.errors import InputError
 from classifier.samples.dataset import load_stack_set
 from classifier.samples.split import load_split
 from classifier.training.train import TrainClassifierConfig
+from project import CONFIGS
 
 CONFIG = AssessConfig(seed=0, threads=1, stacks=64, least_of_group=4, network_epochs=0, disk_patterns=4,
                       held_out="validation", sheet_stacks=2, suspicious=3)
@@ -159,4 +159,4 @@ def test_a_generator_of_another_split_is_refused_and_the_shipped_configuration_i
     with pytest.raises(InputError, match="split"):
         assess(CONFIG, generator=tiny_networks.generator, stacks=other, split=tiny_networks.split,
                out=tmp_path / "out")
-    assert load_config(Path(__file__).parents[3] / "configs/bench/assess.toml", AssessConfig).held_out == "validation"
+    assert load_config(CONFIGS / "bench/assess.toml", AssessConfig).held_out == "validation"

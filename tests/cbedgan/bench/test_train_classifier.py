@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 import torch
@@ -15,8 +14,9 @@ from cbedgan.bench.turns import SIDE
 from cbedgan.cli import main
 from classifier.foundation.config import load_config
 from classifier.training.train_config import TrainClassifierConfig
+from project import CONFIGS
 
-DEMO = Path(__file__).parents[3] / "configs" / "demo" / "train_clf.toml"
+DEMO = CONFIGS / "demo" / "train_clf.toml"
 
 
 def test_operations_of_a_convolution_and_a_head_are_counted_by_hand() -> None:

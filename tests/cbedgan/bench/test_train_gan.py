@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import tomllib
-from pathlib import Path
 
 import pytest
 import torch
@@ -20,8 +19,9 @@ from cbedgan.bench.turns import SIDE
 from cbedgan.cli import main
 from cbedgan.gan.train_config import TrainGanConfig
 from classifier.foundation.config import load_config, parse_config
+from project import CONFIGS
 
-CONFIG = Path(__file__).parents[3] / "configs" / "bench" / "train_gan.toml"
+CONFIG = CONFIGS / "bench" / "train_gan.toml"
 CPU = torch.device("cpu")
 
 

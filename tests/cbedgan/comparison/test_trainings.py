@@ -1,21 +1,17 @@
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
 from multiprocessing import active_children
-from pathlib import Path
 
 import pytest
 
 from cbedgan.comparison import trainings
 from cbedgan.comparison.trainings import ArmFailed, Job, train_all
 from classifier.foundation.errors import InputError
-
-ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -57,7 +53,7 @@ def test_an_interrupt_lets_every_training_save(job):
             f"                   Path({str(job.out.parent)!r}) / f'long{{seed}}') for seed in (0, 1)], workers=2)\n")
     script = job.out.with_name("script.py")
     script.write_text(code)
-    parent = subprocess.Popen([sys.executable, script], env=os.environ | {"PYTHONPATH": str(ROOT)},
+    parent = subprocess.Popen([sys.executable, script],
                               stderr=subprocess.DEVNULL)
     runs = [job.out.with_name(f"long{seed}") for seed in (0, 1)]
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -57,6 +56,5 @@ except ValueError as error:
 
 def test_a_disk_without_room_is_one_message(tmp_path):
     pytest.importorskip("tensorboard", reason="needs the package tensorboard")
-    done = subprocess.run([sys.executable, "-c", FILL, str(tmp_path)], capture_output=True, text=True,
-                          cwd=Path(__file__).parents[3])
+    done = subprocess.run([sys.executable, "-c", FILL, str(tmp_path)], capture_output=True, text=True)
     assert done.stdout.startswith(f"{tmp_path}: the disk must have room"), done.stderr

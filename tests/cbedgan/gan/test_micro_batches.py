@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +13,6 @@ from cbedgan.gan.state import State
 from cbedgan.gan.step import take_step
 from classifier.foundation.ranks import Ranks
 
-ROOT = Path(__file__).parents[3]
 ALONE = Ranks(0, 1, torch.device("cpu"))
 # Each step must be one with penalties, twins, adaptive and fixed augmentation and both heads.
 CHANGES = {"penalty_every": 1, "learning_rate": {"start": 5e-4, "end": 5e-4},
@@ -121,7 +119,7 @@ def two_take_the_step_of_one(data, config, path, size) -> None:
     (path.parent / "config.json").write_text(config.model_copy(update={"micro_batch": size}).model_dump_json())
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--no-python",
                sys.executable, "-c", RANK, str(path.parent), str(Path(__file__).with_name("conftest.py"))]
-    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, timeout=300)
+    done = subprocess.run(command, capture_output=True, timeout=300)
     assert done.returncode == 0, done.stderr.decode()
     one = loaded(config, data, path, steps=1)
     first, second = (loaded(config, data, path.parent / f"rank{number}.safetensors") for number in range(2))

@@ -27,7 +27,6 @@ from classifier.samples.split import SplitConfig, load_split, split
 from classifier.samples.stackfile import StackFile
 from classifier.samples.viewed import Viewed
 
-ROOT = Path(train_module.__file__).parents[2]
 PROGRAM = """
 import json, sys
 from pathlib import Path
@@ -110,8 +109,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_bytes(inputs, tmp_path, 
     for attempt in range(3):
         saved = broken / "checkpoint.safetensors"
         before = saved.stat().st_mtime_ns if saved.exists() else 0
-        child = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
-                                 stderr=subprocess.DEVNULL)
+        child = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         while attempt < 2 and child.poll() is None:
             if saved.exists() and saved.stat().st_mtime_ns != before:
                 time.sleep(random.uniform(0, 0.1))
@@ -151,8 +149,8 @@ def run_two(config, arguments: dict[str, Path], kill: Path | None = None) -> lis
         port = free.getsockname()[1]
     command = [sys.executable, "-c", PROGRAM, config.model_dump_json(),
                json.dumps({name: str(path) for name, path in arguments.items()})]
-    ranks = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, env=os.environ | {
-        "PYTHONPATH": str(ROOT), "RANK": str(k), "LOCAL_RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1",
+    ranks = [subprocess.Popen(command, stderr=subprocess.DEVNULL, env=os.environ | {
+        "RANK": str(k), "LOCAL_RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(port)}) for k in range(2)]
     try:
         while kill is not None and ranks[0].poll() is None:

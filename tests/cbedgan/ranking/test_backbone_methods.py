@@ -1,17 +1,11 @@
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
-
 from cbedgan.ranking.methods import load_methods
 from cbedgan.ranking.rank import RankConfig
 from classifier.foundation.config import load_config
+from project import CONFIGS
 
-CONFIGS = Path(__file__).parents[3] / "configs"
 
-
-@pytest.mark.skipif(not CONFIGS.exists(), reason="installed without the configurations")
 def test_the_networks_differ_in_what_their_names_say():
     methods = load_methods(CONFIGS / "backbones")
     assert load_config(CONFIGS / "bench/compare_backbones.toml", RankConfig).judgement.reference in methods

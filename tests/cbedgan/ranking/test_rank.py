@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from cbedgan.ranking.rank import RankConfig, finished_runs, rank
 from cbedgan.ranking.scores import Answers, Ranking, RankingJudgement
 from classifier.foundation.config import load_config, parse_config
 from classifier.foundation.errors import InputError
+from project import CONFIGS
 
 JUDGEMENT: dict[str, Any] = {"reference": "cross_entropy", "judged": ["balanced_accuracy", "few_recall"],
                              "unit": "structure_type", "replicates": 200, "seed": 0, "alpha": 0.05, "band": 0.02,
@@ -166,11 +166,8 @@ def test_scores_and_differences_of_known_logits():
 
 
 def test_every_method_of_the_published_comparison_is_complete():
-    root = Path(__file__).parents[3] / "configs"
-    if not root.exists():
-        pytest.skip("installed without the configurations")
-    config = load_config(root / "bench/compare_methods.toml", RankConfig)
-    methods = load_methods(root / "imbalance")
+    config = load_config(CONFIGS / "bench/compare_methods.toml", RankConfig)
+    methods = load_methods(CONFIGS / "imbalance")
     assert config.judgement.reference in methods and len(config.seeds) == 5
     base = methods[config.judgement.reference].train
     own = {"loss", "mixup_alpha", "sampling_power", "model"}

@@ -1,19 +1,13 @@
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
-
 from cbedgan.ranking.methods import load_methods
 from cbedgan.ranking.rank import RankConfig
 from classifier.foundation.config import load_config
 from classifier.network.tasks import COLUMNS
 from classifier.training.train import TrainClassifierConfig
+from project import CONFIGS
 
-CONFIGS = Path(__file__).parents[3] / "configs"
 
-
-@pytest.mark.skipif(not CONFIGS.exists(), reason="installed without the configurations")
 def test_the_task_methods_differ_in_their_tasks_and_pose_alone():
     methods, reference = load_methods(CONFIGS / "tasks"), load_methods(CONFIGS / "imbalance")["cross_entropy"]
     assert load_config(CONFIGS / "bench/compare_methods.toml", RankConfig).judgement.reference in methods
@@ -31,7 +25,6 @@ def test_the_task_methods_differ_in_their_tasks_and_pose_alone():
     assert methods["all_uncertainty"].train.model.tasks.weighting == "uncertainty"
 
 
-@pytest.mark.skipif(not CONFIGS.exists(), reason="installed without the configurations")
 def test_the_olcf_training_with_tasks_is_the_one_without_but_for_them():
     plain, tasks = (load_config(CONFIGS / f"olcf/train_clf_{name}.toml", TrainClassifierConfig)
                     for name in ("resnet50", "tasks"))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import gemmi
 import numpy as np
 import pytest
 
-from cbedgan.crystal.plan import CrystalConfig, Plan, Refuse, plan_group
 from cbedgan.simulate import simulate, units
 from cbedgan.simulate.cbed.stack import SimulateConfig
 from cbedgan.simulate.parts import Parts
@@ -74,17 +73,6 @@ def quartz(grown, hexagonal) -> Cells:
     """P3_121; its 2-fold axis along a + b lies at z = 0."""
     left = [(14, (0.4697, 0.0, 1 / 3)), (8, (0.4133, 0.2672, -0.1188 + 1 / 3))]
     return grown(152, hexagonal(4.9137, 5.4047), left)
-
-
-@pytest.fixture(scope="session")
-def plan_crystals() -> Callable[..., Plan]:
-    """plan_crystals(config, seed=..., refuse=..., apply=...): the plans of all groups together; apply: as `map`."""
-    def plan(config: CrystalConfig, *, seed: int, refuse: Refuse = lambda crystal: None,
-             apply: Callable[..., Iterable[Plan]] = map) -> Plan:
-        n = len(config.groups)
-        plans = list(apply(plan_group, config.groups, [config] * n, [seed] * n, [refuse] * n))
-        return [entry for planned, _ in plans for entry in planned], [entry for _, passed in plans for entry in passed]
-    return plan
 
 
 @pytest.fixture(scope="session")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from cbedgan.simulate.cbed.stack import SimulateConfig
 from classifier.foundation.config import load_config
+from project import CONFIGS
 
-BENCH = Path(__file__).parents[3] / "configs/bench"
+BENCH = CONFIGS / "bench"
 LIU = [2, 4, 9, 11, 12, 13, 14, 15, 19, 33, 36, 47, 55, 58, 60, 61, 62, 63, 64, 65, 71, 87, 88, 122, 123, 129, 136, 139,
        140, 141, 148, 160, 164, 166, 167, 176, 186, 191, 194, 205, 216, 221, 225, 227, 230]
 

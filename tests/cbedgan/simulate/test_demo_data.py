@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,9 +13,9 @@ from cbedgan.crystal.crystals import Crystal, measure_symmetry
 from cbedgan.simulate.cbed.stack import SimulateConfig, resimulate, slabs
 from classifier.foundation.config import digest, load_config
 from classifier.samples.stackfile import StackFile
+from project import CONFIGS, ROOT
 
-ROOT = Path(__file__).parents[3]
-CONFIG = load_config(ROOT / "configs/demo/simulate.toml", SimulateConfig)
+CONFIG = load_config(CONFIGS / "demo/simulate.toml", SimulateConfig)
 # Ten bits of mantissa leave at most 2^-11 = 4.9e-4 of each pixel; other processors' rounding adds some 1e-5.
 TOLERANCE = 1e-3
 

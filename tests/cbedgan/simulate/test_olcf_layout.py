@@ -23,10 +23,10 @@ from classifier.published.olcf import read_attributes
 from classifier.published.prepare import PrepareConfig, prepare, report_path
 from classifier.samples.sampletable import SampleTable
 from classifier.samples.stackfile import StackFile, StackWriter
+from project import CONFIGS
 
-ROOT = Path(__file__).parents[3]
-TWIN = load_config(ROOT / "configs/olcf/simulate.toml", SimulateConfig)
-PREPARE = load_config(ROOT / "configs/olcf/prepare.toml", PrepareConfig)
+TWIN = load_config(CONFIGS / "olcf/simulate.toml", SimulateConfig)
+PREPARE = load_config(CONFIGS / "olcf/prepare.toml", PrepareConfig)
 QUICK = TWIN.model_copy(update={
     "beam_energies_kev": (100.0, 190.0), "thickness_angstrom": 40.0, "overlapping_disks": "kept",
     "multislice": TWIN.multislice.model_copy(update={"g_max_inv_angstrom": 2.0}),

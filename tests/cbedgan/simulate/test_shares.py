@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -25,8 +24,9 @@ from classifier.foundation.atomic import read_json
 from classifier.foundation.config import load_config
 from classifier.foundation.errors import InputError
 from classifier.samples.stackfile import StackFile
+from project import CONFIGS
 
-DEMO = load_config(Path(__file__).parents[3] / "configs/demo/simulate.toml", SimulateConfig)
+DEMO = load_config(CONFIGS / "demo/simulate.toml", SimulateConfig)
 CONFIG = DEMO.model_copy(update={
     "thickness_angstrom": 60.0,
     "multislice": DEMO.multislice.model_copy(update={"g_max_inv_angstrom": 2.0}),
@@ -167,8 +167,7 @@ def test_two_shards_at_once_one_killed_and_a_merge_give_the_same_file(tmp_path: 
     script, settings, out = tmp_path / "produce.py", tmp_path / "config.json", tmp_path / "set.h5"
     script.write_text(SCRIPT)
     settings.write_text(CONFIG.model_dump_json())
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3]), "OMP_NUM_THREADS": "1"}
-    processes = [subprocess.Popen([sys.executable, str(script), str(settings), str(out), share], env=environment,
+    processes = [subprocess.Popen([sys.executable, str(script), str(settings), str(out), share],
                                   stderr=subprocess.DEVNULL) for share in ("1/2", "2/2")]
     first, deadline = Parts(out).record("unit-00000-0"), time.monotonic() + 120
     while not first.exists() and processes[0].poll() is None and time.monotonic() < deadline:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -22,8 +21,9 @@ from classifier.foundation.atomic import read_json
 from classifier.foundation.config import load_config
 from classifier.foundation.errors import InputError
 from classifier.samples.stackfile import StackFile, round_mantissa
+from project import CONFIGS
 
-DEMO = load_config(Path(__file__).parents[3] / "configs/demo/simulate.toml", SimulateConfig)
+DEMO = load_config(CONFIGS / "demo/simulate.toml", SimulateConfig)
 CONFIG = DEMO.model_copy(update={
     "thickness_angstrom": 60.0,
     "multislice": DEMO.multislice.model_copy(update={"g_max_inv_angstrom": 2.0}),
@@ -149,8 +149,7 @@ def test_killed_and_resumed_gives_the_same_file(tmp_path: Path, salts: Path):
     settings.write_text(CONFIG.model_dump_json())
     out, parts = tmp_path / "killed.h5", tmp_path / "killed.h5.parts"
     command = [sys.executable, str(script), str(settings), str(out), str(salts)]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while not list(parts.glob("unit-*.json")) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -160,7 +159,7 @@ def test_killed_and_resumed_gives_the_same_file(tmp_path: Path, salts: Path):
     assert kept and not out.exists()
 
     finished = simulate(CONFIG, out=tmp_path / "whole.h5", workers=2, crystals=salts)
-    subprocess.run(command, env=environment, check=True, stderr=subprocess.DEVNULL)
+    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
     with StackFile(finished) as whole, StackFile(out) as resumed:
         assert whole.digest == resumed.digest and len(whole) == len(SALTS)
         whole.verify()

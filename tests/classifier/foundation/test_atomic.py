@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -46,8 +45,7 @@ except ValueError as error:
 def test_a_disk_without_room_is_one_clear_message_and_keeps_the_old_file(tmp_path, what):
     path = tmp_path / "c.safetensors"
     digest = save_checkpoint(path, kind="test", parts={"x": torch.ones(2)}, header={})
-    done = subprocess.run([sys.executable, "-c", FILL, str(tmp_path), what], capture_output=True, text=True,
-                          cwd=Path(__file__).parents[3])
+    done = subprocess.run([sys.executable, "-c", FILL, str(tmp_path), what], capture_output=True, text=True)
     name = {"checkpoint": "c.safetensors", "metrics": "metrics.jsonl"}[what]
     assert done.stdout.startswith(f"{tmp_path / name}: the disk must have room for the file; found File too large.")
     assert done.stdout.count("\n") == 1 and done.stderr == ""

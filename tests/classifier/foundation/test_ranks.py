@@ -17,7 +17,6 @@ from classifier.foundation.ranks import Ranks
 from classifier.prediction.predict import load_classifier
 from classifier.training.train import train_classifier
 
-ROOT = Path(__file__).parents[3]
 TRAIN = """
 import os, sys, time
 from pathlib import Path
@@ -40,14 +39,10 @@ def training(config, data, out: Path, seconds: float) -> list[str]:
     return [sys.executable, "-c", TRAIN, *map(str, (out.parent, data.stacks, data.split, out, seconds))]
 
 
-def environment(**more: object) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **{key: str(v) for key, v in more.items()}}
-
-
 def run_with_torchrun(config, data, out: Path) -> None:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--no-python",
                *training(config, data, out, 0)]
-    done = subprocess.run(command, env=environment(), capture_output=True, timeout=300)
+    done = subprocess.run(command, capture_output=True, timeout=300)
     assert done.returncode == 0, done.stderr.decode()
 
 
@@ -58,9 +53,9 @@ def stop(config, data, out: Path, *, rank: int, number: signal.Signals) -> list[
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
+    shared = os.environ | {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     ranks = [subprocess.Popen(training(config, data, out, 0.05), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                              env=environment(RANK=k, LOCAL_RANK=k, WORLD_SIZE=2, MASTER_ADDR="127.0.0.1",
-                                              MASTER_PORT=port)) for k in range(2)]
+                              env=shared | {"RANK": str(k), "LOCAL_RANK": str(k)}) for k in range(2)]
     try:
         while ranks[0].poll() is None and not (checkpoint.exists() and checkpoint.stat().st_mtime_ns != before):
             time.sleep(0.01)

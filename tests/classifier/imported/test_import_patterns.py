@@ -21,11 +21,11 @@ from classifier.imported.pose import measured_pose
 from classifier.pattern.geometry import Detector, Pose, to_raw
 from classifier.prediction.predict import Predictions, load_classifier, predict
 from classifier.samples.stackfile import StackFile
+from project import CONFIGS
 
 DATA = Path(cbedgan.__file__).parent / "data"
 CLASSIFIER = DATA / "classifier.safetensors"
-ROOT = Path(__file__).parents[3]
-TEMPLATE = tomllib.loads((ROOT / "configs/import/import.toml").read_text(encoding="utf-8"))
+TEMPLATE = tomllib.loads((CONFIGS / "import/import.toml").read_text(encoding="utf-8"))
 ROWS, SIZE, KEV = [0, 300], 128, 100.0
 
 
@@ -315,7 +315,7 @@ def test_damage_is_one_clear_error_or_none(tmp_path, suffix):
 
 def test_the_verbs_import_and_predict(raw, tmp_path, monkeypatch):
     write_hspy(tmp_path / "scan.hspy", raw.patterns, raw.pixel, "1/Å")
-    text = (ROOT / "configs/import/import.toml").read_text(encoding="utf-8").replace('"total"', "1.0").replace(
+    text = (CONFIGS / "import/import.toml").read_text(encoding="utf-8").replace('"total"', "1.0").replace(
         'centre = "find"', 'centre = "from file"')
     for sample in raw.samples:
         text += f'\n[[samples]]\nsample_id = "{sample["sample_id"]}"\nshortest_g_disk = {sample["shortest_g_disk"]}\n'

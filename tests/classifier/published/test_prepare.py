@@ -23,8 +23,8 @@ from classifier.foundation.run import Interrupted, StopRequest
 from classifier.published import prepare as stage
 from classifier.published.prepare import PrepareConfig, prepare, report_path
 from classifier.samples.stackfile import StackFile
+from project import CONFIGS
 
-ROOT = Path(__file__).parents[3]
 # The data set's own documentation gives this sample.
 EXAMPLE: dict[str, Any] = {
     "space_group": np.bytes_("2"), "material": np.bytes_("mp-763064"), "energy_keV": 100, "formula": "Fe8 O14 F2",
@@ -300,8 +300,8 @@ reduction = { source_size_pixels = 512, source_pixel_size_inv_angstrom = 0.01, h
 def run_apart(source: Path, out: Path, kill_in: str, at_call: int) -> subprocess.CompletedProcess[str]:
     path = out.with_name("prepare.toml")
     path.write_text(RAW)
-    return subprocess.run([sys.executable, "-c", RUN, path, source, out, kill_in, str(at_call)], cwd=ROOT,
-                          capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    return subprocess.run([sys.executable, "-c", RUN, path, source, out, kill_in, str(at_call)],
+                          capture_output=True, text=True)
 
 
 @pytest.mark.parametrize("kill_in, at_call, records", [("reduce_stack", 4, 1), ("_append", 2, 3),
@@ -326,7 +326,7 @@ def test_two_workers_killed_go_on_to_the_digest_of_one(tmp_path):
     (tmp_path / "prepare.toml").write_text(RAW)
     by_two = RUN.replace("out=Path(sys.argv[3])", "out=Path(sys.argv[3]), workers=2")
     running = subprocess.Popen([sys.executable, "-c", by_two, tmp_path / "prepare.toml", source, out, "reduce_stack",
-                                "-1"], cwd=ROOT)
+                                "-1"])
     parts = tmp_path / "out.h5.parts/train"
     until = time.monotonic() + 60
     while not list(parts.glob("*.json")) and time.monotonic() < until and running.poll() is None:
@@ -406,4 +406,4 @@ def test_memory_does_not_grow_with_the_number_of_files(tmp_path):
 
 
 def test_the_configuration_of_the_demo_folder_is_complete():
-    assert load_config(ROOT / "configs/demo/prepare.toml", PrepareConfig).reduction.pose == "canonical"
+    assert load_config(CONFIGS / "demo/prepare.toml", PrepareConfig).reduction.pose == "canonical"

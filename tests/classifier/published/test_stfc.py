@@ -16,8 +16,8 @@ from classifier.foundation.errors import InputError
 from classifier.published.prepare import PrepareConfig, prepare, report_path
 from classifier.samples.split import SplitConfig, load_split, split
 from classifier.samples.stackfile import StackFile
+from project import CONFIGS
 
-ROOT = Path(__file__).parents[3]
 SIZE = 16
 SPLIT = {"group_by": "material", "validation_fraction": 0.0, "test_fraction": 0.0, "minimum_materials": 1,
          "adopt_partition": True, "near_duplicates": "refuse", "seed": 0}
@@ -130,5 +130,5 @@ def test_what_these_files_cannot_give_is_refused(source, tmp_path):
 
 
 def test_the_shipped_configurations_are_complete():
-    assert load_config(ROOT / "configs/stfc/prepare.toml", PrepareConfig).reduction.detector().unit == "pixel"
-    assert load_config(ROOT / "configs/stfc/split.toml", SplitConfig).adopt_partition
+    assert load_config(CONFIGS / "stfc/prepare.toml", PrepareConfig).reduction.detector().unit == "pixel"
+    assert load_config(CONFIGS / "stfc/split.toml", SplitConfig).adopt_partition

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,6 @@ from classifier.foundation.config import load_config, parse_config
 from classifier.training.baselines import ExtraTrees, Guess, Logistic, Neighbours, NeighbourVote
 from classifier.training.train_baseline import TrainBaselineConfig
 
-CONFIGS = Path(__file__).parents[3] / "configs" / "baselines"
 LOGISTIC = {"kind": "logistic", "scale": ["standard"], "inverse_strength": [1.0], "l1_share": [0.5],
             "class_weight": ["none"], "iterations": 200, "tolerance": 1e-3}
 TREES = {"kind": "extra_trees", "trees": 20, "descriptor_share": [0.5], "least_leaf": [1], "class_weight": ["balanced"]}
@@ -76,6 +74,6 @@ def test_the_grid_is_every_combination_of_the_lists():
 
 
 def test_there_is_a_configuration_of_every_method_and_they_differ_in_nothing_else():
-    configs = [load_config(path, TrainBaselineConfig) for path in sorted(CONFIGS.glob("*.toml"))]
+    configs = [load_config(path, TrainBaselineConfig) for path in sorted((CONFIGS / "baselines").glob("*.toml"))]
     assert {config.method.kind for config in configs} == {"majority", "prior", "logistic", "extra_trees", "neighbours"}
     assert len({(config.seed, config.view, config.descriptors, config.repeats) for config in configs}) == 1

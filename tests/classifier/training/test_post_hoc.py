@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +25,7 @@ from classifier.training.post_hoc import (
 )
 from classifier.training.sampling import Strata
 from classifier.training.train import train_classifier
+from project import CONFIGS
 
 TRAINING: dict[str, Any] = {"views": 2, "images": 512, "batch": 32, "learning_rate": 0.1, "momentum": 0.9,
                             "weight_decay": 0.0}
@@ -139,9 +139,7 @@ def test_a_grid_is_chosen_on_validation_and_recorded(data, trained, tmp_path):
 
 
 def test_the_configuration_of_the_demo_is_complete() -> None:
-    path = Path(__file__).parents[3] / "configs/demo/adjust_clf.toml"
-    if not path.exists():
-        pytest.skip("installed without the configurations")
+    path = CONFIGS / "demo/adjust_clf.toml"
     assert load_config(path, PostHocConfig).method.kind == "retrained"
 
 

@@ -25,8 +25,6 @@ from classifier.samples.stackfile import StackFile, write_stack_file
 from classifier.training.losses import LogitAdjusted
 from classifier.training.train import train_classifier
 
-ROOT = Path(__file__).parents[3]
-
 
 def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
@@ -78,8 +76,7 @@ def test_a_killed_training_resumes_to_the_same_bits(data, make_train_config, tmp
     config = make_train_config(images=2400, **changes)
     (tmp_path / "config.json").write_text(config.model_dump_json())
     train_classifier(config, stacks=data.stacks, split=data.split, out=tmp_path / "whole")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen([sys.executable, "-c", KILLED, tmp_path, data.stacks, data.split], env=environment,
+    process = subprocess.Popen([sys.executable, "-c", KILLED, tmp_path, data.stacks, data.split],
                                stderr=subprocess.DEVNULL)
     try:
         while not (tmp_path / "killed/checkpoint.safetensors").exists() and process.poll() is None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import gemmi
 import numpy as np
 import pytest
@@ -13,8 +11,9 @@ from cbedgan.simulate.cbed.distinct import DistinctConfig, least_difference
 from cbedgan.simulate.cbed.stack import SimulateConfig, detectors, simulate_stacks, slabs
 from classifier.foundation.config import load_config
 from classifier.foundation.errors import InputError
+from project import CONFIGS
 
-CONFIG = load_config(Path(__file__).parents[4] / "configs/bench/cbed_lt.toml", SimulateConfig)
+CONFIG = load_config(CONFIGS / "bench/cbed_lt.toml", SimulateConfig)
 HALVES = np.array([[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
 
 

@@ -48,9 +48,10 @@ def test_parallel_reflections_count_once():
     assert np.cross(hkl[[0, 0, 1]], hkl[[1, 2, 2]]).any(axis=1).all()
 
 
-@pytest.mark.parametrize("crystal", [SALT, *prototypes()[::25]], ids=lambda crystal: crystal.structure_type)
-def test_the_order_is_that_of_another_program(crystal):
+@pytest.mark.parametrize("entry", ["salt", *range(0, 288, 25)])
+def test_the_order_is_that_of_another_program(entry):
     """pymatgen's powder pattern, with scattering factors of its own, which may swap lines of nearly equal strength."""
+    crystal = SALT if entry == "salt" else prototypes()[entry]
     diffraction = pytest.importorskip("pymatgen.analysis.diffraction.xrd")
     core = pytest.importorskip("pymatgen.core")
     pattern = diffraction.XRDCalculator(wavelength=1.54184).get_pattern(
