@@ -83,11 +83,6 @@ def found_within(truth: np.ndarray, logits: np.ndarray, most: int) -> np.ndarray
     return others[:, None] < np.arange(1, most + 1)
 
 
-def top_k_accuracy(truth: np.ndarray, logits: np.ndarray, k: int, weight: np.ndarray | None = None) -> float:
-    """Weighted share of samples whose true class_idx [N] is among the k largest of logits [N, K], ties as above."""
-    return float(np.average(found_within(truth, logits, k)[:, -1], weights=weight)) if len(logits) else float("nan")
-
-
 def recall_by_shot(recall: np.ndarray, training_materials: np.ndarray) -> dict[str, float]:
     """Mean recall of few, medium and many groups, from recall [K] and training materials [K]; NaN for none."""
     name = shot_class(training_materials)

@@ -1,45 +1,74 @@
-"""The losses against class imbalance, each with its paper and its own configuration; tensors in, terms out."""
+"""The losses against class imbalance: what a loss promises, and each with its paper and its own configuration."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
 from classifier.foundation.config import Config
+from classifier.foundation.registry import Kinds
 
 
 @dataclass(frozen=True)
 class ClassSizes:
-    """What is known of the K classes of a training.
+    """What a loss knows of the K classes of a training."""
 
-    prior: float32 [K], frequencies of the classes in the batches, none zero; materials: float32 [K], training
-    materials of each, at least one.
-    """
-
-    prior: Tensor
-    materials: Tensor
+    prior: Float[Tensor, " K"]  # frequencies in the batches, none zero
+    materials: Float[Tensor, " K"]  # training materials of each, at least one
 
     def to(self, device: torch.device) -> ClassSizes:
         """The same on another device."""
         return ClassSizes(self.prior.to(device), self.materials.to(device))
 
 
-class CrossEntropy(Config):
+class Loss(Protocol):
+    """A loss: a batch's is the mean of `losses`, weighted by `sample_weights`.
+
+    Parameters
+    ----------
+    logits : float [B, K]
+    target : float [B, K], probabilities
+    sizes : of the classes
+    done : share of the training that is over
+    """
+
+    @property
+    def kind(self) -> str:
+        """Its name in a configuration."""
+        ...
+
+    def sample_weights(self, target: Float[Tensor, "B K"], sizes: ClassSizes, done: float) -> Float[Tensor, " B"]:
+        """Weights >= 0, from the labels alone; the step divides them by their sum over the whole batch."""
+        ...
+
+    def losses(self, logits: Float[Tensor, "B K"], target: Float[Tensor, "B K"], sizes: ClassSizes, done: float
+               ) -> Float[Tensor, " B"]:
+        """Loss of each sample, from its own row alone: parts of a batch give what the whole gives."""
+        ...
+
+
+class EqualWeights(Config):
+    """A loss in which every sample counts alike."""
+
+    def sample_weights(self, target: Tensor, sizes: ClassSizes, done: float) -> Tensor:
+        """See Loss."""
+        return torch.ones_like(target[:, 0])
+
+
+class CrossEntropy(EqualWeights):
     """-log softmax(f)_y."""
 
     kind: Literal["cross_entropy"]
 
-    def terms(self, logits: Tensor, target: Tensor, sizes: ClassSizes, done: float) -> tuple[Tensor, Tensor]:
-        """Losses [B] and their weights [B] of logits [B, K] and target probabilities [B, K]; every loss has these.
-
-        sizes: of the classes; done: share of the training that is over. The step's loss is the weighted mean.
-        """
-        return cross_entropy(logits, target), torch.ones_like(logits[:, 0])
+    def losses(self, logits: Tensor, target: Tensor, sizes: ClassSizes, done: float) -> Tensor:
+        """See Loss."""
+        return cross_entropy(logits, target)
 
 
 class Weighted(Config):
@@ -52,23 +81,26 @@ class Weighted(Config):
     weights: Literal["inverse", "effective"]
     beta: Annotated[float, Field(ge=0, lt=1)]  # of the effective number only
 
-    def terms(self, logits: Tensor, target: Tensor, sizes: ClassSizes, done: float) -> tuple[Tensor, Tensor]:
-        """See CrossEntropy.terms."""
-        weights = (class_weights(1 / sizes.materials) if self.weights == "inverse"
-                   else effective_number_weights(sizes.materials, self.beta))
-        return cross_entropy(logits, target), target @ weights
+    def sample_weights(self, target: Tensor, sizes: ClassSizes, done: float) -> Tensor:
+        """See Loss."""
+        return target @ (class_weights(1 / sizes.materials) if self.weights == "inverse"
+                         else effective_number_weights(sizes.materials, self.beta))
+
+    def losses(self, logits: Tensor, target: Tensor, sizes: ClassSizes, done: float) -> Tensor:
+        """See Loss."""
+        return cross_entropy(logits, target)
 
 
-class Focal(Config):
+class Focal(EqualWeights):
     """-(1 - p_y)^gamma log p_y: easy samples count less. Lin et al. 2017 (arXiv 1708.02002), eq. 4."""
 
     kind: Literal["focal"]
     gamma: Annotated[float, Field(ge=0)]
 
-    def terms(self, logits: Tensor, target: Tensor, sizes: ClassSizes, done: float) -> tuple[Tensor, Tensor]:
-        """See CrossEntropy.terms."""
+    def losses(self, logits: Tensor, target: Tensor, sizes: ClassSizes, done: float) -> Tensor:
+        """See Loss."""
         log_p = F.log_softmax(logits, dim=1)
-        return -(target * (1 - log_p.exp()) ** self.gamma * log_p).sum(1), torch.ones_like(logits[:, 0])
+        return -(target * (1 - log_p.exp()) ** self.gamma * log_p).sum(1)
 
 
 class Ldam(Config):
@@ -83,16 +115,19 @@ class Ldam(Config):
     deferred_from: Annotated[float, Field(ge=0, le=1)]  # share of the training after which classes are weighted
     beta: Annotated[float, Field(ge=0, lt=1)]  # of the effective number that then weighs them
 
-    def terms(self, logits: Tensor, target: Tensor, sizes: ClassSizes, done: float) -> tuple[Tensor, Tensor]:
-        """See CrossEntropy.terms; a soft label takes its share of each margin."""
-        margin = sizes.materials ** -0.25
-        losses = cross_entropy(logits - target * (self.largest_margin / margin.max() * margin), target)
+    def sample_weights(self, target: Tensor, sizes: ClassSizes, done: float) -> Tensor:
+        """See Loss."""
         if done < self.deferred_from:
-            return losses, torch.ones_like(losses)
-        return losses, target @ effective_number_weights(sizes.materials, self.beta)
+            return torch.ones_like(target[:, 0])
+        return target @ effective_number_weights(sizes.materials, self.beta)
+
+    def losses(self, logits: Tensor, target: Tensor, sizes: ClassSizes, done: float) -> Tensor:
+        """See Loss; a soft label takes its share of each margin."""
+        margin = sizes.materials ** -0.25
+        return cross_entropy(logits - target * (self.largest_margin / margin.max() * margin), target)
 
 
-class LogitAdjusted(Config):
+class LogitAdjusted(EqualWeights):
     """Cross-entropy of f + tau log(prior).
 
     Menon et al. 2021 (arXiv 2007.07314), eq. 10. tau = 1 is the balanced softmax, -log(n_y e^f_y / sum_j n_j e^f_j):
@@ -102,12 +137,12 @@ class LogitAdjusted(Config):
     kind: Literal["logit_adjusted"]
     tau: Annotated[float, Field(ge=0)]
 
-    def terms(self, logits: Tensor, target: Tensor, sizes: ClassSizes, done: float) -> tuple[Tensor, Tensor]:
-        """See CrossEntropy.terms."""
-        return cross_entropy(logits + self.tau * sizes.prior.log(), target), torch.ones_like(logits[:, 0])
+    def losses(self, logits: Tensor, target: Tensor, sizes: ClassSizes, done: float) -> Tensor:
+        """See Loss."""
+        return cross_entropy(logits + self.tau * sizes.prior.log(), target)
 
 
-Loss = Annotated[CrossEntropy | Weighted | Focal | Ldam | LogitAdjusted, Field(discriminator="kind")]
+AnyLoss = Annotated[Loss, Kinds(CrossEntropy, Weighted, Focal, Ldam, LogitAdjusted)]
 
 
 def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
@@ -123,14 +158,6 @@ def effective_number_weights(materials: Tensor, beta: float) -> Tensor:
 def class_weights(share: Tensor) -> Tensor:
     """Weights [K] of mean 1, proportional to `share`."""
     return share * (len(share) / share.sum())
-
-
-def adjust_logits(logits: Tensor, prior: Tensor, tau: float) -> Tensor:
-    """Post-hoc adjustment logits - tau log(prior) [B, K] of a model trained with plain cross-entropy.
-
-    Menon et al. 2021 (arXiv 2007.07314), eq. 9.
-    """
-    return logits - tau * prior.log()
 
 
 def class_prior(class_probability: Tensor, smallest: float) -> Tensor:

@@ -36,8 +36,7 @@ def step(state: State, config: TrainClassifierConfig, sources: list[Source], siz
     done = state.images_seen / config.images
     pose, wanted = draw_beside(config, sources, state.images_seen, own)
     share = weight / weight.sum()  # of the tasks' losses, which know no classes
-    # The weights of a loss follow from the labels alone: any logits give them.
-    weight = weight * config.loss.terms(torch.zeros_like(target), target, sizes, done)[1]
+    weight = weight * config.loss.sample_weights(target, sizes, done)
 
     state.optimiser.zero_grad(set_to_none=True)
     loss = torch.zeros((), device=x.device)
@@ -48,7 +47,7 @@ def step(state: State, config: TrainClassifierConfig, sources: list[Source], siz
             here = slice(part.start - own.start, part.stop - own.start)
             seen = x[here], None if pose is None else pose[here]
             logits, output = state.model.with_tasks(*seen) if wanted is not None else (state.model(*seen), None)
-        losses, _ = config.loss.terms(logits, target[part.start : part.stop], sizes, done)
+        losses = config.loss.losses(logits, target[part.start : part.stop], sizes, done)
         part_loss = (losses * weight[part.start : part.stop]).sum() / weight.sum()
         if wanted is not None:
             part_loss = state.model.tasks.join(part_loss, output, wanted[here], share[part.start : part.stop])

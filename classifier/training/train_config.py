@@ -13,7 +13,7 @@ from classifier.network.model import ModelConfig
 from classifier.pattern.augment import AugmentConfig
 from classifier.pattern.geometry import ViewConfig
 from classifier.pattern.intensity import IntensityConfig
-from classifier.training.losses import Loss
+from classifier.training.losses import AnyLoss
 from classifier.training.stopping import EarlyStopConfig
 
 
@@ -39,7 +39,7 @@ class TrainClassifierConfig(Config):
     intensity: IntensityConfig
     augment: AugmentConfig
     model: ModelConfig
-    loss: Loss
+    loss: AnyLoss
     mixup_alpha: Annotated[float, Field(ge=0)] = Field(0.0, exclude_if=lambda alpha: alpha == 0)
     images: int
     batch: int

@@ -117,21 +117,20 @@ def test_an_interrupt_saves_and_exits_with_130(data, make_train_config, tmp_path
 
 def test_a_step_that_is_not_finite_is_skipped_counted_and_stops_a_sick_run(data, make_train_config, tmp_path,
                                                                            monkeypatch) -> None:
-    plain, calls = LogitAdjusted.terms, []
+    plain, calls = LogitAdjusted.losses, []
 
     def sick(at):
-        def terms(loss, logits, *arguments):
-            calls.extend([1] * logits.requires_grad)  # the weights are asked for by themselves
-            losses, weights = plain(loss, logits, *arguments)
-            return losses * (float("nan") if len(calls) in at else 1), weights
-        return terms
+        def losses(loss, *arguments):
+            calls.append(1)
+            return plain(loss, *arguments) * (float("nan") if len(calls) in at else 1)
+        return losses
 
-    monkeypatch.setattr(LogitAdjusted, "terms", sick({3, 7}))
+    monkeypatch.setattr(LogitAdjusted, "losses", sick({3, 7}))
     path = train_classifier(make_train_config(), stacks=data.stacks, split=data.split, out=tmp_path / "once")
     assert json.loads((tmp_path / "once/result.json").read_text())["skipped_steps"] == 2
     assert all(torch.isfinite(tensor).all() for tensor in load_classifier(path).model.state_dict().values())
     calls.clear()
-    monkeypatch.setattr(LogitAdjusted, "terms", sick(range(20, 1000)))
+    monkeypatch.setattr(LogitAdjusted, "losses", sick(range(20, 1000)))
     with pytest.raises(InputError, match="at most 10.0% of the steps"):
         train_classifier(make_train_config(), stacks=data.stacks, split=data.split, out=tmp_path / "sick")
     held = load_checkpoint(tmp_path / "sick/checkpoint.safetensors", kind="classifier-training")
