@@ -12,7 +12,7 @@ from cbedgan.cli import app, main
 from classifier.samples.stackfile import StackFile
 
 VERBS = {"simulate", "prepare", "inspect", "folds", "split", "train-clf", "train-baseline", "train-gan", "probe",
-         "synthesize", "compare", "adjust-clf", "crystals", "export-olcf", "import", "predict", "demo", "judge",
+         "synthesize", "compare", "rank", "adjust-clf", "crystals", "export-olcf", "import", "predict", "demo", "judge",
          "pretrain", "acquire", "label-next", "sample",
          "compare-generators", "assess"}
 SPLIT = """

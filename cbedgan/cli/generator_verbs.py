@@ -84,38 +84,44 @@ def synthesize(config: Config, probe: Annotated[Path, typer.Option(help="probe.h
                  second_classifier=second_classifier, stacks=stacks, split=split, out=out))
 
 
+def _called_rank(methods: Path | None) -> None:
+    if methods is not None:
+        raise InputError(source="cbedgan compare --methods", rule="is called cbedgan rank", value=methods,
+                         remedy=f"Give the same command as cbedgan rank --methods {methods} ...")
+
+
 @app.command()
 def compare(config: Config, stacks: Stacks, split: Split, out: Folder,
-            synthetic: Annotated[Path | None, typer.Option(help="Stack file that synthesize wrote.")] = None,
-            workers: Workers = CORES,
-            probe: Annotated[Path | None, typer.Option(help="probe.h5, to picture a path (with both nets).")] = None,
+            synthetic: Annotated[Path, typer.Option(help="Stack file that synthesize wrote.")], workers: Workers = CORES,
+            probe: Annotated[Path | None, typer.Option(help="probe.h5, to picture a path (with both networks).")] = None,
             generator: Annotated[Path | None, typer.Option(help="The generator that was probed.")] = None,
             classifier: Annotated[Path | None, typer.Option(help="The classifier that was probed.")] = None,
             reserve: Annotated[Path | None, typer.Option(help="Real stacks for the arm that adds as many.")] = None,
-            methods: Annotated[Path | None, typer.Option(
-                help="Folder of methods to rank (.toml each), in place of --synthetic.")] = None,
-            runs: Annotated[list[Path] | None, typer.Option(
-                help="With --methods: finished run folder of another method; may be repeated.")] = None) -> None:
-    """Train every arm with every seed and report whether the synthetic stacks helped; or rank methods."""
-    if (methods is None) == (synthetic is None) or (methods is None and runs):
-        raise InputError(source="cbedgan compare", rule="needs --synthetic, or --methods with or without --runs",
-                         value=f"synthetic {synthetic}, methods {methods}, runs {runs}",
-                         remedy="Give --synthetic to judge synthetic stacks, --methods to rank methods.")
-    from classifier.foundation.config import load_config
-
-    if methods is not None:
-        from cbedgan.ranking.rank import RankConfig, rank
-
-        path = rank(load_config(config, RankConfig), methods=methods, stacks=stacks, split=split, out=out,
-                    workers=workers, runs=runs or ())
-        print((path.parent / "ranking.txt").read_text(encoding="utf-8"))
-        wrote(path)
-        return
+            methods: Annotated[Path | None, typer.Option(hidden=True, is_eager=True, callback=_called_rank)] = None,
+            ) -> None:
+    """Train every arm with every seed and report whether the synthetic stacks helped."""
     from cbedgan.comparison.study import CompareConfig
     from cbedgan.comparison.study import compare as stage
+    from classifier.foundation.config import load_config
 
     wrote(stage(load_config(config, CompareConfig), stacks=stacks, split=split, synthetic=synthetic, out=out,
                  workers=workers, probe=probe, generator=generator, classifier=classifier, reserve=reserve))
+
+
+@app.command()
+def rank(config: Config, methods: Annotated[Path, typer.Option(help="Folder of methods (.toml each).")],
+         stacks: Stacks, split: Split, out: Folder, workers: Workers = CORES,
+         runs: Annotated[list[Path] | None, typer.Option(
+             help="Finished run folder of another method; may be repeated.")] = None) -> None:
+    """Train every method with every seed, score all on the test part once, and rank them."""
+    from cbedgan.ranking.rank import RankConfig
+    from cbedgan.ranking.rank import rank as stage
+    from classifier.foundation.config import load_config
+
+    path = stage(load_config(config, RankConfig), methods=methods, stacks=stacks, split=split, out=out,
+                 workers=workers, runs=runs or ())
+    print((path.parent / "ranking.txt").read_text(encoding="utf-8"))
+    wrote(path)
 
 
 @app.command("compare-generators")

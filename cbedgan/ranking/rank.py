@@ -1,4 +1,4 @@
-"""compare --methods [stage]: train every method with every seed, judge all on the test part once, rank them."""
+"""rank [stage]: train every method with every seed, score all on the test part once, rank them."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def _check(config: RankConfig, methods: dict[str, MethodConfig], foreign: dict[s
           for name in foreign),
         *((len(folders) in (1, seeds), f"--runs {name}", f"must be one run, or one for each of the {seeds} seeds",
            len(folders)) for name, folders in foreign.items()),
-    ], source="compare", remedy="Correct it.")
+    ], source="rank", remedy="Correct it.")
 
 
 def _ensembles(size: int, members: list[Path], seeds: Sequence[int], materials: np.ndarray, out: Path) -> list[Path]:

@@ -91,7 +91,7 @@ def _require_same(first: Predictions, other: Predictions, path: Path) -> None:
     if not all(same.values()):
         raise InputError(source=path, rule="predictions that are judged together must be of one split and its samples",
                          value=f"another {', '.join(name for name, alike in same.items() if not alike)}",
-                         remedy="Judge it by itself; cbedgan compare ranks different methods.")
+                         remedy="Judge it by itself; cbedgan rank ranks different methods.")
 
 
 def _temperature(validation: Predictions) -> float | None:

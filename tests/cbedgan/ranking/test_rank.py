@@ -97,12 +97,12 @@ def test_a_ranking_goes_on_after_a_lost_run_and_takes_finished_ones(call):
     assert len(set(foreign["scores"]["top_1"]["per_seed"])) == 1
 
 
-def test_the_verb_takes_synthetic_stacks_or_methods(capsys):
-    arguments = ["compare", "--config", "none.toml", "--stacks", "a", "--split", "b", "--out", "c"]
-    for more in ([], ["--synthetic", "d", "--methods", "e"], ["--synthetic", "d", "--runs", "e"]):
-        with pytest.raises(SystemExit) as left:
-            main([*arguments, *more])
-        assert left.value.code == 2 and "needs --synthetic, or --methods" in capsys.readouterr().err
+def test_compare_with_methods_says_that_it_is_called_rank(capsys):
+    arguments = ["compare", "--config", "none.toml", "--stacks", "a", "--split", "b", "--out", "c", "--methods", "d"]
+    with pytest.raises(SystemExit) as left:
+        main(arguments)
+    said = capsys.readouterr().err
+    assert left.value.code == 2 and said.count("\n") == 1 and "cbedgan rank --methods d" in said
 
 
 def test_equal_trainings_are_planned_once(call, methods):
