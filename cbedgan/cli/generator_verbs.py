@@ -92,8 +92,9 @@ def _called_rank(methods: Path | None) -> None:
 
 @app.command()
 def compare(config: Config, stacks: Stacks, split: Split, out: Folder,
-            synthetic: Annotated[Path, typer.Option(help="Stack file that synthesize wrote.")], workers: Workers = CORES,
-            probe: Annotated[Path | None, typer.Option(help="probe.h5, to picture a path (with both networks).")] = None,
+            synthetic: Annotated[Path, typer.Option(help="Stack file that synthesize wrote.")],
+            workers: Workers = CORES,
+            probe: Annotated[Path | None, typer.Option(help="probe.h5, to picture a path with both networks.")] = None,
             generator: Annotated[Path | None, typer.Option(help="The generator that was probed.")] = None,
             classifier: Annotated[Path | None, typer.Option(help="The classifier that was probed.")] = None,
             reserve: Annotated[Path | None, typer.Option(help="Real stacks for the arm that adds as many.")] = None,
