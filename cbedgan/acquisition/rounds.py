@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from cbedgan.boundary.points import boundary_points
-from classifier.prediction.acquire import Pool, Ranking, Strategy, rank, see
+from classifier.prediction.acquire import Pool, Ranking, rank, see
 from classifier.prediction.predict import load_classifier
+from classifier.prediction.strategy import Strategy
 from classifier.samples.split import Split, load_split
 from classifier.samples.stackfile import SampleTable, StackFile
 

@@ -18,8 +18,8 @@ from cbedgan.gan.train import TrainGanConfig, train_gan
 from classifier.foundation.config import Config
 from classifier.foundation.errors import require
 from classifier.foundation.run import Run
-from classifier.prediction.acquire import Strategy
 from classifier.prediction.predict import Predictions
+from classifier.prediction.strategy import Strategy
 from classifier.samples.narrow import narrow_split
 from classifier.samples.split import load_split
 from classifier.training.train import TrainClassifierConfig

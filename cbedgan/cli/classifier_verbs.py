@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -11,8 +11,7 @@ from rich.console import Console
 from cbedgan.cli.app import app, wrote
 from cbedgan.cli.arguments import CORES, Cache, Classifier, Config, File, Folder, Split, Stacks, Workers
 from classifier.foundation.errors import InputError
-
-Strategy = Literal["random", "entropy", "margin", "bald", "core_set", "boundary"]
+from classifier.prediction.strategy import Strategy
 
 
 @app.command("train-clf")

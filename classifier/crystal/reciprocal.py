@@ -110,13 +110,13 @@ def _zone_indices(axis: np.ndarray) -> np.ndarray:
     u, v, w = (index // gcd(*indices) for index in indices)
     if u == v == 0:
         return np.array([[1, 0, 0], [0, 1, 0]])
-    divisor, s, t = _bezout(u, v)
+    divisor, s, t = bezout(u, v)
     return np.array([[v // divisor, -u // divisor, 0], [-s * w, -t * w, divisor]])
 
 
-def _bezout(u: int, v: int) -> tuple[int, int, int]:
+def bezout(u: int, v: int) -> tuple[int, int, int]:
     """Return (g, s, t) with s u + t v = g = gcd(u, v) up to sign (Euclid's extended algorithm)."""
     if v == 0:
         return u, 1, 0
-    divisor, s, t = _bezout(v, u % v)
+    divisor, s, t = bezout(v, u % v)
     return divisor, t, s - (u // v) * t

@@ -31,11 +31,6 @@ def neighbours(space_group: int) -> tuple[int, ...]:
     return tuple(sorted({*MAXIMAL_SUBGROUPS[number], *_MINIMAL_SUPERGROUPS[number]}))
 
 
-def is_direct_edge(a: int, b: int) -> bool:
-    """Whether one of two space groups, of different types, is a maximal subgroup of the other."""
-    return int(b) in neighbours(a)
-
-
 def direct_edges(class_map: ClassMap) -> np.ndarray:
     """Whether two classes are neighbours, bool [K, K]: symmetric, False on the diagonal."""
     numbers = class_map.space_groups

@@ -134,18 +134,11 @@ def to_canonical(patterns: np.ndarray, detector: Detector, pose: Pose, *, size_p
     so that sums inside the frame are conserved at every scale; what lies outside the raw frame is zero.
     """
     scale = pose.length / detector.pixel_size / shortest_g_pixels  # raw pixels a canonical pixel
-    return _resample(patterns, pose.azimuth_rad, scale, pose.centre / detector.pixel_size, size_pixels, inverse=False)
+    return _resample(patterns, pose.azimuth_rad, scale, pose.centre / detector.pixel_size, size_pixels)
 
 
-def to_raw(patterns: np.ndarray, detector: Detector, pose: Pose, *, shortest_g_pixels: float) -> np.ndarray:
-    """Undo to_canonical: patterns [..., S, S] in canonical pose onto `detector`, float32 [..., size, size]."""
-    scale = pose.length / detector.pixel_size / shortest_g_pixels
-    return _resample(patterns, pose.azimuth_rad, scale, pose.centre / detector.pixel_size, detector.size_pixels,
-                     inverse=True)
-
-
-def _resample(patterns: np.ndarray, azimuth: np.ndarray, scale: np.ndarray, centre: np.ndarray, size: int, *,
-              inverse: bool) -> np.ndarray:
+def _resample(patterns: np.ndarray, azimuth: np.ndarray, scale: np.ndarray, centre: np.ndarray, size: int
+              ) -> np.ndarray:
     """Turn, scale and shift patterns [..., H, W]; raw = centre + scale * turn(-azimuth) canonical, in pixels.
 
     Each new pixel is the mean of the bilinearly interpolated intensity per area over sub-points at most a third of an
@@ -158,23 +151,18 @@ def _resample(patterns: np.ndarray, azimuth: np.ndarray, scale: np.ndarray, cent
     azimuth, scale = (np.broadcast_to(value, lead).reshape(-1) for value in (azimuth, scale))
     centre = np.broadcast_to(centre, (*lead, 2)).reshape(-1, 2)
     turn = np.stack([np.cos(azimuth), np.sin(azimuth), -np.sin(azimuth), np.cos(azimuth)], -1).reshape(-1, 2, 2)
-    if inverse:  # canonical = turn(azimuth) (raw - centre) / scale
-        matrix = turn.transpose(0, 2, 1) / scale[:, None, None]
-        shift = -np.einsum("nij,nj->ni", matrix, centre)
-        step = 1 / scale
-    else:
-        matrix, shift, step = turn * scale[:, None, None], centre, scale
-    output = np.empty((len(step), size, size), dtype=np.float32)
+    output = np.empty((len(scale), size, size), dtype=np.float32)
     source = torch.from_numpy(patterns.reshape(-1, 1, old, old))
-    for subdivision in np.unique(fine := np.maximum(3, np.ceil(3 * step)).astype(int)):
+    for subdivision in np.unique(fine := np.maximum(3, np.ceil(3 * scale)).astype(int)):
         rows = np.flatnonzero(fine == subdivision)
         points = size * int(subdivision)
         # affine_grid and grid_sample measure places in half frames: new frame [-1, 1] to old frame [-1, 1].
-        affine = np.concatenate([matrix[rows] * (size / old), shift[rows, :, None] * (2 / old)], axis=2)
+        affine = np.concatenate([(turn * scale[:, None, None])[rows] * (size / old), centre[rows, :, None] * (2 / old)],
+                                axis=2)
         grid = torch.nn.functional.affine_grid(torch.from_numpy(affine.astype(np.float32)),
                                                [len(rows), 1, points, points], align_corners=False)
         fine_patterns = torch.nn.functional.grid_sample(source[rows], grid, mode="bilinear", padding_mode="zeros",
                                                         align_corners=False)
         mean = torch.nn.functional.avg_pool2d(fine_patterns, int(subdivision))[:, 0].numpy()
-        output[rows] = mean * (step[rows] ** 2).astype(np.float32)[:, None, None]
+        output[rows] = mean * (scale[rows] ** 2).astype(np.float32)[:, None, None]
     return output.reshape(*lead, size, size)

@@ -1,4 +1,4 @@
-"""Physics of single patterns: rotation and mirror residuals about the beam and the radial profile, batched."""
+"""Physics of single patterns: rotation and mirror residuals about the beam, batched."""
 
 from __future__ import annotations
 
@@ -15,11 +15,6 @@ Patterns = TypeVar("Patterns", np.ndarray, Tensor)
 
 AZIMUTH_MULTIPLE = 24
 """Azimuths come in multiples of this, so that 2-, 3-, 4- and 6-fold turns and their mirrors map samples on samples."""
-
-
-def radial_profile(patterns: Patterns) -> Patterns:
-    """Mean over all azimuths, [..., R], of patterns [..., H, W]; ring r lies r + 0.5 pixels from the centre."""
-    return _like(patterns, to_polar(_tensor(patterns)).mean(-1))
 
 
 def n_fold_residual(patterns: Patterns, n: int) -> Patterns:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -22,11 +21,10 @@ from classifier.prediction.acquisition import (
     margin,
 )
 from classifier.prediction.predict import TrainedClassifier, predict_with_features
+from classifier.prediction.strategy import Strategy
 from classifier.samples.stackfile import StackFile
 from classifier.samples.viewed import Viewed
 from classifier.statistics.metrics import softmax
-
-Strategy = Literal["random", "entropy", "margin", "bald", "core_set", "boundary"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -77,10 +77,6 @@ class TrainedGenerator:
         """w [B, W] -> x [B, C, *spatial], normalised as `intensity` does."""
         return self.generator.synthesise(w)
 
-    def forward_from(self, z: Tensor, e: Tensor) -> Tensor:
-        """z [B, latent_dim], e [B, embedding_dim] -> x [B, C, *spatial]."""
-        return self.synthesise(self.mapping(z, e))
-
     def score(self, x: Tensor, class_idx: Tensor) -> Tensor:
         """Class logit [B] of the discriminator for x [B, C, *spatial]; only differences within a class count."""
         return self.discriminator(x, class_idx)[:, 0]

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
-from math import gcd
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from classifier.crystal.reciprocal import bezout
 from classifier.foundation.errors import InputError
 
 LENGTH_TOLERANCE = 1e-3  # relative; lattice vectors closer in length than this count as equally long
@@ -211,18 +211,11 @@ def _complement(along: NDArray[np.int64]) -> NDArray[np.int64]:
     a, b, c = (int(value) for value in along)
     if a == b == 0:
         return np.array([[1, 0, 0], [0, 1, 0]])
-    d = gcd(a, b)
-    x, y = _bezout(a, b)
-    p, q = _bezout(d, c)
+    d, x, y = bezout(a, b)
+    d, x, y = (d, x, y) if d > 0 else (-d, -x, -y)
+    g, p, q = bezout(d, c)
+    p, q = (p, q) if g > 0 else (-p, -q)
     return np.array([[-y, x, 0], [-q * a // d, -q * b // d, p]])
-
-
-def _bezout(a: int, b: int) -> tuple[int, int]:
-    """Whole x, y with a x + b y = gcd(a, b)."""
-    if b == 0:
-        return (1 if a >= 0 else -1), 0
-    x, y = _bezout(b, a % b)
-    return y, x - a // b * y
 
 
 def _reduced(vectors: NDArray[np.float64], names: NDArray[np.int64] | None = None) -> NDArray:

@@ -18,10 +18,11 @@ from classifier.foundation.errors import InputError
 from classifier.imported.files import OpenFiles
 from classifier.imported.import_patterns import ImportConfig, import_patterns
 from classifier.imported.pose import measured_pose
-from classifier.pattern.geometry import Detector, Pose, to_raw
+from classifier.pattern.geometry import Detector, Pose
 from classifier.prediction.predict import Predictions, load_classifier, predict
 from classifier.samples.stackfile import StackFile
 from project import CONFIGS
+from raw_pose import to_raw
 
 DATA = Path(cbedgan.__file__).parent / "data"
 CLASSIFIER = DATA / "classifier.safetensors"

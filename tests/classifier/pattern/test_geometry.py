@@ -12,9 +12,9 @@ from classifier.pattern.geometry import (
     canonical_detector,
     shortest_visible_g,
     to_canonical,
-    to_raw,
     view,
 )
+from raw_pose import to_raw
 
 RAW = Detector(128, 0.02, "1/angstrom")
 TURNED = Pose(0.31 * np.array([np.cos(0.7), np.sin(0.7)]), np.array([0.03, -0.02]))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from classifier.pattern.symmetry import mirror_residual, n_fold_residual, radial_profile
+from classifier.pattern.symmetry import mirror_residual, n_fold_residual
 
 SIZE = 48
 SIDE = np.arange(SIZE) - SIZE / 2 + 0.5
@@ -70,15 +70,9 @@ def test_a_chiral_pattern_has_an_axis_but_no_mirror() -> None:
     assert mirror_residual(pinwheel) > 0.05
 
 
-def test_radial_profile_of_a_cone_is_its_radius() -> None:
-    profile = radial_profile(np.hypot(X, Y))
-    assert profile.shape == (SIZE // 2,)
-    np.testing.assert_allclose(profile[3:], np.arange(3, SIZE // 2) + 0.5, atol=0.05)
-
-
 def test_batches_equal_single_patterns_and_torch_equals_numpy() -> None:
     stack = np.stack([[ring(2), ring(3)], [ring(4), ring(6)]]).astype(np.float32)
-    for measure in (lambda x: n_fold_residual(x, 3), mirror_residual, radial_profile):
+    for measure in (lambda x: n_fold_residual(x, 3), mirror_residual):
         batched = measure(stack)
         assert isinstance(batched, np.ndarray) and batched.shape[:2] == (2, 2)
         np.testing.assert_allclose(batched[1, 0], measure(stack[1, 0]), atol=1e-12)
