@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from cbedgan.boundary.margin import Judge, LatentPaths
+from cbedgan.boundary.margin import LatentClassifier, LatentPaths
 from cbedgan.demo import config_folder, data_folder
 from cbedgan.gan.network.generator import load_generator
 from cbedgan.gan.network.latents import latents, z_seeds
@@ -63,7 +63,7 @@ def main() -> None:
         walk = LatentPaths.of("class", generator, z, z, a, b)
         w = walk.w(torch.linspace(0, 1, PATH_POINTS, dtype=torch.float64)[:, None])[:, 0]
         x = generator.synthesise(w)
-        logits = Judge.of(generator, classifier, batch=64).logits(w)
+        logits = LatentClassifier.of(generator, classifier, batch=64).logits(w)
     margin = (logits[:, a] - logits[:, b])[:, 0].numpy()
     pattern = int(np.argmax((x[0] - x[-1]).square().mean((1, 2))))  # the one that changes most
     for step in range(PATH_POINTS):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from cbedgan.boundary.path import select
@@ -18,16 +19,17 @@ PARALLEL = 1e-4
 """Angle in radians below which slerp is a straight line."""
 
 
-def margin(logits: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    """Return logit[a] - logit[b], [..., P], of logits [..., P, C] and class indices a, b [P]; positive: class a."""
+def margin(logits: Float[Tensor, "*grid P K"], a: Int[Tensor, " P"], b: Int[Tensor, " P"]
+           ) -> Float[Tensor, "*grid P"]:
+    """Return logit[a] - logit[b] of the class indices a, b; positive: class a."""
     return select(logits, a) - select(logits, b)
 
 
 @dataclass(frozen=True)
-class Judge:
-    """The classifier's judgement of synthesised stacks as a differentiable function of the mapped latent.
+class LatentClassifier:
+    """The classifier after the generator, C(G(w)): a differentiable function of the mapped latent.
 
-    synthesise: w [B, W] -> x [B, 3, H, W]; classify: that x -> logits [B, C]; batch: images a forward pass holds.
+    synthesise: w [B, W] -> x [B, 3, H, W]; classify: that x -> logits [B, K]; batch: images a forward pass holds.
     """
 
     synthesise: Callable[[Tensor], Tensor]
@@ -35,7 +37,7 @@ class Judge:
     batch: int
 
     @classmethod
-    def of(cls, generator: TrainedGenerator, classifier: TrainedClassifier, *, batch: int) -> Judge:
+    def of(cls, generator: TrainedGenerator, classifier: TrainedClassifier, *, batch: int) -> LatentClassifier:
         """Join a generator and a classifier of one split, class map and frame; their intensity scales may differ."""
         for name, mine, other in (("split", generator.split_digest, classifier.split_digest),
                                   ("class map", generator.class_map, classifier.class_map)):
@@ -47,14 +49,15 @@ class Judge:
         translate = translation(generator.intensity, classifier.intensity)
         return cls(generator.synthesise, lambda x: classifier.logits(translate(x)), batch)
 
-    def logits(self, w: Tensor) -> Tensor:
-        """Return logits float32 [..., C] of w [..., W], whatever the number of leading axes."""
+    def logits(self, w: Float[Tensor, "*grid W"]) -> Float[Tensor, "*grid K"]:
+        """Return logits float32 of w."""
         rows = w.reshape(-1, w.shape[-1]).float()
-        found = torch.cat([self.classify(self.synthesise(part)).float() for part in rows.split(self.batch)])
-        return found.reshape(*w.shape[:-1], -1)
+        logits = torch.cat([self.classify(self.synthesise(part)).float() for part in rows.split(self.batch)])
+        return logits.reshape(*w.shape[:-1], -1)
 
-    def margin(self, w: Tensor, a: Tensor, b: Tensor) -> Tensor:
-        """Return the margin [..., P] at w [..., P, W] for the pairs of classes a, b [P]."""
+    def margin(self, w: Float[Tensor, "*grid P W"], a: Int[Tensor, " P"], b: Int[Tensor, " P"]
+               ) -> Float[Tensor, "*grid P"]:
+        """Return the margin at w for the pairs of classes a, b."""
         return margin(self.logits(w), a, b)
 
 
@@ -82,11 +85,19 @@ class LatentPaths:
     e_b: Tensor
 
     @classmethod
-    def of(cls, kind: str, generator: TrainedGenerator, z_a: Tensor, z_b: Tensor, a: Tensor, b: Tensor) -> LatentPaths:
-        """Paths between samples z_a, z_b [P, L] of classes a, b [P].
+    def of(cls, kind: str, generator: TrainedGenerator, z_a: Float[Tensor, "P L"], z_b: Float[Tensor, "P L"],
+           a: Int[Tensor, " P"], b: Int[Tensor, " P"]) -> LatentPaths:
+        """Paths between samples of two classes.
 
-        Where the generator draws crystals, the net of the beginning stays: only the symmetry of the patterns and
-        what the disks show become those of the other end.
+        Where the generator draws crystals, the reciprocal lattice of the beginning stays: only the symmetry of the
+        patterns and what the disks show become those of the other end.
+
+        Parameters
+        ----------
+        kind : "class", "latent" or "w"
+        generator : whose mapping the paths go through
+        z_a, z_b : latents of the two ends
+        a, b : their class indices
         """
         e_a = generator.condition(a, z_a)
         return cls(kind, generator.mapping, z_a, z_b, e_a, generator.condition(b, z_b, held=e_a))
@@ -95,8 +106,8 @@ class LatentPaths:
         """The paths at `rows`."""
         return LatentPaths(self.kind, self.mapping, self.z_a[rows], self.z_b[rows], self.e_a[rows], self.e_b[rows])
 
-    def w(self, t: Tensor) -> Tensor:
-        """Return w float32 [..., P, W] at the positions t [..., P] (or [..., 1], the same for all paths)."""
+    def w(self, t: Float[Tensor, "*grid P_or_1"]) -> Float[Tensor, "*grid P W"]:
+        """Return w float32 at the positions t; a last axis of 1 stands for all paths."""
         shape = torch.broadcast_shapes(t.shape, self.z_a.shape[:1])
         t = t.expand(shape).float()[..., None]
         if self.kind == "w":
@@ -107,8 +118,9 @@ class LatentPaths:
         return w.reshape(*shape, -1)
 
 
-def slerp(z_a: Tensor, z_b: Tensor, t: Tensor) -> Tensor:
-    """Turn z_a into z_b [P, L] along the great circle, t [..., P, 1] in [0, 1]; norms change evenly with the turn.
+def slerp(z_a: Float[Tensor, "P L"], z_b: Float[Tensor, "P L"], t: Float[Tensor, "*grid P 1"]
+          ) -> Float[Tensor, "*grid P L"]:
+    """Turn z_a into z_b along the great circle, t in [0, 1]; norms change evenly with the turn.
 
     [sin((1 - t) O) z_a + sin(t O) z_b] / sin O with O the angle between them (Shoemake 1985); straight if parallel.
     """

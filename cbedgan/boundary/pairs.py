@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float, Int
 
 
 @dataclass(frozen=True)
@@ -20,8 +21,8 @@ class Pairs:
         return len(self.a)
 
 
-def soft_confusion(probability: np.ndarray, class_idx: np.ndarray) -> np.ndarray:
-    """Mean probability [K, K] that samples of class i (rows) give to class j, from probability [N, K], class_idx [N].
+def soft_confusion(probability: Float[np.ndarray, "N K"], class_idx: Int[np.ndarray, " N"]) -> Float[np.ndarray, "K K"]:
+    """Mean probability that samples of class i (rows) give to class j.
 
     Rows of classes without a sample are NaN.
     """
@@ -32,23 +33,30 @@ def soft_confusion(probability: np.ndarray, class_idx: np.ndarray) -> np.ndarray
         return membership @ probability / membership.sum(1, keepdims=True)
 
 
-def first_known(*confusions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Take each row from the first of the matrices [K, K] that has it; also the matrix's place, int64 [K], -1 for none.
+def first_measured(*confusions: np.ndarray) -> tuple[Float[np.ndarray, "K K"], Int[np.ndarray, " K"]]:
+    """Take each row from the first of the matrices [K, K] that has it; also the place of that matrix, -1 for none.
 
     Used with validation before training samples: a group without validation data ranks its partners on its training
     samples, whose probabilities are too sure of themselves but are ordered alike.
     """
-    known = np.stack([np.isfinite(matrix).all(1) for matrix in confusions])
-    place = np.where(known.any(0), known.argmax(0), -1)
+    measured = np.stack([np.isfinite(matrix).all(1) for matrix in confusions])
+    place = np.where(measured.any(0), measured.argmax(0), -1)
     rows = np.stack(confusions)[np.maximum(place, 0), np.arange(len(place))]
     return np.where(place[:, None] >= 0, rows, 0.0), place
 
 
-def choose_pairs(confusion: np.ndarray, rare: np.ndarray, *, partners: int, seed: int) -> Pairs:
-    """Pair each class of `rare` [R] with its `partners` most confused classes and with as many random controls.
+def choose_pairs(confusion: Float[np.ndarray, "K K"], rare: Int[np.ndarray, " R"], *, partners: int,
+                 seed: int) -> Pairs:
+    """Pair each rare class with its most confused classes and with as many random controls.
 
-    confusion [K, K] as from `soft_confusion`. Controls are drawn without replacement from the remaining classes, so
-    that a small class map has fewer of them.
+    Controls are drawn without replacement from the remaining classes, so that a small class map has fewer of them.
+
+    Parameters
+    ----------
+    confusion : as from `soft_confusion`
+    rare : class indices
+    partners : most confused classes for each, and controls
+    seed : of the controls
     """
     rows = []
     for a in np.asarray(rare, dtype=np.int64).tolist():

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Bool, Float, Int
 
 Margin = Callable[[torch.Tensor], torch.Tensor]
 """Positions t float64 [..., P] on P paths -> margins [..., P]; positive on the side of class a."""
@@ -29,8 +30,8 @@ class Bracket:
     margin_lower: torch.Tensor
     margin_upper: torch.Tensor
 
-    def found(self) -> torch.Tensor:
-        """Rows int64 of the paths that have a bracket."""
+    def crossing_paths(self) -> Int[torch.Tensor, " n"]:
+        """Rows of the paths that have a bracket."""
         return torch.nonzero(torch.isfinite(self.lower))[:, 0]
 
     def take(self, rows: torch.Tensor) -> Bracket:
@@ -44,13 +45,13 @@ class Bracket:
                 torch.where(lower_wins, self.margin_lower, self.margin_upper))
 
 
-def grid(points: int) -> torch.Tensor:
-    """Return `points` equal steps from 0 to 1, float64 [points, 1]: one column, to be broadcast over the paths."""
+def grid(points: int) -> Float[torch.Tensor, "{points} 1"]:
+    """Return equal steps from 0 to 1, float64: one column, to be broadcast over the paths."""
     return torch.linspace(0, 1, points, dtype=torch.float64)[:, None]
 
 
-def sign_changes(margin: torch.Tensor) -> torch.Tensor:
-    """Mark the segments of the grid on which the margin [K, P] changes sign: bool [K - 1, P].
+def sign_changes(margin: Float[torch.Tensor, "T P"]) -> Bool[torch.Tensor, "T-1 P"]:
+    """Mark the segments of the grid on which the margin changes sign.
 
     A zero belongs to class a. A segment with an end that is not finite counts as unchanged.
     """
@@ -58,14 +59,14 @@ def sign_changes(margin: torch.Tensor) -> torch.Tensor:
     return (side[1:] != side[:-1]) & finite[1:] & finite[:-1]
 
 
-def bracket(t: torch.Tensor, margin: torch.Tensor) -> Bracket:
-    """Take from the grid t [K, 1] and its margins [K, P] the first segment of each path that changes sign."""
+def bracket(t: Float[torch.Tensor, "T 1"], margin: Float[torch.Tensor, "T P"]) -> Bracket:
+    """Take from the grid t and its margins the first segment of each path that changes sign."""
     changes = sign_changes(margin)
-    found, first = changes.any(0), changes.to(torch.uint8).argmax(0)
+    crosses, first = changes.any(0), changes.to(torch.uint8).argmax(0)
     columns = torch.arange(margin.shape[1])
     positions = t.expand(margin.shape).to(torch.float64)
     margin = margin.to(torch.float64)
-    return Bracket(*(torch.where(found, values[index, columns], math.nan)
+    return Bracket(*(torch.where(crosses, values[index, columns], math.nan)
                      for values in (positions, margin) for index in (first, first + 1)))
 
 
@@ -75,9 +76,16 @@ def steps_needed(width: float, tolerance: float) -> int:
 
 
 def narrow(margin: Margin, start: Bracket, *, width: float, tolerance: float) -> Bracket:
-    """Narrow all brackets of initial `width` to at most 2 * tolerance in `steps_needed` evaluations of `margin`.
+    """Narrow all brackets to at most 2 * tolerance in `steps_needed` evaluations of `margin`.
 
     Paths without a bracket stay NaN; paths that are narrow enough stay as they are. No path depends on another.
+
+    Parameters
+    ----------
+    margin : of all paths at positions t
+    start : the brackets
+    width : of each of them in t
+    tolerance : half width at the end
     """
     low, high, at_low, at_high = start.lower, start.upper, start.margin_lower, start.margin_upper
     has_bracket, side = torch.isfinite(low), at_low >= 0
@@ -91,10 +99,10 @@ def narrow(margin: Margin, start: Bracket, *, width: float, tolerance: float) ->
         push = torch.minimum(TRUNCATION / width * interval**2, (middle - secant).abs())
         offset = (secant + towards * push - middle).abs().minimum(radius.clamp(min=0))
         trial = torch.where(active, middle - towards * offset, 0.5)
-        found = margin(trial).to(torch.float64)
-        to_low, to_high = active & ((found >= 0) == side), active & ((found >= 0) != side)
-        low, at_low = torch.where(to_low, trial, low), torch.where(to_low, found, at_low)
-        high, at_high = torch.where(to_high, trial, high), torch.where(to_high, found, at_high)
+        at_trial = margin(trial).to(torch.float64)
+        to_low, to_high = active & ((at_trial >= 0) == side), active & ((at_trial >= 0) != side)
+        low, at_low = torch.where(to_low, trial, low), torch.where(to_low, at_trial, at_low)
+        high, at_high = torch.where(to_high, trial, high), torch.where(to_high, at_trial, at_high)
     return Bracket(low, high, at_low, at_high)
 
 
@@ -108,12 +116,23 @@ class Profile:
     rival: torch.Tensor
 
 
-def profile(logits: torch.Tensor, a: torch.Tensor, b: torch.Tensor, length: torch.Tensor, *,
-            plausible: float) -> Profile:
-    """Describe paths between classes a and b [P] from the logits [K, P, C] on their grid and their length [P].
+def profile(logits: Float[torch.Tensor, "T P K"], a: Int[torch.Tensor, " P"], b: Int[torch.Tensor, " P"],
+            length: Float[torch.Tensor, " P"], *, plausible: float) -> Profile:
+    """Describe paths between two classes.
 
-    crossings: sign changes of the margin. thickness: length times the share of points at which both classes have
-    at least the probability `plausible` (after 2007.05086). intrusion: share of points whose top class is a third.
+    Parameters
+    ----------
+    logits : on the grid of each path
+    a, b : class indices of the two ends
+    length : of each path in w
+    plausible : probability that both classes need where a path counts as thick
+
+    Returns
+    -------
+    crossings : sign changes of the margin
+    thickness : length times the share of points at which both classes are plausible (after 2007.05086)
+    intrusion : share of points whose top class is a third
+    rival : the class that takes over from a, -1 for none
     """
     logit_a, logit_b = select(logits, a), select(logits, b)
     probability = logits.softmax(-1)
@@ -127,6 +146,7 @@ def profile(logits: torch.Tensor, a: torch.Tensor, b: torch.Tensor, length: torc
                    rival=torch.where(lost.any(0) & ~lost[0], rival, -1))
 
 
-def select(values: torch.Tensor, class_idx: torch.Tensor) -> torch.Tensor:
-    """Take from values [..., P, C] the column class_idx [P] of each row: [..., P]."""
+def select(values: Float[torch.Tensor, "*grid P K"], class_idx: Int[torch.Tensor, " P"]
+           ) -> Float[torch.Tensor, "*grid P"]:
+    """Take the column class_idx of each row."""
     return values.gather(-1, class_idx.expand(values.shape[:-1])[..., None])[..., 0]

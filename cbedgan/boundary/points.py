@@ -21,20 +21,21 @@ def boundary_points(probe: Path, generator: Path, classifier: TrainedClassifier)
     The generator must be the probed one. The classifier may be a later one than that which was probed, as long as class
     map and frame are the same.
     """
-    held, source = read_probe(probe), load_generator(generator)
-    for name, mine, other in (("generator", held.provenance["inputs"]["generator"], source.digest),
-                              ("class map", classifier.class_map, source.class_map)):
+    probed, trained_generator = read_probe(probe), load_generator(generator)
+    for name, mine, other in (("generator", probed.provenance["inputs"]["generator"], trained_generator.digest),
+                              ("class map", classifier.class_map, trained_generator.class_map)):
         if mine != other:
             raise InputError(source=probe, rule=f"must belong to the same {name}", value=f"{mine!s:.60}, not "
                              f"{other!s:.60}", remedy="Give the generator that was probed, and a classifier of its "
                              "groups.")
-    classifier.frame.require(source.frame, generator)
-    paths = held.paths.take(np.isfinite(held.paths.crossing))
+    classifier.frame.require(trained_generator.frame, generator)
+    paths = probed.paths.take(np.isfinite(probed.paths.crossing))
     if not len(paths):
-        raise InputError(source=probe, rule="a path must have crossed a boundary", value=f"none of {len(held.paths)}",
+        raise InputError(source=probe, rule="a path must have crossed a boundary", value=f"none of {len(probed.paths)}",
                          remedy="Probe with more paths, or train the generator longer.")
-    translate = translation(source.intensity, classifier.intensity)
+    translate = translation(trained_generator.intensity, classifier.intensity)
     with torch.inference_mode():
-        x = [translate(source.synthesise(w)) for w in torch.from_numpy(paths.w).float().split(PREDICT_AT_ONCE)]
+        x = [translate(trained_generator.synthesise(w))
+             for w in torch.from_numpy(paths.w).float().split(PREDICT_AT_ONCE)]
     pair = np.stack([paths.space_group_a, paths.space_group_b], axis=1)
     return BoundaryPoints(predict_features(classifier.model, torch.cat(x)), classifier.class_map.indices(pair))

@@ -8,20 +8,31 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 SMALLEST_GRADIENT = 1e-12
 
 
-def polish(margin: Callable[[Tensor], Tensor], w: Tensor, origin: Tensor, *, steps: int, eta: float,
-           tolerance: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Slide boundary points w [P, W] towards the point of margin 0 nearest to `origin` [P, W].
+def polish(margin: Callable[[Tensor], Tensor], w: Float[Tensor, "P W"], origin: Float[Tensor, "P W"], *, steps: int,
+           eta: float, tolerance: float) -> tuple[Float[Tensor, "P W"], Float[Tensor, " P"], Bool[Tensor, " P"]]:
+    """Slide boundary points towards the point of margin 0 nearest to their origin.
 
-    margin: w [P, W] -> [P], no row depending on another. Each of `steps` steps is a Newton step onto margin 0 plus
-    the share `eta` of the way back to `origin` within the boundary's tangent plane; a last Newton step (eta 0)
-    removes the margin that curvature has left. A step that is no number is not taken. Returns w, its margin and a mask
-    bool [P] of the rows that gained: nearer to the origin with |margin| at most `tolerance` (or smaller than before).
-    All other rows keep their start.
+    Each step is a Newton step onto margin 0 plus a share of the way back to the origin within the boundary's tangent
+    plane. A last Newton step removes the margin that curvature has left. A step that is no number is not taken.
+
+    Parameters
+    ----------
+    margin : w [P, W] -> [P], no row depending on another
+    w, origin : boundary points, and where their paths began
+    steps : before the last one
+    eta : share of the way back
+    tolerance : greatest |margin| that counts as on the boundary
+
+    Returns
+    -------
+    w and its margin; which rows gained: they are nearer to the origin, with |margin| at most the tolerance (or smaller
+    than before). All other rows keep their start.
     """
     start, start_margin = w, margin(w).detach()
     for pull in [eta] * steps + [0.0]:

@@ -8,10 +8,11 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int
 
-from cbedgan.boundary.margin import Judge, LatentPaths
-from cbedgan.boundary.pairs import Pairs, choose_pairs, first_known, soft_confusion
-from cbedgan.boundary.plan import Plan, follow_rivals, plan_pairs
+from cbedgan.boundary.margin import LatentClassifier, LatentPaths
+from cbedgan.boundary.pairs import Pairs, choose_pairs, first_measured, soft_confusion
+from cbedgan.boundary.plan import PathPlan, follow_rivals, plan_pairs
 from cbedgan.boundary.probefile import ProbedPaths, read_probe, write_probe
 from cbedgan.boundary.record import stage_record
 from cbedgan.boundary.trace import TraceConfig, trace
@@ -21,9 +22,10 @@ from classifier.foundation.config import Config
 from classifier.foundation.errors import InputError
 from classifier.foundation.run import progress, require_same_run
 from classifier.prediction.predict import TrainedClassifier, load_classifier, predict_logits
-from classifier.samples.dataset import load_stack_set
+from classifier.samples.dataset import stack_set
 from classifier.samples.split import Split, load_split
 from classifier.samples.stackfile import StackFile
+from classifier.samples.viewed import Viewed
 from classifier.statistics.metrics import shot_class, softmax
 from classifier.training.train import reproducible
 
@@ -56,30 +58,46 @@ def probe(config: ProbeConfig, *, generator: Path, classifier: Path, stacks: Pat
 
     Generator and classifier must come from this split. Real stacks only choose the pairs: those of the validation
     part or, for groups that have none there, of the train part; never those of the test part.
+
+    Parameters
+    ----------
+    config : which paths, and how
+    generator, classifier : checkpoints
+    stacks, split : the stack file, and split.json
+    out : probe.h5
     """
     out = Path(out)
     with StackFile(stacks) as file:
-        held = load_split(split, stack_digest=file.digest)
-    source = load_generator(generator, split_digest=held.digest)
-    judged = load_classifier(classifier, split_digest=held.digest)
-    record = stage_record("probe", config, {"generator": source.digest, "classifier": judged.digest,
-                                            "stacks": held.stack_digest, "split": held.digest})
-    if out.exists():
-        require_same_run(out, read_probe(out).provenance, record)
-        return out
+        loaded_split = load_split(split, stack_digest=file.digest)
+        trained_generator = load_generator(generator, split_digest=loaded_split.digest)
+        trained_classifier = load_classifier(classifier, split_digest=loaded_split.digest)
+        record = stage_record("probe", config, {
+            "generator": trained_generator.digest, "classifier": trained_classifier.digest,
+            "stacks": loaded_split.stack_digest, "split": loaded_split.digest})
+        if out.exists():
+            require_same_run(out, read_probe(out).provenance, record)
+            return out
+        with reproducible(config.threads):
+            rare, confusion, confusion_from = measure_confusion(config, trained_classifier, loaded_split, file)
     with reproducible(config.threads):
-        rare, confusion, confusion_from = measure_confusion(config, judged, held, stacks)
         pairs = choose_pairs(confusion, rare, partners=config.partners, seed=config.seed)
         begin = time.perf_counter()
-        paths = probe_pairs(config, source, judged, pairs, confusion)
+        paths = probe_pairs(config, trained_generator, trained_classifier, pairs, confusion)
         speed = {"paths_per_second": len(paths) / (time.perf_counter() - begin), "threads": config.threads}
     write_probe(out, paths, provenance=record, summary={**summarise(paths), "confusion_from": confusion_from, **speed})
     return out
 
 
-def measure_confusion(config: ProbeConfig, classifier: TrainedClassifier, held: Split,
-                      stacks: Path) -> tuple[np.ndarray, np.ndarray, dict[str, str]]:
-    """Return the rare classes [R], the soft confusion [K, K] of real stacks, and {space_group: part it came from}."""
+def measure_confusion(config: ProbeConfig, classifier: TrainedClassifier, split: Split, stacks: StackFile
+                      ) -> tuple[Int[np.ndarray, " R"], Float[np.ndarray, "K K"], dict[str, str]]:
+    """Return the rare classes, the soft confusion of real stacks, and {space_group: part it came from}.
+
+    Parameters
+    ----------
+    config : whose `shots` say which classes are rare
+    classifier : that confuses them
+    split, stacks : the parts, and the open file that they are of
+    """
     class_map, materials = classifier.class_map, classifier.training_materials.numpy()
     rare = np.flatnonzero(np.isin(shot_class(materials), config.shots) & (materials > 0))
     if not len(rare):
@@ -87,32 +105,40 @@ def measure_confusion(config: ProbeConfig, classifier: TrainedClassifier, held: 
                          remedy=f"The groups have {materials.tolist()} training materials.")
 
     def confusion(sample_ids: tuple[str, ...]) -> np.ndarray:
-        real = load_stack_set(stacks, class_map=class_map, view=classifier.view, intensity=classifier.intensity,
-                              sample_ids=sample_ids)
+        viewed = Viewed.of(stacks, classifier.view, sample_ids)
+        real = stack_set(viewed.read(), viewed.table(), class_map=class_map, transform=classifier.intensity,
+                         source=stacks.path)
         return soft_confusion(softmax(predict_logits(classifier.model, real.x)), real.class_idx.numpy())
 
-    validation = confusion(held.parts["validation"])
-    unknown = [class_map.space_group(k) for k in rare if np.isnan(validation[k]).any()]
-    with StackFile(stacks) as file:
-        group = dict(zip(file.table.sample_id.tolist(), file.table.space_group.tolist(), strict=True))
-    stand_in = confusion(tuple(name for name in held.parts["train"] if group[name] in unknown))
-    rows, place = first_known(validation, stand_in)
-    return rare, rows, {str(class_map.space_group(k)): ("validation", "train")[place[k]] for k in rare}
+    validation = confusion(split.parts["validation"])
+    missing = [class_map.space_group(k) for k in rare.tolist() if np.isnan(validation[k]).any()]
+    group = dict(zip(stacks.table.sample_id.tolist(), stacks.table.space_group.tolist(), strict=True))
+    stand_in = confusion(tuple(name for name in split.parts["train"] if group[name] in missing))
+    rows, place = first_measured(validation, stand_in)
+    return rare, rows, {str(class_map.space_group(k)): ("validation", "train")[place[k]] for k in rare.tolist()}
 
 
 def probe_pairs(config: ProbeConfig, generator: TrainedGenerator, classifier: TrainedClassifier, pairs: Pairs,
-                confusion: np.ndarray) -> ProbedPaths:
-    """Trace config.paths paths of every kind for every pair, and then those to their rivals."""
-    judge, found = Judge.of(generator, classifier, batch=config.batch), []
+                confusion: Float[np.ndarray, "K K"]) -> ProbedPaths:
+    """Trace config.paths paths of every kind for every pair, and then those to their rivals.
 
-    def traced(kind: str, plan: Plan) -> list[ProbedPaths]:
+    Parameters
+    ----------
+    config : which paths, and how
+    generator, classifier : of one split
+    pairs : of class indices
+    confusion : soft, of real stacks, for the record
+    """
+    latent_classifier, paths = LatentClassifier.of(generator, classifier, batch=config.batch), []
+
+    def traced(kind: str, plan: PathPlan) -> list[ProbedPaths]:
         batches: list[ProbedPaths] = []
         if not len(plan):
             return batches
         with progress(f"probe, {kind} paths{' to rivals' if plan.followed.any() else ''}", len(plan)) as bar:
             for start in range(0, len(plan), config.paths_at_once):
                 part = plan.take(slice(start, start + config.paths_at_once))
-                batches.append(_probe_batch(config, generator, judge, kind, part, confusion))
+                batches.append(_probe_batch(config, generator, latent_classifier, kind, part, confusion))
                 bar.advance(len(part))
         return batches
 
@@ -123,12 +149,12 @@ def probe_pairs(config: ProbeConfig, generator: TrainedGenerator, classifier: Tr
             rival = np.concatenate([batch.rival for batch in batches])
             class_idx = np.where(rival > 0, np.searchsorted(generator.class_map.space_groups, rival), -1)
             batches += traced(kind, follow_rivals(plan, class_idx))
-        found += batches
-    return ProbedPaths.concatenate(found)
+        paths += batches
+    return ProbedPaths.concatenate(paths)
 
 
-def _probe_batch(config: ProbeConfig, generator: TrainedGenerator, judge: Judge, kind: str, plan: Plan,
-                 confusion: np.ndarray) -> ProbedPaths:
+def _probe_batch(config: ProbeConfig, generator: TrainedGenerator, latent_classifier: LatentClassifier, kind: str,
+                 plan: PathPlan, confusion: np.ndarray) -> ProbedPaths:
     """Trace the planned paths in one batch."""
     space_groups = np.asarray(generator.class_map.space_groups)
     group_a, group_b = space_groups[plan.a], space_groups[plan.b]
@@ -139,7 +165,7 @@ def _probe_batch(config: ProbeConfig, generator: TrainedGenerator, judge: Judge,
     a, b = torch.from_numpy(plan.a), torch.from_numpy(plan.b)
     with torch.no_grad():
         paths = LatentPaths.of(kind, generator, z_a, z_b, a, b)
-    measured = trace(judge, paths, a, b, config.trace)
+    measured = trace(latent_classifier, paths, a, b, config.trace)
     rival = measured.pop("rival")
     return ProbedPaths(
         space_group_a=group_a, space_group_b=group_b, control=plan.control, followed=plan.followed,

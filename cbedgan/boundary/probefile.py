@@ -105,13 +105,13 @@ def read_probe(path: Path) -> ProbeFile:
     if not path.is_file():
         raise InputError(source=path, rule="the probe file must exist", value="no file", remedy=REMEDY)
     with reported(path, rule="the probe file must be whole HDF5", remedy=REMEDY), h5py.File(path, "r") as file:
-        held = {key: read_text(file, key) for key in ("format", "digest", "summary")}
-        if held["format"] != FORMAT:
-            raise InputError(source=path, rule=f"must be of format {FORMAT}", value=held["format"] or "none",
+        stored = {key: read_text(file, key) for key in ("format", "digest", "summary")}
+        if stored["format"] != FORMAT:
+            raise InputError(source=path, rule=f"must be of format {FORMAT}", value=stored["format"] or "none",
                              remedy=REMEDY)
         content = read_description(file)
         content.pop("/@summary", None)  # it holds the time taken
-        if content_digest(content) != held["digest"]:
+        if content_digest(content) != stored["digest"]:
             raise InputError(source=path, rule="the content must match its stored sha256", value="another content",
                              remedy=REMEDY)
         columns = {column.name: content[f"/{PATHS}/{column.name}"] for column in fields(ProbedPaths)}
@@ -121,4 +121,4 @@ def read_probe(path: Path) -> ProbeFile:
                 raise ValueError(f"column {column.name} is {values.dtype} {list(values.shape)}")
         columns["kind"] = columns["kind"].astype(str)
         return ProbeFile(ProbedPaths(**columns), json.loads(content["/provenance"].item()),
-                         json.loads(held["summary"]), held["digest"])
+                         json.loads(stored["summary"]), stored["digest"])

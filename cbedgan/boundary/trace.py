@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cbedgan.boundary.margin import Judge, LatentPaths, margin
+from cbedgan.boundary.margin import LatentClassifier, LatentPaths, margin
 from cbedgan.boundary.path import Bracket, bracket, grid, narrow, profile, select
 from cbedgan.boundary.polish import polish
 from classifier.foundation.config import Config
@@ -27,23 +27,29 @@ class TraceConfig(Config):
     polish_tolerance: float
 
 
-def trace(judge: Judge, paths: LatentPaths, a: Tensor, b: Tensor, config: TraceConfig) -> dict[str, np.ndarray]:
-    """Probe P paths from class a to class b [P]; return the measured columns of `ProbedPaths`, [P] or [P, W].
+def trace(latent_classifier: LatentClassifier, paths: LatentPaths, a: Int[Tensor, " P"], b: Int[Tensor, " P"],
+          config: TraceConfig) -> dict[str, np.ndarray]:
+    """Probe P paths from class a to class b; return the measured columns of `ProbedPaths`, [P] or [P, W].
 
-    The column `rival` is a class_idx here, -1 for none.
+    The column `rival` is a class_idx here, -1 for none. Costs grid_points forward passes of generator and classifier a
+    path, and for each path that crosses path.steps_needed + 2 more, and polish_steps + 1 passes forward and backward.
 
-    Costs grid_points forward passes of generator and classifier a path, and for each path that crosses
-    path.steps_needed + 2 more, and polish_steps + 1 passes forward and backward.
+    Parameters
+    ----------
+    latent_classifier : which is asked for its margin
+    paths : to trace
+    a, b : class indices of their ends
+    config : of the grid, the root find and the polish
     """
     with torch.no_grad():
         t = grid(config.grid_points)
         w = paths.w(t)
-        logits = judge.logits(w)
+        logits = latent_classifier.logits(w)
         margins = margin(logits, a, b)
         length = (w[1:] - w[:-1]).norm(dim=-1).sum(0)
         seen = profile(logits, a, b, length, plausible=config.plausible)
     start = bracket(t, margins)
-    rows = start.found()
+    rows = start.crossing_paths()
     measured = {
         "margin_at_a": margins[0], "margin_at_b": margins[-1], "crossings": seen.crossings, "length": length,
         "thickness": seen.thickness, "intrusion": seen.intrusion, "rival": seen.rival,
@@ -51,23 +57,25 @@ def trace(judge: Judge, paths: LatentPaths, a: Tensor, b: Tensor, config: TraceC
         **{name: torch.full((len(a),), math.nan, dtype=torch.float64)
            for name in ("crossing", "margin_crossing", "margin_polished", "distance", "p_a", "p_b")}}
     if len(rows):
-        for name, values in _cross(judge, paths.take(rows), start.take(rows), a[rows], b[rows], config).items():
+        crossed = _cross(latent_classifier, paths.take(rows), start.take(rows), a[rows], b[rows], config)
+        for name, values in crossed.items():
             measured[name][rows] = values.to(measured[name].dtype)
     return {name: values.numpy() for name, values in measured.items()}
 
 
-def _cross(judge: Judge, paths: LatentPaths, start: Bracket, a: Tensor, b: Tensor,
+def _cross(latent_classifier: LatentClassifier, paths: LatentPaths, start: Bracket, a: Tensor, b: Tensor,
            config: TraceConfig) -> dict[str, Tensor]:
     """Find the crossing of every path from its bracket, and from there the boundary point nearest to its beginning."""
     with torch.no_grad():
-        narrowed = narrow(lambda t: judge.margin(paths.w(t), a, b), start, width=1 / (config.grid_points - 1),
-                          tolerance=config.tolerance)
+        narrowed = narrow(lambda t: latent_classifier.margin(paths.w(t), a, b), start,
+                          width=1 / (config.grid_points - 1), tolerance=config.tolerance)
         crossing, at_crossing = narrowed.nearest()
         point, begin = paths.w(crossing), paths.w(torch.zeros_like(crossing))
-    point, at_point, gained = polish(lambda w: judge.margin(w, a, b), point, begin, steps=config.polish_steps,
-                                     eta=config.polish_eta, tolerance=config.polish_tolerance)
+    point, at_point, gained = polish(lambda w: latent_classifier.margin(w, a, b), point, begin,
+                                     steps=config.polish_steps, eta=config.polish_eta,
+                                     tolerance=config.polish_tolerance)
     with torch.no_grad():
-        probability = judge.logits(point).softmax(-1)
+        probability = latent_classifier.logits(point).softmax(-1)
     return {"crossing": crossing, "margin_crossing": at_crossing, "margin_polished": at_point, "polished": gained,
             "w": point, "distance": (point - begin).norm(dim=1), "p_a": select(probability, a),
             "p_b": select(probability, b)}

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from cbedgan.boundary.margin import Judge, LatentPaths
+from cbedgan.boundary.margin import LatentClassifier, LatentPaths
 from cbedgan.boundary.probefile import ProbedPaths, read_probe
 from cbedgan.gan.network.generator import load_generator
 from classifier.foundation.errors import InputError
@@ -56,12 +56,12 @@ def walk(*, probe: Path, generator: Path, classifier: Path, split_digest: str) -
     paths = held.paths.take([row])
     groups = int(paths.space_group_a[0]), int(paths.space_group_b[0])
     a, b = (torch.tensor([judged.class_map.index(group)]) for group in groups)
-    judge = Judge.of(drawn, judged, batch=32)
+    latent_classifier = LatentClassifier.of(drawn, judged, batch=32)
     crossing = float(paths.crossing[0])
     t = np.linspace(0, 1, STEPS)
     picture_t = np.concatenate([np.linspace(0, crossing, PICTURES + 1), np.linspace(crossing, 1, PICTURES + 1)[1:]])
     with torch.no_grad():
         line = LatentPaths.of(str(paths.kind[0]), drawn, torch.from_numpy(paths.z_a), torch.from_numpy(paths.z_b), a, b)
-        margin = judge.margin(line.w(torch.from_numpy(t)[:, None]), a, b)[:, 0]
+        margin = latent_classifier.margin(line.w(torch.from_numpy(t)[:, None]), a, b)[:, 0]
         x = drawn.synthesise(line.w(torch.from_numpy(picture_t)[:, None])[:, 0])
     return Walk(groups, t, margin.double().numpy(), picture_t, drawn.intensity.denormalise(x)[:, 0].numpy(), crossing)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from cbedgan.boundary.margin import Judge, LatentPaths, margin, slerp
+from cbedgan.boundary.margin import LatentClassifier, LatentPaths, margin, slerp
 
 
 def paths(kind, z_b=None):
@@ -55,14 +55,14 @@ def test_slerp_ends_where_it_should():
     assert torch.allclose(slerp(z_a, z_b, torch.ones(5, 1)), z_b, atol=1e-6)
 
 
-def test_judge_splits_into_batches_without_changing_shape_or_order():
+def test_the_latent_classifier_splits_into_batches_without_changing_shape_or_order():
     sizes = []
 
     def synthesise(w):
         sizes.append(len(w))
         return 2 * w
-    judge = Judge(synthesise, lambda x: x + 1, batch=4)
+    latent_classifier = LatentClassifier(synthesise, lambda x: x + 1, batch=4)
     w = torch.arange(18.0).reshape(3, 3, 2)
-    assert torch.equal(judge.logits(w), 2 * w + 1) and sizes == [4, 4, 1]
+    assert torch.equal(latent_classifier.logits(w), 2 * w + 1) and sizes == [4, 4, 1]
     a, b = torch.tensor([0, 0, 1]), torch.tensor([1, 1, 0])
-    assert judge.margin(w, a, b)[0].tolist() == [-2.0, -2.0, 2.0]
+    assert latent_classifier.margin(w, a, b)[0].tolist() == [-2.0, -2.0, 2.0]

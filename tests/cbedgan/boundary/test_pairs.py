@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cbedgan.boundary.pairs import Pairs, choose_pairs, first_known, soft_confusion
+from cbedgan.boundary.pairs import Pairs, choose_pairs, first_measured, soft_confusion
 from cbedgan.boundary.plan import follow_rivals, plan_pairs
 
 
@@ -16,9 +16,9 @@ def test_soft_confusion_averages_the_rows_of_a_class():
 def test_training_samples_stand_in_where_validation_has_none():
     validation = np.array([[0.5, 0.5], [np.nan, np.nan]])
     training = np.array([[0.9, 0.1], [0.2, 0.8]])
-    rows, place = first_known(validation, training)
+    rows, place = first_measured(validation, training)
     assert rows.tolist() == [[0.5, 0.5], [0.2, 0.8]] and place.tolist() == [0, 1]
-    assert first_known(validation)[1].tolist() == [0, -1]
+    assert first_measured(validation)[1].tolist() == [0, -1]
 
 
 def test_partners_are_the_most_confused_and_controls_are_others():

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from cbedgan.boundary.margin import Judge, LatentPaths, translation
+from cbedgan.boundary.margin import LatentClassifier, LatentPaths, translation
 from cbedgan.boundary.probe import ProbeConfig, probe
 from cbedgan.boundary.probefile import read_probe
 from cbedgan.boundary.trace import TraceConfig, trace
 from cbedgan.gan.network.generator import load_generator
 from cbedgan.gan.network.latents import latents
+from classifier.crystal.spacegroup import ClassMap
 from classifier.foundation.config import parse_config
 from classifier.foundation.errors import InputError
 from classifier.prediction.predict import load_classifier
@@ -123,19 +124,19 @@ def test_shots_without_a_group_are_refused(tiny_networks, tmp_path):
 
 def test_training_stacks_rank_the_partners_of_groups_without_validation(tiny_networks, tmp_path, monkeypatch):
     import cbedgan.boundary.probe as stage
-    judged = load_classifier(tiny_networks.classifier)
-    held = stage.load_split(tiny_networks.split, stack_digest=judged.stack_digest)
+    classifier = load_classifier(tiny_networks.classifier)
+    parts = stage.load_split(tiny_networks.split, stack_digest=classifier.stack_digest)
+    read = []
+    label = stage.stack_set
+    monkeypatch.setattr(stage, "stack_set", lambda *a, **k: read.extend(a[1].sample_id.tolist()) or label(*a, **k))
     with stage.StackFile(tiny_networks.stacks) as file:
         group = dict(zip(file.table.sample_id.tolist(), file.table.space_group.tolist(), strict=True))
-    kept = tuple(name for name in held.parts["validation"] if group[name] != 225)
-    read = []
-    load = stage.load_stack_set
-    monkeypatch.setattr(stage, "load_stack_set", lambda *a, **k: read.extend(k["sample_ids"]) or load(*a, **k))
-    rare, confusion, origin = stage.measure_confusion(
-        CONFIG, judged, replace(held, parts=held.parts | {"validation": kept}), tiny_networks.stacks)
+        without = tuple(name for name in parts.parts["validation"] if group[name] != 225)
+        rare, confusion, origin = stage.measure_confusion(
+            CONFIG, classifier, replace(parts, parts=parts.parts | {"validation": without}), file)
     assert origin == {"186": "validation", "194": "validation", "216": "validation", "225": "train"}
     assert rare.tolist() == [0, 1, 2, 3] and np.allclose(confusion.sum(1), 1)
-    assert not set(read) & set(held.parts["test"])
+    assert read and not set(read) & set(parts.parts["test"])
 
 
 def test_intensity_scales_are_translated_only_where_they_differ(tiny_networks):
@@ -149,18 +150,18 @@ def test_intensity_scales_are_translated_only_where_they_differ(tiny_networks):
 def test_generator_and_classifier_must_share_split_and_class_map(tiny_networks):
     generator, classifier = load_generator(tiny_networks.generator), load_classifier(tiny_networks.classifier)
     with pytest.raises(InputError, match="split"):
-        Judge.of(replace(generator, split_digest="0" * 64), classifier, batch=8)
+        LatentClassifier.of(replace(generator, split_digest="0" * 64), classifier, batch=8)
     with pytest.raises(InputError, match="class map"):
-        Judge.of(replace(generator, class_map=type(generator.class_map)((186, 194, 216))), classifier, batch=8)
+        LatentClassifier.of(replace(generator, class_map=ClassMap((186, 194, 216))), classifier, batch=8)
 
 
 def test_paths_that_never_cross_are_left_without_a_boundary_point():
-    judge = Judge(lambda w: w, lambda x: torch.stack([x[:, 0], 0 * x[:, 0] - 9], 1), batch=4)
+    latent_classifier = LatentClassifier(lambda w: w, lambda x: torch.stack([x[:, 0], 0 * x[:, 0] - 9], 1), batch=4)
     z, e = torch.ones(3, 2), torch.zeros(3, 1)
     paths = LatentPaths("class", lambda z, e: torch.cat([z, e], 1), z, z, e, e)
-    found = trace(judge, paths, torch.tensor([0, 0, 0]), torch.tensor([1, 1, 1]), TRACE)
-    assert found["margin_at_a"].tolist() == [10.0] * 3 and found["crossings"].tolist() == [0] * 3
-    assert np.isnan(found["crossing"]).all() and np.isnan(found["w"]).all() and not found["polished"].any()
+    measured = trace(latent_classifier, paths, torch.tensor([0, 0, 0]), torch.tensor([1, 1, 1]), TRACE)
+    assert measured["margin_at_a"].tolist() == [10.0] * 3 and measured["crossings"].tolist() == [0] * 3
+    assert np.isnan(measured["crossing"]).all() and np.isnan(measured["w"]).all() and not measured["polished"].any()
 
 
 def test_a_damaged_probe_is_not_taken_for_a_finished_one(tiny_networks, tmp_path):
