@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import torch
+from jaxtyping import Int
 from torch import Tensor
 
 from cbedgan.boundary.margin import LatentClassifier, LatentPaths, margin

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from classifier.foundation.config import Config
@@ -42,7 +43,7 @@ class AcceptanceConfig(Config):
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Stacks to judge: x [n, 3, H, W] normalised for the classifier, and their intensity.
+    """Stacks to decide on: x [n, 3, H, W] normalised for the classifier, and their intensity.
 
     probability [n, K] and features [n, F] come from the second classifier; claimed: int64 [n, 2], the classes of a
     boundary stack, the same class twice for an interior one.
@@ -72,9 +73,18 @@ class Reference:
     peak: float
 
     @classmethod
-    def fit(cls, x: Tensor, intensity: Tensor, features: Tensor, class_idx: Tensor, material: np.ndarray,
-            config: AcceptanceConfig, *, classes: int) -> Reference:
-        """Measure the limits on real training stacks: x, intensity [N, 3, H, W], features [N, F] and labels [N]."""
+    def fit(cls, x: Float[Tensor, "N 3 H W"], intensity: Float[Tensor, "N 3 H W"], features: Float[Tensor, "N F"],
+            class_idx: Int[Tensor, " N"], material: np.ndarray, config: AcceptanceConfig, *, classes: int) -> Reference:
+        """Measure the limits on real training stacks.
+
+        Parameters
+        ----------
+        x, intensity : normalised, and physical
+        features : that the second classifier gives
+        class_idx, material : labels [N]
+        config : of the limits
+        classes : number of them
+        """
         code = torch.from_numpy(np.unique(material, return_inverse=True)[1])
         sums, flat = intensity.double().sum((-2, -1)), x.flatten(1)
         return cls(flat, features, class_idx, class_reach(features, class_idx, code, config, classes=classes),
@@ -82,8 +92,8 @@ class Reference:
                    float(intensity.max()))
 
 
-def judge(batch: Batch, reference: Reference, config: AcceptanceConfig) -> Tensor:
-    """Return for each stack the index of the first of REASONS that rejects it, or ACCEPTED, int64 [n]."""
+def decide(batch: Batch, reference: Reference, config: AcceptanceConfig) -> Int[Tensor, " n"]:
+    """Return for each stack the index of the first of REASONS that rejects it, or ACCEPTED."""
     finite = torch.isfinite(batch.x).flatten(1).all(1) & torch.isfinite(batch.intensity).flatten(1).all(1)
     sums = batch.intensity.double().sum((-2, -1))
     low, high = reference.sum_range
@@ -98,8 +108,8 @@ def judge(batch: Batch, reference: Reference, config: AcceptanceConfig) -> Tenso
     return torch.where(passed.all(0), ACCEPTED, (~passed).to(torch.uint8).argmax(0))
 
 
-def _realistic(batch: Batch, reference: Reference, config: AcceptanceConfig) -> Tensor:
-    """Whether a stack lies no farther from its two claimed classes together than real stacks of either do, bool [n].
+def _realistic(batch: Batch, reference: Reference, config: AcceptanceConfig) -> Bool[Tensor, " n"]:
+    """Whether a stack lies no farther from its two claimed classes together than real stacks of either do.
 
     In the interior both are one class, and this is the class radius. A boundary stack must lie between its two
     classes, where it is far from each of them but the sum of the distances is that of the real stacks.
@@ -112,14 +122,20 @@ def _realistic(batch: Batch, reference: Reference, config: AcceptanceConfig) -> 
     return distance.gather(1, column).sum(1) <= config.realism_factor * allowed
 
 
-def class_distance(features: Tensor, real: Tensor, class_idx: Tensor, neighbours: int, classes: Tensor,
-                   same: tuple[Tensor, Tensor] | None = None) -> Tensor:
-    """Distance [n, M] of features [n, F] to their k-th nearest real stack of each of the `classes` [M].
+def class_distance(features: Float[Tensor, "n F"], real: Float[Tensor, "N F"], class_idx: Int[Tensor, " N"],
+                   neighbours: int, classes: Int[Tensor, " M"], same: tuple[Tensor, Tensor] | None = None
+                   ) -> Float[Tensor, "n M"]:
+    """Distance of features to their k-th nearest real stack of each class; infinite where a class has none.
 
-    real, class_idx: features [N, F] and classes of the real stacks. Where fewer are there, the farthest of them counts;
-    infinite where there are none. same: labels [n] and [N]; real stacks of the same label are not counted.
+    Parameters
+    ----------
+    features : to be measured
+    real, class_idx : features and classes of the real stacks
+    neighbours : k; where a class has fewer stacks, the farthest of them counts
+    classes : which are asked for
+    same : labels [n] and [N]; real stacks of the same label are not counted
     """
-    found = torch.full((len(features), len(classes)), torch.inf)
+    distances = torch.full((len(features), len(classes)), torch.inf)
     for column, k in enumerate(classes.tolist()):
         members = torch.nonzero(class_idx == k)[:, 0]
         for rows in torch.arange(len(features)).split(ROWS) if len(members) else ():
@@ -129,16 +145,22 @@ def class_distance(features: Tensor, real: Tensor, class_idx: Tensor, neighbours
                 usable = same[0][rows, None] != same[1][members]
             nearest = distance.masked_fill(~usable, torch.inf).topk(min(neighbours, len(members)), largest=False).values
             last = usable.sum(1).clamp(1, nearest.shape[1]) - 1
-            found[rows, column] = nearest.gather(1, last[:, None])[:, 0]
-    return found
+            distances[rows, column] = nearest.gather(1, last[:, None])[:, 0]
+    return distances
 
 
-def class_reach(features: Tensor, class_idx: Tensor, material: Tensor, config: AcceptanceConfig, *,
-                classes: int) -> Tensor:
-    """Reach [K, K]: quantile, over real stacks of class i, of the distance to their k-th neighbour in class j.
+def class_reach(features: Float[Tensor, "N F"], class_idx: Int[Tensor, " N"], material: Int[Tensor, " N"],
+                config: AcceptanceConfig, *, classes: int) -> Float[Tensor, "K K"]:
+    """Quantile, over real stacks of class i, of the distance to their k-th neighbour in class j.
 
     Stacks of the same material are no neighbours. The reach of a class into itself would rest on next to nothing where
     it has fewer than `small_class` materials: there that of all stacks is taken. NaN for a class without stacks.
+
+    Parameters
+    ----------
+    features, class_idx, material : of the real stacks
+    config : its quantile, k and `small_class`
+    classes : number of them, K
     """
     distance = class_distance(features, features, class_idx, config.neighbours, torch.arange(classes),
                               same=(material, material))
@@ -152,13 +174,13 @@ def class_reach(features: Tensor, class_idx: Tensor, material: Tensor, config: A
     return reach
 
 
-def nearest_distance(x: Tensor, real: Tensor) -> Tensor:
-    """Distance [n] of each row of x [n, D] to the nearest row of real [N, D]."""
-    found = [torch.cdist(part, real).amin(1) for part in x.split(ROWS)]
-    return torch.cat(found) if found else x.new_zeros(0)
+def nearest_distance(x: Float[Tensor, "n D"], real: Float[Tensor, "N D"]) -> Float[Tensor, " n"]:
+    """Distance of each row of x to the nearest row of real."""
+    nearest = [torch.cdist(part, real).amin(1) for part in x.split(ROWS)]
+    return torch.cat(nearest) if nearest else x.new_zeros(0)
 
 
-def copy_distance(x: Tensor, material: Tensor, quantile: float) -> float:
+def copy_distance(x: Float[Tensor, "N D"], material: Int[Tensor, " N"], quantile: float) -> float:
     """Quantile of the distance from a real stack to the nearest of another material; 0 with a single material."""
     rows = torch.linspace(0, len(x) - 1, min(len(x), PROBED_REALS)).round().long()
     nearest = []

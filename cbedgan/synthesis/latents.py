@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Int
 from torch import Tensor
 
 from cbedgan.boundary.probefile import ProbedPaths, ProbeFile
@@ -33,7 +34,15 @@ class Candidates:
 
 
 def interior(generator: TrainedGenerator, space_group: int, *, seed: int, first: int, n: int) -> Candidates:
-    """Draw candidates number first .. first + n - 1 of a group: fresh z, each from its own seed, and the group's e."""
+    """Draw candidates number first .. first + n - 1 of a group: fresh z, each from its own seed, and the group's e.
+
+    Parameters
+    ----------
+    generator : that maps the latents
+    space_group : of the candidates
+    seed : of the stage
+    first, n : number of the first candidate in its group, and how many
+    """
     seeds = interior_seeds(space_group, seed=seed, first=first, n=n)
     return Candidates(space_group, np.full(n, space_group), _mapped(generator, seeds, space_group), [
         interior_record(space_group, seed=seed, z_seed=z_seed) for z_seed in seeds.tolist()])
@@ -43,9 +52,17 @@ def boundary(generator: TrainedGenerator, probe: ProbeFile, space_group: int, *,
              pair_probability: float, toward_rare: tuple[float, float], reuse: int) -> Candidates:
     """Draw candidates from the boundary points of a group: w + s (w_0 - w), w_0 where the path began, s drawn anew.
 
-    s lies in the interval `toward_rare` (0: at margin 0, 1: back at the beginning). Points come in a random order in
-    which much confused partners come early (usable_points); the next round begins when all have come, `reuse` times at
-    most, so that fewer than n candidates may be left.
+    Points come in a random order in which much confused partners come early (usable_points); the next round begins
+    when all have come, so that fewer than n candidates may be left.
+
+    Parameters
+    ----------
+    generator : that maps the latents at which the paths began
+    probe : of the points
+    space_group, seed, first, n : as in `interior`
+    pair_probability : least probability of the two groups together
+    toward_rare : interval of s, 0 at margin 0, 1 back at the beginning
+    reuse : rounds at most
     """
     order = usable_points(probe.paths, space_group, pair_probability=pair_probability, seed=seed)
     number = np.arange(first, min(first + n, reuse * len(order)))
@@ -65,12 +82,19 @@ def boundary(generator: TrainedGenerator, probe: ProbeFile, space_group: int, *,
     return Candidates(space_group, rows.space_group_b.astype(np.int64), w, records)
 
 
-def usable_points(paths: ProbedPaths, space_group: int, *, pair_probability: float, seed: int) -> np.ndarray:
-    """Return rows int64 [n] of boundary points of a group in the order of use.
+def usable_points(paths: ProbedPaths, space_group: int, *, pair_probability: float, seed: int) -> Int[np.ndarray, " n"]:
+    """Return rows of boundary points of a group in the order of use.
 
     Usable are paths to partners and rivals, not to controls, that begin on the group's side, and there the points at
-    which the two groups together have `pair_probability` (elsewhere the boundary runs through a third group's region).
+    which the two groups together have some probability (elsewhere the boundary runs through a third group's region).
     Each has an exponential waiting time with its pair's confusion as rate: a random order that prefers confused pairs.
+
+    Parameters
+    ----------
+    paths : all of a probe
+    space_group : whose points
+    pair_probability : least, of the two groups together
+    seed : of the order
     """
     rows = np.flatnonzero((paths.space_group_a == space_group) & ~paths.control & np.isfinite(paths.crossing)
                           & (paths.margin_at_a >= 0) & (paths.p_a + paths.p_b >= pair_probability))

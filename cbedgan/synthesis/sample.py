@@ -1,4 +1,4 @@
-"""sample [stage]: any number of stacks of named groups from a generator alone, unjudged -> a stack file."""
+"""sample [stage]: any number of stacks of named groups from a generator alone, all accepted -> a stack file."""
 
 from __future__ import annotations
 
@@ -40,6 +40,14 @@ def sample(config: SampleConfig, *, generator: Path, out: Path, device: str, thr
 
     Stack i of a group depends on seed, group and i alone, whatever else is asked for, but for the order of float32 sums
     (see regenerate). The size of a batch follows from that of the stacks, so that one machine gives one digest.
+
+    Parameters
+    ----------
+    config : how many of which groups
+    generator : checkpoint
+    out : the stack file
+    device : "cpu", "cuda" or "auto"
+    threads : of the processor
     """
     out, source = Path(out), load_generator(generator)
     counts, chosen = resolve_counts(config.counts, source, generator), choose_device(device)
@@ -71,11 +79,11 @@ def sample(config: SampleConfig, *, generator: Path, out: Path, device: str, thr
 
 def read_counts(groups: str | None, every: int | None) -> dict[int, int] | int:
     """Read groups "225:100,216:50" as {225: 100, 216: 50}, or take the number for every group; one must be given."""
-    if (groups is None) == (every is None):
+    if every is not None and groups is None:
+        return every
+    if groups is None or every is not None:
         raise InputError(source="cbedgan sample", rule="needs --groups or --all, and not both",
                          value=f"groups {groups}, all {every}", remedy="Write for instance --groups 225:100,216:50.")
-    if groups is None:
-        return every
     pairs = [pair.split(":") for pair in groups.split(",")]
     if not all(len(pair) == 2 and all(part.strip().isdecimal() for part in pair) for pair in pairs):
         raise InputError(source="--groups", rule="must be space groups with numbers of stacks", value=groups,
@@ -89,13 +97,13 @@ def read_counts(groups: str | None, every: int | None) -> dict[int, int] | int:
 
 def resolve_counts(counts: dict[int, int] | int, source: TrainedGenerator, path: Path) -> dict[int, int]:
     """Number of stacks of each group in the order of group numbers; a group unknown to the generator is an error."""
-    known = source.class_map.space_groups
+    space_groups = source.class_map.space_groups
     if isinstance(counts, int):
-        return dict.fromkeys(sorted(known), counts)
-    unknown = sorted(set(counts) - set(known))
+        return dict.fromkeys(sorted(space_groups), counts)
+    unknown = sorted(set(counts) - set(space_groups))
     if unknown:
         raise InputError(source=path, rule="the generator must know every group that is asked for", value=unknown,
-                         remedy=f"It knows {', '.join(map(str, sorted(known)))}.")
+                         remedy=f"It knows {', '.join(map(str, sorted(space_groups)))}.")
     return dict(sorted(counts.items()))
 
 
@@ -109,7 +117,7 @@ def _made(source: TrainedGenerator, groups: np.ndarray, seeds: np.ndarray,
     shape = (3, source.detector.size_pixels, source.detector.size_pixels)
     batch = max(1, min(BATCH, BATCH_VALUES // math.prod(shape)))
     class_idx = torch.from_numpy(source.class_map.indices(groups)).to(device)
-    before = None
+    before: tuple[slice, torch.Tensor] | None = None
     for first in range(0, len(seeds), batch):
         rows = slice(first, first + batch)
         x = source.sample(latents(seeds[rows], source.latent_dim).to(device), class_idx[rows])
@@ -117,4 +125,5 @@ def _made(source: TrainedGenerator, groups: np.ndarray, seeds: np.ndarray,
         if before is not None:
             yield before[0], before[1].cpu().numpy()
         before = made
-    yield before[0], before[1].cpu().numpy()
+    if before is not None:
+        yield before[0], before[1].cpu().numpy()

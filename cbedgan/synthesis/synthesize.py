@@ -25,9 +25,10 @@ from classifier.foundation.config import Config
 from classifier.foundation.errors import InputError
 from classifier.foundation.run import progress, require_same_run
 from classifier.prediction.predict import TrainedClassifier, load_classifier
-from classifier.samples.dataset import load_physical, stack_set
-from classifier.samples.split import Split, load_split
+from classifier.samples.dataset import stack_set
+from classifier.samples.split import load_split
 from classifier.samples.stackfile import StackFile, StackWriter
+from classifier.samples.viewed import Viewed
 from classifier.training.train import reproducible
 
 
@@ -57,30 +58,42 @@ def synthesize(config: SynthesizeConfig, *, probe: Path, generator: Path, classi
 
     All four artefacts must come from this split, and the probe from this generator and classifier. Limits are measured
     on the train part alone. A group that has fewer accepted stacks than its quota is listed, and is no error.
+
+    Parameters
+    ----------
+    config : what to make, and what to accept
+    probe : probe.h5 of this generator and classifier
+    generator, classifier, second_classifier : checkpoints; the second classifier decides
+    stacks, split : the real stacks, and split.json
+    out : synthetic.h5
     """
     out, report = Path(out), Path(out).with_suffix(".json")
     with StackFile(stacks) as file:
-        held, mantissa_bits = load_split(split, stack_digest=file.digest), file.mantissa_bits
-    source = load_generator(generator, split_digest=held.digest)
-    first, second = (load_classifier(path, split_digest=held.digest) for path in (classifier, second_classifier))
-    probed = read_probe(probe)
-    record = stage_record("synthesize", config, {
-        "generator": source.digest, "classifier": first.digest, "second_classifier": second.digest,
-        "probe": probed.digest, "stacks": held.stack_digest, "split": held.digest})
-    _check_inputs(record["inputs"], probed.provenance["inputs"], source, (first, second))
-    if out.exists():
-        with StackFile(out) as made:
-            require_same_run(out, made.provenance, record)
-            if report.exists() and read_json(report).get("digest") == made.digest:
-                return out
+        loaded_split, mantissa_bits = load_split(split, stack_digest=file.digest), file.mantissa_bits
+        trained_generator = load_generator(generator, split_digest=loaded_split.digest)
+        first, second = (load_classifier(path, split_digest=loaded_split.digest)
+                         for path in (classifier, second_classifier))
+        probed = read_probe(probe)
+        record = stage_record("synthesize", config, {
+            "generator": trained_generator.digest, "classifier": first.digest, "second_classifier": second.digest,
+            "probe": probed.digest, "stacks": loaded_split.stack_digest, "split": loaded_split.digest})
+        _check_inputs(record["inputs"], probed.provenance["inputs"], trained_generator, (first, second))
+        if out.exists():
+            with StackFile(out) as made:
+                require_same_run(out, made.provenance, record)
+                if report.exists() and read_json(report).get("digest") == made.digest:
+                    return out
+        with reproducible(config.threads):
+            reference, quota = _measure_real(config, second, Viewed.of(file, second.view, loaded_split.parts["train"]))
+    frame = trained_generator.frame
     with reproducible(config.threads):
-        reference, quota = _measure_real(config, second, held, stacks)
-        workshop = Workshop(source, first, second, reference, config.acceptance)
-        draw = {"interior": partial(interior, source, seed=config.seed),
-                "boundary": partial(boundary, source, probed, seed=config.seed, toward_rare=config.toward_rare,
-                                    pair_probability=config.pair_probability, reuse=config.reuse)}
-        writer = StackWriter(out, detector=source.frame.detector, pose=source.frame.pose, provenance=record,
-                             intensity_unit=source.frame.intensity_unit, mantissa_bits=mantissa_bits)
+        workshop = Workshop(trained_generator, first, second, reference, config.acceptance)
+        draw = {"interior": partial(interior, trained_generator, seed=config.seed),
+                "boundary": partial(boundary, trained_generator, probed, seed=config.seed,
+                                    toward_rare=config.toward_rare, pair_probability=config.pair_probability,
+                                    reuse=config.reuse)}
+        writer = StackWriter(out, detector=frame.detector, pose=frame.pose, provenance=record,
+                             intensity_unit=frame.intensity_unit, mantissa_bits=mantissa_bits)
         with writer, progress("synthesize", len(draw) * sum(quota.values())) as bar:
             counts = {kind: {group: _fill(config, workshop, draw[kind], group, number, writer, bar)
                              for group, number in quota.items()} for kind in KINDS}
@@ -104,11 +117,11 @@ def _check_inputs(inputs: dict[str, str], probed: dict[str, str], generator: Tra
         classifier.frame.require(generator.frame, "generator")
 
 
-def _measure_real(config: SynthesizeConfig, second: TrainedClassifier, held: Split,
-                  stacks: Path) -> tuple[Reference, dict[int, int]]:
+def _measure_real(config: SynthesizeConfig, second: TrainedClassifier,
+                  train: Viewed) -> tuple[Reference, dict[int, int]]:
     """Measure the limits of acceptance on the train part, and resolve the quota on its counts."""
-    intensity, table, _ = load_physical(stacks, second.view, held.parts["train"])
-    real = stack_set(intensity, table, class_map=second.class_map, transform=second.intensity, source=stacks)
+    intensity, table = train.read(), train.table()
+    real = stack_set(intensity, table, class_map=second.class_map, transform=second.intensity, source=train.file.path)
     with torch.no_grad():
         features = torch.cat([second.model.features(part) for part in real.x.split(config.batch)])
     reference = Reference.fit(real.x, torch.from_numpy(intensity), features, real.class_idx, real.material,
@@ -121,7 +134,7 @@ def _measure_real(config: SynthesizeConfig, second: TrainedClassifier, held: Spl
 
 def _fill(config: SynthesizeConfig, workshop: Workshop, draw: Callable[..., Candidates], space_group: int, quota: int,
           writer: StackWriter, bar: Any) -> dict[str, Any]:
-    """Draw, make and judge candidates of one kind and group until quota or rounds are full; write them, return counts.
+    """Draw, make and sort out candidates of one kind and group until quota or rounds are full; write them and count.
 
     yield: accepted share of all that were drawn, those beyond the quota included.
     """

@@ -1,4 +1,4 @@
-"""From candidate latents to judged stacks with all that they carry: labels, probabilities, provenance."""
+"""From candidate latents to stacks, accepted or not, with all that they carry: labels, probabilities, provenance."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int
 
 from cbedgan.gan.network.generator import TrainedGenerator
-from cbedgan.synthesis.acceptance import AcceptanceConfig, Batch, Reference, judge
+from cbedgan.synthesis.acceptance import AcceptanceConfig, Batch, Reference, decide
 from cbedgan.synthesis.latents import Candidates
 from cbedgan.synthesis.provenance import synthetic_table
 from classifier.prediction.predict import TrainedClassifier
@@ -28,7 +29,7 @@ class Workshop:
 
 @dataclass(frozen=True, eq=False)
 class Made:
-    """Candidates made and judged: intensity float32 [n, 3, H, W], code [n] (see acceptance.judge), and the
+    """Candidates made and decided on: intensity float32 [n, 3, H, W], code [n] (see acceptance.decide), and the
     probabilities [n, K] that the first and the second classifier give."""
 
     intensity: np.ndarray
@@ -38,7 +39,7 @@ class Made:
 
 
 def make(workshop: Workshop, candidates: Candidates, *, batch: int) -> Made:
-    """Make the candidates' stacks, `batch` at a time, and judge them as they will be read: from physical intensity."""
+    """Make the candidates' stacks, `batch` at a time; decide on them as they will be read: from physical intensity."""
     claimed = np.stack([np.full(len(candidates), candidates.space_group), candidates.partner], 1)
     claimed_idx = torch.from_numpy(workshop.second.class_map.indices(claimed))
     parts = []
@@ -48,16 +49,22 @@ def make(workshop: Workshop, candidates: Candidates, *, batch: int) -> Made:
             x = workshop.second.intensity.normalise(intensity)
             first = workshop.first.logits(workshop.first.intensity.normalise(intensity)).softmax(1)
             second = workshop.second.logits(x).softmax(1)
-            code = judge(Batch(x, intensity, second, workshop.second.model.features(x), claimed_idx[rows]),
-                         workshop.reference, workshop.limits)
+            code = decide(Batch(x, intensity, second, workshop.second.model.features(x), claimed_idx[rows]),
+                          workshop.reference, workshop.limits)
         parts.append([values.contiguous().numpy() for values in (intensity, code, first, second)])
     return Made(*(np.concatenate(values) for values in zip(*parts, strict=True)))
 
 
-def table(workshop: Workshop, candidates: Candidates, made: Made, rows: np.ndarray, *, first: int) -> SampleTable:
-    """Table of the candidates at `rows` [m]; `first` is the number of candidate 0 in its group.
+def table(workshop: Workshop, candidates: Candidates, made: Made, rows: Int[np.ndarray, " m"], *,
+          first: int) -> SampleTable:
+    """Table of some candidates, each a material of its own whose provenance is enough to make it again (regenerate).
 
-    Every stack is a material of its own, and its provenance is enough to make it again (see regenerate).
+    Parameters
+    ----------
+    workshop : its class map, and the generator's digest
+    candidates, made : the latents, and what came of them
+    rows : of the candidates in the table
+    first : number of candidate 0 in its group
     """
     class_map, group = workshop.second.class_map, candidates.space_group
     records = [{**candidates.records[i],
@@ -68,11 +75,18 @@ def table(workshop: Workshop, candidates: Candidates, made: Made, rows: np.ndarr
     return synthetic_table(names, group, records, generator_digest=workshop.generator.digest)
 
 
-def soft_label(probability: np.ndarray, space_group: int, partner: int, workshop: Workshop) -> dict[str, float]:
-    """Return {space_group: share} from the classifiers' summed probabilities [K].
+def soft_label(probability: Float[np.ndarray, " K"], space_group: int, partner: int,
+               workshop: Workshop) -> dict[str, float]:
+    """Return {space_group: share}.
 
     An interior stack (its own partner) belongs to its group alone. A boundary stack shares its label between the two
     groups as the classifiers do on average, so that the label's entropy never exceeds ln 2.
+
+    Parameters
+    ----------
+    probability : of both classifiers, summed
+    space_group, partner : of the stack
+    workshop : its class map
     """
     if space_group == partner:
         return {str(space_group): 1.0}

@@ -8,9 +8,9 @@ from cbedgan.boundary.plan import follow_rivals, plan_pairs
 
 def test_soft_confusion_averages_the_rows_of_a_class():
     probability = np.array([[0.8, 0.2, 0.0], [0.4, 0.0, 0.6], [0.0, 1.0, 0.0]])
-    found = soft_confusion(probability, np.array([0, 0, 1]))
-    assert np.allclose(found[:2], [[0.6, 0.1, 0.3], [0.0, 1.0, 0.0]])
-    assert np.isnan(found[2]).all()
+    confusion = soft_confusion(probability, np.array([0, 0, 1]))
+    assert np.allclose(confusion[:2], [[0.6, 0.1, 0.3], [0.0, 1.0, 0.0]])
+    assert np.isnan(confusion[2]).all()
 
 
 def test_training_samples_stand_in_where_validation_has_none():
@@ -52,9 +52,9 @@ def test_rivals_that_are_no_partner_are_followed_once():
     """Class 1 against partners 0 and 2 and control 3, two latents; classes 0 and 4 take over."""
     pairs = Pairs(np.array([1, 1, 1]), np.array([0, 2, 3]), np.array([False, False, True]))
     rival = np.array([0, 4, 4, 4, 5, 5])  # latent 0 and 1 towards 0, towards 2, towards the control
-    found = follow_rivals(plan_pairs(pairs, paths=2), rival)
-    assert list(zip(found.a, found.b, found.number, strict=True)) == [(1, 4, 0), (1, 4, 1)]
-    assert found.followed.all() and not found.control.any()
+    plan = follow_rivals(plan_pairs(pairs, paths=2), rival)
+    assert list(zip(plan.a, plan.b, plan.number, strict=True)) == [(1, 4, 0), (1, 4, 1)]
+    assert plan.followed.all() and not plan.control.any()
 
 
 def test_without_rivals_nothing_is_followed():

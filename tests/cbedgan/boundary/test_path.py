@@ -13,8 +13,8 @@ TOLERANCE = 2.0**-15
 
 def crossing(margin, tolerance=TOLERANCE):
     t = grid(K)
-    found = bracket(t, margin(t))
-    return narrow(margin, found, width=1 / (K - 1), tolerance=tolerance)
+    start = bracket(t, margin(t))
+    return narrow(margin, start, width=1 / (K - 1), tolerance=tolerance)
 
 
 def test_linear_generator_and_classifier_cross_at_one_half():
@@ -101,15 +101,15 @@ def test_profile_counts_crossings_thickness_and_intrusion():
     for point, top in enumerate(tops):
         logits[point, 0, top] = 10.0
     logits[4, 0] = torch.tensor([3.0, 2.9, -10.0])  # the only point where both a and b are plausible
-    found = profile(logits, torch.tensor([a]), torch.tensor([b]), torch.tensor([4.0]), plausible=0.1)
-    assert found.crossings.tolist() == [3]
-    assert found.thickness.tolist() == [4.0 / 8]
-    assert found.intrusion.tolist() == [1 / 8]
-    assert found.rival.tolist() == [third]
+    seen = profile(logits, torch.tensor([a]), torch.tensor([b]), torch.tensor([4.0]), plausible=0.1)
+    assert seen.crossings.tolist() == [3]
+    assert seen.thickness.tolist() == [4.0 / 8]
+    assert seen.intrusion.tolist() == [1 / 8]
+    assert seen.rival.tolist() == [third]
 
 
 @pytest.mark.parametrize("tops, rival", [([0, 0, 1, 2], 1), ([0, 0, 0, 0], -1), ([2, 0, 1, 1], -1)])
 def test_the_rival_is_who_takes_over_first(tops, rival):
     logits = torch.nn.functional.one_hot(torch.tensor(tops), 3).double()[:, None]
-    found = profile(logits, torch.tensor([0]), torch.tensor([1]), torch.tensor([1.0]), plausible=0.1)
-    assert found.rival.tolist() == [rival]
+    seen = profile(logits, torch.tensor([0]), torch.tensor([1]), torch.tensor([1.0]), plausible=0.1)
+    assert seen.rival.tolist() == [rival]

@@ -23,16 +23,16 @@ def probed(n=4):
 def test_columns_come_back_as_written(tmp_path):
     paths = probed()
     digest = write_probe(tmp_path / "probe.h5", paths, provenance=PROVENANCE, summary={"success": 0.75})
-    held = read_probe(tmp_path / "probe.h5")
-    assert (held.provenance, held.summary, held.digest) == (PROVENANCE, {"success": 0.75}, digest)
-    assert len(held.paths) == 4 and held.paths.kind.tolist() == ["class", "latent", "w", "w"]
-    assert np.array_equal(held.paths.w, paths.w.astype(np.float32))
-    assert np.array_equal(held.paths.crossing, paths.crossing, equal_nan=True)
-    assert held.paths.take(held.paths.kind == "w").z_a.shape == (2, 3)
+    stored = read_probe(tmp_path / "probe.h5")
+    assert (stored.provenance, stored.summary, stored.digest) == (PROVENANCE, {"success": 0.75}, digest)
+    assert len(stored.paths) == 4 and stored.paths.kind.tolist() == ["class", "latent", "w", "w"]
+    assert np.array_equal(stored.paths.w, paths.w.astype(np.float32))
+    assert np.array_equal(stored.paths.crossing, paths.crossing, equal_nan=True)
+    assert stored.paths.take(stored.paths.kind == "w").z_a.shape == (2, 3)
 
 
 def test_an_empty_probe_can_be_written(tmp_path):
-    write_probe(tmp_path / "probe.h5", probed(0), provenance=PROVENANCE, summary={})
+    write_probe(tmp_path / "probe.h5", stored(0), provenance=PROVENANCE, summary={})
     assert len(read_probe(tmp_path / "probe.h5").paths) == 0
 
 

@@ -12,7 +12,7 @@ from cbedgan.synthesis.acceptance import (
     Reference,
     class_distance,
     class_reach,
-    judge,
+    decide,
     nearest_distance,
 )
 
@@ -48,7 +48,7 @@ def good(n=1):
 
 
 def verdict(reference, **changes):
-    code = judge(Batch(**good() | changes), reference, CONFIG)[0].item()
+    code = decide(Batch(**good() | changes), reference, CONFIG)[0].item()
     return "accepted" if code == ACCEPTED else REASONS[code]
 
 
@@ -107,8 +107,8 @@ def test_a_class_of_few_materials_takes_the_reach_of_all():
 def test_distances_are_those_of_the_nearest_and_the_kth(reference):
     assert nearest_distance(torch.tensor([[0.0, 0.0]]), torch.tensor([[3.0, 4.0], [30.0, 40.0]])).item() == 5.0
     real, class_idx = torch.tensor([[1.0], [2.0], [4.0], [50.0]]), torch.tensor([0, 0, 0, 1])
-    found = class_distance(torch.tensor([[0.0], [4.0]]), real, class_idx, 2, torch.arange(3))
-    assert found.tolist() == [[2.0, 50.0, torch.inf], [2.0, 46.0, torch.inf]]
+    distances = class_distance(torch.tensor([[0.0], [4.0]]), real, class_idx, 2, torch.arange(3))
+    assert distances.tolist() == [[2.0, 50.0, torch.inf], [2.0, 46.0, torch.inf]]
 
 
 def test_near_copies_of_one_material_do_not_lower_the_copy_distance(real, reference):

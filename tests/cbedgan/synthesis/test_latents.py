@@ -35,12 +35,12 @@ def drawn(n=4, first=0, toward_rare=(0.0, 0.0), reuse=1, paths=None):
 
 
 def test_interior_candidates_have_a_seed_each_and_the_groups_embedding():
-    found = interior(GENERATOR, 216, seed=5, first=0, n=3)
-    assert found.partner.tolist() == [216] * 3 and found.w[:, 2].tolist() == [10.0] * 3
+    candidates = interior(GENERATOR, 216, seed=5, first=0, n=3)
+    assert candidates.partner.tolist() == [216] * 3 and candidates.w[:, 2].tolist() == [10.0] * 3
     later = interior(GENERATOR, 216, seed=5, first=2, n=1)
-    assert torch.equal(later.w[0], found.w[2]) and later.records[0] == found.records[2]
-    assert torch.equal(latents(np.array([found.records[1]["z_seed"]]), 2)[0], found.w[1, :2])
-    assert found.records[0]["z_seed"] != z_seeds(5, 216, n=1)[0]  # no latent of the probe is drawn again
+    assert torch.equal(later.w[0], candidates.w[2]) and later.records[0] == candidates.records[2]
+    assert torch.equal(latents(np.array([candidates.records[1]["z_seed"]]), 2)[0], candidates.w[1, :2])
+    assert candidates.records[0]["z_seed"] != z_seeds(5, 216, n=1)[0]  # no latent of the probe is drawn again
 
 
 def usable(group=216, seed=0, **changes):
@@ -76,9 +76,9 @@ def test_boundary_candidates_lie_between_the_boundary_point_and_the_beginning():
 
 
 def test_the_record_holds_w_to_the_last_bit():
-    found = drawn(toward_rare=(0.1, 0.9), n=9, reuse=4)
-    assert {record["probe_digest"] for record in found.records} == {"d1"}
-    assert torch.equal(torch.tensor([record["w"] for record in found.records]), found.w)
+    candidates = drawn(toward_rare=(0.1, 0.9), n=9, reuse=4)
+    assert {record["probe_digest"] for record in candidates.records} == {"d1"}
+    assert torch.equal(torch.tensor([record["w"] for record in candidates.records]), candidates.w)
 
 
 @pytest.mark.parametrize("paths", [probed(control=np.ones(4, bool)), probed(crossing=np.full(4, np.nan))])

@@ -59,8 +59,8 @@ def test_the_file_is_a_stack_file_of_synthetic_materials(made, inputs):
         assert file.mantissa_bits == real.mantissa_bits and file.intensity_unit == real.intensity_unit
         assert file.pose == real.pose
         assert (file.detector.size_pixels, file.detector.unit) == (16, "shortest_g")
-        held = load_split(inputs["split"], stack_digest=real.digest)
-    assert check_added_source(made, held, stacks=inputs["stacks"])
+        split = load_split(inputs["split"], stack_digest=real.digest)
+    assert check_added_source(made, split, stacks=inputs["stacks"])
 
 
 def test_the_report_counts_what_was_asked_and_why_stacks_were_rejected(made):
@@ -146,3 +146,12 @@ def test_a_probe_of_other_networks_is_refused(inputs, tmp_path):
         synthesize(CONFIG, **inputs | {"classifier": inputs["second_classifier"],
                                        "second_classifier": inputs["classifier"]}, out=tmp_path / "out.h5")
     assert not (tmp_path / "out.h5").exists()
+
+
+def test_probe_and_synthesize_open_the_stack_file_once(inputs, tmp_path, monkeypatch):
+    opened, init = [], StackFile.__init__
+    monkeypatch.setattr(StackFile, "__init__", lambda self, path: opened.append(Path(path)) or init(self, path))
+    files = {name: inputs[name] for name in ("generator", "classifier", "stacks", "split")}
+    probe(PROBE.model_copy(update={"paths": 1}), **files, out=tmp_path / "probe.h5")
+    synthesize(CONFIG.model_copy(update={"rounds": 1}), **inputs, out=tmp_path / "synthetic.h5")
+    assert opened == [inputs["stacks"]] * 2
