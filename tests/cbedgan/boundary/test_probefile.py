@@ -32,7 +32,7 @@ def test_columns_come_back_as_written(tmp_path):
 
 
 def test_an_empty_probe_can_be_written(tmp_path):
-    write_probe(tmp_path / "probe.h5", stored(0), provenance=PROVENANCE, summary={})
+    write_probe(tmp_path / "probe.h5", probed(0), provenance=PROVENANCE, summary={})
     assert len(read_probe(tmp_path / "probe.h5").paths) == 0
 
 
