@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from classifier.foundation.errors import InputError
-from classifier.pattern.disk_lattice import find_disk_lattice, nearest_net_point, pixel_vectors
+from classifier.pattern.disk_lattice import find_disk_lattice, nearest_lattice_point, pixel_vectors
 from classifier.pattern.geometry import Detector
 
 
@@ -21,7 +21,7 @@ def disk_figures(patterns: np.ndarray, detector: Detector) -> dict[str, float]:
             net, centre, radius = find_disk_lattice(pattern, detector)
         except InputError:
             continue
-        _, distance = nearest_net_point(pixel_vectors(len(pattern)) - centre / detector.pixel_size,
+        _, distance = nearest_lattice_point(pixel_vectors(len(pattern)) - centre / detector.pixel_size,
                                         net / detector.pixel_size)
         outside = distance > radius / detector.pixel_size + 1  # a pixel that a disk cuts belongs to it
         fits.append((np.linalg.norm(net, axis=1).min(), radius, pattern[outside].sum() / max(pattern.sum(), 1e-30)))

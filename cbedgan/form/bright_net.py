@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from classifier.crystal.reciprocal import reduced_net
+from classifier.crystal.reciprocal import reduced_basis
 from classifier.pattern.disk_lattice import pixel_vectors
 from classifier.pattern.geometry import Detector
 from classifier.pattern.pose import JUDGED_RADIUS
@@ -73,7 +73,7 @@ def bright_net(pattern: np.ndarray, detector: Detector, net: np.ndarray, radius:
         best = min(some, key=lambda k: float(share[k]), default=best)
     a, b, d = parts[best]
     if best and share[best] <= DARK:
-        return BrightNet(reduced_net(np.array([[a, b], [0, d]]) @ net), ALL, math.log(DARK) / 2)
+        return BrightNet(reduced_basis(np.array([[a, b], [0, d]]) @ net), ALL, math.log(DARK) / 2)
     return BrightNet(net, parts[best], math.log(min(max(float(share[best]), DARK), 1) if told[best] else WEAK) / 2)
 
 

@@ -21,7 +21,7 @@ from cbedgan.form.indexed_net import FREEDOMS, absent_rows, free_strains, indexe
 from cbedgan.form.lit_net import lit_net
 from cbedgan.form.pattern_symmetry import SHARES, measure
 from classifier.crystal.electron import wavelength_angstrom
-from classifier.crystal.reciprocal import zero_layer_net
+from classifier.crystal.reciprocal import zolz_lattice
 from classifier.foundation.config import digest
 from classifier.foundation.errors import InputError
 from classifier.network.pose_input import disk_radius, require_pose
@@ -136,7 +136,7 @@ def _measured(stacks: np.ndarray, table: SampleTable, detector: Detector, *, sou
                          remedy="Correct convergence_semi_angle_mrad or shortest_g_inv_angstrom.")
     nets, strong, weakness = (np.empty((len(table), 3, *shape)) for shape in ((2, 2), (3,), ()))
     for row, k in np.ndindex(len(table), 3):
-        cell = zero_layer_net(table.cell_lengths_angstrom[row], table.cell_angles_degree[row],
+        cell = zolz_lattice(table.cell_lengths_angstrom[row], table.cell_angles_degree[row],
                               table.zone_axis_uvw[row, k]) / table.shortest_g_inv_angstrom[row, k]
         lit = lit_net(stacks[row, k], detector, cell, radius[row, k],
                       source=f"{source}, sample {table.sample_id[row]}, pattern {k}")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from classifier.crystal.reciprocal import cell_vectors, zero_layer_reflections
+from classifier.crystal.reciprocal import cell_vectors, zolz_reflections
 from classifier.crystal.spacegroup import is_systematically_absent, rotations
 
 SAME = 0.01  # relative difference of lengths, and of products of vectors against those of their lengths
@@ -26,7 +26,7 @@ def indexed_net(lengths_angstrom: np.ndarray, angles_degree: np.ndarray, zone_ax
                 ) -> IndexedNet:
     """Indices of a net [2, 2] in 1/angstrom, which may be turned or mirrored; no way where the cell does not fit."""
     length = np.linalg.norm(net, axis=1)
-    hkl, g = zero_layer_reflections(lengths_angstrom, angles_degree, zone_axis_uvw, length.max() * (1 + SAME))
+    hkl, g = zolz_reflections(lengths_angstrom, angles_degree, zone_axis_uvw, length.max() * (1 + SAME))
     first, second = (np.flatnonzero(np.abs(np.linalg.norm(g, axis=1) - one) < SAME * one) for one in length)
     fits = np.abs(g[first] @ g[second].T - net[0] @ net[1]) < SAME * length.prod()
     way = np.stack((first[np.nonzero(fits)[0]], second[np.nonzero(fits)[1]]), 1)

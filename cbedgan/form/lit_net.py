@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from classifier.crystal.reciprocal import reduced_net
+from classifier.crystal.reciprocal import reduced_basis
 from classifier.foundation.errors import InputError
 from classifier.network.pose_input import canonical_nets
 from classifier.pattern.disk_lattice import find_disk_lattice, lit_map
@@ -31,7 +31,7 @@ def lit_net(pattern: np.ndarray, detector: Detector, cell: np.ndarray, radius: f
                              value=error.value, remedy="Correct or leave out the sample, or train without [network."
                              "diffraction].") from error
     lit, found, half_width = lit_map(pattern), [], detector.size_pixels * detector.pixel_size / 2
-    for net in map(reduced_net, nets):
+    for net in map(reduced_basis, nets):
         if np.hypot(*net[0]) < FINEST * detector.pixel_size:
             net = _row_net(net, np.array([[1.0, 0.0]]), beyond=0.0)  # nothing shorter than g1 is seen
         try:
@@ -40,7 +40,7 @@ def lit_net(pattern: np.ndarray, detector: Detector, cell: np.ndarray, radius: f
             continue
         found.append((explained_share(lit, detector, g=g, disk_radius=radius), len(found), net, g, intensity))
     if not found:
-        return reduced_net(nets[0])
+        return reduced_basis(nets[0])
     _, _, net, g, intensity = max(found)
     whole = np.abs(g).max(1) + radius <= half_width + detector.pixel_size / 2
     shown = intensity >= FAINT * intensity.max()
@@ -52,7 +52,7 @@ def _shown(net: np.ndarray, g: np.ndarray, whole: np.ndarray, half_width: float)
     for points in (g[whole], g):
         spanned = _span(np.round(points @ np.linalg.inv(net)).astype(int))
         if spanned is not None:
-            return reduced_net(spanned @ net)
+            return reduced_basis(spanned @ net)
     return _row_net(net, g, beyond=half_width)
 
 
@@ -66,7 +66,7 @@ def _row_net(net: np.ndarray, g: np.ndarray, *, beyond: float) -> np.ndarray:
     row = np.gcd.reduce(index @ along // (along @ along)) * along @ net
     other = min(net, key=lambda vector: abs(vector @ row) / np.hypot(*vector))
     away = abs(row[0] * other[1] - row[1] * other[0]) / np.hypot(*row)
-    return reduced_net(np.array([row, max(1.0, np.ceil(beyond / away)) * other]))
+    return reduced_basis(np.array([row, max(1.0, np.ceil(beyond / away)) * other]))
 
 
 def _span(index: np.ndarray) -> np.ndarray | None:

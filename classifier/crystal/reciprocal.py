@@ -31,7 +31,7 @@ def d_spacings_angstrom(hkl: np.ndarray, lengths_angstrom: np.ndarray, angles_de
         return 1 / np.linalg.norm(g, axis=-1)
 
 
-def zero_layer_net(lengths_angstrom: np.ndarray, angles_degree: np.ndarray, zone_axis_uvw: np.ndarray,
+def zolz_lattice(lengths_angstrom: np.ndarray, angles_degree: np.ndarray, zone_axis_uvw: np.ndarray,
                    y_direction_uvw: np.ndarray | None = None) -> np.ndarray:
     """Two shortest vectors spanning the reflections h u + k v + l w = 0, float64 [2, 2] as (k_x, k_y), 1/angstrom.
 
@@ -42,10 +42,10 @@ def zero_layer_net(lengths_angstrom: np.ndarray, angles_degree: np.ndarray, zone
     basis = _zone_indices(zone_axis_uvw)
     direct = cell_vectors(lengths_angstrom, angles_degree)
     frame = _frame(direct, np.asarray(zone_axis_uvw, dtype=np.int64), y_direction_uvw)
-    return reduced_net(basis @ np.linalg.inv(direct).T @ frame.T)
+    return reduced_basis(basis @ np.linalg.inv(direct).T @ frame.T)
 
 
-def zero_layer_reflections(lengths_angstrom: np.ndarray, angles_degree: np.ndarray, zone_axis_uvw: np.ndarray,
+def zolz_reflections(lengths_angstrom: np.ndarray, angles_degree: np.ndarray, zone_axis_uvw: np.ndarray,
                            longest: float) -> tuple[np.ndarray, np.ndarray]:
     """Reflections h u + k v + l w = 0 up to a length in 1/angstrom: hkl int64 [M, 3], vectors float64 [M, 3].
 
@@ -61,7 +61,7 @@ def zero_layer_reflections(lengths_angstrom: np.ndarray, angles_degree: np.ndarr
     return hkl[short], g[short]
 
 
-def reduced_net(net: np.ndarray) -> np.ndarray:
+def reduced_basis(net: np.ndarray) -> np.ndarray:
     """Shortest basis, float64 [2, 2] (rows), of the plane lattice spanned by the rows of `net` (Lagrange's method)."""
     short, long = np.asarray(net, dtype=np.float64)
     area = abs(short[0] * long[1] - short[1] * long[0])
@@ -77,7 +77,7 @@ def reduced_net(net: np.ndarray) -> np.ndarray:
         long = shorter
 
 
-def same_net(net: np.ndarray, other: np.ndarray, tolerance: float) -> bool:
+def same_lattice(net: np.ndarray, other: np.ndarray, tolerance: float) -> bool:
     """Whether two bases [2, 2] of meshes of one area span the same net, up to a tolerance of their indices."""
     index = net @ np.linalg.inv(other)
     return bool(np.abs(index - np.round(index)).max() <= tolerance)

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from classifier.crystal.electron import wavelength_angstrom
-from classifier.crystal.reciprocal import zero_layer_net
+from classifier.crystal.reciprocal import zolz_lattice
 from classifier.foundation.config import Config, digest
 from classifier.foundation.errors import InputError
 from classifier.foundation.run import Interrupted, StopRequest, progress, require_same_run, versions
@@ -225,4 +225,4 @@ def _disk_radius(config: ImportConfig, sample: SampleConfig, k: int) -> float | 
 def _net(sample: SampleConfig, k: int) -> np.ndarray | None:
     if None in (sample.cell_lengths_angstrom, sample.cell_angles_degree, sample.zone_axis_uvw):
         return None
-    return zero_layer_net(sample.cell_lengths_angstrom, sample.cell_angles_degree, sample.zone_axis_uvw[k])
+    return zolz_lattice(sample.cell_lengths_angstrom, sample.cell_angles_degree, sample.zone_axis_uvw[k])

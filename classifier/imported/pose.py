@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage, signal
 
-from classifier.crystal.reciprocal import reduced_net
+from classifier.crystal.reciprocal import reduced_basis
 from classifier.foundation.errors import InputError
 from classifier.pattern.disk_lattice import find_disk_lattice, lit_map
 from classifier.pattern.geometry import Detector, Pose
@@ -49,12 +49,12 @@ def measured_pose(pattern: np.ndarray, detector: Detector, *, centre: np.ndarray
         seen, middle, radius = find_disk_lattice(pattern, detector, disk_radius=disk_radius, centre=centre)
         pose = pose_from_lattice(pattern, detector, net=seen, disk_radius=radius, centre=middle, visible=visible,
                                  tie=tie)
-        if np.hypot(*(middle - centre)) < radius and (net is None or not unlike_net(pose, net)):
+        if np.hypot(*(middle - centre)) < radius and (net is None or not unlike_lattice(pose, net)):
             return pose, "image"
     except InputError:
         pass
     if net is not None and disk_radius is not None:
-        wide = 2 * disk_radius / np.hypot(*reduced_net(net).T).min()
+        wide = 2 * disk_radius / np.hypot(*reduced_basis(net).T).min()
         if wide > WIDEST:
             raise InputError(source="canonical pose", value=f"{wide:.2f} times as wide as the net's shortest vector",
                              rule=f"an azimuth is searched for only where disks are at most {WIDEST} times as wide",
@@ -69,7 +69,7 @@ def measured_pose(pattern: np.ndarray, detector: Detector, *, centre: np.ndarray
                             "where the disk of the shortest visible reflection lies: shortest_g_disk.")
 
 
-def unlike_net(pose: Pose, net: np.ndarray) -> bool:
+def unlike_lattice(pose: Pose, net: np.ndarray) -> bool:
     """Whether no vector of the net [2, 2] is as long as the shortest g of a single pose, to 3 %."""
     reach = np.arange(-12, 13)
     index = np.stack(np.meshgrid(reach, reach), -1).reshape(-1, 2)

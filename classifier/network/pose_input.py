@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from classifier.crystal.electron import wavelength_angstrom
-from classifier.crystal.reciprocal import reduced_net, same_net, zero_layer_net
+from classifier.crystal.reciprocal import reduced_basis, same_lattice, zolz_lattice
 from classifier.foundation.config import digest
 from classifier.foundation.errors import InputError
 from classifier.network.pose_embedding import FEATURES
@@ -87,7 +87,7 @@ def pose_features(stacks: np.ndarray, table: SampleTable, detector: Detector, *,
     radius = disk_radius(table)
     for row, k in np.ndindex(len(table), 3):
         try:
-            net = zero_layer_net(table.cell_lengths_angstrom[row], table.cell_angles_degree[row],
+            net = zolz_lattice(table.cell_lengths_angstrom[row], table.cell_angles_degree[row],
                                  table.zone_axis_uvw[row, k])
             g, intensity = _lit(stacks[row, k], detector, net / table.shortest_g_inv_angstrom[row, k], radius[row, k])
         except InputError as error:
@@ -127,7 +127,7 @@ def canonical_nets(net: np.ndarray) -> list[np.ndarray]:
     whether the pattern was drawn as its mirror image. Empty when no point has that length: g1 was found in an image
     that the cell does not fit.
     """
-    net = reduced_net(net)
+    net = reduced_basis(net)
     reach = int(np.ceil(2 / np.hypot(*net[0]))) + 1  # in a reduced basis no coefficient exceeds 2 / sqrt(3) |g| / |b1|
     points = np.stack(np.meshgrid(np.arange(-reach, reach + 1), np.arange(reach + 1)), -1).reshape(-1, 2) @ net
     misfit = np.abs(np.hypot(points[:, 0], points[:, 1]) - 1)
@@ -138,7 +138,7 @@ def canonical_nets(net: np.ndarray) -> list[np.ndarray]:
     for x, y in points[misfit <= misfit.min() + 1e-4]:
         turned = net @ np.array([[x, -y], [y, x]]) / (x * x + y * y)
         for candidate in (turned, turned * [1, -1]):
-            if not any(same_net(candidate, other, SAME_INDEX) for other in nets):
+            if not any(same_lattice(candidate, other, SAME_INDEX) for other in nets):
                 nets.append(candidate)
     return nets
 

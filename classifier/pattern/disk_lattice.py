@@ -10,7 +10,7 @@ from itertools import combinations
 import numpy as np
 from scipy import ndimage, signal
 
-from classifier.crystal.reciprocal import reduced_net
+from classifier.crystal.reciprocal import reduced_basis
 from classifier.foundation.errors import InputError
 from classifier.pattern.geometry import Detector
 
@@ -54,7 +54,7 @@ def lit_map(pattern: np.ndarray) -> np.ndarray:
 
 def _shares(lit: np.ndarray, net: np.ndarray, radius: float, centre: np.ndarray) -> tuple[float, float]:
     """Outside the direct disk: the share of what is lit and the share of the area that lie in disks of the net."""
-    index, distance = nearest_net_point(pixel_vectors(lit.shape[-1]) - centre, net)
+    index, distance = nearest_lattice_point(pixel_vectors(lit.shape[-1]) - centre, net)
     diffracted = index.any(axis=-1) | (distance > radius + 1)
     inside, lit = distance[diffracted] <= radius, lit[diffracted]
     return float(lit[inside].sum() / max(lit.sum(), np.finfo(float).tiny)), float(inside.mean())
@@ -141,8 +141,8 @@ def _fit_net(places: np.ndarray, weight: np.ndarray, radius: float,
         area = abs(vectors[i][0] * vectors[j][1] - vectors[i][1] * vectors[j][0])
         if area <= 0.3 * np.hypot(*vectors[i]) * np.hypot(*vectors[j]):
             continue
-        net = reduced_net(vectors[[i, j]])
-        on_net = nearest_net_point(places - first, net)[1] < tolerance
+        net = reduced_basis(vectors[[i, j]])
+        on_net = nearest_lattice_point(places - first, net)[1] < tolerance
         near = np.hypot(*(places - first).T) < field
         empty = np.pi * field**2 / area - (on_net & near).sum()
         score = weight[on_net].sum() - 0.3 * max(empty, 0)
@@ -152,7 +152,7 @@ def _fit_net(places: np.ndarray, weight: np.ndarray, radius: float,
         raise refusal
     net, origin = best, first
     for shrink in (1.0, 1.0, 0.6, 0.6):
-        index, off = nearest_net_point(places - origin, net)
+        index, off = nearest_lattice_point(places - origin, net)
         good = off < tolerance * shrink
         design = np.column_stack([index, np.ones(len(index))])[good] * weight[good, None]
         if good.sum() < 4 or weight[good].sum() < 0.6 * weight.sum() or np.linalg.matrix_rank(design) < 3:
@@ -160,7 +160,7 @@ def _fit_net(places: np.ndarray, weight: np.ndarray, radius: float,
         solution = np.linalg.lstsq(design, places[good] * weight[good, None], rcond=None)[0]
         net, origin = solution[:2], solution[2]
     step = np.round(np.linalg.solve(net.T, centre - origin))
-    return reduced_net(net), origin + step @ net
+    return reduced_basis(net), origin + step @ net
 
 
 def _sharpen(lit: np.ndarray, net: np.ndarray, origin: np.ndarray, radius: float) -> tuple[np.ndarray, ...]:
@@ -172,7 +172,7 @@ def _sharpen(lit: np.ndarray, net: np.ndarray, origin: np.ndarray, radius: float
     size = lit.shape[-1]
     vectors = pixel_vectors(size)
     for softness in (4.0, 4.0, 3.0, 3.0, 2.0, 2.0, 2.0):
-        index, distance = nearest_net_point(vectors - origin, net)
+        index, distance = nearest_lattice_point(vectors - origin, net)
         whole = np.abs(index @ net + origin).max(axis=-1) + radius <= size / 2
         number, off = number_pairs(index), vectors - origin - index @ net
         edge = whole & (np.abs(distance - radius) < softness / 2) & (distance > 0)
@@ -225,7 +225,7 @@ def pixel_vectors(size: int) -> np.ndarray:
     return np.stack(np.meshgrid(places, places), axis=-1)
 
 
-def nearest_net_point(vectors: np.ndarray, net: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def nearest_lattice_point(vectors: np.ndarray, net: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Indices [..., 2] of the net points next to `vectors` [..., 2] and the distances [...] to them.
 
     net must be reduced: the nearest point is then a corner of the mesh around the vector.

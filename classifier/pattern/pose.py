@@ -10,7 +10,7 @@ import heapq
 
 import numpy as np
 
-from classifier.crystal.reciprocal import reduced_net
+from classifier.crystal.reciprocal import reduced_basis
 from classifier.foundation.errors import InputError
 from classifier.pattern.disk_lattice import find_disk_lattice, pixel_vectors
 from classifier.pattern.geometry import Detector, Pose, shortest_visible_g
@@ -44,7 +44,7 @@ def lit_disks(pattern: np.ndarray, detector: Detector, *, net: np.ndarray, disk_
     scale = detector.pixel_size
     radius = disk_radius / scale
     stride = max(1, int(radius / JUDGED_RADIUS))
-    net = reduced_net(net) / scale
+    net = reduced_basis(net) / scale
     if np.hypot(*net[0]) < 2:
         raise InputError(source="canonical pose", rule="the net must be wider than two pixels",
                          value=f"shortest vector {np.hypot(*net[0]):.2g} pixels",

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from classifier.crystal.electron import wavelength_angstrom
-from classifier.crystal.reciprocal import same_net, zero_layer_net
+from classifier.crystal.reciprocal import same_lattice, zolz_lattice
 from classifier.foundation.config import Config
 from classifier.foundation.errors import InputError
 from classifier.pattern.disk_lattice import lit_map
@@ -198,7 +198,7 @@ def _pose(pattern: np.ndarray, field: Detector, sample: SampleAttributes, orient
         shares: dict[str, float] = {}
         for name, turn in FRAMES.items():
             # A rectangular net is its own mirror image: what explains as much as an earlier frame is not judged again.
-            if not any(same_net(net @ turn.T, net @ FRAMES[earlier].T, ROUNDING) for earlier in shares):
+            if not any(same_lattice(net @ turn.T, net @ FRAMES[earlier].T, ROUNDING) for earlier in shares):
                 shares[name] = round(_explained(pattern, lit, field, net @ turn.T, known_radius), 6)
         frame = max(shares, key=shares.__getitem__)  # of equal ones the first
         if shares[frame] >= config.least_explained_share:
@@ -215,7 +215,7 @@ def _predicted_net(sample: SampleAttributes, orientation: int) -> np.ndarray | N
     if not axis.any() or not np.isfinite([sample.cell_lengths_angstrom, sample.cell_angles_degree]).all():
         return None
     try:
-        return zero_layer_net(sample.cell_lengths_angstrom, sample.cell_angles_degree, axis,
+        return zolz_lattice(sample.cell_lengths_angstrom, sample.cell_angles_degree, axis,
                               y_direction if np.isfinite(y_direction).all() else None)
     except InputError:  # an in-plane direction along the beam
         return None

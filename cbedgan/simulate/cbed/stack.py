@@ -18,7 +18,7 @@ from cbedgan.simulate.cbed.multislice import MultisliceConfig, atomic_layers, wh
 from cbedgan.simulate.cbed.xray import strongest_reflections
 from cbedgan.simulate.cbed.zone_axis import Slab, slab, zone_axes
 from classifier.crystal.electron import wavelength_angstrom
-from classifier.crystal.reciprocal import reduced_net
+from classifier.crystal.reciprocal import reduced_basis
 from classifier.foundation.config import Config, digest
 from classifier.foundation.errors import InputError
 from classifier.foundation.run import versions
@@ -115,7 +115,7 @@ def widest_disk(crystal: Crystal, config: SimulateConfig, pieces: list[Slab]) ->
         return 2 * config.detector.aperture_radius
     wavenumber = 1e-3 / wavelength_angstrom(max(config.beam_energies_kev))
     nets = [np.linalg.inv(piece.projected_net).T for piece in pieces]
-    return max(2 * detector.aperture_radius * wavenumber / np.linalg.norm(reduced_net(net), axis=1).min()
+    return max(2 * detector.aperture_radius * wavenumber / np.linalg.norm(reduced_basis(net), axis=1).min()
                for detector, net in zip(detectors(crystal, config), nets, strict=True))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cbedgan.form.bright_net import ALL, bright_net
-from classifier.crystal.reciprocal import same_net
+from classifier.crystal.reciprocal import same_lattice
 from classifier.pattern.geometry import Detector
 
 SIZE, HALF_WIDTH, DIRECT_LIGHT = 64, 2.0, 0.5
@@ -36,7 +36,7 @@ def seen(net, radius, light):
 @pytest.mark.parametrize("share", [0.04, 0.004])
 def test_the_coarsest_part_that_leaves_the_rest_nearly_dark(net, bright, part, share):
     found = seen(net, 0.22, lambda h, k: 0.1 if bright(h, k) else 0.1 * share)
-    assert same_net(found.net, np.array(net), 1e-6) and found.part == part
+    assert same_lattice(found.net, np.array(net), 1e-6) and found.part == part
     assert found.weakness == pytest.approx(math.log(share) / 2, abs=0.1)
 
 
@@ -51,7 +51,7 @@ def test_disks_nearer_than_g1_are_weak_on_any_part():
 
 def test_where_the_rest_is_dark_it_is_no_part_of_the_net():
     found = seen([[0.5, 0.0], [0.0, 1.1]], 0.22, lambda h, k: 0.1 if h % 2 == 0 else 1e-6)
-    assert same_net(found.net, np.array([[1.0, 0.0], [0.0, 1.1]]), 1e-6) and found.part == ALL
+    assert same_lattice(found.net, np.array([[1.0, 0.0], [0.0, 1.1]]), 1e-6) and found.part == ALL
 
 
 def test_g1_is_never_weak():
@@ -60,7 +60,7 @@ def test_g1_is_never_weak():
 
 def test_what_bright_disks_cover_tells_nothing():
     found = seen([[0.5, 0.0], [0.0, 0.5]], 0.8, lambda h, k: 0.1 if h % 2 == 0 and k % 2 == 0 else 0.0)
-    assert found.part == ALL and same_net(found.net, np.array([[0.5, 0.0], [0.0, 0.5]]), 1e-6)
+    assert found.part == ALL and same_lattice(found.net, np.array([[0.5, 0.0], [0.0, 0.5]]), 1e-6)
 
 
 def test_a_dark_picture_is_no_error():

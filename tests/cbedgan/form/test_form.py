@@ -11,7 +11,7 @@ import torch
 
 from cbedgan.form.form import COLUMNS, measure_forms, parts
 from classifier.crystal.electron import wavelength_angstrom
-from classifier.crystal.reciprocal import same_net
+from classifier.crystal.reciprocal import same_lattice
 from classifier.foundation.errors import InputError
 from classifier.pattern.geometry import Detector
 from classifier.samples.stackfile import SampleTable, StackFile, write_stack_file
@@ -69,7 +69,7 @@ def around(reach_h, reach_k, chosen=lambda h, k: True):
     (around(18, 0, lambda h, k: h % 9 == 0), 30.0, 9, [[1, 0], [0, 30 / 9]]),
 ], ids=["primitive", "centred", "every other column", "one row", "one row, others dark", "finer than the pixels"])
 def test_a_net_holds_what_is_lit_and_no_more(drawn_stack, hk, ratio, of_g1, net):
-    assert same_net(net_of(drawn_stack(hk, ratio=ratio, of_g1=of_g1)), np.array(net, dtype=float), 1e-3)
+    assert same_lattice(net_of(drawn_stack(hk, ratio=ratio, of_g1=of_g1)), np.array(net, dtype=float), 1e-3)
 
 
 def test_faint_disks_make_no_net_finer_but_weak_ones_do(drawn_stack):
@@ -77,7 +77,7 @@ def test_faint_disks_make_no_net_finer_but_weak_ones_do(drawn_stack):
     for weak, net in ((1e-7, [[1, 0], [0, 1]]), (1e-4, [[0.5, 0], [0, 1]])):
         strength = [weak if h % 2 else 0.01 for h, _ in hk]
         found = net_of(drawn_stack(hk, ratio=2.0, of_g1=2, strength=strength))
-        assert same_net(found, np.array(net, dtype=float), 1e-3)
+        assert same_lattice(found, np.array(net, dtype=float), 1e-3)
 
 
 def test_disks_without_contrast_are_alike_and_a_polar_row_is_not(drawn_stack):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cbedgan.form.indexed_net import FREEDOMS, absent_rows, free_strains, indexed_net, plane_strains
-from classifier.crystal.reciprocal import zero_layer_net
+from classifier.crystal.reciprocal import zolz_lattice
 
 RIGHT = np.full(3, 90.0)
 ORTHORHOMBIC = (np.array([5.0, 7.0, 9.0]), RIGHT)
@@ -47,7 +47,7 @@ def test_absent_rows(group, axis, net, absent):
 
 def test_screws_of_three_put_out_no_odd_row_and_screws_of_six_do():
     cell = (np.array([4.0, 4, 11]), np.array([90.0, 90, 120]))
-    net = zero_layer_net(*cell, np.array([1, 0, 0]))
+    net = zolz_lattice(*cell, np.array([1, 0, 0]))
     found = indexed_net(*cell, np.array([1, 0, 0]), net)
     assert absent_rows(144, found).tolist() == [False, False]  # P3_1: 003 is there
     assert absent_rows(176, found).tolist() == [True, False]  # P6_3/m

@@ -7,10 +7,10 @@ from classifier.crystal.electron import wavelength_angstrom
 from classifier.crystal.reciprocal import (
     cell_vectors,
     d_spacings_angstrom,
-    reduced_net,
-    same_net,
-    zero_layer_net,
-    zero_layer_reflections,
+    reduced_basis,
+    same_lattice,
+    zolz_lattice,
+    zolz_reflections,
 )
 from classifier.foundation.errors import InputError
 
@@ -45,12 +45,12 @@ def test_published_spacings_follow_from_the_columns():
     assert d_spacings_angstrom(columns, *cell) == pytest.approx([3.34336566, 3.22673953, 2.51930512], rel=1e-8)
 
 
-def test_frames_of_the_zero_layer_net():
-    assert zero_layer_net(*CUBIC, [0, 0, 1]) == pytest.approx(np.eye(2) / 4)
-    assert zero_layer_net(*CUBIC, [0, 0, 2]) == pytest.approx(np.eye(2) / 4)  # the common divisor does not matter
-    along_a = zero_layer_net([3, 4, 5], [90] * 3, [1, 0, 0])  # the beam runs along a: x is b, y is c
+def test_frames_of_the_zolz_lattice():
+    assert zolz_lattice(*CUBIC, [0, 0, 1]) == pytest.approx(np.eye(2) / 4)
+    assert zolz_lattice(*CUBIC, [0, 0, 2]) == pytest.approx(np.eye(2) / 4)  # the common divisor does not matter
+    along_a = zolz_lattice([3, 4, 5], [90] * 3, [1, 0, 0])  # the beam runs along a: x is b, y is c
     assert np.abs(along_a) == pytest.approx(np.array([[0, 1 / 5], [1 / 4, 0]]))
-    along_c = zero_layer_net([3, 4, 5], [90] * 3, [0, 0, 1], [1, 0, 0])  # a along y
+    along_c = zolz_lattice([3, 4, 5], [90] * 3, [0, 0, 1], [1, 0, 0])  # a along y
     assert np.abs(along_c) == pytest.approx(np.array([[1 / 4, 0], [0, 1 / 3]]))
 
 
@@ -62,7 +62,7 @@ def test_the_net_is_all_of_the_zero_layer_and_reduced():
         axis = rng.integers(-3, 4, 3)
         if np.gcd.reduce(axis) != 1:
             continue
-        net = zero_layer_net(*cell, axis)
+        net = zolz_lattice(*cell, axis)
         direct = cell_vectors(*cell)
         zone = indices[(indices @ axis == 0) & indices.any(axis=1)]
         assert np.hypot(*net[0]) == pytest.approx(np.linalg.norm(zone @ np.linalg.inv(direct).T, axis=1).min())
@@ -72,22 +72,22 @@ def test_the_net_is_all_of_the_zero_layer_and_reduced():
 
 def test_bases_of_one_net_have_whole_indices_in_each_other():
     net = np.array([[1.0, 0.0], [0.3, 1.2]])
-    assert same_net(np.array([[1, 1], [-1, 0]]) @ net, net, 1e-9)
-    assert not same_net(net * [-1, 1], net, 1e-9)  # the mirror image of an oblique net
+    assert same_lattice(np.array([[1, 1], [-1, 0]]) @ net, net, 1e-9)
+    assert not same_lattice(net * [-1, 1], net, 1e-9)  # the mirror image of an oblique net
     bent = net + [[0, 1e-4], [0, 0]]
-    assert same_net(bent, net, 1e-3) and not same_net(bent, net, 1e-9)
+    assert same_lattice(bent, net, 1e-3) and not same_lattice(bent, net, 1e-9)
 
 
 def test_reduction_ends_on_equally_short_vectors():
     for turn in np.linspace(0, 3, 200):
         square = 7.3 * np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
-        reduced = reduced_net(np.array([[1, 0], [1, 2]]) @ square)  # the halfway case of the rounding
+        reduced = reduced_basis(np.array([[1, 0], [1, 2]]) @ square)  # the halfway case of the rounding
         assert np.sort(np.hypot(*reduced.T)) == pytest.approx([7.3, 14.6])
 
 
 @pytest.mark.parametrize("call", [
-    lambda: zero_layer_net(*CUBIC, [0, 0, 0]), lambda: zero_layer_net(*CUBIC, [0, 0, 1], [0, 0, 3]),
-    lambda: reduced_net(np.array([[1.0, 2.0], [2.0, 4.0]])), lambda: reduced_net(np.full((2, 2), np.nan))])
+    lambda: zolz_lattice(*CUBIC, [0, 0, 0]), lambda: zolz_lattice(*CUBIC, [0, 0, 1], [0, 0, 3]),
+    lambda: reduced_basis(np.array([[1.0, 2.0], [2.0, 4.0]])), lambda: reduced_basis(np.full((2, 2), np.nan))])
 def test_degenerate_directions_are_refused(call):
     with pytest.raises(InputError):
         call()
@@ -95,7 +95,7 @@ def test_degenerate_directions_are_refused(call):
 
 def test_reflections_of_the_zero_layer_are_all_up_to_a_length():
     lengths, angles, axis = np.array([4.0, 5.0, 6.0]), np.array([90.0, 105.0, 90.0]), np.array([1, 0, 1])
-    hkl, g = zero_layer_reflections(lengths, angles, axis, 0.9)
+    hkl, g = zolz_reflections(lengths, angles, axis, 0.9)
     every = np.stack(np.meshgrid(*[np.arange(-9, 10)] * 3, indexing="ij"), -1).reshape(-1, 3)
     with np.errstate(divide="ignore"):
         short = (every @ axis == 0) & (1 / d_spacings_angstrom(every, lengths, angles) <= 0.9)
@@ -105,10 +105,10 @@ def test_reflections_of_the_zero_layer_are_all_up_to_a_length():
 
 
 def test_reflections_of_an_axis_and_of_its_multiple_are_the_same():
-    found = [zero_layer_reflections(*CUBIC, np.array(axis), 1.0)[0].tolist() for axis in ([1, 1, 0], [2, 2, 0])]
+    found = [zolz_reflections(*CUBIC, np.array(axis), 1.0)[0].tolist() for axis in ([1, 1, 0], [2, 2, 0])]
     assert found[0] == found[1]
 
 
 def test_reflections_of_no_axis_are_refused():
     with pytest.raises(InputError, match=r"zone axis.*\[0, 0, 0\]"):
-        zero_layer_reflections(*CUBIC, np.zeros(3, dtype=int), 1.0)
+        zolz_reflections(*CUBIC, np.zeros(3, dtype=int), 1.0)

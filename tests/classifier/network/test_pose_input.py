@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from classifier.crystal.reciprocal import zero_layer_net
+from classifier.crystal.reciprocal import zolz_lattice
 from classifier.foundation.errors import InputError
 from classifier.network.pose_embedding import PoseEmbedding
 from classifier.network.pose_input import canonical_nets, load_pose_features, pose_features, second_g
@@ -35,7 +35,7 @@ def oblique(length: float, degree: float) -> np.ndarray:
 
 
 def net_of(cell: dict = CELL, zone_axis=(0, 0, 1)) -> np.ndarray:
-    return zero_layer_net(cell["cell_lengths_angstrom"][0], cell["cell_angles_degree"][0], np.array(zone_axis))
+    return zolz_lattice(cell["cell_lengths_angstrom"][0], cell["cell_angles_degree"][0], np.array(zone_axis))
 
 
 def test_the_second_g_is_the_shortest_that_is_visible_and_not_along_the_first() -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from classifier.crystal.electron import wavelength_angstrom
-from classifier.crystal.reciprocal import zero_layer_net
+from classifier.crystal.reciprocal import zolz_lattice
 from classifier.foundation.atomic import read_json
 from classifier.foundation.config import load_config, parse_config
 from classifier.foundation.errors import InputError
@@ -234,7 +234,7 @@ def disks(net: np.ndarray, radius: float) -> np.ndarray:
 
 
 def test_canonical_pose_from_the_net_and_else_from_the_image(tmp_path):
-    nets = [zero_layer_net(CUBIC["abc_angstrom"], CUBIC["angles_degree"], CUBIC["z_dirs"][0, :, k],
+    nets = [zolz_lattice(CUBIC["abc_angstrom"], CUBIC["angles_degree"], CUBIC["z_dirs"][0, :, k],
                            CUBIC["y_dirs"][0, :, k]) for k in range(3)]
     radius = 0.25 / 4.1
     stack = np.stack([disks(net, radius) for net in nets])

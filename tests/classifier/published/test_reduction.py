@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from classifier.crystal.electron import wavelength_angstrom
-from classifier.crystal.reciprocal import zero_layer_net
+from classifier.crystal.reciprocal import zolz_lattice
 from classifier.foundation.config import parse_config
 from classifier.foundation.errors import InputError
 from classifier.published.olcf import SampleAttributes
@@ -32,7 +32,7 @@ def sample(**changes):
 
 
 def nets():
-    return [zero_layer_net(LENGTHS, ANGLES, axis, y) for axis, y in zip(AXES, Y_DIRECTIONS, strict=True)]
+    return [zolz_lattice(LENGTHS, ANGLES, axis, y) for axis, y in zip(AXES, Y_DIRECTIONS, strict=True)]
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_canonical_pose_by_the_predicted_net(disks):
                                          (lambda stack: stack[:, :, ::-1], "mirrored")])
 def test_swapped_and_mirrored_axes_are_recognised(disk_pattern, swap, frame):
     lengths, angles = np.array([3.1, 4.0, 5.0]), np.array([90.0, 90, 72])
-    net = zero_layer_net(lengths, angles, [0, 0, 1], [1, 3, 0])
+    net = zolz_lattice(lengths, angles, [0, 0, 1], [1, 3, 0])
     pattern = disk_pattern(128, net / 0.02, 4.1, amplitude=lambda h, k: np.exp(-0.3 * np.hypot(h, k)))
     stack = np.ascontiguousarray(swap(np.stack([pattern] * 3)), dtype=np.float32)
     reduced = canonical(stack, zone_axis_uvw=np.array([[0, 0, 1]] * 3), cell_lengths_angstrom=lengths,

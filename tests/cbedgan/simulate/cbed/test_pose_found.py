@@ -9,7 +9,7 @@ from cbedgan.simulate.cbed.detector import DetectorConfig, simulate_pattern
 from cbedgan.simulate.cbed.multislice import MultisliceConfig
 from cbedgan.simulate.cbed.zone_axis import slab
 from classifier.crystal.electron import wavelength_angstrom
-from classifier.crystal.reciprocal import zero_layer_net
+from classifier.crystal.reciprocal import zolz_lattice
 from classifier.pattern.geometry import Pose, to_canonical
 from classifier.pattern.pose import pose_from_image, pose_from_lattice
 
@@ -27,7 +27,7 @@ def found(request, nacl, gaas, silicon, quartz):
     axis = [int(index) for index in axis]
     result = simulate_pattern(slab(*cells, axis), beam_energy_kev=100.0, thickness_angstrom=[100.0], multislice=FAST,
                               detector=RAW)
-    net = zero_layer_net(lengths, HEXAGONAL if name == "quartz" else CUBIC, axis)
+    net = zolz_lattice(lengths, HEXAGONAL if name == "quartz" else CUBIC, axis)
     return result, net, result.semi_angle_mrad * 1e-3 / wavelength_angstrom(100.0)
 
 
