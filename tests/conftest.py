@@ -57,7 +57,7 @@ def write_tiny_stack_file(path: Path, *, space_groups: Sequence[int] = (216, 225
 
     With `partition`, the third structure type is "test" and the others "train". Intensities lie in 1e-6..1e-1; the
     brightest spot but the direct one stands on a ring at an azimuth of (index of the group) / (number of groups) turns.
-    cells: with the cell and optics of a square net of disks, which the spots do not lie on.
+    cells: with the cell and optics of a square lattice of disks, which the spots do not lie on.
     """
     random = np.random.default_rng(seed)
     group, material, _ = (a.ravel() for a in np.indices((len(space_groups), materials, samples_per_material)))

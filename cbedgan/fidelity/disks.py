@@ -18,13 +18,13 @@ def disk_figures(patterns: np.ndarray, detector: Detector) -> dict[str, float]:
     fits = []
     for pattern in patterns:  # each is a fit of its own; some hundredths of a second
         try:
-            net, centre, radius = find_disk_lattice(pattern, detector)
+            basis, radius, centre = find_disk_lattice(pattern, detector)
         except InputError:
             continue
         _, distance = nearest_lattice_point(pixel_vectors(len(pattern)) - centre / detector.pixel_size,
-                                        net / detector.pixel_size)
+                                        basis / detector.pixel_size)
         outside = distance > radius / detector.pixel_size + 1  # a pixel that a disk cuts belongs to it
-        fits.append((np.linalg.norm(net, axis=1).min(), radius, pattern[outside].sum() / max(pattern.sum(), 1e-30)))
+        fits.append((np.linalg.norm(basis, axis=1).min(), radius, pattern[outside].sum() / max(pattern.sum(), 1e-30)))
     found = {"found": len(fits) / max(len(patterns), 1)}
     if fits:
         found |= dict(zip(("shortest_g", "disk_radius", "light_between"), map(float, np.median(fits, axis=0)),

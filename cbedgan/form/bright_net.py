@@ -11,7 +11,7 @@ import torch
 from classifier.crystal.reciprocal import reduced_basis
 from classifier.pattern.disk_lattice import pixel_vectors
 from classifier.pattern.geometry import Detector
-from classifier.pattern.pose import JUDGED_RADIUS
+from classifier.pattern.pose import SAMPLED_RADIUS
 
 FACTORS = (1, 2, 3, 4)  # of how many points of the net one is bright
 WEAK = 0.05  # of the mean light of bright disks: less is left where only others are
@@ -45,7 +45,7 @@ def bright_net(pattern: np.ndarray, detector: Detector, net: np.ndarray, radius:
     where there is none the bright part is all of the net. Where bright disks cover all places nothing can be told:
     then all disks are bright that are no nearer than g1.
     """
-    stride = max(1, int(radius / detector.pixel_size / JUDGED_RADIUS))
+    stride = max(1, int(radius / detector.pixel_size / SAMPLED_RADIUS))
     light = np.maximum(np.asarray(pattern, dtype=np.float32), 0)[::stride, ::stride]
     light = torch.from_numpy((light - np.percentile(light, 2)).ravel())
     places = torch.from_numpy(pixel_vectors(detector.size_pixels)[::stride, ::stride].reshape(-1, 2)

@@ -7,7 +7,7 @@ import numpy as np
 from classifier.crystal.reciprocal import reduced_basis
 from classifier.foundation.errors import InputError
 from classifier.network.pose_input import canonical_nets
-from classifier.pattern.disk_lattice import find_disk_lattice, lit_map
+from classifier.pattern.disk_lattice import DiskLattice, find_disk_lattice, lit_map
 from classifier.pattern.geometry import Detector
 from classifier.pattern.pose import explained_share, lit_disks
 
@@ -35,10 +35,10 @@ def lit_net(pattern: np.ndarray, detector: Detector, cell: np.ndarray, radius: f
         if np.hypot(*net[0]) < FINEST * detector.pixel_size:
             net = _row_net(net, np.array([[1.0, 0.0]]), beyond=0.0)  # nothing shorter than g1 is seen
         try:
-            g, intensity = lit_disks(pattern, detector, net=net, disk_radius=radius)
+            g, intensity = lit_disks(pattern, detector, DiskLattice(net, radius))
         except InputError:  # not one of its disks is lit
             continue
-        found.append((explained_share(lit, detector, g=g, disk_radius=radius), len(found), net, g, intensity))
+        found.append((explained_share(lit, detector, g, DiskLattice(net, radius)), len(found), net, g, intensity))
     if not found:
         return reduced_basis(nets[0])
     _, _, net, g, intensity = max(found)

@@ -1,16 +1,20 @@
-"""Reciprocal space of a cell: d-spacings, and the net of zero-layer reflections seen along a zone axis."""
+"""Reciprocal space of a cell: d-spacings, and the reflections of the zero-order Laue zone (ZOLZ) of a zone axis."""
 
 from __future__ import annotations
 
 from math import gcd
 
 import numpy as np
+from jaxtyping import Float, Int
+from numpy.typing import ArrayLike
 
 from classifier.foundation.errors import InputError
 
+Basis = Float[np.ndarray, "2 2"]  # rows b1, b2 of a plane lattice, each (k_x, k_y)
 
-def cell_vectors(lengths_angstrom: np.ndarray, angles_degree: np.ndarray) -> np.ndarray:
-    """Rows a, b, c, float64 [3, 3], in angstrom: a along x, b in the xy plane. An impossible cell is an InputError."""
+
+def cell_vectors(lengths_angstrom: ArrayLike, angles_degree: ArrayLike) -> Float[np.ndarray, "3 3"]:
+    """Rows a, b, c in angstrom: a along x, b in the xy plane. An impossible cell is an InputError."""
     a, b, c = np.asarray(lengths_angstrom, dtype=np.float64)
     cos_alpha, cos_beta, cos_gamma = np.cos(np.radians(np.asarray(angles_degree, dtype=np.float64)))
     sin_gamma = np.sqrt(1 - cos_gamma**2)
@@ -24,20 +28,23 @@ def cell_vectors(lengths_angstrom: np.ndarray, angles_degree: np.ndarray) -> np.
                      [c * cos_beta, c * c_y, c * np.sqrt(height_squared)]])
 
 
-def d_spacings_angstrom(hkl: np.ndarray, lengths_angstrom: np.ndarray, angles_degree: np.ndarray) -> np.ndarray:
+def d_spacings_angstrom(hkl: ArrayLike, lengths_angstrom: ArrayLike, angles_degree: ArrayLike) -> np.ndarray:
     """Spacings [...], in angstrom, of the planes hkl [..., 3]; inf for (0, 0, 0)."""
     g = np.asarray(hkl) @ np.linalg.inv(cell_vectors(lengths_angstrom, angles_degree)).T
     with np.errstate(divide="ignore"):
         return 1 / np.linalg.norm(g, axis=-1)
 
 
-def zolz_lattice(lengths_angstrom: np.ndarray, angles_degree: np.ndarray, zone_axis_uvw: np.ndarray,
-                   y_direction_uvw: np.ndarray | None = None) -> np.ndarray:
-    """Two shortest vectors spanning the reflections h u + k v + l w = 0, float64 [2, 2] as (k_x, k_y), 1/angstrom.
+def zolz_lattice(lengths_angstrom: ArrayLike, angles_degree: ArrayLike, zone_axis_uvw: ArrayLike,
+                 y_direction_uvw: ArrayLike | None = None) -> Basis:
+    """Reduced basis, in 1/angstrom, of the reflections with h u + k v + l w = 0, systematically absent ones among them.
 
-    z runs along the zone axis. Without `y_direction_uvw`, x is a projected on the plane normal to z (b where the beam
-    runs along a) and y = z cross x; with it, y is that direction projected and x = y cross z. Systematic absences are
-    not removed: they show in the image.
+    Parameters
+    ----------
+    lengths_angstrom, angles_degree : [3] each, of the cell
+    zone_axis_uvw : int [3], the direction of z
+    y_direction_uvw : [3], its projection is y, and x = y cross z. Where it is not given, x is the projection of a
+        (of b where z runs along a), and y = z cross x.
     """
     basis = _zone_indices(zone_axis_uvw)
     direct = cell_vectors(lengths_angstrom, angles_degree)
@@ -45,11 +52,15 @@ def zolz_lattice(lengths_angstrom: np.ndarray, angles_degree: np.ndarray, zone_a
     return reduced_basis(basis @ np.linalg.inv(direct).T @ frame.T)
 
 
-def zolz_reflections(lengths_angstrom: np.ndarray, angles_degree: np.ndarray, zone_axis_uvw: np.ndarray,
-                           longest: float) -> tuple[np.ndarray, np.ndarray]:
-    """Reflections h u + k v + l w = 0 up to a length in 1/angstrom: hkl int64 [M, 3], vectors float64 [M, 3].
+def zolz_reflections(lengths_angstrom: ArrayLike, angles_degree: ArrayLike, zone_axis_uvw: ArrayLike,
+                     longest: float) -> tuple[Int[np.ndarray, "M 3"], Float[np.ndarray, "M 3"]]:
+    """Indices hkl, and vectors in the frame of `cell_vectors`, of the reflections with h u + k v + l w = 0.
 
-    In the frame of `cell_vectors`, absences and (0, 0, 0) among them.
+    Parameters
+    ----------
+    lengths_angstrom, angles_degree : [3] each, of the cell
+    zone_axis_uvw : int [3]
+    longest : up to this length, 1/angstrom; systematically absent ones and (0, 0, 0) are among them
     """
     basis = _zone_indices(zone_axis_uvw)
     reciprocal = np.linalg.inv(cell_vectors(lengths_angstrom, angles_degree)).T
@@ -61,13 +72,13 @@ def zolz_reflections(lengths_angstrom: np.ndarray, angles_degree: np.ndarray, zo
     return hkl[short], g[short]
 
 
-def reduced_basis(net: np.ndarray) -> np.ndarray:
-    """Shortest basis, float64 [2, 2] (rows), of the plane lattice spanned by the rows of `net` (Lagrange's method)."""
-    short, long = np.asarray(net, dtype=np.float64)
+def reduced_basis(basis: Basis) -> Basis:
+    """Shortest basis of the plane lattice that the rows of `basis` span (Lagrange's method)."""
+    short, long = np.asarray(basis, dtype=np.float64)
     area = abs(short[0] * long[1] - short[1] * long[0])
     if not area > 1e-9 * (short @ short + long @ long):
-        raise InputError(source="reciprocal net", rule="its two vectors must span a plane",
-                         value=np.asarray(net).tolist(), remedy="Correct the net.")
+        raise InputError(source="plane lattice", rule="its two vectors must span a plane",
+                         value=np.asarray(basis).tolist(), remedy="Correct them.")
     while True:
         if long @ long < short @ short:
             short, long = long, short
@@ -77,13 +88,13 @@ def reduced_basis(net: np.ndarray) -> np.ndarray:
         long = shorter
 
 
-def same_lattice(net: np.ndarray, other: np.ndarray, tolerance: float) -> bool:
-    """Whether two bases [2, 2] of meshes of one area span the same net, up to a tolerance of their indices."""
-    index = net @ np.linalg.inv(other)
+def same_lattice(basis: Basis, other: Basis, tolerance: float) -> bool:
+    """Whether two bases with meshes of equal area span one lattice, up to a tolerance of their indices."""
+    index = basis @ np.linalg.inv(other)
     return bool(np.abs(index - np.round(index)).max() <= tolerance)
 
 
-def _frame(direct: np.ndarray, axis: np.ndarray, y_direction: np.ndarray | None) -> np.ndarray:
+def _frame(direct: np.ndarray, axis: np.ndarray, y_direction: ArrayLike | None) -> np.ndarray:
     """Unit vectors x and y of the detector, rows [2, 3]."""
     z = axis @ direct / np.linalg.norm(axis @ direct)
     if y_direction is None:
@@ -101,7 +112,7 @@ def _frame(direct: np.ndarray, axis: np.ndarray, y_direction: np.ndarray | None)
     return np.array([np.cross(y, z), y])
 
 
-def _zone_indices(axis: np.ndarray) -> np.ndarray:
+def _zone_indices(axis: ArrayLike) -> np.ndarray:
     """Two integer hkl, rows [2, 3], that span all solutions of hkl . axis = 0; [0, 0, 0] is an InputError."""
     indices = np.asarray(axis, dtype=np.int64).tolist()
     if not any(indices):

@@ -31,7 +31,7 @@ class PatternReference(Config):
     at: tuple[Annotated[int, Field(ge=0)], ...]
 
 
-class SampleConfig(Config):
+class StackConfig(Config):
     """What is known of one stack; whatever is left out is unknown. Cell and zone axes help to find the pose.
 
     shortest_g_disk: [column, row] in stored pixels, in each pattern, of the disk that shall come to lie on +x.
@@ -88,8 +88,8 @@ def only_pattern(array: PatternArray) -> np.ndarray:
     return array.read((0,) * len(array.lead))
 
 
-def stacks_in(files: list[Path], layout: str, samples: tuple[SampleConfig, ...],
-              opened: OpenFiles) -> list[tuple[SampleConfig, list[Place]]]:
+def stacks_in(files: list[Path], layout: str, samples: tuple[StackConfig, ...],
+              opened: OpenFiles) -> list[tuple[StackConfig, list[Place]]]:
     """Every sample with the places of its three patterns; layout: "stacks", "patterns" or "listed"."""
     if layout == "listed":
         return [(sample, _listed(sample, files)) for sample in samples]
@@ -116,11 +116,11 @@ def stacks_in(files: list[Path], layout: str, samples: tuple[SampleConfig, ...],
         raise InputError(source="import configuration, samples", value=f"{len(samples)} for {len(named)} stacks",
                          rule="there must be one sample a stack, in their order, or none",
                          remedy="Describe every stack, or none.")
-    described = samples or [SampleConfig(sample_id=name) for name, _ in named]
+    described = samples or [StackConfig(sample_id=name) for name, _ in named]
     return [(sample, places) for sample, (_, places) in zip(described, named, strict=True)]
 
 
-def _listed(sample: SampleConfig, files: list[Path]) -> list[Place]:
+def _listed(sample: StackConfig, files: list[Path]) -> list[Place]:
     source = f"import configuration, sample {sample.sample_id}"
     if sample.patterns is None:
         raise InputError(source=source, rule='layout "listed" needs its three patterns', value="none",

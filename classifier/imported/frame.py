@@ -42,8 +42,8 @@ class GeometryConfig(Config):
     square: Literal["crop", "pad"]
 
 
-class IntensityConfig(Config):
-    """What the numbers mean; offset is subtracted first, saturation is judged before.
+class CountsConfig(Config):
+    """What the numbers of a file mean; saturated pixels are counted first, then the offset is subtracted.
 
     incident: electrons of the incident beam in the file's own unit; "total": the pattern's sum over detected_share;
     "unknown": numbers stay as they are, in `unit`.
@@ -95,7 +95,7 @@ class RawFrame(Config):
         return Target(Detector(self.size_pixels, self.pixel_size_inv_angstrom, "1/angstrom"), "raw")
 
 
-def mended(pattern: np.ndarray, dark: np.ndarray | None, config: IntensityConfig,
+def mended(pattern: np.ndarray, dark: np.ndarray | None, config: CountsConfig,
            source: str) -> tuple[np.ndarray, list[str]]:
     """Intensities [H, W], finite and >= 0, in the written unit, of what a detector gave; and remarks."""
     remarks = []

@@ -16,16 +16,16 @@ from rich.console import Console
 from rich.text import Text
 
 from classifier.crystal.electron import wavelength_angstrom
-from classifier.crystal.reciprocal import zolz_lattice
+from classifier.crystal.reciprocal import Basis, zolz_lattice
 from classifier.foundation.config import Config, digest
 from classifier.foundation.errors import InputError
 from classifier.foundation.run import Interrupted, StopRequest, progress, require_same_run, versions
-from classifier.imported.files import OpenFiles, Place, SampleConfig, only_pattern, stacks_in
+from classifier.imported.files import OpenFiles, Place, StackConfig, only_pattern, stacks_in
 from classifier.imported.frame import (
     FRACTION,
     CanonicalFrame,
     GeometryConfig,
-    IntensityConfig,
+    CountsConfig,
     Positive,
     RawFrame,
     Target,
@@ -37,20 +37,12 @@ from classifier.imported.frame import (
     squared,
     stored_centre,
 )
-from classifier.imported.pose import brightest_disk, measured_pose
+from classifier.imported.pose import PoseConfig, brightest_disk, measured_pose
 from classifier.imported.units import to_inverse_angstrom
 from classifier.pattern.geometry import Detector, Pose
 from classifier.prediction.predict import load_classifier
 from classifier.samples.sampletable import SampleTable
 from classifier.samples.stackfile import StackFile, StackWriter
-
-
-class PoseConfig(Config):
-    """How the canonical pose is found; see geometry.shortest_visible_g and pattern_pose.measured_pose."""
-
-    visible: Annotated[float, Field(gt=0, lt=1)]
-    tie: Annotated[float, Field(ge=0)]
-    least_explained_share: Annotated[float, Field(ge=0, le=1)]
 
 
 class ImportConfig(Config):
@@ -67,9 +59,9 @@ class ImportConfig(Config):
     on_fault: Literal["stop", "leave out"]
     frame: Literal["classifier"] | Annotated[CanonicalFrame | RawFrame, Field(discriminator="pose")]
     geometry: GeometryConfig
-    intensity: IntensityConfig
+    intensity: CountsConfig
     pose: PoseConfig
-    samples: tuple[SampleConfig, ...] = ()
+    samples: tuple[StackConfig, ...] = ()
 
 
 def import_patterns(config: ImportConfig, *, files: Sequence[Path], out: Path, like: Path | None = None,
@@ -148,7 +140,7 @@ def _sha256(path: Path) -> str:
                          remedy="Correct the path.") from None
 
 
-def _stack(config: ImportConfig, sample: SampleConfig, places: list[Place], opened: OpenFiles,
+def _stack(config: ImportConfig, sample: StackConfig, places: list[Place], opened: OpenFiles,
            background: np.ndarray | None, target: Target) -> tuple[np.ndarray, SampleTable]:
     """One stack float32 [1, 3, S, S] in the target's frame, and its row."""
     patterns, poses = zip(*(_pattern(config, sample, k, place, opened, background, target)
@@ -178,7 +170,7 @@ class _Placed:
     said: list[str]
 
 
-def _pattern(config: ImportConfig, sample: SampleConfig, k: int, place: Place, opened: OpenFiles,
+def _pattern(config: ImportConfig, sample: StackConfig, k: int, place: Place, opened: OpenFiles,
              background: np.ndarray | None, target: Target) -> tuple[np.ndarray, _Placed]:
     """Pattern k of a stack, float32 [S, S] in the target's frame."""
     array, geometry = opened[place[0]], config.geometry
@@ -196,8 +188,8 @@ def _pattern(config: ImportConfig, sample: SampleConfig, k: int, place: Place, o
         pose, way = Pose((np.array(disk) - middle) * size, off * size), "declared"
     elif target.pose == "canonical":
         try:
-            pose, way = measured_pose(square, field, centre=off * size, disk_radius=radius, net=_net(sample, k),
-                                      **config.pose.model_dump())
+            pose, way = measured_pose(square, field, config.pose, centre=off * size, disk_radius=radius,
+                                      basis=_basis(sample, k))
         except InputError as error:
             raise InputError(source=f"{source}, {error.source}", rule=error.rule, value=error.value,
                              remedy=error.remedy) from error
@@ -215,14 +207,15 @@ def _pattern(config: ImportConfig, sample: SampleConfig, k: int, place: Place, o
     return pattern, _Placed(target_pixel, length, azimuth, way, said)
 
 
-def _disk_radius(config: ImportConfig, sample: SampleConfig, k: int) -> float | None:
+def _disk_radius(config: ImportConfig, sample: StackConfig, k: int) -> float | None:
     """Radius of the disks of pattern k in 1/angstrom, where the convergence angle is known."""
     mrad = sample.convergence_semi_angle_mrad[k] if sample.convergence_semi_angle_mrad else (
         config.convergence_semi_angle_mrad)
     return None if mrad == "unknown" else mrad * 1e-3 / wavelength_angstrom(config.beam_energy_kev)
 
 
-def _net(sample: SampleConfig, k: int) -> np.ndarray | None:
-    if None in (sample.cell_lengths_angstrom, sample.cell_angles_degree, sample.zone_axis_uvw):
+def _basis(sample: StackConfig, k: int) -> Basis | None:
+    """Basis of the lattice that cell and zone axis predict for pattern k, in 1/angstrom."""
+    if not (sample.cell_lengths_angstrom and sample.cell_angles_degree and sample.zone_axis_uvw):
         return None
     return zolz_lattice(sample.cell_lengths_angstrom, sample.cell_angles_degree, sample.zone_axis_uvw[k])

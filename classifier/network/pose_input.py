@@ -18,7 +18,7 @@ from classifier.crystal.reciprocal import reduced_basis, same_lattice, zolz_latt
 from classifier.foundation.config import digest
 from classifier.foundation.errors import InputError
 from classifier.network.pose_embedding import FEATURES
-from classifier.pattern.disk_lattice import find_disk_lattice, lit_map
+from classifier.pattern.disk_lattice import DiskLattice, find_disk_lattice, lit_map
 from classifier.pattern.geometry import Detector
 from classifier.pattern.intensity import stacks_at_once
 from classifier.pattern.pose import explained_share, lit_disks
@@ -148,18 +148,18 @@ def _lit(pattern: np.ndarray, detector: Detector, net: np.ndarray, radius: float
 
     Of the net that the image shows by itself where the given one does not fit; none where there is none of either.
     """
-    found, candidates = [], canonical_nets(net)
-    if not candidates:
+    disks, bases = [], canonical_nets(net)
+    if not bases:
         try:
-            candidates = [find_disk_lattice(pattern, detector, disk_radius=radius)[0]]
+            bases = [find_disk_lattice(pattern, detector, disk_radius=radius).basis]
         except InputError:
             pass
-    for candidate in candidates:
+    for basis in bases:
         try:
-            found.append(lit_disks(pattern, detector, net=candidate, disk_radius=radius))
+            disks.append(lit_disks(pattern, detector, DiskLattice(basis, radius)))
         except InputError:  # not one of its disks is lit, or it is finer than the pixels
             continue
-    if len(found) < 2:
-        return found[0] if found else (np.zeros((0, 2)), np.zeros(0))
+    if len(disks) < 2:
+        return disks[0] if disks else (np.zeros((0, 2)), np.zeros(0))
     lit = lit_map(pattern)
-    return max(found, key=lambda disks: explained_share(lit, detector, g=disks[0], disk_radius=radius))
+    return max(disks, key=lambda one: explained_share(lit, detector, one[0], DiskLattice(net, radius)))

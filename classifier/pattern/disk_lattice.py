@@ -1,28 +1,42 @@
-"""The lattice of disks in one pattern, found in the image alone: centre, reciprocal net and disk radius.
+"""The disk lattice of one pattern, found in the image alone: basis, centre and disk radius.
 
-Disk places by template correlation, a plane net through them, then a least-squares fit of all disk edges at once.
+Disk places by template correlation, a plane lattice through them, then a least-squares fit of all disk edges at once.
 """
 
 from __future__ import annotations
 
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float, Int, Real
+from numpy.typing import ArrayLike
 from scipy import ndimage, signal
 
-from classifier.crystal.reciprocal import reduced_basis
+from classifier.crystal.reciprocal import Basis, reduced_basis
 from classifier.foundation.errors import InputError
 from classifier.pattern.geometry import Detector
 
 EDGE_SHIFT = 0.4  # pixels by which the logarithm, brightening partly covered pixels, moves the edge of a disk outwards
 
 
-def find_disk_lattice(pattern: np.ndarray, detector: Detector, *, disk_radius: float | None = None,
-                      centre: np.ndarray = (0.0, 0.0)) -> tuple[np.ndarray, np.ndarray, float]:
-    """Reciprocal net [2, 2], position of the direct disk [2] and disk radius of one pattern, in detector units.
+class DiskLattice(NamedTuple):
+    """Where the disks of a pattern lie: basis of the lattice, their radius, centre [2] of the direct disk; one unit."""
 
-    The direct disk is the one nearest to `centre`. Several radii are tried when none is given; the lattice that holds
-    most of what is lit wins. InputError when fewer than four whole disks form a plane lattice.
+    basis: Basis
+    radius: float
+    centre: np.ndarray = np.zeros(2)
+
+
+def find_disk_lattice(pattern: Real[np.ndarray, "H H"], detector: Detector, *, disk_radius: float | None = None,
+                      centre: ArrayLike = (0.0, 0.0)) -> DiskLattice:
+    """Disk lattice of one pattern, in detector units; InputError when fewer than four whole disks form one.
+
+    Parameters
+    ----------
+    pattern, detector : intensities and what their pixels mean
+    disk_radius : in detector units; where it is not given, several are tried and the lattice that holds most light wins
+    centre : [2], in detector units; the direct disk is the one nearest to it
     """
     scale = detector.pixel_size
     pattern = np.asarray(pattern, dtype=np.float64)
@@ -32,29 +46,29 @@ def find_disk_lattice(pattern: np.ndarray, detector: Detector, *, disk_radius: f
     best, most, refusal = None, 0.0, None
     for radius in radii:
         try:
-            net, origin = _fit_net(*_disk_places(flat, radius), radius, middle)
-            net, origin, edge = _sharpen(lit, net, origin, radius)
+            basis, origin = _fit(*_disk_places(flat, radius), radius, middle)
+            basis, origin, edge = _sharpen(lit, basis, origin, radius)
             if disk_radius is None:  # all disks together tell the radius better than the direct disk alone
-                radius = edge - EDGE_SHIFT
+                radius = float(edge) - EDGE_SHIFT
         except InputError as error:
             refusal = refusal or error
             continue
-        inside, area = _shares(lit, net, radius, origin)
+        inside, area = _shares(lit, basis, radius, origin)
         if inside - area > most:
-            best, most = (net * scale, origin * scale, radius * scale), inside - area
+            best, most = DiskLattice(basis * scale, radius * scale, origin * scale), inside - area
     if best is None:
         raise refusal or _no_lattice(0, radii[0] if radii else 0.0)
     return best
 
 
-def lit_map(pattern: np.ndarray) -> np.ndarray:
-    """Whether a place of a pattern [H, W] is lit: 0 in the dark, near 1 in disks of any brightness; float64 [H, W]."""
+def lit_map(pattern: Real[np.ndarray, "H W"]) -> Float[np.ndarray, "H W"]:
+    """Whether a place of a pattern is lit: 0 in the dark, near 1 in disks of any brightness."""
     return _lit(_flatten(np.asarray(pattern, dtype=np.float64)))
 
 
-def _shares(lit: np.ndarray, net: np.ndarray, radius: float, centre: np.ndarray) -> tuple[float, float]:
-    """Outside the direct disk: the share of what is lit and the share of the area that lie in disks of the net."""
-    index, distance = nearest_lattice_point(pixel_vectors(lit.shape[-1]) - centre, net)
+def _shares(lit: np.ndarray, basis: np.ndarray, radius: float, centre: np.ndarray) -> tuple[float, float]:
+    """Outside the direct disk: the shares of the light and of the area that lie in disks of the lattice."""
+    index, distance = nearest_lattice_point(pixel_vectors(lit.shape[-1]) - centre, basis)
     diffracted = index.any(axis=-1) | (distance > radius + 1)
     inside, lit = distance[diffracted] <= radius, lit[diffracted]
     return float(lit[inside].sum() / max(lit.sum(), np.finfo(float).tiny)), float(inside.mean())
@@ -121,12 +135,12 @@ def _parabola_top(before: np.ndarray, at: np.ndarray, after: np.ndarray) -> np.n
     return np.clip((after - before) / (2 * curvature), -0.5, 0.5)
 
 
-def _fit_net(places: np.ndarray, weight: np.ndarray, radius: float,
+def _fit(places: np.ndarray, weight: np.ndarray, radius: float,
              centre: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Net [2, 2] and the lattice point nearest to `centre` [2], in pixels, from disk places [n, 2] and weights [n].
+    """Basis [2, 2] and the lattice point nearest to `centre` [2], in pixels, from disk places [n, 2] and weights [n].
 
-    Every pair of vectors from the disk nearest to the centre to its neighbours is tried as a basis: places on the net
-    count for it, empty net points among them against it. The best one is refined by least squares.
+    Each pair of vectors from the disk nearest to the centre to its neighbours is tried as a basis. Places on its
+    lattice count for it, empty lattice points among them against it. The best one is refined by least squares.
     """
     refusal = _no_lattice(len(places), radius)
     if len(places) < 4:
@@ -141,40 +155,41 @@ def _fit_net(places: np.ndarray, weight: np.ndarray, radius: float,
         area = abs(vectors[i][0] * vectors[j][1] - vectors[i][1] * vectors[j][0])
         if area <= 0.3 * np.hypot(*vectors[i]) * np.hypot(*vectors[j]):
             continue
-        net = reduced_basis(vectors[[i, j]])
-        on_net = nearest_lattice_point(places - first, net)[1] < tolerance
+        basis = reduced_basis(vectors[[i, j]])
+        on_lattice = nearest_lattice_point(places - first, basis)[1] < tolerance
         near = np.hypot(*(places - first).T) < field
-        empty = np.pi * field**2 / area - (on_net & near).sum()
-        score = weight[on_net].sum() - 0.3 * max(empty, 0)
+        empty = np.pi * field**2 / area - (on_lattice & near).sum()
+        score = weight[on_lattice].sum() - 0.3 * max(empty, 0)
         if score > best_score:
-            best_score, best = score, net
+            best_score, best = score, basis
     if best is None:
         raise refusal
-    net, origin = best, first
+    basis, origin = best, first
     for shrink in (1.0, 1.0, 0.6, 0.6):
-        index, off = nearest_lattice_point(places - origin, net)
+        index, off = nearest_lattice_point(places - origin, basis)
         good = off < tolerance * shrink
         design = np.column_stack([index, np.ones(len(index))])[good] * weight[good, None]
         if good.sum() < 4 or weight[good].sum() < 0.6 * weight.sum() or np.linalg.matrix_rank(design) < 3:
             raise refusal
         solution = np.linalg.lstsq(design, places[good] * weight[good, None], rcond=None)[0]
-        net, origin = solution[:2], solution[2]
-    step = np.round(np.linalg.solve(net.T, centre - origin))
-    return reduced_basis(net), origin + step @ net
+        basis, origin = solution[:2], solution[2]
+    step = np.round(np.linalg.solve(basis.T, centre - origin))
+    return reduced_basis(basis), origin + step @ basis
 
 
-def _sharpen(lit: np.ndarray, net: np.ndarray, origin: np.ndarray, radius: float) -> tuple[np.ndarray, ...]:
-    """Net, origin and radius, in pixels, refined on the edges of all whole disks (Gauss-Newton, seven unknowns).
+def _sharpen(lit: np.ndarray, basis: np.ndarray, origin: np.ndarray, radius: float
+             ) -> tuple[np.ndarray, np.ndarray, float]:
+    """Basis, origin and radius, in pixels, refined on the edges of all whole disks (Gauss-Newton, seven unknowns).
 
-    The model of a disk is a plane of its own, for disks are often lit on one side, times a soft edge; all disks share
-    one lattice and one radius.
+    Each disk is modelled as a plane of its own (disks are often lit on one side) times a soft edge. All disks share one
+    lattice and one radius.
     """
     size = lit.shape[-1]
     vectors = pixel_vectors(size)
     for softness in (4.0, 4.0, 3.0, 3.0, 2.0, 2.0, 2.0):
-        index, distance = nearest_lattice_point(vectors - origin, net)
-        whole = np.abs(index @ net + origin).max(axis=-1) + radius <= size / 2
-        number, off = number_pairs(index), vectors - origin - index @ net
+        index, distance = nearest_lattice_point(vectors - origin, basis)
+        whole = np.abs(index @ basis + origin).max(axis=-1) + radius <= size / 2
+        number, off = number_pairs(index), vectors - origin - index @ basis
         edge = whole & (np.abs(distance - radius) < softness / 2) & (distance > 0)
         height = _planes(lit, number, off, distance < max(radius - softness / 2, 0.5 * radius), edge)
         outward = off[edge] / distance[edge][:, None]
@@ -185,8 +200,8 @@ def _sharpen(lit: np.ndarray, net: np.ndarray, origin: np.ndarray, radius: float
         step, *_ = np.linalg.lstsq(design, left, rcond=1e-6)
         if not np.abs(step).max() < 0.3 * radius:
             break
-        origin, net, radius = origin + step[:2], net + step[2:6].reshape(2, 2), radius + step[6]
-    return net, origin, radius
+        origin, basis, radius = origin + step[:2], basis + step[2:6].reshape(2, 2), radius + step[6]
+    return basis, origin, radius
 
 
 def _planes(lit: np.ndarray, number: np.ndarray, off: np.ndarray, core: np.ndarray, edge: np.ndarray) -> np.ndarray:
@@ -206,8 +221,8 @@ def _planes(lit: np.ndarray, number: np.ndarray, off: np.ndarray, core: np.ndarr
     return np.clip(height, 0, 1)
 
 
-def number_pairs(index: np.ndarray) -> np.ndarray:
-    """Consecutive numbers [...] for index pairs [..., 2]: equal pairs get equal numbers."""
+def number_pairs(index: Int[np.ndarray, "*places 2"]) -> Int[np.ndarray, "*places"]:
+    """Consecutive numbers for pairs of indices: equal pairs get equal numbers."""
     low = index.reshape(-1, 2).min(axis=0)
     span = index.reshape(-1, 2).max(axis=0) - low + 1
     return (index[..., 0] - low[0]) * span[1] + index[..., 1] - low[1]
@@ -219,20 +234,21 @@ def _no_lattice(places: int, radius: float) -> InputError:
                       remedy="Check the disk radius and the field of view, or keep the pattern in raw pose.")
 
 
-def pixel_vectors(size: int) -> np.ndarray:
-    """Places of the pixels as (k_x, k_y) from the middle of the frame, float64 [size, size, 2], in pixels."""
+def pixel_vectors(size: int) -> Float[np.ndarray, "{size} {size} 2"]:
+    """Places of the pixels as (k_x, k_y) from the middle of the frame, in pixels."""
     places = np.arange(size) - size / 2 + 0.5
     return np.stack(np.meshgrid(places, places), axis=-1)
 
 
-def nearest_lattice_point(vectors: np.ndarray, net: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Indices [..., 2] of the net points next to `vectors` [..., 2] and the distances [...] to them.
+def nearest_lattice_point(vectors: Float[np.ndarray, "*places 2"], basis: Basis
+                          ) -> tuple[Int[np.ndarray, "*places 2"], Float[np.ndarray, "*places"]]:
+    """Indices of the lattice points nearest to `vectors`, and the distances to them.
 
-    net must be reduced: the nearest point is then a corner of the mesh around the vector.
+    The basis must be reduced: the nearest point is then a corner of the mesh around the vector.
     """
-    corner = np.floor(vectors @ np.linalg.inv(net))
-    x, y = np.moveaxis(vectors - corner @ net, -1, 0)
+    corner = np.floor(vectors @ np.linalg.inv(basis))
+    x, y = np.moveaxis(vectors - corner @ basis, -1, 0)
     steps = np.array([(0, 0), (0, 1), (1, 0), (1, 1)])
-    squares = np.stack([(x - away_x) ** 2 + (y - away_y) ** 2 for away_x, away_y in steps @ net])
+    squares = np.stack([(x - away_x) ** 2 + (y - away_y) ** 2 for away_x, away_y in steps @ basis])
     chosen = squares.argmin(axis=0)
     return corner.astype(np.int64) + steps[chosen], np.sqrt(squares.min(axis=0))

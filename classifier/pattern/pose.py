@@ -1,6 +1,6 @@
 """The canonical pose of a measured pattern: which of its disks are lit, how brightly, and which g is the shortest.
 
-The reciprocal net is known (cell, zone axis, energy) or found in the image; both ways end in the one rule,
+The disk lattice is known (cell, zone axis, energy) or found in the image. Both ways end in the one rule,
 `geometry.shortest_visible_g`.
 """
 
@@ -9,55 +9,58 @@ from __future__ import annotations
 import heapq
 
 import numpy as np
+from jaxtyping import Float, Real
 
 from classifier.crystal.reciprocal import reduced_basis
 from classifier.foundation.errors import InputError
-from classifier.pattern.disk_lattice import find_disk_lattice, pixel_vectors
+from classifier.pattern.disk_lattice import DiskLattice, find_disk_lattice, pixel_vectors
 from classifier.pattern.geometry import Detector, Pose, shortest_visible_g
 
 DARK_SHARE = 0.15  # of a lit disk's area that fringes may leave dark; more, and the place counts as unlit
 FAINTEST = 1e-3  # of the brightest diffracted disk: where the search for lit disks ends
-JUDGED_RADIUS = 8.0  # pixels: larger disks are judged on every second, third, ... pixel
+SAMPLED_RADIUS = 8.0  # pixels: of larger disks every second, third, ... pixel is looked at
 
 
-def pose_from_lattice(pattern: np.ndarray, detector: Detector, *, net: np.ndarray, disk_radius: float, visible: float,
-                      tie: float, centre: np.ndarray = (0.0, 0.0)) -> Pose:
-    """Pose of one pattern [H, W] whose reciprocal net is known, from the mean intensities of its lit disks.
+def pose_from_lattice(pattern: Real[np.ndarray, "H H"], detector: Detector, lattice: DiskLattice, *, visible: float,
+                      tie: float) -> Pose:
+    """Pose of one pattern whose disk lattice is known; InputError when no diffracted disk is in the frame.
 
-    net: rows b1, b2 as (k_x, k_y), float64 [2, 2]; disk_radius, centre: all in detector units. Absent reflections are
-    told from lit ones even where neighbours overlap their places. InputError when no diffracted disk is in the frame.
+    Parameters
+    ----------
+    pattern, detector : intensities and what their pixels mean
+    lattice : in detector units; systematically absent reflections among it are told from lit ones (see lit_disks)
+    visible, tie : as in geometry.shortest_visible_g
     """
-    g, intensity = lit_disks(pattern, detector, net=net, disk_radius=disk_radius, centre=centre)
-    middle = np.array(centre, dtype=np.float64)
+    g, intensity = lit_disks(pattern, detector, lattice)
+    middle = np.array(lattice.centre, dtype=np.float64)
     return Pose(shortest_visible_g(g, intensity, visible=visible, tie=tie), middle)
 
 
-def lit_disks(pattern: np.ndarray, detector: Detector, *, net: np.ndarray, disk_radius: float,
-              centre: np.ndarray = (0.0, 0.0)) -> tuple[np.ndarray, np.ndarray]:
-    """Diffracted disks of one pattern [H, W] that hold light of their own: g [M, 2] and mean intensity [M].
+def lit_disks(pattern: Real[np.ndarray, "H H"], detector: Detector, lattice: DiskLattice
+              ) -> tuple[Float[np.ndarray, "M 2"], Float[np.ndarray, " M"]]:
+    """Vectors g and mean intensities of the diffracted disks that hold light of their own; InputError if none does.
 
-    Arguments as in pose_from_lattice. Brightest first, a net point joins when what brighter disks leave uncovered of
-    its place is lit all over (its DARK_SHARE quantile is high); a place lit only where other disks reach into it is
-    dark once they have joined. Intensities are means over the uncovered part. At least half of a disk must lie in the
-    frame. InputError when there is none.
+    Brightest first, a lattice point joins when the part of its disk that brighter disks leave uncovered is lit all over
+    (its DARK_SHARE quantile is high). A place lit only where other disks reach into it is dark once they have joined.
+    Intensities are means over the uncovered part. At least half of a disk must lie in the frame.
     """
     scale = detector.pixel_size
-    radius = disk_radius / scale
-    stride = max(1, int(radius / JUDGED_RADIUS))
-    net = reduced_basis(net) / scale
-    if np.hypot(*net[0]) < 2:
-        raise InputError(source="canonical pose", rule="the net must be wider than two pixels",
-                         value=f"shortest vector {np.hypot(*net[0]):.2g} pixels",
+    radius = lattice.radius / scale
+    stride = max(1, int(radius / SAMPLED_RADIUS))
+    basis = reduced_basis(lattice.basis) / scale
+    if np.hypot(*basis[0]) < 2:
+        raise InputError(source="canonical pose", rule="the disk lattice must be wider than two pixels",
+                         value=f"shortest vector {np.hypot(*basis[0]):.2g} pixels",
                          remedy="Check cell, zone axis and pixel size, or find the pose from the image.")
-    vectors = (pixel_vectors(detector.size_pixels) - np.asarray(centre) / scale)[::stride, ::stride]
+    vectors = (pixel_vectors(detector.size_pixels) - np.asarray(lattice.centre) / scale)[::stride, ::stride]
     light = np.maximum(np.asarray(pattern, dtype=np.float64), 0)[::stride, ::stride]
     light = light - np.percentile(light, 2)
     margin = stride  # a blurred edge is no light of a neighbour's own
-    g, disks, surroundings = _disks_in_frame(vectors, net, radius, margin)
+    g, disks, surroundings = _disks_in_frame(vectors, basis, radius, margin)
     covered = np.hypot(vectors[..., 0], vectors[..., 1]).ravel() <= radius + margin
     light = light.ravel()
     enough = max(3, 0.15 * max(map(len, disks), default=0))
-    found: list[tuple[int, float]] = []
+    lit: list[tuple[int, float]] = []
     queue = [(-np.inf, k) for k in range(len(disks))]
     brightest = 0.0
     while queue:
@@ -73,13 +76,14 @@ def lit_disks(pattern: np.ndarray, detector: Detector, *, net: np.ndarray, disk_
             continue
         if now <= 0:
             break
-        found.append((k, float(own.mean())))
+        lit.append((k, float(own.mean())))
         brightest = max(brightest, now)
         covered[surroundings[k]] = True
-    if not found:
+    if not lit:
         raise InputError(source="canonical pose", rule="the frame must hold at least half of one lit diffracted disk",
-                         value=f"none of {len(disks)} net points", remedy="Use a wider field, or keep the raw pose.")
-    chosen, mean = zip(*found, strict=True)
+                         value=f"none of {len(disks)} lattice points",
+                         remedy="Use a wider field, or keep the raw pose.")
+    chosen, mean = zip(*lit, strict=True)
     return g[list(chosen)] * scale, np.array(mean)
 
 
@@ -92,15 +96,38 @@ def _quantile(values: np.ndarray, share: float) -> float:
     return float(ordered[below] + (place - below) * (ordered[above] - ordered[below]))
 
 
-def explained_share(lit: np.ndarray, detector: Detector, *, g: np.ndarray, disk_radius: float,
-                    centre: np.ndarray = (0.0, 0.0)) -> float:
-    """Share of what is lit outside the direct disk that lies in the disks at g [M, 2], beyond their share of the area.
+def lattice_share(pattern: Real[np.ndarray, "H H"], lit: Float[np.ndarray, "H H"], detector: Detector,
+                  lattice: DiskLattice) -> float:
+    """`explained_share` of the lit disks of a lattice, 0 where none is lit.
 
-    lit: the pattern's `lit_map` [H, W]. (inside - area) / (1 - area): about 0 for disks that have nothing to do with
-    the pattern, 1 when they explain all.
+    Parameters
+    ----------
+    pattern, lit : intensities, and their `lit_map`
+    detector : what the pixels mean
+    lattice : in detector units
     """
-    size, radius = detector.size_pixels, disk_radius / detector.pixel_size
-    low = -size / 2 + 0.5 - np.asarray(centre) / detector.pixel_size  # of the first pixel from the centre
+    try:
+        g, _ = lit_disks(pattern, detector, lattice)
+    except InputError:
+        return 0.0
+    return explained_share(lit, detector, g, lattice)
+
+
+def explained_share(lit: Float[np.ndarray, "H H"], detector: Detector, g: Float[np.ndarray, "M 2"],
+                    lattice: DiskLattice) -> float:
+    """Share of the light outside the direct disk that lies in the disks at g, beyond their share of the area.
+
+    (inside - area) / (1 - area): about 0 for disks that have nothing to do with the pattern, 1 when they explain all.
+
+    Parameters
+    ----------
+    lit : the pattern's `lit_map`
+    detector : what the pixels mean
+    g : disk centres from the direct disk, in detector units
+    lattice : gives the radius of the disks and the centre of the direct one, in detector units
+    """
+    size, radius = detector.size_pixels, lattice.radius / detector.pixel_size
+    low = -size / 2 + 0.5 - np.asarray(lattice.centre) / detector.pixel_size  # of the first pixel from the centre
     diffracted = np.hypot(*np.meshgrid(*(np.arange(size) + start for start in low))) > radius + 1
     offset = np.asarray(g) / detector.pixel_size - low
     nearest = np.round(offset).astype(int)
@@ -115,14 +142,14 @@ def explained_share(lit: np.ndarray, detector: Detector, *, g: np.ndarray, disk_
     return float((lit[inside].sum() / lit.sum() - area) / (1 - area)) if area < 1 and lit.sum() > 0 else 0.0
 
 
-def _disks_in_frame(vectors: np.ndarray, net: np.ndarray, radius: float,
+def _disks_in_frame(vectors: np.ndarray, basis: np.ndarray, radius: float,
                     margin: float) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
-    """Net points g [M, 2] but the origin, in pixels, and flat pixel indices of their disks, bare and with margin."""
+    """Lattice points g [M, 2] but the origin, in pixels; flat pixel indices of their disks, bare and with margin."""
     size, (low, high) = vectors.shape[0], (vectors[0, 0], vectors[-1, -1])
-    corners = np.array([[x, y] for x in (low[0], high[0]) for y in (low[1], high[1])]) @ np.linalg.inv(net)
+    corners = np.array([[x, y] for x in (low[0], high[0]) for y in (low[1], high[1])]) @ np.linalg.inv(basis)
     first, last = np.floor(corners.min(axis=0)).astype(int), np.ceil(corners.max(axis=0)).astype(int)
     index = np.stack(np.meshgrid(*(np.arange(f, h + 1) for f, h in zip(first, last, strict=True))), -1).reshape(-1, 2)
-    g = index[index.any(axis=1)] @ net
+    g = index[index.any(axis=1)] @ basis
     g = g[((g >= low) & (g <= high)).all(axis=1)]
     step = (high[0] - low[0]) / (size - 1)
     reach = np.arange(-int((radius + margin) / step) - 1, int((radius + margin) / step) + 2)
@@ -131,17 +158,20 @@ def _disks_in_frame(vectors: np.ndarray, net: np.ndarray, radius: float,
     inside = (row >= 0) & (row < size) & (column >= 0) & (column < size)
     place = np.where(inside, row * size + column, 0)
     distance = np.hypot(*np.moveaxis(vectors.reshape(-1, 2)[place] - g[:, None, None], -1, 0))
-    disks, surroundings = ([flat[kept] for flat, kept in zip(place, inside & (distance <= limit), strict=True)]
+    disks, surroundings = ([flat[near] for flat, near in zip(place, inside & (distance <= limit), strict=True)]
                            for limit in (radius, radius + margin))
     return g, disks, surroundings
 
 
-def pose_from_image(pattern: np.ndarray, detector: Detector, *, visible: float, tie: float,
-                    disk_radius: float | None = None, centre: np.ndarray = (0.0, 0.0)) -> Pose:
-    """Pose of one pattern [H, W] from the image alone; the direct disk is the lattice disk nearest to `centre`.
+def pose_from_image(pattern: Real[np.ndarray, "H H"], detector: Detector, *, visible: float, tie: float,
+                    disk_radius: float | None = None) -> Pose:
+    """Pose of one pattern from the image alone; InputError when it shows no lattice of at least four whole disks.
 
-    disk_radius and centre are in detector units; the radius is measured when it is not given. InputError when the
-    pattern shows no lattice of at least four whole disks.
+    Parameters
+    ----------
+    pattern, detector : intensities and what their pixels mean
+    visible, tie : as in geometry.shortest_visible_g
+    disk_radius : in detector units; measured where it is not given
     """
-    net, middle, radius = find_disk_lattice(pattern, detector, disk_radius=disk_radius, centre=centre)
-    return pose_from_lattice(pattern, detector, net=net, disk_radius=radius, visible=visible, tie=tie, centre=middle)
+    lattice = find_disk_lattice(pattern, detector, disk_radius=disk_radius)
+    return pose_from_lattice(pattern, detector, lattice, visible=visible, tie=tie)

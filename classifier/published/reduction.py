@@ -11,16 +11,16 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from classifier.crystal.electron import wavelength_angstrom
-from classifier.crystal.reciprocal import same_lattice, zolz_lattice
+from classifier.crystal.reciprocal import Basis, same_lattice, zolz_lattice
 from classifier.foundation.config import Config
 from classifier.foundation.errors import InputError
-from classifier.pattern.disk_lattice import lit_map
+from classifier.pattern.disk_lattice import DiskLattice, lit_map
 from classifier.pattern.geometry import Detector, Pose, ViewConfig, canonical_detector, to_canonical, view
-from classifier.pattern.pose import explained_share, lit_disks, pose_from_image, pose_from_lattice
+from classifier.pattern.pose import lattice_share, pose_from_image, pose_from_lattice
 from classifier.published.olcf import SampleAttributes
 
 GREATEST = 1e30  # intensity; sums of many more would leave float32
-ROUNDING = 1e-9  # by which indices of one net in another may differ from whole numbers
+ROUNDING = 1e-9  # by which indices of one lattice in another may differ from whole numbers
 
 # The four ways in which a plane lattice can lie in an image whose axes may be swapped or reversed.
 FRAMES = {"as described": np.eye(2), "mirrored": np.diag([-1.0, 1.0]), "swapped": np.array([[0.0, 1], [1, 0]]),
@@ -42,7 +42,7 @@ class ReductionConfig(Config):
     shortest_g_pixels: Annotated[float, Field(gt=0)]  # canonical: length of the shortest visible g
     visible: Annotated[float, Field(gt=0, lt=1)]  # canonical: of the brightest diffracted disk
     tie: Annotated[float, Field(ge=0)]  # canonical: relative difference of length that counts as none
-    least_explained_share: Annotated[float, Field(ge=0, le=1)]  # canonical: below, the predicted net is not believed
+    least_explained_share: Annotated[float, Field(ge=0, le=1)]  # canonical: below, the prediction is not believed
     on_partial_nan: Literal["skip", "mask"]
     on_negative: Literal["skip", "clip"]
 
@@ -187,30 +187,30 @@ def _filled(stack: np.ndarray) -> np.ndarray:
 
 def _pose(pattern: np.ndarray, field: Detector, sample: SampleAttributes, orientation: int,
           config: ReductionConfig) -> tuple[Pose, str]:
-    """Find the pose by the predicted net where one explains the pattern, else by the image alone."""
+    """Find the pose by the predicted lattice where one explains the pattern, else by the image alone."""
     rule = {"visible": config.visible, "tie": config.tie}
-    semi_angle_mrad, known_radius = sample.convergence_semi_angle_mrad[orientation], None
+    semi_angle_mrad, radius = sample.convergence_semi_angle_mrad[orientation], None
     if np.isfinite([semi_angle_mrad, sample.beam_energy_kev]).all():
-        known_radius = float(semi_angle_mrad * 1e-3 / wavelength_angstrom(sample.beam_energy_kev))
-    net = _predicted_net(sample, orientation)
-    if net is not None and known_radius is not None:
+        radius = float(semi_angle_mrad * 1e-3 / wavelength_angstrom(sample.beam_energy_kev))
+    basis = _predicted_basis(sample, orientation)
+    if basis is not None and radius is not None:
         lit = lit_map(pattern)
         shares: dict[str, float] = {}
         for name, turn in FRAMES.items():
-            # A rectangular net is its own mirror image: what explains as much as an earlier frame is not judged again.
-            if not any(same_lattice(net @ turn.T, net @ FRAMES[earlier].T, ROUNDING) for earlier in shares):
-                shares[name] = round(_explained(pattern, lit, field, net @ turn.T, known_radius), 6)
+            # A rectangular lattice is its own mirror image: what equals an earlier frame is not tried again.
+            if not any(same_lattice(basis @ turn.T, basis @ FRAMES[earlier].T, ROUNDING) for earlier in shares):
+                shares[name] = round(lattice_share(pattern, lit, field, DiskLattice(basis @ turn.T, radius)), 6)
         frame = max(shares, key=shares.__getitem__)  # of equal ones the first
         if shares[frame] >= config.least_explained_share:
-            return pose_from_lattice(pattern, field, net=net @ FRAMES[frame].T, disk_radius=known_radius,
-                                     **rule), f"net ({frame})"
+            predicted = DiskLattice(basis @ FRAMES[frame].T, radius)
+            return pose_from_lattice(pattern, field, predicted, **rule), f"net ({frame})"
     try:
-        return pose_from_image(pattern, field, disk_radius=known_radius, **rule), "image"
+        return pose_from_image(pattern, field, disk_radius=radius, **rule), "image"
     except InputError as error:
         raise SkipSample(f"no pose found for orientation {orientation} ({error.value})") from error
 
 
-def _predicted_net(sample: SampleAttributes, orientation: int) -> np.ndarray | None:
+def _predicted_basis(sample: SampleAttributes, orientation: int) -> Basis | None:
     axis, y_direction = sample.zone_axis_uvw[orientation], sample.y_directions[orientation]
     if not axis.any() or not np.isfinite([sample.cell_lengths_angstrom, sample.cell_angles_degree]).all():
         return None
@@ -219,11 +219,3 @@ def _predicted_net(sample: SampleAttributes, orientation: int) -> np.ndarray | N
                               y_direction if np.isfinite(y_direction).all() else None)
     except InputError:  # an in-plane direction along the beam
         return None
-
-
-def _explained(pattern: np.ndarray, lit: np.ndarray, field: Detector, net: np.ndarray, disk_radius: float) -> float:
-    try:
-        g, _ = lit_disks(pattern, field, net=net, disk_radius=disk_radius)
-    except InputError:
-        return 0.0
-    return explained_share(lit, field, g=g, disk_radius=disk_radius)

@@ -62,22 +62,22 @@ def data(tiny_stack_file: Callable[..., Path], tmp_path: Path) -> Data:
 
 @pytest.fixture(scope="session")
 def disk_pattern() -> Callable[..., np.ndarray]:
-    """disk_pattern(size, net, radius, ...): disks on a plane net, all lengths in pixels; float64 [size, size].
+    """disk_pattern(size, lattice, radius, ...): disks on a plane lattice, all lengths in pixels; float64 [size, size].
 
     amplitude(h, k) is a disk's brightness (the direct disk has h = k = 0); fringes put a dark band into each disk;
     dose: number of counts for Poisson noise. Edges are drawn on a grid three times finer.
     """
-    def draw(size: int, net: np.ndarray, radius: float, *, amplitude: Callable[[int, int], float],
+    def draw(size: int, lattice: np.ndarray, radius: float, *, amplitude: Callable[[int, int], float],
              centre: tuple[float, float] = (0.0, 0.0), fringes: bool = False, dose: float | None = None,
              seed: int = 0) -> np.ndarray:
         rng = np.random.default_rng(seed)
         fine = (np.arange(3 * size) + 0.5) / 3 - size / 2
         x, y = np.meshgrid(fine - centre[0], fine - centre[1])
-        order = int(size / np.hypot(*net[0])) + 1
+        order = int(size / np.hypot(*lattice[0])) + 1
         pattern = np.zeros((3 * size, 3 * size))
         for h in range(-order, order + 1):
             for k in range(-order, order + 1):
-                g = h * np.asarray(net[0]) + k * np.asarray(net[1])
+                g = h * np.asarray(lattice[0]) + k * np.asarray(lattice[1])
                 if np.abs(g).max() < size / 2 + radius and amplitude(h, k) > 0:
                     across, phase = (x - g[0]) * g[0] + (y - g[1]) * g[1], rng.uniform(0, np.pi)
                     wave = across / max(np.hypot(*g), 1) * rng.uniform(1, 4) / radius

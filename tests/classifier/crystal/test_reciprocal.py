@@ -54,7 +54,7 @@ def test_frames_of_the_zolz_lattice():
     assert np.abs(along_c) == pytest.approx(np.array([[1 / 4, 0], [0, 1 / 3]]))
 
 
-def test_the_net_is_all_of_the_zero_layer_and_reduced():
+def test_the_zolz_lattice_is_whole_and_reduced():
     rng = np.random.default_rng(0)
     indices = np.stack(np.meshgrid(*[np.arange(-12, 13)] * 3), -1).reshape(-1, 3)
     for _ in range(30):
@@ -62,20 +62,20 @@ def test_the_net_is_all_of_the_zero_layer_and_reduced():
         axis = rng.integers(-3, 4, 3)
         if np.gcd.reduce(axis) != 1:
             continue
-        net = zolz_lattice(*cell, axis)
+        lattice = zolz_lattice(*cell, axis)
         direct = cell_vectors(*cell)
         zone = indices[(indices @ axis == 0) & indices.any(axis=1)]
-        assert np.hypot(*net[0]) == pytest.approx(np.linalg.norm(zone @ np.linalg.inv(direct).T, axis=1).min())
-        # Area of the net's mesh: length of [uvw] over the volume of the cell.
-        assert abs(np.linalg.det(net)) == pytest.approx(np.linalg.norm(axis @ direct) / np.linalg.det(direct))
+        assert np.hypot(*lattice[0]) == pytest.approx(np.linalg.norm(zone @ np.linalg.inv(direct).T, axis=1).min())
+        # Area of the lattice's mesh: length of [uvw] over the volume of the cell.
+        assert abs(np.linalg.det(lattice)) == pytest.approx(np.linalg.norm(axis @ direct) / np.linalg.det(direct))
 
 
-def test_bases_of_one_net_have_whole_indices_in_each_other():
-    net = np.array([[1.0, 0.0], [0.3, 1.2]])
-    assert same_lattice(np.array([[1, 1], [-1, 0]]) @ net, net, 1e-9)
-    assert not same_lattice(net * [-1, 1], net, 1e-9)  # the mirror image of an oblique net
-    bent = net + [[0, 1e-4], [0, 0]]
-    assert same_lattice(bent, net, 1e-3) and not same_lattice(bent, net, 1e-9)
+def test_bases_of_one_lattice_have_whole_indices_in_each_other():
+    lattice = np.array([[1.0, 0.0], [0.3, 1.2]])
+    assert same_lattice(np.array([[1, 1], [-1, 0]]) @ lattice, lattice, 1e-9)
+    assert not same_lattice(lattice * [-1, 1], lattice, 1e-9)  # the mirror image of an oblique lattice
+    bent = lattice + [[0, 1e-4], [0, 0]]
+    assert same_lattice(bent, lattice, 1e-3) and not same_lattice(bent, lattice, 1e-9)
 
 
 def test_reduction_ends_on_equally_short_vectors():

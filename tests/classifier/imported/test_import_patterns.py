@@ -17,7 +17,7 @@ from classifier.foundation.config import parse_config
 from classifier.foundation.errors import InputError
 from classifier.imported.files import OpenFiles
 from classifier.imported.import_patterns import ImportConfig, import_patterns
-from classifier.imported.pose import measured_pose
+from classifier.imported.pose import PoseConfig, measured_pose
 from classifier.pattern.geometry import Detector, Pose
 from classifier.prediction.predict import Predictions, load_classifier, predict
 from classifier.samples.stackfile import StackFile
@@ -244,14 +244,14 @@ def test_faulty_pixels_follow_their_policy(raw, tmp_path, value, key, policy, re
 @pytest.mark.parametrize("way", ["image", "net"])
 def test_the_pose_is_found(disk_pattern, tmp_path, counts, way):
     turn, lengths = np.radians(17), (18.0, 25.0)
-    net = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]]) * np.array(lengths)[:, None]
+    lattice = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]]) * np.array(lengths)[:, None]
 
     def amplitude(h, k):
         if way == "net" and k:  # one row of disks is no lattice to see
             return 0.0
         return 1.0 if h == k == 0 else (0.5 if h > 0 else 0.3) / (1 + h * h + k * k)
 
-    pattern = disk_pattern(SIZE, net, 6.0, amplitude=amplitude, centre=(7.0, -4.0), dose=counts)
+    pattern = disk_pattern(SIZE, lattice, 6.0, amplitude=amplitude, centre=(7.0, -4.0), dose=counts)
     np.save(tmp_path / "a.npy", np.stack([pattern] * 3))
     mrad = 6 * 0.01 * 0.0370143 * 1e3
     sample = {"sample_id": "a", "cell_lengths_angstrom": [1 / 0.18, 1 / 0.25, 4.0], "cell_angles_degree": [90.0] * 3,
@@ -363,5 +363,6 @@ def test_touching_disks_are_not_placed_by_cell_and_zone_axis():
     """Three of six such patterns were placed wrongly without a warning, before this was refused."""
     shapeless = np.random.default_rng(0).random((96, 96))
     with pytest.raises(InputError, match="0.96 times as wide.*shortest_g_disk"):
-        measured_pose(shapeless, Detector(96, 1.0, "pixel"), centre=np.zeros(2), disk_radius=9.6, visible=0.02,
-                      net=np.array([[20.0, 0.0], [0.0, 31.0]]), tie=0.02, least_explained_share=0.5)
+        measured_pose(shapeless, Detector(96, 1.0, "pixel"),
+                      PoseConfig(visible=0.02, tie=0.02, least_explained_share=0.5), centre=np.zeros(2),
+                      disk_radius=9.6, basis=np.array([[20.0, 0.0], [0.0, 31.0]]))

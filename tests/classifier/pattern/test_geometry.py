@@ -141,9 +141,9 @@ def test_to_raw_undoes_to_canonical():
 
 
 def test_disk_edges_stay_where_they_are(disk_pattern):
-    net = 30.0 * np.array([[np.cos(0.4), np.sin(0.4)], [-np.sin(0.4), np.cos(0.4)]])
-    raw = disk_pattern(128, net, 9.0, amplitude=lambda h, k: float((h, k) == (1, 0)))
-    pose = Pose(net[0] * 0.02)
+    lattice = 30.0 * np.array([[np.cos(0.4), np.sin(0.4)], [-np.sin(0.4), np.cos(0.4)]])
+    raw = disk_pattern(128, lattice, 9.0, amplitude=lambda h, k: float((h, k) == (1, 0)))
+    pose = Pose(lattice[0] * 0.02)
     canonical = to_canonical(raw, RAW, pose, size_pixels=60, shortest_g_pixels=15)
     assert centroid(canonical, Detector(60, 1.0, "pixel")) == pytest.approx([15, 0], abs=0.1)
     k = np.arange(60) - 29.5

@@ -13,11 +13,11 @@ TRANSFORM = IntensityTransform(IntensityConfig(transform="log", floor=1e-3, per_
 
 @pytest.fixture
 def stack(disk_pattern):
-    """stack(degrees, scale): three patterns [1, 3, H, W] of a square net in canonical pose, turned by some degrees."""
+    """stack(degrees, scale): three patterns [1, 3, H, W] of a square lattice in canonical pose, turned by degrees."""
     def make(degrees: float = 0.0, scale: float = 12.0, seed: int = 0):
         angle, length = np.radians(degrees), scale
-        net = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]) * length
-        patterns = [disk_pattern(32, net, 0.475 * length, fringes=True, seed=3 * seed + place,
+        lattice = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]) * length
+        patterns = [disk_pattern(32, lattice, 0.475 * length, fringes=True, seed=3 * seed + place,
                                  amplitude=lambda h, k: 1.0 / (1 + h * h + k * k)) for place in range(3)]
         # Friedel's law does not hold for fringes drawn at random: a pattern and its half turn are averaged.
         return np.stack([pattern + pattern[::-1, ::-1] for pattern in patterns])[None] + 1e-4

@@ -223,21 +223,21 @@ CUBIC: dict[str, Any] = {
     "d_hkls_angstrom": 4.1 / np.sqrt([1, 2, 3]), "semi_angles_rad": np.full(3, 0.25 * wavelength_angstrom(100) / 4.1)}
 
 
-def disks(net: np.ndarray, radius: float) -> np.ndarray:
-    """A pattern [512, 512] at 0.01 1/angstrom a pixel: a disk at every point of the net, weaker further out."""
+def disks(lattice: np.ndarray, radius: float) -> np.ndarray:
+    """A pattern [512, 512] at 0.01 1/angstrom a pixel: a disk at every point of the lattice, weaker further out."""
     side = (np.arange(512) - 255.5) * 0.01
     k = np.stack(np.meshgrid(side, side), -1)
-    index = np.round(k @ np.linalg.inv(net))
-    g = index @ net
+    index = np.round(k @ np.linalg.inv(lattice))
+    g = index @ lattice
     lit = np.hypot(*np.moveaxis(k - g, -1, 0)) <= radius
     return np.where(lit, np.exp(-np.hypot(*np.moveaxis(g, -1, 0))), 1e-9).astype(np.float32)
 
 
-def test_canonical_pose_from_the_net_and_else_from_the_image(tmp_path):
-    nets = [zolz_lattice(CUBIC["abc_angstrom"], CUBIC["angles_degree"], CUBIC["z_dirs"][0, :, k],
+def test_canonical_pose_from_the_lattice_and_else_from_the_image(tmp_path):
+    lattices = [zolz_lattice(CUBIC["abc_angstrom"], CUBIC["angles_degree"], CUBIC["z_dirs"][0, :, k],
                            CUBIC["y_dirs"][0, :, k]) for k in range(3)]
     radius = 0.25 / 4.1
-    stack = np.stack([disks(net, radius) for net in nets])
+    stack = np.stack([disks(lattice, radius) for lattice in lattices])
     write_batch(tmp_path / "train/batch_train_0.h5", {"sample_0_0": (stack, CUBIC),
                                                       "sample_1_0": (stack, {**CUBIC, "z_dirs": None})})
     out = prepare(config("canonical", half_width_inv_angstrom=2.56), source=tmp_path, out=tmp_path / "out.h5")
@@ -246,7 +246,7 @@ def test_canonical_pose_from_the_net_and_else_from_the_image(tmp_path):
         assert (file.pose, file.detector.unit, file.detector.pixel_size) == ("canonical", "shortest_g", 1 / 8)
     poses = read_json(report_path(out))["poses"]
     assert sum(poses.values()) == 6 and poses["image"] == 3
-    shortest = [np.hypot(*net.T).min() for net in nets]
+    shortest = [np.hypot(*lattice.T).min() for lattice in lattices]
     np.testing.assert_allclose(table.shortest_g_inv_angstrom[0], shortest, rtol=1e-6)
     np.testing.assert_allclose(table.shortest_g_inv_angstrom[1], shortest, rtol=0.01)
     np.testing.assert_allclose(table.pixel_size_inv_angstrom[0], np.array(shortest) / 8)

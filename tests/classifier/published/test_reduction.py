@@ -31,7 +31,7 @@ def sample(**changes):
     return SampleAttributes(**{**values, **changes})
 
 
-def nets():
+def bases():
     return [zolz_lattice(LENGTHS, ANGLES, axis, y) for axis, y in zip(AXES, Y_DIRECTIONS, strict=True)]
 
 
@@ -43,7 +43,8 @@ def disks(disk_pattern):
     def brightness(h, k):
         return 3.0 if h == k == 0 else (2.0 if (h, k) == (1, 0) else 1.0) * np.exp(-0.3 * np.hypot(h, k))
 
-    return np.stack([disk_pattern(128, net / 0.02, radius, amplitude=brightness) for net in nets()]).astype(np.float32)
+    patterns = [disk_pattern(128, basis / 0.02, radius, amplitude=brightness) for basis in bases()]
+    return np.stack(patterns).astype(np.float32)
 
 
 def canonical(stack, **changes):
@@ -62,7 +63,7 @@ def test_raw_pose_sums_blocks():
 def test_canonical_pose_by_the_predicted_net(disks):
     reduced = canonical(disks)
     assert reduced.pose_from == ["net (as described)"] * 3
-    first = np.array([net[0] for net in nets()])
+    first = np.array([basis[0] for basis in bases()])
     assert reduced.shortest_g_inv_angstrom == pytest.approx(np.hypot(*first.T))
     assert reduced.pixel_size_inv_angstrom == pytest.approx(np.hypot(*first.T) / 8)
     assert np.cos(reduced.azimuth_rad + np.arctan2(first[:, 1], first[:, 0])) == pytest.approx(1)
@@ -77,13 +78,13 @@ def test_canonical_pose_by_the_predicted_net(disks):
                                          (lambda stack: stack[:, :, ::-1], "mirrored")])
 def test_swapped_and_mirrored_axes_are_recognised(disk_pattern, swap, frame):
     lengths, angles = np.array([3.1, 4.0, 5.0]), np.array([90.0, 90, 72])
-    net = zolz_lattice(lengths, angles, [0, 0, 1], [1, 3, 0])
-    pattern = disk_pattern(128, net / 0.02, 4.1, amplitude=lambda h, k: np.exp(-0.3 * np.hypot(h, k)))
+    basis = zolz_lattice(lengths, angles, [0, 0, 1], [1, 3, 0])
+    pattern = disk_pattern(128, basis / 0.02, 4.1, amplitude=lambda h, k: np.exp(-0.3 * np.hypot(h, k)))
     stack = np.ascontiguousarray(swap(np.stack([pattern] * 3)), dtype=np.float32)
     reduced = canonical(stack, zone_axis_uvw=np.array([[0, 0, 1]] * 3), cell_lengths_angstrom=lengths,
                         cell_angles_degree=angles, y_directions=np.array([[1.0, 3, 0]] * 3))
     assert reduced.pose_from == [f"net ({frame})"] * 3
-    assert reduced.shortest_g_inv_angstrom == pytest.approx([np.hypot(*net[0])] * 3)
+    assert reduced.shortest_g_inv_angstrom == pytest.approx([np.hypot(*basis[0])] * 3)
 
 
 @pytest.mark.parametrize("unknown", [
@@ -93,7 +94,7 @@ def test_swapped_and_mirrored_axes_are_recognised(disk_pattern, swap, frame):
 def test_the_image_alone_serves_where_the_prediction_is_missing_or_wrong(disks, unknown):
     reduced = canonical(disks, **unknown)
     assert set(reduced.pose_from) == {"image"}
-    assert reduced.shortest_g_inv_angstrom == pytest.approx([np.hypot(*net[0]) for net in nets()], rel=0.005)
+    assert reduced.shortest_g_inv_angstrom == pytest.approx([np.hypot(*basis[0]) for basis in bases()], rel=0.005)
 
 
 def test_a_frame_wider_than_the_field_is_remarked(disks):

@@ -10,6 +10,7 @@ from cbedgan.simulate.cbed.multislice import MultisliceConfig
 from cbedgan.simulate.cbed.zone_axis import slab
 from classifier.crystal.electron import wavelength_angstrom
 from classifier.crystal.reciprocal import zolz_lattice
+from classifier.pattern.disk_lattice import DiskLattice
 from classifier.pattern.geometry import Pose, to_canonical
 from classifier.pattern.pose import pose_from_image, pose_from_lattice
 
@@ -27,8 +28,8 @@ def found(request, nacl, gaas, silicon, quartz):
     axis = [int(index) for index in axis]
     result = simulate_pattern(slab(*cells, axis), beam_energy_kev=100.0, thickness_angstrom=[100.0], multislice=FAST,
                               detector=RAW)
-    net = zolz_lattice(lengths, HEXAGONAL if name == "quartz" else CUBIC, axis)
-    return result, net, result.semi_angle_mrad * 1e-3 / wavelength_angstrom(100.0)
+    lattice = zolz_lattice(lengths, HEXAGONAL if name == "quartz" else CUBIC, axis)
+    return result, lattice, result.semi_angle_mrad * 1e-3 / wavelength_angstrom(100.0)
 
 
 def same_pose(result, pose):
@@ -45,9 +46,9 @@ def same_pose(result, pose):
     assert abs(turned) < 0.5 or np.abs(here - there).sum() < 0.12 * here.sum()
 
 
-def test_by_the_net(found):
-    result, net, radius = found
-    same_pose(result, pose_from_lattice(result.image[0], result.detector, net=net, disk_radius=radius, visible=0.02,
+def test_by_the_lattice(found):
+    result, lattice, radius = found
+    same_pose(result, pose_from_lattice(result.image[0], result.detector, DiskLattice(lattice, radius), visible=0.02,
                                         tie=0.02))
 
 
