@@ -24,8 +24,8 @@ from classifier.imported.files import OpenFiles, Place, StackConfig, only_patter
 from classifier.imported.frame import (
     FRACTION,
     CanonicalFrame,
-    GeometryConfig,
     CountsConfig,
+    GeometryConfig,
     Positive,
     RawFrame,
     Target,
