@@ -1,9 +1,6 @@
 """HyperSpy, py4DSTEM and emdfile open a stack file unconverted, and what they write is imported.
 
-Each runs in an environment of its own.
-
-CBEDGAN_HYPERSPY_PYTHON and CBEDGAN_PY4DSTEM_PYTHON name the Python interpreters of these environments, e.g. with
-`hyperspy zarr<3 hdf5plugin` and with `py4DSTEM numpy<2 scikit-learn==1.4.* hdf5plugin` installed.
+CBEDGAN_INTEROP_PYTHON names the Python of an environment that has them; .ci/run makes one.
 """
 
 import json
@@ -74,11 +71,11 @@ IMPORT = {"layout": "stacks", "dataset": "auto", "beam_energy_kev": 100.0, "conv
           "pose": {"visible": 0.02, "tie": 0.02, "least_explained_share": 0.2}}
 
 
-def run_in(variable: str, script: str, *arguments: object) -> dict:
-    """Run a script in the interpreter that an environment variable names; returns the JSON of its last line."""
-    python = os.environ.get(variable)
+def run_there(script: str, *arguments: object) -> dict:
+    """Run a script in the other environment; returns the JSON of its last line."""
+    python = os.environ.get("CBEDGAN_INTEROP_PYTHON")
     if not python:
-        pytest.skip(f"{variable} names no Python interpreter")
+        pytest.skip("CBEDGAN_INTEROP_PYTHON names no Python with HyperSpy, emdfile and py4DSTEM; .ci/run makes one")
     done = subprocess.run([python, "-c", script, *map(str, arguments)], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.strip().splitlines()[-1])
@@ -88,7 +85,7 @@ def run_in(variable: str, script: str, *arguments: object) -> dict:
 def test_hyperspy_opens_it_calibrated(tiny_stack_file, tmp_path, materials):
     path = tiny_stack_file(space_groups=(225,), materials=materials)
     copies = [shutil.copy(path, tmp_path / f"copy.{suffix}") for suffix in ("hspy", "nxs")]
-    found = run_in("CBEDGAN_HYPERSPY_PYTHON", HYPERSPY, *copies, tmp_path / "data.npy")
+    found = run_there(HYPERSPY, *copies, tmp_path / "data.npy")
     axes = [["k_x", "shortest_g", 0.25, -1.875], ["k_y", "shortest_g", 0.25, -1.875]]
     assert found == {"kind": "Signal2D", "title": "CBED stacks", "navigation": ["direction", "sample"],
                      "signal": axes, "nexus": axes}
@@ -98,7 +95,7 @@ def test_hyperspy_opens_it_calibrated(tiny_stack_file, tmp_path, materials):
 @pytest.mark.parametrize("materials", [1, 3])
 def test_py4dstem_and_emdfile_open_it(tiny_stack_file, tmp_path, materials):
     path = tiny_stack_file(space_groups=(225,), materials=materials)
-    found = run_in("CBEDGAN_PY4DSTEM_PYTHON", PY4DSTEM, path, tmp_path / "data.npy")
+    found = run_there(PY4DSTEM, path, tmp_path / "data.npy")
     assert found["cube"] == [materials, 3, 16, 16] and found["names"] == ["sample", "direction", "k_y", "k_x"]
     assert found["units"][2:] == ["shortest_g"] * 2 and found["k_x"] == [-1.875, -1.625]
     assert np.array_equal(np.load(tmp_path / "data.npy"), StackFile(path).read(range(materials)))
@@ -121,13 +118,13 @@ def imported(path, target):
 @pytest.mark.parametrize("suffix", ["hspy", "nxs"])
 def test_what_hyperspy_writes_is_imported(counts, tmp_path, suffix):
     path = tmp_path / f"scan.{suffix}"
-    run_in("CBEDGAN_HYPERSPY_PYTHON", HYPERSPY_WRITES, tmp_path / "counts.npy", path)
+    run_there(HYPERSPY_WRITES, tmp_path / "counts.npy", path)
     assert np.array_equal(imported(path, tmp_path / "out.h5"), counts)
 
 
 def test_what_py4dstem_and_emdfile_write_is_imported(counts, tmp_path):
     files = [tmp_path / "cube.h5", tmp_path / "array.emd"]
-    run_in("CBEDGAN_PY4DSTEM_PYTHON", PY4DSTEM_WRITES, tmp_path / "counts.npy", *files)
+    run_there(PY4DSTEM_WRITES, tmp_path / "counts.npy", *files)
     for number, path in enumerate(files):
         assert np.array_equal(imported(path, tmp_path / f"out{number}.h5"), counts)
 
@@ -137,10 +134,10 @@ def test_raw_patterns_in_1_angstrom_go_out_again_calibrated(counts, tmp_path):
                           ImportConfig, source="test")
     path = import_patterns(config, files=[tmp_path / "counts.npy"], out=tmp_path / "out.h5")
     copies = [shutil.copy(path, tmp_path / f"copy.{suffix}") for suffix in ("hspy", "nxs")]
-    found = run_in("CBEDGAN_HYPERSPY_PYTHON", HYPERSPY, *copies, tmp_path / "data.npy")
+    found = run_there(HYPERSPY, *copies, tmp_path / "data.npy")
     assert [axis[:2] for axis in found["signal"]] == [["k_x", "1/angstrom"], ["k_y", "1/angstrom"]]
     assert [axis[2:] for axis in found["nexus"]] == [pytest.approx([0.02, -0.15])] * 2
-    found = run_in("CBEDGAN_PY4DSTEM_PYTHON", PY4DSTEM, path, tmp_path / "again.npy")
+    found = run_there(PY4DSTEM, path, tmp_path / "again.npy")
     assert found["units"][2:] == ["1/angstrom"] * 2 and found["k_x"] == pytest.approx([-0.15, -0.13])
     for name in ("data.npy", "again.npy"):
         assert np.array_equal(np.load(tmp_path / name), counts)
