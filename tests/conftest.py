@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from project import ROOT
+from tiny import NETWORK, SPLIT, TRAIN
 
 os.environ |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}  # also of the processes that tests start
 
@@ -109,33 +110,16 @@ def tiny_networks(tmp_path_factory: pytest.TempPathFactory) -> TinyNetworks:
 
     folder = tmp_path_factory.mktemp("networks")
     stacks = write_tiny_stack_file(folder / "stacks.h5", materials=9, cells=True)
-    held = split(SplitConfig(group_by="structure_type", validation_fraction=0.25, test_fraction=0.2, seed=0,
-                             minimum_materials=4, adopt_partition=True, near_duplicates="refuse"),
-                 stacks=stacks, out=folder / "split.json")
-    config = parse_config({
-        "seed": 1, "threads": 1, "device": "cpu", "precision": "fp32", "loss": {"kind": "logit_adjusted", "tau": 1.0},
-        "images": 1024, "batch": 16,
-        "learning_rate": 5e-3, "warmup_images": 64, "weight_decay": 0.01, "gradient_clip": 5.0,
-        "ema_half_life_images": 64, "sampling_power": 0.5, "synthetic_share": 0.25, "synthetic_weight": 0.5,
-        "max_skipped_share": 0.1, "report_every_images": 2048, "checkpoint_every_images": 2048,
-        "view": {"half_width": 2.0, "size_pixels": 16}, "intensity": {"transform": "log", "floor": 1e-5,
-                                                                      "per_radius": False},
-        "model": {"widths": [8, 16], "blocks": 1, "groups": 4, "dropout": 0.1},
-        # The groups differ by the azimuth of a spot alone: turns and mirrors would mix them.
-        "augment": {"mirror": False, "half_turn": False, "quarter_turns": False, "gain": 0.02, "shift_pixels": 1},
-    }, TrainClassifierConfig, source="test")
+    held = split(parse_config(SPLIT, SplitConfig, source="test"), stacks=stacks, out=folder / "split.json")
+    config = parse_config(TRAIN | {"images": 1024, "report_every_images": 2048, "checkpoint_every_images": 2048},
+                          TrainClassifierConfig, source="test")
     first, second = (train_classifier(config.model_copy(update={"seed": seed}), stacks=stacks, split=held,
                                       out=folder / f"classifier_{seed}") for seed in (1, 2))
 
     judged = load_classifier(first)
     real = load_stack_set(stacks, class_map=judged.class_map, view=judged.view, intensity=judged.intensity,
                           sample_ids=load_split(held, stack_digest=judged.stack_digest).parts["train"])
-    network = parse_config({
-        "latent_dim": 8, "mapping_dim": 16, "mapping_layers": 2, "embedding_dim": 8, "generator_widths": [16, 16, 8],
-        "discriminator_widths": [4, 4, 4], "blocks": 1, "basis_pixels": 4, "templates": 0, "generator_patch": 1,
-        "discriminator_patch": 1, "symmetric_output": False, "symmetric_input": False, "quarter_turns": False,
-        "unconditional_pixels": 0, "precision": "float32",
-    }, NetworkConfig, source="test")
+    network = parse_config(NETWORK, NetworkConfig, source="test")
     torch.manual_seed(0)
     generator, discriminator = (kind((3, 16, 16), network, judged.class_map) for kind in (Generator, Discriminator))
     z, optimiser = torch.randn(len(real), 8), torch.optim.Adam(generator.parameters(), lr=5e-3)

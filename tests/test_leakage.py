@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import tiny
 from classifier.foundation.config import parse_config
 from classifier.foundation.errors import InputError
 from classifier.prediction.predict import Predictions
@@ -17,19 +18,8 @@ from classifier.samples.split import SplitConfig, load_split, split
 from classifier.samples.stackfile import SampleTable, StackFile, write_stack_file
 from classifier.training.train import TrainClassifierConfig, train_classifier
 
-SPLIT = parse_config({"group_by": "structure_type", "validation_fraction": 0.25, "test_fraction": 0.2,
-                      "minimum_materials": 4, "adopt_partition": True, "near_duplicates": "refuse", "seed": 0},
-                     SplitConfig, source="test")
-TRAIN = parse_config({
-    "seed": 1, "threads": 1, "device": "cpu", "precision": "fp32",
-    "loss": {"kind": "cross_entropy"}, "images": 64, "batch": 16,
-    "learning_rate": 1e-3, "warmup_images": 16, "weight_decay": 0.0, "gradient_clip": 1.0, "ema_half_life_images": 0,
-    "sampling_power": 1.0, "synthetic_share": 0.5, "synthetic_weight": 1.0, "max_skipped_share": 0.0,
-    "report_every_images": 64, "checkpoint_every_images": 64, "view": {"half_width": 2.0, "size_pixels": 16},
-    "model": {"widths": [4], "blocks": 1, "groups": 2, "dropout": 0.0},
-    "intensity": {"transform": "log", "floor": 1e-5, "per_radius": False},
-    "augment": {"mirror": False, "half_turn": False, "quarter_turns": False, "gain": 0.0, "shift_pixels": 0}},
-    TrainClassifierConfig, source="test")
+SPLIT = parse_config(tiny.SPLIT, SplitConfig, source="test")
+TRAIN = parse_config(tiny.ARM | {"synthetic_share": 0.5}, TrainClassifierConfig, source="test")
 
 
 @pytest.fixture

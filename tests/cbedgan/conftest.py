@@ -12,6 +12,7 @@ from cbedgan.comparison.study import CompareConfig
 from classifier.foundation.config import parse_config
 from classifier.samples.split import SplitConfig, load_split, split
 from classifier.samples.stackfile import SampleTable, StackFile, write_stack_file
+from tiny import ARM, SPLIT
 
 # Synthetic stacks by kind and space group: the interior kind is the scarcer one in 225, the boundary kind in 194.
 MADE = {("interior", 225): 3, ("boundary", 225): 5, ("interior", 194): 6, ("boundary", 194): 4, ("interior", 216): 2}
@@ -21,8 +22,7 @@ MADE = {("interior", 225): 3, ("boundary", 225): 5, ("interior", 194): 6, ("boun
 def split_stacks(tmp_path: Path, tiny_stack_file: Callable[..., Path]) -> tuple[Path, Path]:
     """A tiny stack file and its split."""
     stacks = tiny_stack_file()
-    config = SplitConfig(group_by="structure_type", validation_fraction=0.0, test_fraction=0.3, minimum_materials=2,
-                         adopt_partition=True, near_duplicates="drop", seed=0)
+    config = parse_config(SPLIT | {"validation_fraction": 0.0, "near_duplicates": "drop"}, SplitConfig, source="test")
     return stacks, split(config, stacks=stacks, out=tmp_path / "split.json")
 
 
@@ -50,15 +50,7 @@ COMPARE: dict[str, Any] = {
     "judgement": {"unit": "structure_type", "replicates": 200, "seed": 0, "alpha": 0.05, "band": 0.02,
                   "minimum_units": 3, "top_k": 2,
                   "primary": {"arm": "boundary_synthetic", "reference": "real", "shot": "few"}},
-    "classifier": {
-        "seed": 0, "threads": 1, "device": "cpu", "precision": "fp32", "loss": {"kind": "cross_entropy"},
-        "images": 48, "batch": 16, "learning_rate": 5e-3, "warmup_images": 16, "weight_decay": 0.01,
-        "gradient_clip": 5.0, "ema_half_life_images": 0, "sampling_power": 0.5, "synthetic_share": 0.25,
-        "synthetic_weight": 0.5, "max_skipped_share": 0.1, "report_every_images": 48, "checkpoint_every_images": 48,
-        "view": {"half_width": 2.0, "size_pixels": 16}, "model": {"widths": [8, 16], "blocks": 1, "groups": 4,
-                                                                  "dropout": 0.0},
-        "intensity": {"transform": "log", "floor": 1e-5, "per_radius": False},
-        "augment": {"mirror": False, "half_turn": False, "quarter_turns": False, "gain": 0.0, "shift_pixels": 0}}}
+    "classifier": ARM}
 
 
 @pytest.fixture

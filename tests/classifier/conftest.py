@@ -13,20 +13,7 @@ import pytest
 from classifier.foundation.config import parse_config
 from classifier.samples.split import SplitConfig, split
 from classifier.training.train import TrainClassifierConfig
-
-SPLIT = {"group_by": "structure_type", "validation_fraction": 0.25, "test_fraction": 0.2, "minimum_materials": 4,
-         "adopt_partition": True, "near_duplicates": "refuse", "seed": 0}
-TRAIN: dict[str, Any] = {
-    "seed": 1, "threads": 1, "device": "cpu", "precision": "fp32", "loss": {"kind": "logit_adjusted", "tau": 1.0},
-    "images": 768, "batch": 16,
-    "learning_rate": 5e-3, "warmup_images": 64, "weight_decay": 0.01, "gradient_clip": 5.0, "ema_half_life_images": 64,
-    "sampling_power": 0.5, "synthetic_share": 0.25, "synthetic_weight": 0.5, "max_skipped_share": 0.1,
-    "report_every_images": 128, "checkpoint_every_images": 128,
-    "view": {"half_width": 2.0, "size_pixels": 16}, "model": {"widths": [8, 16], "blocks": 1, "groups": 4,
-                                                              "dropout": 0.1},
-    "intensity": {"transform": "log", "floor": 1e-5, "per_radius": False},
-    # The fixture's groups differ by the azimuth of a spot alone: turns and mirrors would mix them.
-    "augment": {"mirror": False, "half_turn": False, "quarter_turns": False, "gain": 0.02, "shift_pixels": 1}}
+from tiny import SPLIT, TRAIN
 
 
 def split_config(**changes: Any) -> SplitConfig:

@@ -19,27 +19,13 @@ from classifier.crystal.spacegroup import ClassMap
 from classifier.foundation.config import parse_config
 from classifier.pattern.intensity import IntensityTransform
 from classifier.samples.dataset import load_physical, stack_set
-
-TINY: dict[str, Any] = {
-    "seed": 3, "threads": 1, "device": "cpu", "augment_probability": 0.7, "images": 1024, "batch": 16,
-    "sampling_power": 0.5, "burn_in_share": 0.8, "penalty_every": 4, "unconditional_weight": 1.0, "class_noise": 0.1,
-    "class_noise_beta": 0.9, "twins_weight": 1e-3, "twins_decorrelation": 0.05, "twins_batch": 32,
-    "ema_half_life_images": 128, "ema_ramp_up": 0.5, "max_skipped_share": 0.01, "report_every_images": 160,
-    "checkpoint_every_images": 96, "sheet_samples": 1, "fidelity_samples": 24,
-    "learning_rate": {"start": 2e-3, "end": 2e-4}, "beta2": {"start": 0.9, "end": 0.99},
-    "gamma": {"start": 0.3, "end": 0.05}, "view": {"half_width": 2.0, "size_pixels": 16},
-    "intensity": {"transform": "log", "floor": 1e-6, "per_radius": False},
-    "augment": {"mirror": True, "half_turn": True, "quarter_turns": False, "gain": 0.02, "shift_pixels": 1},
-    "network": {"latent_dim": 8, "mapping_dim": 16, "mapping_layers": 1, "embedding_dim": 8,
-                "generator_widths": [12, 8], "discriminator_widths": [12, 8], "blocks": 1, "basis_pixels": 8,
-                "templates": 4, "generator_patch": 2, "discriminator_patch": 2, "symmetric_output": True,
-                "symmetric_input": True, "quarter_turns": False, "unconditional_pixels": 8, "precision": "float32"}}
+from tiny import GAN
 
 
 @pytest.fixture
 def tiny_config() -> Callable[..., TrainGanConfig]:
     """Factory of the tiny configuration with some keys replaced."""
-    return lambda **changes: parse_config(TINY | changes, TrainGanConfig, source="test")
+    return lambda **changes: parse_config(GAN | changes, TrainGanConfig, source="test")
 
 
 def make_data(stacks: Path, config: TrainGanConfig, device: str = "cpu") -> Data:

@@ -26,6 +26,7 @@ from classifier.foundation.run import Interrupted
 from classifier.samples.split import SplitConfig, load_split, split
 from classifier.samples.stackfile import StackFile
 from classifier.samples.viewed import Viewed
+from tiny import SPLIT
 
 PROGRAM = """
 import json, sys
@@ -36,12 +37,13 @@ train_gan(TrainGanConfig.model_validate_json(sys.argv[1]), **arguments)
 """
 
 
+NO_VALIDATION = SplitConfig.model_validate(SPLIT | {"validation_fraction": 0.0})
+
+
 @pytest.fixture
 def inputs(tiny_stack_file, tmp_path) -> dict[str, Path]:
     stacks = tiny_stack_file(materials=9)
-    config = SplitConfig(group_by="structure_type", validation_fraction=0.0, test_fraction=0.2, minimum_materials=4,
-                         adopt_partition=True, near_duplicates="refuse", seed=0)
-    return {"stacks": stacks, "split": split(config, stacks=stacks, out=tmp_path / "split.json")}
+    return {"stacks": stacks, "split": split(NO_VALIDATION, stacks=stacks, out=tmp_path / "split.json")}
 
 
 def sha256(out: Path) -> str:
@@ -225,9 +227,7 @@ def test_an_interrupt_saves_and_exits_with_130_and_the_same_call_resumes(inputs,
 def test_a_generator_of_crystals_resumes_to_the_bit_with_forms_from_a_cache(tiny_stack_file, tmp_path, monkeypatch,
                                                                          tiny_config):
     stacks = tiny_stack_file(materials=9, cells=True)
-    parts = SplitConfig(group_by="structure_type", validation_fraction=0.0, test_fraction=0.2, minimum_materials=4,
-                        adopt_partition=True, near_duplicates="refuse", seed=0)
-    inputs = {"stacks": stacks, "split": split(parts, stacks=stacks, out=tmp_path / "split.json")}
+    inputs = {"stacks": stacks, "split": split(NO_VALIDATION, stacks=stacks, out=tmp_path / "split.json")}
     crystals = {"scatterers": 3, "slices": 4, "nodes": 4, "strain": 0.02}
     config = tiny_config(images=96, network=tiny_config().network.model_dump() | {"diffraction": crystals})
     genuine = train_module.take_step
