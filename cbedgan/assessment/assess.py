@@ -14,13 +14,14 @@ from cbedgan.gan.network.generator import TrainedGenerator, load_generator, seed
 from cbedgan.likeness.measure import Effort, measure
 from cbedgan.likeness.unseen import train_judges
 from classifier.foundation.config import Config, digest
+from classifier.foundation.device import reproducible
 from classifier.foundation.run import Run
 from classifier.pattern.intensity import IntensityConfig, IntensityTransform
 from classifier.prediction.predict import load_classifier
 from classifier.samples.dataset import StackSet, load_stack_set, load_training_set
 from classifier.samples.split import load_split
 from classifier.samples.stackfile import StackFile
-from classifier.training.train import TrainClassifierConfig, reproducible
+from classifier.training.train import TrainClassifierConfig
 
 
 class AssessConfig(Config):

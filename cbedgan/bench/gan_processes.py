@@ -17,10 +17,10 @@ from cbedgan.bench.made_up import made_up_training
 from cbedgan.gan.network.precision import tf32
 from cbedgan.gan.step import take_step
 from cbedgan.gan.train_config import TrainGanConfig
+from classifier.foundation.device import choose_device, reproducible
 from classifier.foundation.errors import InputError
 from classifier.foundation.memory import keep_freed_memory
 from classifier.foundation.ranks import open_ranks
-from classifier.training.train import choose_device, reproducible
 
 KIBIBYTE = 1024 / 1e6  # in megabytes
 WARM_UP = 2  # steps, at least: until no new memory is asked for

@@ -21,6 +21,7 @@ from cbedgan.bench.plain_resnet import plain_resnet, train_step
 from cbedgan.bench.scratch import scratch
 from cbedgan.bench.turns import Speed, matrix_product, speed, take_turns
 from classifier.crystal.spacegroup import ClassMap
+from classifier.foundation.device import choose_device, reproducible
 from classifier.foundation.errors import InputError
 from classifier.foundation.memory import keep_freed_memory
 from classifier.foundation.ranks import Ranks
@@ -28,7 +29,6 @@ from classifier.foundation.run import versions
 from classifier.training.batches import Source, class_sizes
 from classifier.training.state import State
 from classifier.training.step import step
-from classifier.training.train import choose_device, reproducible
 from classifier.training.train_config import TrainClassifierConfig
 
 

@@ -25,11 +25,11 @@ from cbedgan.gan.network.networks import BASE_PIXELS
 from cbedgan.gan.network.precision import tf32
 from cbedgan.gan.step import take_step
 from cbedgan.gan.train_config import TrainGanConfig
+from classifier.foundation.device import choose_device, reproducible
 from classifier.foundation.errors import InputError
 from classifier.foundation.memory import keep_freed_memory
 from classifier.foundation.ranks import Ranks
 from classifier.foundation.run import versions
-from classifier.training.train import choose_device, reproducible
 
 TOP = 5  # costs that are named
 

@@ -19,6 +19,7 @@ from cbedgan.boundary.trace import TraceConfig, trace
 from cbedgan.gan.network.generator import TrainedGenerator, load_generator
 from cbedgan.gan.network.latents import latents, z_seeds
 from classifier.foundation.config import Config
+from classifier.foundation.device import reproducible
 from classifier.foundation.errors import InputError
 from classifier.foundation.run import progress, require_same_run
 from classifier.prediction.predict import TrainedClassifier, load_classifier, predict_logits
@@ -27,7 +28,6 @@ from classifier.samples.split import Split, load_split
 from classifier.samples.stackfile import StackFile
 from classifier.samples.viewed import Viewed
 from classifier.statistics.metrics import shot_class, softmax
-from classifier.training.train import reproducible
 
 QUANTILES = (0.1, 0.5, 0.9, 0.99)
 

@@ -18,6 +18,7 @@ from cbedgan.gan.training_data import Data
 from cbedgan.gan.watch import Watch
 from cbedgan.likeness.measure import Effort, measure
 from classifier.crystal.spacegroup import ClassMap
+from classifier.foundation.device import choose_device, reproducible
 from classifier.foundation.errors import InputError
 from classifier.foundation.memory import keep_freed_memory
 from classifier.foundation.ranks import Ranks, open_ranks
@@ -26,7 +27,6 @@ from classifier.prediction.predict import load_classifier
 from classifier.samples.dataset import StackSet, load_training_set
 from classifier.samples.split import Split, load_split
 from classifier.samples.stackfile import StackFile
-from classifier.training.train import choose_device, reproducible
 
 __all__ = ["TrainGanConfig", "TrainedGenerator", "load_generator", "train_gan"]
 

@@ -22,6 +22,7 @@ from cbedgan.synthesis.quota import SamplingStrategy, resolve_quota
 from cbedgan.synthesis.workshop import Workshop, make, table
 from classifier.foundation.atomic import read_json, write_json
 from classifier.foundation.config import Config
+from classifier.foundation.device import reproducible
 from classifier.foundation.errors import InputError
 from classifier.foundation.run import progress, require_same_run
 from classifier.prediction.predict import TrainedClassifier, load_classifier
@@ -29,7 +30,6 @@ from classifier.samples.dataset import stack_set
 from classifier.samples.split import load_split
 from classifier.samples.stackfile import StackFile, StackWriter
 from classifier.samples.viewed import Viewed
-from classifier.training.train import reproducible
 
 
 class SynthesizeConfig(Config):

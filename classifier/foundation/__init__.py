@@ -1,4 +1,4 @@
-"""Errors in one line, files that are whole or absent, configurations, run folders, ranks, memory.
+"""Errors in one line, files that are whole or absent, configurations, run folders, ranks, devices.
 
 May import: nothing of this project.
 """

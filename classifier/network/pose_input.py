@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from classifier.crystal.electron import wavelength_angstrom
@@ -24,7 +25,7 @@ from classifier.pattern.intensity import stacks_at_once
 from classifier.pattern.pose import explained_share, lit_disks
 from classifier.samples.cache import open_or_build
 from classifier.samples.sampletable import SampleTable
-from classifier.samples.stackfile import StackFile
+from classifier.samples.stackfile import StackFile, opened
 from classifier.samples.viewed import rows_of
 
 FORMAT = 1  # of what is computed: another number where the features change
@@ -33,15 +34,16 @@ SAME_INDEX = 1e-3  # by which indices of one net in another may differ from whol
 SAME_LENGTH = 1e-2  # relative difference between g1 as recorded and as the cell gives it
 
 
-def load_pose_features(stacks: Path, sample_ids: Sequence[str] | None = None, cache: Path | None = None) -> Tensor:
+def load_pose_features(stacks: Path | StackFile, sample_ids: Sequence[str] | None = None, cache: Path | None = None
+                       ) -> Float[Tensor, "N 9"]:
     """Pose features float32 [N, 9] of a stack file's samples (all, or those of sample_ids in their order).
 
     cache: folder that keeps them for the next time; the values are the same.
     """
-    with StackFile(stacks) as file:
+    with opened(stacks) as file:
         rows = np.arange(len(file)) if sample_ids is None else rows_of(file, sample_ids)
         table = file.table.take(rows)
-        require_pose(table, pose=file.pose, source=stacks)
+        require_pose(table, pose=file.pose, source=file.path)
         blocks = _blocks(file, rows, table)
         if cache is None:
             return torch.from_numpy(np.concatenate([np.zeros((0, FEATURES), np.float32), *blocks]))

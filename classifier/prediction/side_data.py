@@ -17,19 +17,21 @@ from classifier.prediction.predict import PREDICT_AT_ONCE, TrainedClassifier, pr
 from classifier.prediction.task_answers import named_answers
 from classifier.prediction.task_scores import score_tasks
 from classifier.samples.dataset import StackSet
-from classifier.samples.stackfile import StackFile
+from classifier.samples.stackfile import StackFile, opened
 from classifier.samples.viewed import rows_of
 from classifier.statistics.metrics import material_weights
 
 
-def with_side_data(samples: StackSet, stacks: Path, model: ModelConfig, cache: Path | None = None) -> StackSet:
+def with_side_data(samples: StackSet, stacks: Path | StackFile, model: ModelConfig, cache: Path | None = None
+                   ) -> StackSet:
     """The same samples of a stack file with what a network of this kind wants beside them; InputError if unknown."""
-    pose = load_pose_features(stacks, samples.sample_id.tolist(), cache) if model.pose_input else None
-    wanted = None
-    if model.tasks is not None:
-        with StackFile(stacks) as file:
-            table = file.table.take(rows_of(file, samples.sample_id.tolist()))
-        wanted = torch.from_numpy(targets(table, tuple(model.tasks.weights), source=stacks))
+    sample_ids, pose, wanted = samples.sample_id.tolist(), None, None
+    with opened(stacks) as file:
+        if model.pose_input:
+            pose = load_pose_features(file, sample_ids, cache)
+        if model.tasks is not None:
+            table = file.table.take(rows_of(file, sample_ids))
+            wanted = torch.from_numpy(targets(table, tuple(model.tasks.weights), source=file.path))
     return replace(samples, pose=pose, task_target=wanted)
 
 

@@ -18,7 +18,7 @@ from classifier.pattern.intensity import IntensityConfig, IntensityTransform
 from classifier.samples.cache import open_or_build, open_or_fit
 from classifier.samples.prefetch import Prefetch
 from classifier.samples.split import Split
-from classifier.samples.stackfile import SampleTable, StackFile
+from classifier.samples.stackfile import SampleTable, StackFile, opened
 from classifier.samples.viewed import Frame, Viewed, load_physical, rows_of
 
 __all__ = ["Frame", "StackSet", "check_added_source", "load_physical", "load_stack_set", "load_training_set",
@@ -83,7 +83,7 @@ def stack_set(intensity: np.ndarray, table: SampleTable, *, class_map: ClassMap,
     return _labelled(torch.from_numpy(transform.normalise(intensity)), table, class_map, source)
 
 
-def load_stack_set(stacks: Path, *, class_map: ClassMap, view: ViewConfig, intensity: IntensityTransform,
+def load_stack_set(stacks: Path | StackFile, *, class_map: ClassMap, view: ViewConfig, intensity: IntensityTransform,
                    sample_ids: Sequence[str] | None = None, cache: Path | None = None,
                    frame: Frame | None = None) -> StackSet:
     """Read samples (all, or those of sample_ids in their order), view, normalise and label them.
@@ -91,25 +91,25 @@ def load_stack_set(stacks: Path, *, class_map: ClassMap, view: ViewConfig, inten
     cache: folder that keeps them on the disk, where they would not fit in memory; the values are the same.
     frame: refuse stacks in another one.
     """
-    with StackFile(stacks) as file:
+    with opened(stacks) as file:
         viewed = Viewed.of(file, view, sample_ids)
         if frame is not None:
-            frame.require(viewed.frame, stacks)
+            frame.require(viewed.frame, file.path)
         return _normalised(viewed, class_map, intensity, cache)
 
 
-def load_training_set(stacks: Path, *, class_map: ClassMap, view: ViewConfig, intensity: IntensityConfig,
+def load_training_set(stacks: Path | StackFile, *, class_map: ClassMap, view: ViewConfig, intensity: IntensityConfig,
                       sample_ids: Sequence[str], cache: Path | None
                       ) -> tuple[StackSet, IntensityTransform, Frame]:
     """Read the train part and fit the intensity scale on it; cache as in load_stack_set."""
-    with StackFile(stacks) as file:
+    with opened(stacks) as file:
         viewed = Viewed.of(file, view, sample_ids)
         if cache is None:
             physical = viewed.read()
             transform = IntensityTransform.fit(physical, intensity)
-            return (stack_set(physical, viewed.table(), class_map=class_map, transform=transform, source=stacks),
+            return (stack_set(physical, viewed.table(), class_map=class_map, transform=transform, source=file.path),
                     transform, viewed.frame)
-        transform = open_or_fit(cache, name=Path(stacks).stem, key=viewed.key(), blocks=viewed.blocks, config=intensity)
+        transform = open_or_fit(cache, name=file.path.stem, key=viewed.key(), blocks=viewed.blocks, config=intensity)
         return _normalised(viewed, class_map, transform, cache), transform, viewed.frame
 
 
@@ -152,13 +152,13 @@ def soft_labels(table: SampleTable, class_map: ClassMap, source: object) -> Tens
     return target
 
 
-def check_added_source(source: Path, held: Split, *, stacks: Path) -> str:
+def check_added_source(source: Path, held: Split, *, stacks: Path | StackFile) -> str:
     """Refuse a file to train on in addition, unless it is clean of the held-out parts; return its digest.
 
     A synthetic file must carry the digest of this split in its provenance. Measured or simulated stacks must share no
     material, structure type, or formula within a space group with validation or test.
     """
-    with StackFile(source) as file, StackFile(stacks) as base:
+    with StackFile(source) as file, opened(stacks) as base:
         synthetic = file.table.origin == "synthetic"
         if synthetic.any() and file.provenance.get("split_digest") != held.digest:
             raise InputError(source=source, rule="synthetic stacks must come from the split they are used with",

@@ -6,7 +6,8 @@ import json
 import os
 import shutil
 import zlib
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from classifier.pattern.geometry import Detector
 from classifier.samples import stacklayout
 from classifier.samples.sampletable import SampleTable
 
-__all__ = ["SampleTable", "StackFile", "StackWriter", "round_mantissa", "write_stack_file"]
+__all__ = ["SampleTable", "StackFile", "StackWriter", "opened", "round_mantissa", "write_stack_file"]
 
 POSES = ("raw", "canonical")
 SPARE_BYTES = 1 << 22  # kept free for the table and for other writers
@@ -251,3 +252,13 @@ class StackFile:
 
 def _crc32(stacks: np.ndarray) -> list[int]:
     return [zlib.crc32(stack) for stack in stacks]
+
+
+@contextmanager
+def opened(stacks: Path | StackFile) -> Iterator[StackFile]:
+    """The stack file of a path, verified, or one that was opened before, as it is."""
+    if isinstance(stacks, StackFile):
+        yield stacks
+    else:
+        with StackFile(stacks) as file:
+            yield file

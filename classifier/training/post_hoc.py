@@ -13,6 +13,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from classifier.foundation.config import Config
+from classifier.foundation.device import choose_device, reproducible
 from classifier.foundation.errors import InputError
 from classifier.foundation.run import Run
 from classifier.prediction.predict import Predictions, TrainedClassifier, load_classifier, predict_features
@@ -23,7 +24,6 @@ from classifier.samples.split import Split, load_split
 from classifier.samples.stackfile import StackFile
 from classifier.statistics import metrics
 from classifier.training.head_training import FrozenFeatures, HeadTraining, train_head
-from classifier.training.train import choose_device, reproducible
 from classifier.training.trust_fitting import recalibrated
 
 Taus = Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1, max_length=64)]
@@ -121,29 +121,30 @@ def post_hoc(config: PostHocConfig, *, classifier: Path, stacks: Path, split: Pa
     """
     out = Path(out)
     with StackFile(stacks) as file:
-        held = load_split(split, stack_digest=file.digest)
-    trained = load_classifier(classifier, split_digest=held.digest)
-    if not isinstance(trained.model.head, nn.Linear):
-        raise InputError(source=classifier, rule="only a linear head can be mended", remedy="Train with a linear head.",
-                         value=type(trained.model.head).__name__)
-    run = Run.open(out, stage="adjust-clf", config=config,
-                   inputs={"stacks": held.stack_digest, "split": held.digest, "classifier": trained.digest})
-    if run.result is None:
-        with reproducible(config.threads):
-            _run(config, run, trained, held, stacks)
+        parted = load_split(split, stack_digest=file.digest)
+        trained = load_classifier(classifier, split_digest=parted.digest)
+        if not isinstance(trained.model.head, nn.Linear):
+            raise InputError(source=classifier, rule="only a linear head can be mended",
+                             value=type(trained.model.head).__name__, remedy="Train with a linear head.")
+        run = Run.open(out, stage="adjust-clf", config=config,
+                       inputs={"stacks": parted.stack_digest, "split": parted.digest, "classifier": trained.digest})
+        if run.result is None:
+            with reproducible(config.threads):
+                _run(config, run, trained, trained.model.head, parted, file)
     return out / "classifier.safetensors"
 
 
-def _run(config: PostHocConfig, run: Run, trained: TrainedClassifier, held: Split, stacks: Path) -> None:
+def _run(config: PostHocConfig, run: Run, trained: TrainedClassifier, head: nn.Linear, parted: Split,
+         stacks: StackFile) -> None:
     device = choose_device(config.device)
 
     def load(part: str) -> StackSet:
         samples = load_stack_set(stacks, class_map=trained.class_map, view=trained.view, intensity=trained.intensity,
-                                 sample_ids=held.parts[part], frame=trained.frame)
+                                 sample_ids=parted.parts[part], frame=trained.frame)
         return with_side_data(samples, stacks, trained.model_config)
 
     model = copy.deepcopy(trained.model).to(device)
-    frozen = Frozen(trained.model.head, trained.prior, lambda views, seed: FrozenFeatures.of(
+    frozen = Frozen(head, trained.prior, lambda views, seed: FrozenFeatures.of(
         model, load("train"), views=views, seed=seed, trained=trained))
     heads = config.method.heads(frozen, config.seed)
     validation = load("validation")
@@ -159,7 +160,8 @@ def _run(config: PostHocConfig, run: Run, trained: TrainedClassifier, held: Spli
         Predictions.of(adjusted, samples, part=part, provenance=provenance)
         for part, samples in (("validation", validation), ("test", load("test")))])
     predictions.save(run.folder / "predictions.npz")
-    run.finish({"classifier_digest": digest, "split_digest": held.digest, "chosen": heads[chosen][0], "choice": choice,
+    run.finish({"classifier_digest": digest, "split_digest": parted.digest, "chosen": heads[chosen][0],
+                "choice": choice,
                 **{part: score(predictions.take(part), trained.training_materials.numpy())
                    for part in ("validation", "test")}})
 

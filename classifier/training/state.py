@@ -33,7 +33,7 @@ class State:
         self.optimiser = torch.optim.AdamW(_decaying(self.model), lr=config.learning_rate,
                                            weight_decay=config.weight_decay, fused=True)
         self.leaving = self.average if config.ema_half_life_images else self.model
-        self.best = Best() if config.early_stop else None
+        self.patience, self.best = config.early_stop, Best() if config.early_stop else None
         self.images_seen = 0
         self.skipped, self.unreported, self.loss_sum = torch.zeros(3, dtype=torch.float64, device=device)
 
@@ -54,6 +54,15 @@ class State:
         self.skipped = self.skipped + failed
         self.unreported = self.unreported + ~failed
         self.loss_sum = self.loss_sum + torch.where(failed, 0.0, loss.double())
+
+    def skips(self) -> dict[str, int]:
+        """Steps that were skipped; asking waits for the device."""
+        return {"network": int(self.skipped)}
+
+    def is_over(self) -> bool:
+        """Whether early stopping has lost its patience."""
+        return (self.best is not None and self.patience is not None
+                and self.best.patience_is_over(self.patience, self.images_seen))
 
     def reported(self) -> None:
         """Begin to sum the loss anew."""
