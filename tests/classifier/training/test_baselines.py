@@ -10,6 +10,7 @@ import pytest
 from classifier.foundation.config import load_config, parse_config
 from classifier.training.baselines import ExtraTrees, Guess, Logistic, Neighbours, NeighbourVote
 from classifier.training.train_baseline import TrainBaselineConfig
+from project import CONFIGS
 
 LOGISTIC = {"kind": "logistic", "scale": ["standard"], "inverse_strength": [1.0], "l1_share": [0.5],
             "class_weight": ["none"], "iterations": 200, "tolerance": 1e-3}
