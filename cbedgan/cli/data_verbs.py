@@ -57,14 +57,14 @@ def simulate(config: Config, out: File, workers: Workers = CORES,
 @app.command()
 def crystals(config: Config,
              files: Annotated[Path | None, typer.Option(help="Structure file or folder, to be counted too.")] = None,
-             tries: Annotated[int, typer.Option(min=1, help="Random crystals drawn of each group.")] = 4) -> None:
+             tries: Annotated[int, typer.Option(min=1, help="Crystals drawn of each group.")] = 4) -> None:
     """Count the crystals, space groups and structure types of each source (config: of simulate)."""
-    from cbedgan.crystal.sources import count_sources, source_table
+    from cbedgan.crystal.counts import count_sources, source_table
     from cbedgan.simulate.cbed.stack import SimulateConfig
     from classifier.foundation.config import load_config
 
     settings = load_config(config, SimulateConfig)
-    Console().print(source_table(count_sources(settings.crystals.random, seed=settings.seed, tries=tries, files=files)))
+    Console().print(source_table(count_sources(settings.crystals, seed=settings.seed, tries=tries, files=files)))
 
 
 @app.command()

@@ -1,28 +1,31 @@
 """Which crystals a simulated set consists of: so many materials of each space group for each part.
 
-The parts of a group that judge share no structure type with the one that trains, and no (formula, space group) comes
+The held-out parts of a group share no structure type with the one that trains, and no (formula, space group) comes
 twice. Groups are planned apart from each other, so that one can be planned again alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import Annotated, NamedTuple
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from cbedgan.crystal.crystals import Crystal
-from cbedgan.crystal.prototypes import PrototypeConfig, spread, type_streams
-from cbedgan.crystal.random_crystals import RandomCrystalConfig, random_crystal
+from cbedgan.crystal.prototypes import PrototypeConfig, PrototypeSource, spread, type_streams
+from cbedgan.crystal.random_crystals import RandomCrystalConfig
+from cbedgan.crystal.sources import CrystalSource
+from cbedgan.crystal.structure_files import FileSource
 from cbedgan.crystal.supergroup import hidden_supergroup
 from classifier.foundation.config import Config
 from classifier.foundation.errors import InputError
+from classifier.foundation.registry import Kinds
 
-# What judges comes first where a choice is left. The reserve shares the side, and so the structure types, of train.
+# The held-out sides choose first. The reserve shares the side, and so the structure types, of train.
 SIDES = ("test", "validation", "train")
 TYPES_SHARE = {"test": 1 / 3, "validation": 1 / 6}  # of a group's prototype structure types
-LARGEST_SHARE_OF_A_TYPE = 0.2  # of a held-out part, while random crystals of other types can be had
+LARGEST_SHARE_OF_A_TYPE = 0.2  # of a held-out part, while crystals of other types can be drawn
 
 
 class GroupQuota(Config):
@@ -44,24 +47,38 @@ class GroupQuota(Config):
 class CrystalConfig(PrototypeConfig):
     """The crystals of a simulated set.
 
-    prototype_share: of each part of a group; where the prototypes of a group cannot fill it, and random crystals are
-    allowed, the group is all random. The same share in all parts keeps the source of a crystal from telling its part.
+    prototype_share: of each part of a group; where the prototypes of a group cannot fill it, and `random` is there, the
+    group is all drawn from that. The same share in all parts keeps the source of a crystal from telling its part.
+    random: the source that the rest is drawn from; its kind is "random" unless it says another.
     """
 
     groups: tuple[GroupQuota, ...]
     prototype_share: float = Field(1.0, ge=0, le=1, exclude_if=lambda share: share == 1)
-    random: RandomCrystalConfig | None = Field(None, exclude_if=lambda config: config is None)
+    random: Annotated[CrystalSource, Kinds(RandomCrystalConfig, PrototypeSource, FileSource)] | None = Field(
+        None, exclude_if=lambda source: source is None)
+
+    @model_validator(mode="after")
+    def _larger_cells_are_random(self) -> CrystalConfig:
+        if not isinstance(self.random, RandomCrystalConfig | None) and any(
+                quota.maximum_random_atoms for quota in self.groups):
+            raise ValueError('maximum_random_atoms goes with the source "random" only')
+        return self
 
 
-@dataclass(frozen=True)
-class PlannedCrystal:
+class PlannedCrystal(NamedTuple):
     """A crystal and the part ("train", "validation", "test" or "reserve") that it belongs to."""
 
     crystal: Crystal
     partition: str
 
 
-Plan = tuple[list[PlannedCrystal], list[tuple[str, str]]]
+class CrystalPlan(NamedTuple):
+    """The crystals of a set or of a group, and what was passed over: (material, reason)."""
+
+    crystals: list[PlannedCrystal]
+    passed_over: list[tuple[str, str]]
+
+
 Refuse = Callable[[Crystal], str | None]
 
 
@@ -87,11 +104,16 @@ class _Acceptance:
         return True
 
 
-def plan_group(quota: GroupQuota, config: CrystalConfig, seed: int, refuse: Refuse) -> Plan:
-    """Plan one space group: prototypes for their share, random crystals for the rest; InputError when short.
+def plan_group(quota: GroupQuota, config: CrystalConfig, seed: int, refuse: Refuse) -> CrystalPlan:
+    """Plan one space group: prototypes for their share, drawn crystals for the rest; InputError when short.
 
-    Also return what was passed over: (material, reason). refuse: says why a crystal cannot be simulated, or None; the
-    next candidate then takes its place (in another process it must be picklable).
+    Parameters
+    ----------
+    quota : materials of each part
+    config : where crystals come from
+    seed : of all draws
+    refuse : says why a crystal cannot be simulated, or None; the next candidate then takes its place (in another
+        process it must be picklable)
     """
     accept = _Acceptance(config, refuse)
     wanted = {side: round(config.prototype_share * n) for side, n in quota.sides().items()}
@@ -99,18 +121,19 @@ def plan_group(quota: GroupQuota, config: CrystalConfig, seed: int, refuse: Refu
     if config.random is not None:
         if any(len(crystals[side]) < n for side, n in wanted.items()):
             crystals, accept = {side: [] for side in SIDES}, _Acceptance(config, refuse)
-        _add_random(crystals, quota, config, seed, accept)
+        _add_drawn(crystals, quota, config.random, seed, accept)
     short = {side: n for side, n in quota.sides().items() if len(crystals[side]) < n}
     if short:
-        found = ", ".join(f"{len(crystals[side])} of {n} {side}" for side, n in short.items())
+        counts = ", ".join(f"{len(crystals[side])} of {n} {side}" for side, n in short.items())
         types = len({crystal.structure_type for side in SIDES for crystal in crystals[side]})
         raise InputError(source=f"crystals.groups, space group {quota.space_group}",
                          rule="there must be the materials that are asked for, of structure types of their own",
-                         value=f"{found} materials, {types} structure types",
+                         value=f"{counts} materials, {types} structure types",
                          remedy="Ask for fewer, allow larger cells or more attempts, or give structure files instead.")
     train, reserve = crystals["train"][:quota.train], crystals["train"][quota.train:]
     parts = {"train": train, "validation": crystals["validation"], "test": crystals["test"], "reserve": reserve}
-    return [PlannedCrystal(crystal, part) for part, some in parts.items() for crystal in some], accept.passed_over
+    return CrystalPlan([PlannedCrystal(crystal, part) for part, some in parts.items() for crystal in some],
+                       accept.passed_over)
 
 
 def _from_prototypes(quota: GroupQuota, wanted: dict[str, int], config: CrystalConfig, seed: int,
@@ -120,7 +143,7 @@ def _from_prototypes(quota: GroupQuota, wanted: dict[str, int], config: CrystalC
     Types come in an order hashed with the seed; each held-out side gets its share of them, one more as long as they
     cannot fill its quota; train gets the rest.
     """
-    streams = type_streams(quota.space_group, config, seed)
+    streams = type_streams(quota.space_group, config, seed) if any(wanted.values()) else []
     crystals: dict[str, list[Crystal]] = {side: [] for side in SIDES}
     first = 0
     for side in SIDES:
@@ -136,25 +159,24 @@ def _from_prototypes(quota: GroupQuota, wanted: dict[str, int], config: CrystalC
     return crystals
 
 
-def _add_random(crystals: dict[str, list[Crystal]], quota: GroupQuota, config: CrystalConfig, seed: int,
-                accept: _Acceptance) -> None:
-    """Fill the sides with random crystals, draw by draw.
+def _add_drawn(crystals: dict[str, list[Crystal]], quota: GroupQuota, source: CrystalSource, seed: int,
+               accept: _Acceptance) -> None:
+    """Fill the sides from the source, draw by draw.
 
     A new structure type belongs to the side that lacks the greatest part of its quota; later draws of the type go
     there or nowhere.
     """
-    total, rules = quota.sides(), config.random
-    if quota.maximum_random_atoms:
-        rules = rules.model_copy(update={"maximum_primitive_atoms": quota.maximum_random_atoms})
+    total = quota.sides()
+    if isinstance(source, RandomCrystalConfig) and quota.maximum_random_atoms:
+        source = source.model_copy(update={"maximum_primitive_atoms": quota.maximum_random_atoms})
     owner = {crystal.structure_type: side for side in SIDES for crystal in crystals[side]}
-    attempts = rules.attempts * sum(total.values())
+    attempts = source.attempts * sum(total.values())
     for draw in range(attempts):
         lacking = {side: 1 - len(crystals[side]) / n for side, n in total.items() if len(crystals[side]) < n}
         if not lacking:
             return
-        crystal = random_crystal(quota.space_group, rules, np.random.default_rng(
-            [seed, quota.space_group, draw]))
-        if crystal is None:
+        crystal = source.draw(quota.space_group, np.random.default_rng([seed, quota.space_group, draw]))
+        if crystal is None or crystal.space_group != quota.space_group:
             continue
         side = owner.get(crystal.structure_type) or max(lacking, key=lacking.__getitem__)
         if side not in lacking:

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
+from typing import Literal
 
 import gemmi
 import numpy as np
@@ -19,12 +20,33 @@ from classifier.foundation.errors import InputError
 class PrototypeConfig(Config):
     """How prototypes become materials."""
 
-    maximum_primitive_atoms: int
-    linear_scale_limits: tuple[float, float]  # lengths follow the covalent radii, but within these factors
-    minimum_distance_ratio: float  # shortest distance between atoms over the sum of their covalent radii
-    strain: float  # see substitution.distort
-    displacement_angstrom: float
-    attempts_per_material: int  # draws after which a structure type counts as exhausted
+    maximum_primitive_atoms: int = 16
+    linear_scale_limits: tuple[float, float] = (0.8, 1.25)  # lengths follow the covalent radii within these factors
+    minimum_distance_ratio: float = 0.7  # shortest distance between atoms over the sum of their covalent radii
+    strain: float = 0.02  # see substitution.distort
+    displacement_angstrom: float = 0.1
+    attempts_per_material: int = 60  # draws after which a structure type counts as exhausted
+
+
+class PrototypeSource(PrototypeConfig):
+    """The source "prototypes": any prototype of the group at random, whatever its structure type."""
+
+    kind: Literal["prototypes"]
+    supergroup_tolerance_angstrom: float = 0.1
+
+    @property
+    def attempts(self) -> int:
+        """Draws for each material."""
+        return self.attempts_per_material
+
+    def draw(self, space_group: int, generator: np.random.Generator) -> Crystal | None:
+        """Draw a material of one of the group's prototypes; None where there is none, or the draw breaks a rule."""
+        crystals = prototypes_of(space_group, self)
+        return substituted(crystals[generator.integers(len(crystals))], self, generator) if crystals else None
+
+    def inputs(self) -> dict[str, str]:
+        """The prototypes come with pymatgen."""
+        return {}
 
 
 @cache
@@ -43,6 +65,12 @@ def prototypes() -> tuple[Crystal, ...]:
         crystals.append(standard_crystal(structure.lattice.matrix, structure.frac_coords,
                                          [site.Z for site in structure.species], source=f"AFLOW prototype {name}"))
     return tuple(crystals)
+
+
+def prototypes_of(space_group: int, config: PrototypeConfig) -> list[Crystal]:
+    """Return the prototypes of the group that are small enough."""
+    return [prototype for prototype in prototypes()
+            if prototype.space_group == space_group and prototype.n_primitive <= config.maximum_primitive_atoms]
 
 
 def substituted(prototype: Crystal, config: PrototypeConfig, generator: np.random.Generator) -> Crystal | None:
@@ -83,9 +111,8 @@ class TypeStream:
 def type_streams(space_group: int, config: PrototypeConfig, seed: int) -> list[TypeStream]:
     """Return a stream for each structure type of a group, in an order hashed with the seed."""
     by_type: dict[str, list[Crystal]] = {}
-    for prototype in prototypes():
-        if prototype.space_group == space_group and prototype.n_primitive <= config.maximum_primitive_atoms:
-            by_type.setdefault(prototype.structure_type, []).append(prototype)
+    for prototype in prototypes_of(space_group, config):
+        by_type.setdefault(prototype.structure_type, []).append(prototype)
     order = sorted(by_type, key=lambda structure_type: digest([seed, structure_type]))
     return [TypeStream(structure_type, by_type[structure_type], config, seed) for structure_type in order]
 

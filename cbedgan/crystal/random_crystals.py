@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import warnings
 from functools import cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import gemmi
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from cbedgan.crystal.crystals import (
     SYMMETRY_PRECISION_ANGSTROM,
@@ -40,13 +41,22 @@ THINNEST = 0.12  # share of the volume inside the covalent spheres, below which 
 
 
 class RandomCrystalConfig(Config):
-    """Random crystals of a simulated set."""
+    """The source "random": random crystals of a simulated set."""
 
-    maximum_primitive_atoms: int
-    maximum_elements: int
-    minimum_distance_ratio: float  # shortest distance between atoms over the sum of their covalent radii
-    supergroup_tolerance_angstrom: float  # a crystal that is nearer than this to a supergroup is rejected
-    attempts: int  # tries after which a space group counts as exhausted
+    kind: Literal["random"] = Field("random", exclude_if=lambda kind: True)  # older sets are named without it
+    maximum_primitive_atoms: int = 20
+    maximum_elements: int = 3
+    minimum_distance_ratio: float = 0.7  # shortest distance between atoms over the sum of their covalent radii
+    supergroup_tolerance_angstrom: float = 0.1  # a crystal that is nearer than this to a supergroup is rejected
+    attempts: int = 200  # tries after which a space group counts as exhausted
+
+    def draw(self, space_group: int, generator: np.random.Generator) -> Crystal | None:
+        """Draw one crystal, see random_crystal."""
+        return random_crystal(space_group, self, generator)
+
+    def inputs(self) -> dict[str, str]:
+        """No file is read."""
+        return {}
 
 
 class WyckoffPosition(NamedTuple):

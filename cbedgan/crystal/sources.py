@@ -1,94 +1,39 @@
-"""What each source of crystals offers: crystals, space groups, structure types, groups missing, look-alikes."""
+"""What every source of crystals offers: random_crystals, prototypes, structure_files, or a user's own "module:Name"."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import Path
+from typing import Protocol
 
 import numpy as np
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
 
 from cbedgan.crystal.crystals import Crystal
-from cbedgan.crystal.prototypes import prototypes
-from cbedgan.crystal.random_crystals import RandomCrystalConfig, random_crystal
-from cbedgan.crystal.structure_files import crystals_from_files
-from cbedgan.crystal.supergroup import hidden_supergroup
-from classifier.foundation.errors import InputError
-from classifier.foundation.run import progress
-
-ALL_GROUPS = range(1, 231)
 
 
-@dataclass(frozen=True)
-class SourceCount:
-    """name: of the source; look_alikes: crystals hardly to be told from a higher group; missing: groups it has not."""
+class CrystalSource(Protocol):
+    """A Config with a field `kind`; the plan of a set draws from it until each part of a group is full.
 
-    name: str
-    crystals: int
-    groups: int
-    structure_types: int
-    look_alikes: int
-    missing: tuple[int, ...]
+    It is sent to other processes, so that it holds plain values only.
+    """
 
+    @property
+    def kind(self) -> str:
+        """Name in a configuration."""
+        ...
 
-def count_source(name: str, crystals: Iterable[Crystal], look_alikes: set[str]) -> SourceCount:
-    """Count one source; look_alikes: materials of all sources that are."""
-    crystals = list(crystals)
-    present = {crystal.space_group for crystal in crystals}
-    return SourceCount(name, len(crystals), len(present), len({crystal.structure_type for crystal in crystals}),
-                       sum(crystal.material in look_alikes for crystal in crystals),
-                       tuple(group for group in ALL_GROUPS if group not in present))
+    @property
+    def attempts(self) -> int:
+        """Draws for each material that is asked for, after which a space group counts as exhausted."""
+        ...
 
+    @property
+    def supergroup_tolerance_angstrom(self) -> float:
+        """How near to a supergroup a crystal may come; a nearer one is passed over."""
+        ...
 
-def count_sources(config: RandomCrystalConfig | None, *, seed: int, tries: int,
-                  files: Path | None) -> list[SourceCount]:
-    """Count prototypes, random crystals (`tries` draws of each group, those of a plan with this seed), and files."""
-    if config is None:
-        raise InputError(source="crystals.random", rule="the configuration must say what random crystals are like",
-                         value="no such table", remedy="Take one of configs/bench, or add the table.")
-    given = [] if files is None else crystals_from_files(files)
-    small = [crystal for crystal in prototypes() if crystal.n_primitive <= config.maximum_primitive_atoms]
-    drawn = []
-    with progress("drawing random crystals", len(ALL_GROUPS)) as bar:
-        for group in ALL_GROUPS:
-            some = (random_crystal(group, config, np.random.default_rng([seed, group, draw])) for draw in range(tries))
-            drawn += [crystal for crystal in some if crystal is not None]
-            bar.advance()
-    named = [*prototypes(), *given]  # no random crystal is a look-alike: random_crystal rejects them
-    look_alikes = set()
-    with progress("comparing with higher groups", len(named)) as bar:
-        for crystal in named:
-            if hidden_supergroup(crystal, config.supergroup_tolerance_angstrom) is not None:
-                look_alikes.add(crystal.material)
-            bar.advance()
-    sources = {"prototypes": prototypes(), f"  of at most {config.maximum_primitive_atoms} atoms": small,
-               f"random, {tries} tries a group": drawn}
-    if files is not None:
-        sources[str(files)] = given
-    sources["together"] = [*prototypes(), *drawn, *given]
-    return [count_source(name, crystals, look_alikes) for name, crystals in sources.items()]
+    def draw(self, space_group: int, generator: np.random.Generator) -> Crystal | None:
+        """Draw a crystal of the group 1..230 (see crystals.standard_crystal); None where this draw gives none."""
+        ...
 
-
-def source_table(counts: list[SourceCount]) -> Table:
-    """The counts, to print on a rich console; groups are listed as ranges."""
-    table = Table("source", box=SIMPLE_HEAD)
-    for name in ("crystals", "groups", "structure types", "look-alikes"):
-        table.add_column(name, justify="right")
-    table.add_column("groups missing", overflow="fold")
-    for count in counts:
-        table.add_row(count.name, str(count.crystals), str(count.groups), str(count.structure_types),
-                      str(count.look_alikes), ranges(count.missing))
-    return table
-
-
-def ranges(numbers: Iterable[int]) -> str:
-    """Return ascending numbers as text, neighbours joined: "1-3 7"; "none" when there are none."""
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][-1] + 1:
-            runs[-1].append(number)
-        else:
-            runs.append([number])
-    return " ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs) or "none"
+    def inputs(self) -> dict[str, str]:
+        """Digest of every file that crystals are read from, by name: with other content the set is another one."""
+        ...

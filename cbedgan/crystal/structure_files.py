@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
+from typing import Literal
+
+import numpy as np
 
 from cbedgan.crystal.cif import crystals_from_cif
 from cbedgan.crystal.crystals import Crystal
 from cbedgan.crystal.poscar import crystal_from_poscar
+from classifier.foundation.config import Config, digest
 from classifier.foundation.errors import InputError
+
+
+class FileSource(Config):
+    """The source "files": the structures of a file or folder, drawn at random until none is new."""
+
+    kind: Literal["files"]
+    path: str
+    attempts: int = 200
+    supergroup_tolerance_angstrom: float = 0.1
+
+    def draw(self, space_group: int, generator: np.random.Generator) -> Crystal | None:
+        """Draw one of the group's structures; None where there is none."""
+        crystals = [crystal for crystal in _read_once(self.path) if crystal.space_group == space_group]
+        return crystals[generator.integers(len(crystals))] if crystals else None
+
+    def inputs(self) -> dict[str, str]:
+        """Digest of the structures."""
+        return {f"crystals in {self.path}": digest([crystal.record() for crystal in _read_once(self.path)])}
 
 
 def crystals_from_files(path: Path) -> list[Crystal]:
@@ -29,6 +52,11 @@ def crystals_from_files(path: Path) -> list[Crystal]:
         return [crystal_from_poscar(path)]
     raise InputError(source=path, rule="structures are read from *.cif, POSCAR*, CONTCAR*, *.vasp or *.poscar",
                      value=path.suffix or path.name, remedy="Convert the structure to CIF, or rename the file.")
+
+
+@cache
+def _read_once(path: str) -> list[Crystal]:
+    return crystals_from_files(Path(path))
 
 
 def _is_cif(path: Path) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cbedgan.crystal.crystals import Crystal
-from cbedgan.crystal.plan import Plan, PlannedCrystal, plan_group
+from cbedgan.crystal.plan import CrystalPlan, PlannedCrystal, plan_group
 from cbedgan.simulate.cbed.stack import SimulateConfig, refusal
 from cbedgan.simulate.workers import in_pool
 from classifier.foundation.errors import InputError
@@ -132,13 +132,13 @@ def _plan(manifest: Manifest, config: SimulateConfig, given: list[Crystal] | Non
     manifest["passed_over"] = sorted(passed_over, key=lambda entry: order.get(entry[0], 0))
 
 
-def _timed(function: Callable[..., Plan], *arguments: Any) -> tuple[Plan, float]:
+def _timed(function: Callable[..., CrystalPlan], *arguments: Any) -> tuple[CrystalPlan, float]:
     """The function's result and the processor seconds it took."""
     began = time.process_time()
     return function(*arguments), time.process_time() - began
 
 
-def _chosen(given: list[Crystal], refuse: _Refuse) -> Plan:
+def _chosen(given: list[Crystal], refuse: _Refuse) -> CrystalPlan:
     """What of the crystals from files can be simulated, each material once, and what is passed over."""
     chosen, passed_over, seen = [], [], set()
     for crystal in given:
@@ -152,7 +152,7 @@ def _chosen(given: list[Crystal], refuse: _Refuse) -> Plan:
     if not chosen:
         raise InputError(source="crystals", rule="at least one crystal must be within the limits",
                          value=passed_over, remedy="Raise maximum_steps, or give other files.")
-    return chosen, passed_over
+    return CrystalPlan(chosen, passed_over)
 
 
 def _kind(job: Job) -> tuple[int, str]:

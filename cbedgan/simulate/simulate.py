@@ -20,6 +20,7 @@ from cbedgan.simulate.parts import Parts
 from cbedgan.simulate.units import run_units
 from classifier.foundation.config import digest
 from classifier.foundation.errors import InputError
+from classifier.foundation.registry import own_sources
 from classifier.foundation.run import require_same_run
 from classifier.samples.stackfile import StackFile
 
@@ -77,7 +78,11 @@ def prepare_manifest(config: SimulateConfig, *, out: Path, workers: int, crystal
 def _identity(config: SimulateConfig, given: list[Crystal] | None, share: Share | None,
               device: str) -> dict[str, Any]:
     """What the set is: another one may not go on in its folder or its file."""
-    inputs = {} if given is None else {"crystals": digest([crystal.record() for crystal in given])}
+    if given is not None:
+        inputs = {"crystals": digest([crystal.record() for crystal in given])}
+    else:
+        inputs = {} if config.crystals.random is None else config.crystals.random.inputs()
+    inputs |= own_sources(config)
     if share is not None:
         inputs["share"] = str(share)
     if device != "cpu":  # whose rounding differs: the stacks of a set are made on one kind of device
@@ -90,6 +95,6 @@ def _finished(out: Path, identity: dict[str, Any]) -> bool:
     """Whether `out`, which is written last, is there; InputError when it or its reserve is another set's."""
     for path in (reserve_of(out), out):
         if path.exists():
-            with StackFile(path) as held:
-                require_same_run(path, held.provenance, identity)
+            with StackFile(path) as file:
+                require_same_run(path, file.provenance, identity)
     return out.exists()

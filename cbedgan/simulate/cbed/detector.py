@@ -45,15 +45,15 @@ class DetectorConfig(Config):
     axis, whatever the energy; `stack.detectors` puts it in mrad.
     """
 
-    pose: Literal["raw", "canonical"]
-    size_pixels: Annotated[int, Field(ge=1)]
-    half_width: Annotated[float, Field(gt=0)]  # centre to edge: 1/angstrom (raw), |g1| (canonical)
-    aperture_unit: Literal["shortest_g", "mrad", "spacing_at_100_kev"]
-    aperture_radius: Annotated[float, Field(gt=0)]  # convergence semi-angle in aperture_unit; below 0.5 |g1| no overlap
-    directions_across: Annotated[int, Field(ge=LEAST_ACROSS)] | Drift  # incident directions along the diameter
-    samples_per_pixel: Annotated[int, Field(ge=1)]  # interpolated samples along one side of a pixel
-    visible: Annotated[float, Field(gt=0, lt=1)]  # see classifier.pattern.geometry.shortest_visible_g
-    tie: Annotated[float, Field(ge=0)]
+    pose: Literal["raw", "canonical"] = "canonical"
+    size_pixels: Annotated[int, Field(ge=1)] = 64
+    half_width: Annotated[float, Field(gt=0)] = 2.0  # centre to edge: 1/angstrom (raw), |g1| (canonical)
+    aperture_unit: Literal["shortest_g", "mrad", "spacing_at_100_kev"] = "shortest_g"
+    aperture_radius: Annotated[float, Field(gt=0)] = 0.475  # semi-angle in aperture_unit; below 0.5 |g1| no overlap
+    directions_across: Annotated[int, Field(ge=LEAST_ACROSS)] | Drift = 8  # incident directions along the diameter
+    samples_per_pixel: Annotated[int, Field(ge=1)] = 2  # interpolated samples along one side of a pixel
+    visible: Annotated[float, Field(gt=0, lt=1)] = 0.02  # see classifier.pattern.geometry.shortest_visible_g
+    tie: Annotated[float, Field(ge=0)] = 0.02
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,10 +28,10 @@ DEVICE_MEMORY_SHARE = 0.5  # of an accelerator's free memory, for the waves and 
 class MultisliceConfig(Config):
     """Numerical and physical settings of the propagation."""
 
-    g_max_inv_angstrom: Annotated[float, Field(gt=0, le=4)]  # band limit; the scattering factors end at 4
-    merge_angstrom: Annotated[float, Field(ge=0)]  # atoms within this height along the beam form one layer
-    debye_waller_angstrom2: Annotated[float, Field(ge=0)]  # B of every atom
-    absorption: Annotated[float, Field(ge=0)]  # imaginary over real part of the potential
+    g_max_inv_angstrom: Annotated[float, Field(gt=0, le=4)] = 3.25  # band limit; the scattering factors end at 4
+    merge_angstrom: Annotated[float, Field(ge=0)] = 0.2  # atoms within this height along the beam form one layer
+    debye_waller_angstrom2: Annotated[float, Field(ge=0)] = 0.5  # B of every atom
+    absorption: Annotated[float, Field(ge=0)] = 0.03  # imaginary over real part of the potential
     entry_plane: Annotated[float, Field(ge=0, lt=1)] = 0.0  # where the slab begins, fraction of the repeat period
 
 

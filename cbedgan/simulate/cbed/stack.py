@@ -38,19 +38,19 @@ class SimulateConfig(Config):
     """Everything that decides a simulated set: the same configuration gives the same file."""
 
     seed: Annotated[int, Field(ge=0)]
-    beam_energies_kev: tuple[float, ...]  # one stack for each material and energy
+    beam_energies_kev: tuple[float, ...] = (100.0,)  # one stack for each material and energy
     thickness_angstrom: float | tuple[float, ...] | ThicknessRange  # one; a series, a stack for each; or drawn
     randomised: tuple[Literal["entry_plane", "azimuth"], ...] = Field((), exclude_if=lambda names: not names)
-    zone_axis_rule: Literal["metric", "conventional", "strongest_xray"]
-    # Disks in mrad may be wider than their net; "refused": crystals are passed over where they are, at any energy.
+    zone_axis_rule: Literal["metric", "conventional", "strongest_xray"] = "metric"
+    # Disks in mrad may overlap; "refused": crystals are passed over where they do, at any energy.
     overlapping_disks: Literal["kept", "refused"] = Field("kept", exclude_if=lambda choice: choice == "kept")
     # A crystal whose patterns hardly differ from those of a higher group is passed over; without this, it is kept.
     distinct: DistinctConfig | None = Field(None, exclude_if=lambda choice: choice is None)
-    maximum_steps: float  # of one pattern, see `steps`; larger crystals are passed over
-    mantissa_bits: Annotated[int, Field(ge=1, le=23)]  # of the intensities in the file
+    maximum_steps: float = 2.5e7  # of one pattern, see `steps`; larger crystals are passed over
+    mantissa_bits: Annotated[int, Field(ge=1, le=23)] = 10  # of the intensities in the file
     crystals: CrystalConfig
-    multislice: MultisliceConfig
-    detector: DetectorConfig
+    multislice: MultisliceConfig = MultisliceConfig()
+    detector: DetectorConfig = DetectorConfig()
 
     @model_validator(mode="after")
     def _spacings_are_known(self) -> SimulateConfig:

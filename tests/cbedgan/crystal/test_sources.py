@@ -1,35 +1,127 @@
-"""The count of crystals by source: groups and types counted once, missing groups as ranges, look-alikes marked."""
+"""Sources of crystals: each built-in one fills a quota, and a user's own of ten lines makes a set and is counted."""
 
 from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from cbedgan.crystal.crystals import standard_crystal
-from cbedgan.crystal.sources import count_source, count_sources, ranges, source_table
+from cbedgan.cli import main
+from cbedgan.crystal import counts
+from cbedgan.crystal.plan import CrystalConfig, plan_group
+from cbedgan.simulate.cbed.stack import SimulateConfig
+from cbedgan.simulate.manifest import plan
+from classifier.foundation.config import digest, load_config, parse_config
 from classifier.foundation.errors import InputError
+from classifier.foundation.registry import own_sources
+from classifier.samples.stackfile import StackFile
+
+OWN = """
+import numpy as np
+from cbedgan.crystal.crystals import standard_crystal
+from classifier.foundation.config import Config
+
+class Cubic(Config):
+    kind: str
+    edge_angstrom: float
+    attempts: int = 50
+    supergroup_tolerance_angstrom: float = 0.1
+
+    def draw(self, space_group, generator):
+        sites = [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]][:generator.choice([2, 5])]
+        numbers = [generator.choice([37, 38, 55, 56]), generator.choice([17, 22, 35, 40]), 8, 8, 8][:len(sites)]
+        return standard_crystal(self.edge_angstrom * np.eye(3), sites, numbers, source="cubic of our own")
+
+    def inputs(self):
+        return {}
+"""
+TOML = """
+seed = 1
+thickness_angstrom = 60.0
+[multislice]
+g_max_inv_angstrom = 2.0
+[detector]
+size_pixels = 16
+directions_across = 4
+[crystals]
+prototype_share = 0.0
+groups = [{ space_group = 221, train = 2, test = 1 }]
+[crystals.random]
+kind = "our_crystals:Cubic"
+edge_angstrom = 4.0
+"""
 
 
-def caesium_chloride(edge: float):
-    return standard_crystal(edge * np.eye(3), [[0, 0, 0], [0.5, 0.5, 0.5]], [55, 17], source="x")
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The configuration of a set of a user's own crystals, where he works; its module's name occurs once a session."""
+    module = f"crystals_{digest(str(tmp_path))[:8]}"
+    (tmp_path / f"{module}.py").write_text(OWN)
+    (tmp_path / "simulate.toml").write_text(TOML.replace("our_crystals", module))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    return tmp_path / "simulate.toml"
 
 
-def test_a_source_is_counted():
-    polonium = standard_crystal(3.4 * np.eye(3), [[0, 0, 0]], [84], source="x")
-    tetragonal = standard_crystal(np.diag([4.0, 4.0, 5.0]), [[0, 0, 0]], [84], source="x")
-    crystals = [caesium_chloride(4.1), caesium_chloride(4.2), polonium, tetragonal]
-    count = count_source("mine", crystals, {tetragonal.material, "another"})
-    assert (count.crystals, count.groups, count.structure_types, count.look_alikes) == (4, 2, 3, 1)
-    assert len(count.missing) == 228 and not {123, 221} & set(count.missing)
-    assert source_table([count]).row_count == 1
+def test_a_set_is_simulated_from_a_users_own_source(own: Path):
+    with pytest.raises(SystemExit) as left:
+        main(["simulate", "--config", str(own), "--out", "stacks.h5", "--workers", "1"])
+    assert not left.value.code
+    with StackFile(Path("stacks.h5")) as file:
+        assert Counter(file.table.partition.tolist()) == {"train": 2, "test": 1}
+        assert set(file.table.space_group.tolist()) == {221} and len(set(file.table.structure_type.tolist())) == 2
+        assert '"source":"cubic of our own"' in file.table.provenance[0]
+        config = load_config(own, SimulateConfig)
+        assert file.provenance["inputs"] == own_sources(config) != {}  # with another module it is another set
+    names = [[job["name"] for job in plan(config, None, {}, workers)["jobs"]] for workers in (1, 2)]
+    assert names[0] == names[1] and len(names[0]) == 3
 
 
-@pytest.mark.parametrize(("numbers", "text"), [
-    ([], "none"), ([5], "5"), ([1, 2, 3, 7, 9, 10], "1-3 7 9-10"), (range(1, 231), "1-230")])
-def test_missing_groups_are_listed_as_ranges(numbers, text):
-    assert ranges(numbers) == text
+def test_a_users_own_source_is_counted(own: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture):
+    monkeypatch.setattr(counts, "ALL_GROUPS", range(220, 222))
+    monkeypatch.setattr(counts, "prototypes", lambda: ())
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.raises(SystemExit):
+        main(["crystals", "--config", str(own), "--tries", "3"])
+    (row,) = [line.split() for line in capsys.readouterr().out.splitlines() if ":Cubic, 3 tries" in line]
+    assert row[-5:] == ["6", "1", "2", "0", "220"]
 
 
-def test_a_configuration_without_random_crystals_is_refused():
-    with pytest.raises(InputError, match="crystals.random"):
-        count_sources(None, seed=0, tries=1, files=None)
+def test_a_crystal_of_another_group_than_was_asked_for_is_no_crystal(own: Path):
+    config = load_config(own, SimulateConfig).crystals
+    quota = config.groups[0].model_copy(update={"space_group": 225})
+    with pytest.raises(InputError, match="0 of 1 test, 0 of 2 train materials"):
+        plan_group(quota, config, 0, lambda crystal: None)
+
+
+def crystal_config(source: dict, **quota: int) -> CrystalConfig:
+    return parse_config({"prototype_share": 0.0, "groups": [{"space_group": 225, **quota}], "random": source},
+                        CrystalConfig, source="test")
+
+
+def test_structure_files_fill_a_quota(tmp_path: Path, rock_salt_cif: Callable[..., str]):
+    for anion in ("Cl", "Br", "I"):
+        (tmp_path / f"{anion}.cif").write_text(rock_salt_cif(a=6.0, type_symbol=("Na", anion)))
+    config = crystal_config({"kind": "files", "path": str(tmp_path)}, train=3, test=0)
+    crystals, _ = plan_group(config.groups[0], config, 0, lambda crystal: None)
+    assert {entry.crystal.formula for entry in crystals} == {"ClNa", "BrNa", "INa"}
+    (name,), = [config.random.inputs()]
+    assert name == f"crystals in {tmp_path}"
+    assert config.random.draw(221, np.random.default_rng(0)) is None
+
+
+def test_prototypes_are_a_source_too():
+    config = crystal_config({"kind": "prototypes", "maximum_primitive_atoms": 4}, train=2, test=1)
+    crystals, _ = plan_group(config.groups[0], config, 0, lambda crystal: None)
+    assert len(crystals) == 3 and all("AFLOW prototype" in entry.crystal.source for entry in crystals)
+    types = {entry.partition: entry.crystal.structure_type for entry in crystals}
+    assert types["train"] != types["test"]
+
+
+def test_larger_cells_go_with_random_crystals_only(tmp_path: Path):
+    with pytest.raises(InputError, match="maximum_random_atoms goes with"):
+        crystal_config({"kind": "files", "path": str(tmp_path)}, train=3, test=0, maximum_random_atoms=40)
