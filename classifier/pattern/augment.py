@@ -6,12 +6,15 @@ from typing import Annotated
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Float, Int, Shaped
 from pydantic import Field
 from torch import Tensor
 
 from classifier.crystal.spacegroup import ClassMap
 from classifier.foundation.config import Config
 from classifier.foundation.errors import InputError
+
+Stacks = Float[Tensor, "B C H W"]
 
 
 class AugmentConfig(Config):
@@ -31,50 +34,63 @@ class AugmentConfig(Config):
     erase: Annotated[float, Field(ge=0, le=1)] = Field(0.0, exclude_if=lambda share: share == 0)
 
 
-def augment(x: Tensor, label: Tensor, generator: torch.Generator, config: AugmentConfig,
-            class_map: ClassMap, rows: range | None = None) -> tuple[Tensor, Tensor]:
-    """Transform stacks x [B, 3, H, W], each at random, all three patterns of a stack alike.
+def augment(x: Stacks, label: Shaped[Tensor, " N *K"], generator: torch.Generator, config: AugmentConfig,
+            class_map: ClassMap, rows: range | None = None) -> tuple[Stacks, Shaped[Tensor, " N *K"]]:
+    """Transform stacks, each at random, all three patterns of a stack alike; also the labels of the new stacks.
 
-    label: class_idx int64 [B], or soft labels float [B, K]; returned with the classes the new stacks belong to.
-    rows: where x holds only these of the batch that label is of; they are transformed as in the whole batch.
-    generator: its device may differ from that of x, so that one seed gives the same transforms on every device.
+    Parameters
+    ----------
+    x : stacks
+    label : class_idx int64, or soft labels float
+    generator : may lie on another device than x, so that one seed gives the same transforms on every device
+    config : which transforms, and how large
+    class_map : of the labels
+    rows : those of the batch that x holds, where it holds some only; they change as in the whole batch
     """
     if config.quarter_turns and x.shape[-1] != x.shape[-2]:
         raise InputError(source="augment.quarter_turns", rule="needs square patterns", value=tuple(x.shape[-2:]),
                          remedy="Set quarter_turns = false.")
     batch = label.shape[0]
-    held = slice(None) if rows is None else slice(rows.start, rows.stop)
+    here = slice(None) if rows is None else slice(rows.start, rows.stop)
     if config.mirror:
         wanted, label = _mirrored(label, _uniform(batch, generator, x.device) < 0.5, class_map)
-        x = torch.where(wanted[held, None, None, None], x.flip(-2), x)
+        x = torch.where(wanted[here, None, None, None], x.flip(-2), x)
     if config.half_turn or config.quarter_turns:
         step = 1 if config.quarter_turns else 2
-        x = turn(x, step * (_uniform(batch, generator, x.device) * (4 // step)).long()[held])
+        x = turn(x, step * (_uniform(batch, generator, x.device) * (4 // step)).long()[here])
     if config.shift_pixels:
         span = 2 * config.shift_pixels + 1
         offsets = (_uniform(2 * batch, generator, x.device) * span).long() - config.shift_pixels
-        x = shift(x, offsets[:batch][held], offsets[batch:][held])
+        x = shift(x, offsets[:batch][here], offsets[batch:][here])
     if config.gain:
         normal = torch.randn(batch, generator=generator, device=generator.device).to(x.device, non_blocking=True)
-        x = gain(x, config.gain * normal[held])
+        x = gain(x, config.gain * normal[here])
     if config.erase:
-        chance, area, ratio, row, column = _uniform(5 * batch, generator, x.device).view(5, batch)[:, held]
+        chance, area, ratio, row, column = _uniform(5 * batch, generator, x.device).view(5, batch)[:, here]
         x = erase(x, (0.02 + 0.31 * area) * (chance < config.erase), 0.3 * 11**ratio, row, column)
     return x, label
 
 
-def mirror(x: Tensor, label: Tensor, wanted: Tensor, class_map: ClassMap) -> tuple[Tensor, Tensor]:
-    """Reflect the wanted (bool [B]) stacks x [B, 3, H, W] in the x axis, label and all.
+def mirror(x: Stacks, label: Shaped[Tensor, " B *K"], wanted: Bool[Tensor, " B"], class_map: ClassMap
+           ) -> tuple[Stacks, Shaped[Tensor, " B *K"]]:
+    """Reflect the wanted stacks in the x axis, label and all.
 
-    Invariance: the mirror image of a crystal is a crystal of the same group, but for the 11 enantiomorphic pairs, where
-    it is one of the partner. A stack whose partner the class map lacks is left as it is, whatever was wanted.
+    Invariance: the mirror image of a crystal is a crystal of the same group. In the 11 enantiomorphic pairs it is one
+    of the partner. A stack whose partner the class map lacks stays as it is, wanted or not.
+
+    Parameters
+    ----------
+    x : stacks
+    label : class_idx int64, or soft labels float
+    wanted : which stacks to reflect
+    class_map : of the labels
     """
     wanted, label = _mirrored(label, wanted, class_map)
     return torch.where(wanted[:, None, None, None], x.flip(-2), x), label
 
 
-def turn(x: Tensor, quarters: Tensor) -> Tensor:
-    """Turn stacks x [B, 3, H, W] by quarters (int64 [B], 0..3) of a full turn, without resampling.
+def turn(x: Stacks, quarters: Int[Tensor, " B"]) -> Stacks:
+    """Turn stacks by quarters (0..3) of a full turn, without resampling.
 
     Invariance: turning the crystal about the beam changes no symmetry.
     """
@@ -83,8 +99,8 @@ def turn(x: Tensor, quarters: Tensor) -> Tensor:
     return torch.where(odd, x.transpose(-2, -1).flip(-1), x) if x.shape[-1] == x.shape[-2] else x
 
 
-def shift(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Move stacks x [B, 3, H, W] by whole pixels (int64 [B] each); the edge is repeated outwards.
+def shift(x: Stacks, rows: Int[Tensor, " B"], columns: Int[Tensor, " B"]) -> Stacks:
+    """Move stacks by whole pixels; the edge is repeated outwards.
 
     Invariance: where the optic axis meets the detector says nothing about the crystal.
     """
@@ -96,20 +112,27 @@ def shift(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     return x[sample, channel, from_row[:, None, :, None], from_column[:, None, None, :]]
 
 
-def gain(x: Tensor, amount: Tensor) -> Tensor:
-    """Add amount [B] to stacks x [B, 3, H, W].
+def gain(x: Stacks, amount: Float[Tensor, " B"]) -> Stacks:
+    """Add an amount to each stack.
 
-    Invariance: beam current and exposure. With log intensities this is one factor on all intensities above the floor;
-    below the floor, and with the fourth root, it is only near to one.
+    Invariance: beam current and exposure. With log intensities this is one factor on all intensities above the floor.
+    Below the floor, and with the fourth root, it is nearly one.
     """
     return x + amount[:, None, None, None]
 
 
-def erase(x: Tensor, area: Tensor, ratio: Tensor, row: Tensor, column: Tensor) -> Tensor:
-    """Set a rectangle of each stack x [B, 3, H, W] to -1, no intensity; area [B]: its share of the pattern, 0: none.
+def erase(x: Stacks, area: Float[Tensor, " B"], ratio: Float[Tensor, " B"], row: Float[Tensor, " B"],
+          column: Float[Tensor, " B"]) -> Stacks:
+    """Set a rectangle of each stack to -1, no intensity (random erasing: Zhong et al. 2017, arXiv 1708.04896).
 
-    ratio [B]: its height over its width; row, column [B], 0..1: where it lies between one edge and the other. Random
-    erasing: Zhong et al. 2017 (arXiv 1708.04896). Invariance: what is hidden does not change what is seen.
+    Invariance: what is hidden does not change what is seen.
+
+    Parameters
+    ----------
+    x : stacks
+    area : share of the pattern that the rectangle covers, 0: none
+    ratio : its height over its width
+    row, column : 0..1, where it lies between one edge and the other
     """
     inside = torch.ones((), dtype=torch.bool, device=x.device)
     for size, length, place, shape in ((x.shape[-2], (area * ratio).sqrt(), row, (-1, 1, x.shape[-2], 1)),
@@ -121,10 +144,18 @@ def erase(x: Tensor, area: Tensor, ratio: Tensor, row: Tensor, column: Tensor) -
     return x.masked_fill(inside, -1.0)
 
 
-def mix(x: Tensor, target: Tensor, rng: np.random.Generator, alpha: float) -> tuple[Tensor, Tensor]:
-    """Mix every stack of x [B, 3, H, W], and its target [B, K], with another: share l ~ Beta(alpha, alpha), 1 - l.
+def mix(x: Stacks, target: Float[Tensor, "B K"], rng: np.random.Generator, alpha: float
+        ) -> tuple[Stacks, Float[Tensor, "B K"]]:
+    """Mix every stack, and its target, with another: shares l ~ Beta(alpha, alpha) and 1 - l.
 
     No invariance: mixup (Zhang et al. 2018, arXiv 1710.09412, eq. 1) asks for straight lines between samples.
+
+    Parameters
+    ----------
+    x : stacks
+    target : class probabilities
+    rng : draws the shares and the partners
+    alpha : 1: every share alike; towards 0: hardly any mixing
     """
     share = torch.from_numpy(rng.beta(alpha, alpha, len(x))).to(x, non_blocking=True)
     other = torch.from_numpy(rng.permutation(len(x))).to(x.device, non_blocking=True)

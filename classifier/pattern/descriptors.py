@@ -1,7 +1,7 @@
 """Stated descriptors of CBED stacks for models that are no networks: profiles, azimuthal orders, symmetry, disks.
 
-All follow from the physical intensity alone. In canonical pose they do not change when the whole pattern is mirrored in
-an axis or turned by half; in any other pose only those that no turn at all changes (bilinear sampling aside) are taken.
+All follow from the physical intensity alone. In canonical pose no mirroring of the pattern in an axis, and no half
+turn, changes them. In any other pose only those are taken that no turn changes (but for bilinear sampling).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
@@ -40,8 +41,9 @@ class DescriptorConfig(Config):
     pattern_order: Literal["kept", "free"]
 
 
-def describe(intensity: np.ndarray, detector: Detector, config: DescriptorConfig) -> np.ndarray:
-    """Descriptors float32 [N, D] of stacks of physical intensity [N, 3, H, W]; D and its names: descriptor_names."""
+def describe(intensity: Float[np.ndarray, "N 3 H W"], detector: Detector, config: DescriptorConfig
+             ) -> Float[np.ndarray, "N D"]:
+    """Descriptors of stacks of physical intensity; D and its names: descriptor_names."""
     empty = torch.zeros(0, len(descriptor_names(detector, config)))
     stacks = torch.as_tensor(intensity, dtype=torch.float32).clamp(min=0)
     blocks = [_describe(block, detector, config) for block in stacks.split(STACKS_AT_ONCE) if len(block)]
@@ -155,12 +157,12 @@ def _parts(rings: int, parts: int) -> list[slice]:
 def _check(detector: Detector, config: DescriptorConfig) -> None:
     rings = detector.size_pixels // 2
     disk = config.direct_disk_radius / detector.pixel_size
-    for rule, value, kept in (
+    for rule, value, holds in (
             ("floor must be positive", config.floor, config.floor > 0),
             (f"rings and bands must be 1..{rings}, half of the pattern's pixels", (config.rings, config.bands),
              1 <= min(config.rings, config.bands) and max(config.rings, config.bands) <= rings),
             ("orders must be 1..12, what the inner rings still resolve", config.orders, 1 <= config.orders <= 12),
             (f"direct_disk_radius must be 1 to {rings - 1} pixels of {detector.pixel_size:g} {detector.unit}",
              config.direct_disk_radius, 1 <= disk <= rings - 1)):
-        if not kept:
+        if not holds:
             raise InputError(source="descriptors", rule=rule, value=value, remedy="Correct the configuration.")

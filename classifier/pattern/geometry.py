@@ -1,7 +1,7 @@
 """Detector geometry: where each pixel lies, centre crops, and the canonical pose (scale and azimuth of one pattern).
 
-Canonical pose, the rule: among the zero-layer reflections g whose disk is visible, the shortest takes a fixed number
-of pixels and points along +x. Scale and azimuth say nothing about symmetry; both are recorded and can be undone.
+The rule of the canonical pose: of the zero-order Laue zone reflections g whose disk is visible, the shortest takes a
+fixed number of pixels and points along +x. Scale and azimuth say nothing about symmetry; both are recorded.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from jaxtyping import Float, Float32, Real
 
 from classifier.foundation.config import Config
 from classifier.foundation.errors import InputError
@@ -33,8 +34,8 @@ class Detector:
             raise InputError(source="detector", rule="size_pixels must be >= 1 and pixel_size positive and finite",
                              value=f"{self.size_pixels}, {self.pixel_size}", remedy="Correct the detector.")
 
-    def coordinates(self) -> np.ndarray:
-        """Centres of the pixels along one side, float64 [size_pixels], in `unit`; zero is the middle of the side."""
+    def coordinates(self) -> Float[np.ndarray, " size_pixels"]:
+        """Centres of the pixels along one side, in `unit`; zero is the middle of the side."""
         return (np.arange(self.size_pixels) - self.size_pixels / 2 + 0.5) * self.pixel_size
 
 
@@ -97,13 +98,19 @@ class Pose:
         return cls(np.stack([pose.shortest_g for pose in poses]), np.stack([pose.centre for pose in poses]))
 
 
-def shortest_visible_g(g: np.ndarray, intensity: np.ndarray, *, visible: float, tie: float) -> np.ndarray:
-    """Return the g, float64 [2], that defines the canonical pose, from g [M, 2] and disk intensities [M]; label-blind.
+def shortest_visible_g(g: Real[np.ndarray, "M 2"], intensity: Real[np.ndarray, " M"], *, visible: float, tie: float
+                       ) -> Float[np.ndarray, " 2"]:
+    """The g that defines the canonical pose, whatever the label; InputError when no disk has a positive intensity.
 
-    A disk is visible from `visible` times the brightest diffracted disk on (0.02 is a good value). Lengths within
-    (1 + tie) of the shortest visible one count as equal (0.02): among them, g and -g included, the brightest disk wins,
-    which fixes the sign as well. Disks equally bright to 1e-3 are symmetry mates (or mirror images): then the first
-    one counter-clockwise from +x is taken, so that rounding does not decide. A row g = 0 (direct beam) is ignored.
+    Of the visible disks with (nearly) the shortest g the brightest wins, which fixes the sign as well. Disks equally
+    bright to 1e-3 are symmetry mates (or mirror images): then the first one counter-clockwise from +x is taken, so that
+    rounding does not decide. A row g = 0 (direct beam) is ignored.
+
+    Parameters
+    ----------
+    g, intensity : of the disks, g and -g included
+    visible : a disk is visible from this share of the brightest diffracted one on; 0.02 is a good value
+    tie : lengths up to (1 + tie) times the shortest visible one count as equal; 0.02
     """
     g, intensity = np.asarray(g, dtype=np.float64), np.asarray(intensity, dtype=np.float64)
     length = np.hypot(g[:, 0], g[:, 1])
@@ -126,12 +133,18 @@ def canonical_detector(size_pixels: int, shortest_g_pixels: float) -> Detector:
     return Detector(size_pixels, 1 / shortest_g_pixels, "shortest_g")
 
 
-def to_canonical(patterns: np.ndarray, detector: Detector, pose: Pose, *, size_pixels: int,
-                 shortest_g_pixels: float) -> np.ndarray:
-    """Resample raw patterns [..., H, W] into the canonical pose, float32 [..., size_pixels, size_pixels].
+def to_canonical(patterns: Real[np.ndarray, "*batch H W"], detector: Detector, pose: Pose, *, size_pixels: int,
+                 shortest_g_pixels: float) -> Float32[np.ndarray, "*batch {size_pixels} {size_pixels}"]:
+    """Resample raw patterns into the canonical pose.
 
-    pose: single, or a batch with the leading axes of `patterns`. Intensity per area is integrated over each new pixel,
-    so that sums inside the frame are conserved at every scale; what lies outside the raw frame is zero.
+    Intensity per area is integrated over each new pixel, so that sums inside the frame are conserved at every scale.
+    What lies outside the raw frame is zero.
+
+    Parameters
+    ----------
+    patterns, detector : raw intensities and what their pixels mean
+    pose : a single one, or one each
+    size_pixels, shortest_g_pixels : side of the new patterns, and length of the shortest visible g in them
     """
     scale = pose.length / detector.pixel_size / shortest_g_pixels  # raw pixels a canonical pixel
     return _resample(patterns, pose.azimuth_rad, scale, pose.centre / detector.pixel_size, size_pixels)

@@ -85,8 +85,7 @@ class IntensityTransform:
         x = _compress(intensity.clamp(min=0), self.config) * (2 / self.high) - 1
         if self.mean is None or self.std is None:
             return x
-        mean, std = self._maps(x)
-        return (x - mean) / (3 * std)
+        return (x - _on_pixels(self.mean, x)) / (3 * _on_pixels(self.std, x))
 
     def denormalise(self, x: Stacks) -> Stacks:
         """x [..., H, W] back to intensity, the inverse of `normalise`; x below zero intensity gives zero.
@@ -96,8 +95,7 @@ class IntensityTransform:
         if isinstance(x, np.ndarray):
             return self.denormalise(torch.from_numpy(x)).numpy()
         if self.mean is not None and self.std is not None:
-            mean, std = self._maps(x)
-            x = x * (3 * std) + mean
+            x = x * (3 * _on_pixels(self.std, x)) + _on_pixels(self.mean, x)
         return _expand((x + 1) * (self.high / 2), self.config).clamp(min=0)
 
     def state(self) -> dict[str, Any]:
@@ -120,13 +118,14 @@ class IntensityTransform:
         return cls.from_state({name: torch.tensor(value, dtype=torch.float32) if isinstance(value, list) else value
                                for name, value in content.items()})
 
-    def _maps(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Ring mean and spread spread out to pixels, two tensors [H, W] on the device of x."""
-        ring = _rings(x.shape[-2], x.shape[-1])
-        if int(ring.max()) >= len(self.mean):
-            raise InputError(source="stack", rule=f"must have the {len(self.mean)} rings the transform was fitted on",
-                             value=f"{int(ring.max()) + 1} rings", remedy="Bring it to the training view first.")
-        return tuple(held[ring].to(x.device, x.dtype, non_blocking=True) for held in (self.mean, self.std))
+
+def _on_pixels(ring_values: Tensor, x: Tensor) -> Tensor:
+    """The value [R] of each ring at its pixels, [H, W], on the device of x [..., H, W]."""
+    ring = _rings(x.shape[-2], x.shape[-1])
+    if int(ring.max()) >= len(ring_values):
+        raise InputError(source="stack", rule=f"must have the {len(ring_values)} rings the transform was fitted on",
+                         value=f"{int(ring.max()) + 1} rings", remedy="Bring it to the training view first.")
+    return ring_values[ring].to(x.device, x.dtype, non_blocking=True)
 
 
 def _compress(intensity: Tensor, config: IntensityConfig) -> Tensor:
@@ -152,9 +151,9 @@ def _rings(height: int, width: int) -> Tensor:
 
 def _ring_mean(blocks: Iterable[Tensor]) -> Tensor:
     """Mean of blocks [n, 3, H, W] over samples, patterns and each ring's pixels, float64 [R]."""
-    total, count = 0, 0
+    total, count = torch.zeros(()), 0
     for block in blocks:
         total, count = total + block.sum((0, 1), dtype=torch.float64), count + block.shape[0] * block.shape[1]
-    ring = _rings(*total.shape)
+    ring = _rings(total.shape[0], total.shape[1])
     sums = torch.zeros(int(ring.max()) + 1, dtype=torch.float64).index_add_(0, ring.flatten(), total.flatten())
     return sums / (torch.bincount(ring.flatten()).double() * count)

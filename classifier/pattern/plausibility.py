@@ -1,4 +1,4 @@
-"""Whether patterns look as those of training did: measurements with a physical meaning, and the range of each."""
+"""Whether patterns look like those of training: measurements with a physical meaning, and the range of each."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float, Real
 
 from classifier.pattern.geometry import Detector
 from classifier.pattern.intensity import IntensityTransform, stacks_at_once
@@ -28,20 +29,25 @@ COPIES = 16  # of float32 size that measuring holds of the stacks
 SMALLEST_WIDTH = 1e-3  # of a range, so that rounding does not leave one that had no width at all
 
 
-def measure(intensity: np.ndarray, transform: IntensityTransform, detector: Detector, *, shift_pixels: int
-            ) -> np.ndarray:
-    """Measure every check on stacks [N, 3, H, W] of physical intensity, float64 [N, 3, len(CHECKS)].
+def measure(intensity: Real[np.ndarray, "N 3 H W"], transform: IntensityTransform, detector: Detector, *,
+            shift_pixels: int) -> Float[np.ndarray, "N 3 C"]:
+    """Measure every check on stacks of physical intensity; C = len(CHECKS).
 
-    shift_pixels: offset along each axis that a classifier bears; up to it, a pattern is moved to where it is most like
-    its half turn before it is measured, all but the offset. The two checks of the pose need lengths in units of the
-    shortest g; elsewhere they are zero. In the canonical pose the direct disk and the first one almost touch halfway
-    along +x: above and below that point lies a gap that no disk of the zero layer reaches, since none is nearer to
-    these two than the shortest g.
+    The two checks of the pose need lengths in units of the shortest g; elsewhere they are zero. In the canonical pose
+    the direct disk and the first one almost touch halfway along +x. Above and below that point lies a gap that no disk
+    of the zero-order Laue zone reaches, since none is nearer to these two than the shortest g.
+
+    Parameters
+    ----------
+    intensity, detector : stacks and what their pixels mean
+    transform : the classifier's scale
+    shift_pixels : offset along each axis that the classifier bears; all but the offset is measured after the pattern
+        was moved, by no more than that, to where it is most like its half turn
     """
     at_once = max(1, stacks_at_once(intensity.shape[1:]) // COPIES)
-    found = [_measure(intensity[start:start + at_once], transform, detector, shift_pixels)
-             for start in range(0, len(intensity), at_once)]
-    return np.concatenate(found) if found else np.zeros((0, 3, len(CHECKS)))
+    blocks = [_measure(intensity[start:start + at_once], transform, detector, shift_pixels)
+              for start in range(0, len(intensity), at_once)]
+    return np.concatenate(blocks) if blocks else np.zeros((0, 3, len(CHECKS)))
 
 
 def _measure(intensity: np.ndarray, transform: IntensityTransform, detector: Detector, shift_pixels: int) -> np.ndarray:
@@ -52,37 +58,39 @@ def _measure(intensity: np.ndarray, transform: IntensityTransform, detector: Det
     side, radius, _ = _lengths(detector.size_pixels, shortest_g)
     middle = intensity * (radius <= 0.5)
     offset = np.hypot((middle * side).sum((2, 3)), (middle * side[:, None]).sum((2, 3)))
-    found = {"total": np.log10(np.maximum(intensity.sum((2, 3)), 1e-30)),
+    values = {"total": np.log10(np.maximum(intensity.sum((2, 3)), 1e-30)),
              "offset": offset / np.maximum(middle.sum((2, 3)), 1e-30),
              "plateau": (intensity >= 0.9999 * intensity.max((2, 3), keepdims=True)).mean((2, 3))}
 
     plain = replace(transform, mean=None, std=None)
-    x, found["asymmetry"] = _centred(plain.normalise(intensity.astype(np.float32)).astype(np.float64), shift_pixels)
-    found["contrast"] = x.std((2, 3))
-    standard = x / (found["contrast"][..., None, None] + 1e-9)
+    x, values["asymmetry"] = _centred(plain.normalise(intensity.astype(np.float32)).astype(np.float64), shift_pixels)
+    values["contrast"] = x.std((2, 3))
+    standard = x / (values["contrast"][..., None, None] + 1e-9)
     laplacian = 4 * standard[..., 1:-1, 1:-1] - (standard[..., :-2, 1:-1] + standard[..., 2:, 1:-1]
                                                  + standard[..., 1:-1, :-2] + standard[..., 1:-1, 2:])
-    found["roughness"] = np.log10(np.sqrt(np.square(laplacian).mean((2, 3))) + 1e-9)
+    values["roughness"] = np.log10(np.sqrt(np.square(laplacian).mean((2, 3))) + 1e-9)
     side, radius, from_first = _lengths(x.shape[-1], shortest_g)
     gap = (radius > 0.52) & (from_first > 0.52) & (np.abs(side[:, None]) <= 0.36 * shortest_g) & (
         np.abs(side) < shortest_g)
     for name, disk in {"direct_disk": radius < 0.4, "first_disk": from_first < 0.3}.items():
         seen = canonical and gap.any() and disk.any()
-        found[name] = x[..., disk].mean(-1) - x[..., gap].mean(-1) if seen else np.zeros(x.shape[:2])
-    return np.stack([found[name] for name in CHECKS], axis=-1)
+        values[name] = x[..., disk].mean(-1) - x[..., gap].mean(-1) if seen else np.zeros(x.shape[:2])
+    return np.stack([values[name] for name in CHECKS], axis=-1)
 
 
 def _lengths(size: int, shortest_g: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Places of pixels along one side [size] in pixels; distance from the middle and from the nearer of the first disks
-    at +-x, [size, size], in shortest g."""
+    """Places of pixels along one side [size], in pixels; in shortest g, distances [size, size] from the middle and from
+    the nearer of the first disks at +-x."""
     side = np.arange(size) - size / 2 + 0.5
     x, y = side[None, :] / shortest_g, side[:, None] / shortest_g
     return side, np.hypot(x, y), np.hypot(np.abs(x) - 1, y)
 
 
 def _centred(x: np.ndarray, shift_pixels: int) -> tuple[np.ndarray, np.ndarray]:
-    """Cut shift_pixels off every edge of x [N, 3, H, W], about the centre that makes it most like its half turn; also
-    how unlike they remain, 1 - correlation, [N, 3]."""
+    """Cut shift_pixels off every edge of x [N, 3, H, W], about the centre that makes it most like its half turn.
+
+    Also how unlike they remain: 1 - correlation, [N, 3].
+    """
     size, span = x.shape[-1] - 2 * shift_pixels, range(2 * shift_pixels + 1)
     best, least = np.full((*x.shape[:2], size, size), np.nan), np.full(x.shape[:2], np.inf)
     for row in span:
@@ -105,8 +113,8 @@ class Plausibility:
     shift_pixels: int
 
     @classmethod
-    def fit(cls, measured: np.ndarray, shift_pixels: int) -> Plausibility:
-        """Take the range over training patterns [N, 3, C]; the offset may be as large as shift_pixels at least."""
+    def fit(cls, measured: Float[np.ndarray, "N 3 C"], shift_pixels: int) -> Plausibility:
+        """Take the range over training patterns; the offset may be as large as shift_pixels at least."""
         low, high = np.quantile(measured.reshape(-1, measured.shape[-1]), RANGE_QUANTILES, axis=0)
         margin = np.maximum(MARGIN * (high - low), SMALLEST_WIDTH)
         low, high = low - margin, high + margin
@@ -116,24 +124,24 @@ class Plausibility:
                 low[place] = -high[place]
         return cls(low, high, shift_pixels)
 
-    def excursion(self, measured: np.ndarray) -> np.ndarray:
-        """Distance from the middle of the range, in halves of its width, float64 [N, 3, C]; above 1 is outside.
+    def excursion(self, measured: Float[np.ndarray, "N 3 C"]) -> Float[np.ndarray, "N 3 C"]:
+        """Distance from the middle of the range, in halves of its width; above 1 is outside.
 
         What is not a number counts as infinitely far.
         """
         middle, half = (self.low + self.high) / 2, (self.high - self.low) / 2
         return np.nan_to_num(np.abs(measured - middle) / half, nan=np.inf, posinf=np.inf)
 
-    def complaints(self, measured: np.ndarray) -> list[str]:
-        """Say what is out of range in one stack, measured [3, C]: one sentence a check, of its worst pattern."""
+    def complaints(self, measured: Float[np.ndarray, "3 C"]) -> list[str]:
+        """Say what is out of range in one stack: one sentence a check, of its worst pattern."""
         outside = self.excursion(measured[None])[0]
-        found = []
+        sentences = []
         for place, (name, meaning) in enumerate(CHECKS.values()):
             pattern = int(outside[:, place].argmax())
             if outside[pattern, place] > 1:
-                found.append(f"{meaning} (pattern {pattern + 1}: {name} {measured[pattern, place]:.3g}, in training "
-                             f"{self.low[place]:.3g} to {self.high[place]:.3g})")
-        return found
+                sentences.append(f"{meaning} (pattern {pattern + 1}: {name} {measured[pattern, place]:.3g}, in "
+                                 f"training {self.low[place]:.3g} to {self.high[place]:.3g})")
+        return sentences
 
     def state(self) -> dict[str, Any]:
         """Return plain values for a checkpoint."""

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 import torch
+from jaxtyping import Complex, Float
 from torch import Tensor
 from torch.nn import functional
 
@@ -20,8 +21,8 @@ AZIMUTH_MULTIPLE = 24
 def n_fold_residual(patterns: Patterns, n: int) -> Patterns:
     """Share [...] of the azimuthal variation of patterns [..., H, W] that an n-fold axis along the beam forbids.
 
-    0 = the pattern is its own image after a turn by 360/n degrees (also when it does not vary at all), 1 = the mean of
-    its n turned images is rotationally flat; pure noise gives 1 - 1/n.
+    0: the pattern is its own image after a turn by 360/n degrees, or does not vary at all. 1: the mean of its n turned
+    images is rotationally flat. Pure noise gives 1 - 1/n.
     """
     return _like(patterns, n_fold_share(azimuthal_spectrum(_tensor(patterns)), n))
 
@@ -35,15 +36,15 @@ def mirror_residual(patterns: Patterns, azimuth_rad: float | None = None) -> Pat
     return _like(patterns, mirror_share(azimuthal_spectrum(_tensor(patterns)), azimuth_rad))
 
 
-def n_fold_share(spectrum: Tensor, n: int) -> Tensor:
-    """n_fold_residual float64 [...] of spectra [..., R, M]: of whole patterns, or of some of their rings."""
+def n_fold_share(spectrum: Complex[Tensor, "*batch R M"], n: int) -> Float[Tensor, "*batch"]:
+    """n_fold_residual of spectra: of whole patterns, or of some of their rings."""
     power = _azimuthal_power(spectrum.abs().square())
     allowed = power[..., ::n].sum(-1)
     return _share(power.sum(-1) - allowed, power.sum(-1))
 
 
-def mirror_share(spectrum: Tensor, azimuth_rad: float | None = None) -> Tensor:
-    """mirror_residual float64 [...] of spectra [..., R, M]: of whole patterns, or of some of their rings."""
+def mirror_share(spectrum: Complex[Tensor, "*batch R M"], azimuth_rad: float | None = None) -> Float[Tensor, "*batch"]:
+    """mirror_residual of spectra: of whole patterns, or of some of their rings."""
     total = _azimuthal_power(spectrum.abs().square()).sum(-1)
     # The mirrored pattern has the coefficients conj(c_m) exp(-2 i m azimuth), so the overlap is a Fourier sum of c_m^2.
     overlap = _azimuthal_power(spectrum.square())
@@ -55,8 +56,8 @@ def mirror_share(spectrum: Tensor, azimuth_rad: float | None = None) -> Tensor:
     return _share(total - symmetric, 2 * total)
 
 
-def to_polar(patterns: Tensor) -> Tensor:
-    """Sample patterns [..., H, W] bilinearly on circles around their centre: float64 [..., R, azimuths]."""
+def to_polar(patterns: Float[Tensor, "*batch H W"]) -> Float[Tensor, "*batch R azimuths"]:
+    """Sample patterns bilinearly, in float64, on R circles around their centre."""
     height, width = patterns.shape[-2:]
     grid = _polar_grid(height, width).to(patterns.device)
     flat = patterns.reshape(1, -1, height, width).double()
@@ -64,8 +65,8 @@ def to_polar(patterns: Tensor) -> Tensor:
     return polar.reshape(*patterns.shape[:-2], *polar.shape[-2:])
 
 
-def azimuthal_spectrum(patterns: Tensor) -> Tensor:
-    """Azimuthal Fourier coefficients, complex128 [..., R, M], weighted so that squares sum over the area.
+def azimuthal_spectrum(patterns: Float[Tensor, "*batch H W"]) -> Complex[Tensor, "*batch R M"]:
+    """Azimuthal Fourier coefficients, in complex128, weighted so that squares sum over the area.
 
     Ring r lies r + 0.5 pixels from the centre; m = 0 is the mean over azimuths times their number.
     """
@@ -73,8 +74,8 @@ def azimuthal_spectrum(patterns: Tensor) -> Tensor:
     return torch.fft.rfft(polar) * ring_radius(polar.shape[-2]).to(polar.device).sqrt()[:, None]
 
 
-def ring_radius(rings: int) -> Tensor:
-    """Radius float64 [R] of each ring in pixels."""
+def ring_radius(rings: int) -> Float[Tensor, " {rings}"]:
+    """Radius of each ring in pixels."""
     return torch.arange(rings, dtype=torch.float64) + 0.5
 
 
@@ -106,4 +107,6 @@ def _tensor(patterns: np.ndarray | Tensor) -> Tensor:
 
 
 def _like(given: Patterns, result: Tensor) -> Patterns:
-    return result.cpu().numpy() if isinstance(given, np.ndarray) else result
+    if isinstance(given, np.ndarray):
+        return result.cpu().numpy()
+    return result
