@@ -23,6 +23,15 @@ from classifier.samples.stackfile import SampleTable, write_stack_file
 torch.set_num_threads(1)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow what needs networks that are trained first, and as fast every test that is not slow."""
+    for item in items:
+        if "tiny_networks" in getattr(item, "fixturenames", ()):
+            item.add_marker("slow")
+        if item.get_closest_marker("slow") is None:
+            item.add_marker("fast")
+
+
 @pytest.fixture
 def tiny_stack_file(tmp_path: Path) -> Callable[..., Path]:
     """Factory of stack files with a spot whose place tells the space group; see `write_tiny_stack_file`."""

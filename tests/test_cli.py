@@ -39,6 +39,7 @@ def split_config(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_every_verb_is_there_and_explains_itself(capsys):
     assert {command.name or command.callback.__name__ for command in app.registered_commands} == VERBS
     for verb in VERBS:

@@ -45,6 +45,8 @@ from classifier.samples.split import SplitConfig, split
 from classifier.samples.stackfile import SampleTable, StackFile, write_stack_file
 from project import CONFIGS
 
+pytestmark = pytest.mark.slow
+
 FLIPS = int(os.environ.get("CBEDGAN_FLIPS", 40))
 SECONDS = 30  # a case; the slowest take less than one
 SIZE = 8

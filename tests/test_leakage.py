@@ -65,6 +65,7 @@ def test_held_out_parts_have_no_parameter_but_the_split() -> None:
                                                               "cache"}  # holds copies of these stacks alone
 
 
+@pytest.mark.slow
 def test_synthetic_samples_reach_training_but_never_the_judged_parts(stacks, split_file, tmp_path) -> None:
     digest = json.loads(split_file.read_text())["digest"]
     train_classifier(TRAIN, stacks=stacks, split=split_file, out=tmp_path / "run",
@@ -111,6 +112,7 @@ def test_other_stacks_under_the_same_split_are_refused(stacks, split_file, tmp_p
         train_classifier(TRAIN, stacks=tiny_stack_file(seed=1), split=split_file, out=tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_the_intensity_scale_is_fitted_on_the_training_part_alone(stacks, split_file, tmp_path) -> None:
     from classifier.prediction.predict import load_classifier
     from classifier.samples.dataset import load_physical

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 nbformat = pytest.importorskip("nbformat", reason='needs the extra "notebooks"')
 nbclient = pytest.importorskip("nbclient", reason='needs the extra "notebooks"')
 

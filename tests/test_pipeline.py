@@ -27,6 +27,7 @@ from classifier.samples.split import SplitConfig, split
 from classifier.samples.stackfile import StackFile
 from classifier.training.losses import CrossEntropy
 from classifier.training.train import TrainClassifierConfig, train_classifier
+from project import CONFIGS
 
 VIEW = {"half_width": 2.0, "size_pixels": 16}
 STILL = {"mirror": False, "half_turn": False, "quarter_turns": False, "gain": 0.0, "shift_pixels": 0}

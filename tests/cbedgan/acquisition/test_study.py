@@ -10,6 +10,8 @@ from cbedgan.acquisition.study import acquire
 from classifier.foundation.errors import InputError
 from classifier.samples.split import load_split
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def call(base, tmp_path):

@@ -11,6 +11,8 @@ from cbedgan.bench.simulate import CASES, bench_abtem, bench_stacks
 from cbedgan.simulate.cbed.multislice import atomic_layers
 from classifier.foundation.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_both_cells_hold_the_same_crystal(case):

@@ -8,6 +8,8 @@ import pytest
 
 from cbedgan.cli import main
 
+pytestmark = pytest.mark.slow
+
 
 def test_it_reports_every_size_and_number_of_workers_and_cleans_up(tmp_path, capsys):
     with pytest.raises(SystemExit) as left:

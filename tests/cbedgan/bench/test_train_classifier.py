@@ -19,6 +19,7 @@ from project import CONFIGS
 DEMO = CONFIGS / "demo" / "train_clf.toml"
 
 
+@pytest.mark.slow
 def test_operations_of_a_convolution_and_a_head_are_counted_by_hand() -> None:
     network = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 8 * 8, 5))
     convolution, head = 2 * 4 * 3 * 9 * 64, 2 * 256 * 5
@@ -39,6 +40,7 @@ def test_resnet_50_with_its_published_number_of_parameters() -> None:
     assert sum(weight.numel() for weight in network.parameters()) == 25_557_032
 
 
+@pytest.mark.slow
 def test_blocks_are_added_until_the_work_is_nearest() -> None:
     config = load_config(DEMO, TrainClassifierConfig)
     network, blocks, work = equal_work(config, 18, 0.2)
@@ -57,6 +59,7 @@ def test_the_plain_loop_learns() -> None:
     assert losses[-1] < 0.5 * losses[0]
 
 
+@pytest.mark.slow
 def test_it_reports_both_loops_and_cleans_up(tmp_path, capsys, monkeypatch) -> None:
     monkeypatch.setitem(SIDE, "cpu", 64)
     tiny = DEMO.read_text().replace("size_pixels = 32", "size_pixels = 16").replace("widths = [32, 64, 128]",

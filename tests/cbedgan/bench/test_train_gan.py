@@ -84,6 +84,7 @@ def tiny() -> str:
     return text.replace("size_pixels = 64", "size_pixels = 8").replace("penalty_every = 1", "penalty_every = 2")
 
 
+@pytest.mark.slow
 def test_it_reports_all_it_measured_and_cleans_up(tmp_path, capsys, monkeypatch) -> None:
     asked = []
     monkeypatch.setitem(SIDE, "cpu", 64)
@@ -108,6 +109,7 @@ def test_it_reports_all_it_measured_and_cleans_up(tmp_path, capsys, monkeypatch)
     assert list((tmp_path / "sets").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_processes_train_together_and_the_first_answers(tmp_path) -> None:
     config = parse_config(tomllib.loads(tiny()), TrainGanConfig, source="test")
     found = in_processes(Alone(config, tmp_path, classes=3, steps=1), 2)

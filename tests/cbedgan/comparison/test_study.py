@@ -18,6 +18,7 @@ def call(split_stacks, synthetic_file, tmp_path):
     return {"stacks": stacks, "split": split, "synthetic": synthetic_file, "out": tmp_path / "compare", "workers": 1}
 
 
+@pytest.mark.slow
 def test_report_is_whole_alone_and_resumable(call, compare_config):
     path = compare(compare_config(), **call)
     page, report = path.read_text(), json.loads(path.with_suffix(".json").read_text())
@@ -38,6 +39,7 @@ def test_report_is_whole_alone_and_resumable(call, compare_config):
     assert json.loads(path.with_suffix(".json").read_text()) == report
 
 
+@pytest.mark.slow
 def test_arms_differ_in_their_argument_and_nothing_else(call, compare_config):
     compare(compare_config(arms=["real", "real_logit_adjusted", "boundary_synthetic"]), **call)
     runs = {path.parent.name: json.loads(path.read_text()) for path in call["out"].glob("runs/*/run.json")}

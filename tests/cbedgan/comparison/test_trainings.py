@@ -13,6 +13,8 @@ from cbedgan.comparison import trainings
 from cbedgan.comparison.trainings import ArmFailed, Job, train_all
 from classifier.foundation.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def job(split_stacks, compare_config, tmp_path):

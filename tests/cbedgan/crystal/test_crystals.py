@@ -15,6 +15,8 @@ from cbedgan.crystal.prototypes import prototypes
 from cbedgan.crystal.substitution import FAMILIES, distort, draw_substitution, linear_scale
 from classifier.foundation.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 HALVES = np.array([[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
 WURTZITE = np.array([[3.8, 0, 0], [-1.9, 1.9 * 3**0.5, 0], [0, 0, 6.2]])
 WURTZITE_SITES = np.array([[1 / 3, 2 / 3, 0], [2 / 3, 1 / 3, 0.5], [1 / 3, 2 / 3, 0.38], [2 / 3, 1 / 3, 0.88]])

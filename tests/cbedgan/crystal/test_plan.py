@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from cbedgan.crystal.plan import CrystalConfig, GroupQuota, plan_group
 from cbedgan.crystal.random_crystals import RandomCrystalConfig
 from classifier.foundation.config import digest
+
+pytestmark = pytest.mark.slow
 
 RANDOM = RandomCrystalConfig(maximum_primitive_atoms=12, maximum_elements=3, minimum_distance_ratio=0.7,
                              supergroup_tolerance_angstrom=0.1, attempts=60)

@@ -106,6 +106,7 @@ def test_a_group_that_needs_more_atoms_gives_none():
     assert first_crystal(222, small.model_copy(update={"maximum_primitive_atoms": 48})).space_group == 222
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_crystal_in_another_process():
     here = [crystal.record() if (crystal := first_crystal(g, seed=7)) else None for g in (2, 78, 227)]
     assert here == [first_crystal(g, seed=7).record() for g in (2, 78, 227)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from cbedgan.fidelity.realness import auc, convolutional, largest_auc, logistic, pixel_vectors
@@ -40,6 +41,7 @@ def test_energies_of_one_material_do_not_help_to_know_it_again():
     assert abs(apart - 0.5) < 0.2 and mixed > apart + 0.1
 
 
+@pytest.mark.slow
 def test_smoothing_is_seen_in_the_pixels_and_by_the_network_and_the_view_that_tells_most_counts():
     x = torch.randn(240, 1, 16, 16, generator=DRAWS)
     smooth = (x + x.roll(1, -1)) / 2**0.5

@@ -15,6 +15,7 @@ def run(code: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_torch_fidelity_can_be_imported_afterwards():
     run("from cbedgan.fidelity.torchvision_ops import ensure_torchvision as ensure\n"
         "ensure(); ensure()\n"

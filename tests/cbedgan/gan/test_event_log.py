@@ -54,6 +54,7 @@ except ValueError as error:
 """
 
 
+@pytest.mark.slow
 def test_a_disk_without_room_is_one_message(tmp_path):
     pytest.importorskip("tensorboard", reason="needs the package tensorboard")
     done = subprocess.run([sys.executable, "-c", FILL, str(tmp_path)], capture_output=True, text=True)

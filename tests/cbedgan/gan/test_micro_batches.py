@@ -13,6 +13,8 @@ from cbedgan.gan.state import State
 from cbedgan.gan.step import take_step
 from classifier.foundation.ranks import Ranks
 
+pytestmark = pytest.mark.slow
+
 ALONE = Ranks(0, 1, torch.device("cpu"))
 # Each step must be one with penalties, twins, adaptive and fixed augmentation and both heads.
 CHANGES = {"penalty_every": 1, "learning_rate": {"start": 5e-4, "end": 5e-4},

@@ -28,6 +28,8 @@ from classifier.samples.stackfile import StackFile
 from classifier.samples.viewed import Viewed
 from tiny import SPLIT
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = """
 import json, sys
 from pathlib import Path

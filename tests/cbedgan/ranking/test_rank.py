@@ -54,6 +54,7 @@ def call(split_stacks, methods, tmp_path):
     return {"methods": methods, "stacks": stacks, "split": split, "out": tmp_path / "ranking", "workers": 1}
 
 
+@pytest.mark.slow
 def test_the_ranking_is_whole_alone_shared_and_resumable(call):
     path = rank(rank_config(), **call)
     page, report = path.read_text(), json.loads((call["out"] / "report.json").read_text())
@@ -77,6 +78,7 @@ def test_the_ranking_is_whole_alone_shared_and_resumable(call):
     assert json.loads((call["out"] / "report.json").read_text()) == report
 
 
+@pytest.mark.slow
 def test_a_ranking_goes_on_after_a_lost_run_and_takes_finished_ones(call):
     rank(rank_config(), **call)
     report = json.loads((call["out"] / "report.json").read_text())

@@ -69,6 +69,7 @@ def test_the_shortest_visible_disk_lies_at_twelve_pixels_on_the_right(demo: Stac
     assert np.median(stacks[..., from_centre < 5].mean(axis=-1) / halo) > 5
 
 
+@pytest.mark.slow
 def test_slabs_are_cut_as_they_were(demo: StackFile):
     rows = slice(4, None, 40)
     for text, crystal, axes in zip(demo.table.provenance[rows].tolist(), crystals(demo, rows),
@@ -79,6 +80,7 @@ def test_slabs_are_cut_as_they_were(demo: StackFile):
                                    atol=2e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("space_group", [221, 216, 12])
 def test_stacks_are_made_again_from_their_provenance(demo: StackFile, space_group: int):
     here = np.flatnonzero(demo.table.space_group == space_group)

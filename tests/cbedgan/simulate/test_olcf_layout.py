@@ -25,6 +25,8 @@ from classifier.samples.sampletable import SampleTable
 from classifier.samples.stackfile import StackFile, StackWriter
 from project import CONFIGS
 
+pytestmark = pytest.mark.slow
+
 TWIN = load_config(CONFIGS / "olcf/simulate.toml", SimulateConfig)
 PREPARE = load_config(CONFIGS / "olcf/prepare.toml", PrepareConfig)
 QUICK = TWIN.model_copy(update={

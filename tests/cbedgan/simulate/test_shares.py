@@ -26,6 +26,8 @@ from classifier.foundation.errors import InputError
 from classifier.samples.stackfile import StackFile
 from project import CONFIGS
 
+pytestmark = pytest.mark.slow
+
 DEMO = load_config(CONFIGS / "demo/simulate.toml", SimulateConfig)
 CONFIG = DEMO.model_copy(update={
     "thickness_angstrom": 60.0,

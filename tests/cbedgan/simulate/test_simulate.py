@@ -79,6 +79,7 @@ def test_a_crystal_beyond_the_budget_is_refused():
     assert "steps, more than 10" in refusal(wurtzite(), CONFIG.model_copy(update={"maximum_steps": 10.0}))
 
 
+@pytest.mark.slow
 def test_stage_from_prototypes(tmp_path: Path, in_process: None):
     out = simulate(CONFIG, out=tmp_path / "stacks.h5", workers=1)
     with StackFile(out) as file:
@@ -98,6 +99,7 @@ def test_stage_from_prototypes(tmp_path: Path, in_process: None):
         assert again.digest == first
 
 
+@pytest.mark.slow
 def test_a_crystal_that_fails_is_replaced_and_listed(tmp_path: Path, in_process: None, fragile):
     with StackFile(simulate(CONFIG, out=tmp_path / "stacks.h5", workers=1)) as file:
         victim = fragile.victims[0]["crystal"]
@@ -112,6 +114,7 @@ def test_a_crystal_that_fails_is_replaced_and_listed(tmp_path: Path, in_process:
     assert report["core_seconds"] > 0 and report["wall_seconds"] > 0
 
 
+@pytest.mark.slow
 def test_a_damaged_shard_is_named_and_made_again(tmp_path: Path, in_process: None, salts: Path):
     out, merge = tmp_path / "stacks.h5", stage.merge
 
@@ -128,6 +131,7 @@ def test_a_damaged_shard_is_named_and_made_again(tmp_path: Path, in_process: Non
         assert sorted(file.table.formula) == ["ClK", "ClNa", "FNa", "MgO"]
 
 
+@pytest.mark.slow
 def test_doubled_cif_materials_are_listed_and_not_repeated(tmp_path: Path, in_process: None, salts: Path):
     (salts / "again.cif").write_text((salts / "NaCl.cif").read_text().replace("5.64", "5.70"))
     with StackFile(simulate(CONFIG, out=tmp_path / "stacks.h5", workers=1, crystals=salts)) as file:
@@ -137,6 +141,7 @@ def test_doubled_cif_materials_are_listed_and_not_repeated(tmp_path: Path, in_pr
         simulate(CONFIG, out=tmp_path / "stacks.h5", workers=1, crystals=salts)
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_gives_the_same_file(tmp_path: Path, salts: Path):
     script = tmp_path / "produce.py"
     script.write_text(

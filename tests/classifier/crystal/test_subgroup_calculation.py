@@ -134,6 +134,7 @@ def with_lattice(lattice: np.ndarray, rotations: np.ndarray, shifts: np.ndarray,
     return {name(turned, one @ to_lattice.T / (DEN * index)) for one in shift[closed]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("system", sg.CRYSTAL_SYSTEMS)
 def test_every_row_is_what_the_operations_give(system):
     for number in sg.NUMBERS:

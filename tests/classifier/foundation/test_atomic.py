@@ -41,6 +41,7 @@ except ValueError as error:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["checkpoint", "metrics"])
 def test_a_disk_without_room_is_one_clear_message_and_keeps_the_old_file(tmp_path, what):
     path = tmp_path / "c.safetensors"

@@ -29,6 +29,7 @@ def faults(keep: bool) -> int:
     return int(found.stdout)
 
 
+@pytest.mark.slow
 def test_memory_that_was_freed_is_not_cleared_again() -> None:
     assert faults(keep=True) < faults(keep=False) / 10
 

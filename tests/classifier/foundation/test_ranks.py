@@ -93,6 +93,7 @@ def test_one_rank_alone_sends_nothing() -> None:
         pass
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_weights_of_one_and_resume_to_the_same_bits(data, make_train_config, tmp_path) -> None:
     config = make_train_config(images=320, micro_batch=5, early_stop={"metric": "loss", "patience_images": 10_000},
                                checkpoint_every_images=64)

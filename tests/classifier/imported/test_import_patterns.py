@@ -124,6 +124,7 @@ def same_stacks(raw, file, rows=(0, 1)):
     assert np.abs(judged - raw.logits[list(rows)]).max() < 1.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", WRITERS)
 def test_every_format_comes_in_and_is_judged_alike(raw, tmp_path, suffix):
     path = tmp_path / f"mine.{suffix}"
@@ -137,6 +138,7 @@ def test_every_format_comes_in_and_is_judged_alike(raw, tmp_path, suffix):
     assert json.loads(file.table.provenance[1])["patterns"] == [[path.name, [1, k]] for k in range(3)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit, factor", [("nm^-1", 10), ("$A^{-1}$", 1), ("Å⁻¹", 1), ("1/nm", 10),
                                           ("mrad", 1e3 * 0.0370143)])
 def test_units_of_the_file_are_understood(raw, tmp_path, unit, factor):
@@ -145,6 +147,7 @@ def test_units_of_the_file_are_understood(raw, tmp_path, unit, factor):
     same_stacks(raw, file)
 
 
+@pytest.mark.slow
 def test_a_file_without_units_asks_for_a_declaration(raw, tmp_path):
     write_hspy(tmp_path / "a.hspy", raw.patterns, 1.0, "px")
     with pytest.raises(InputError, match="needs calibrated axes.*unit 'px'.*pixel_size"):
@@ -157,6 +160,7 @@ def test_py4dstem_axes_start_at_zero_and_give_no_centre(raw, tmp_path):
         bring(raw, tmp_path / "a.emd", tmp_path, geometry_pixel_size="from file", geometry_centre="from file")
 
 
+@pytest.mark.slow
 def test_three_files_make_a_stack_and_three_positions_of_a_datacube_too(raw, tmp_path):
     singles = []
     for k in range(3):
@@ -199,6 +203,7 @@ def test_stored_order_is_undone_as_declared(raw, tmp_path):
     same_stacks(raw, file, [0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("square", ["crop", "pad"])
 def test_a_wide_pattern_off_the_centre_is_squared_about_it(raw, tmp_path, square):
     wide = np.zeros((3, SIZE + 30, SIZE + 70), np.float32)
@@ -224,6 +229,7 @@ def test_counts_become_fractions_of_the_beam(raw, tmp_path):
     assert total.read([0, 1]).sum((2, 3)) == pytest.approx(share, rel=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value, key, policy, remark", [
     (np.nan, "intensity_on_nan", "zero", "non-finite"), (-1.0, "intensity_on_negative", "clip", "negative"),
     (9.0, "intensity_on_saturated", "keep", "saturated")])
@@ -240,6 +246,7 @@ def test_faulty_pixels_follow_their_policy(raw, tmp_path, value, key, policy, re
     assert list(left.table.sample_id) == ["s0"] and remark in left.provenance["left_out"]["s1"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("counts", [None, 1e6])
 @pytest.mark.parametrize("way", ["image", "net"])
 def test_the_pose_is_found(disk_pattern, tmp_path, counts, way):
@@ -295,6 +302,7 @@ def test_hostile_and_foreign_files_are_refused(raw, tmp_path):
     refused("absent.npy", "must exist")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", WRITERS)
 def test_damage_is_one_clear_error_or_none(tmp_path, suffix):
     path, random = tmp_path / f"a.{suffix}", np.random.default_rng(0)
@@ -314,6 +322,7 @@ def test_damage_is_one_clear_error_or_none(tmp_path, suffix):
     assert refused > 10
 
 
+@pytest.mark.slow
 def test_the_verbs_import_and_predict(raw, tmp_path, monkeypatch):
     write_hspy(tmp_path / "scan.hspy", raw.patterns, raw.pixel, "1/Å")
     text = (CONFIGS / "import/import.toml").read_text(encoding="utf-8").replace('"total"', "1.0").replace(

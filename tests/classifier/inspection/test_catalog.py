@@ -157,6 +157,7 @@ def test_prints_and_exports(tiny_stack_file):
     assert content["groups"][0]["space_group"] == 186 and content["files"][0]["samples"] == 24
 
 
+@pytest.mark.slow
 def test_ten_thousand_samples_within_seconds(tmp_path):
     names = [f"sample-{i}" for i in range(10_000)]
     path = write(tmp_path / "many.h5", size=2, sample_id=names, material=names, space_group=np.arange(10_000) % 230 + 1,

@@ -38,6 +38,7 @@ def write(folder: Path, predictions: Predictions, *, result: bool = True) -> Pat
     return folder / "predictions.npz"
 
 
+@pytest.mark.slow
 def test_the_page_of_one_classifier_says_what_its_scores_say(tmp_path):
     predictions = some_predictions(0)
     page = judge([write(tmp_path / "a", predictions)], part="test", space_groups=None, out=tmp_path / "out")
@@ -57,6 +58,7 @@ def test_the_page_of_one_classifier_says_what_its_scores_say(tmp_path):
     assert "24 materials (48 stacks) of 6 space groups" in text
 
 
+@pytest.mark.slow
 def test_several_seeds_are_averaged_and_their_scatter_widens_the_interval(tmp_path):
     seeds = [some_predictions(seed, hits=hits) for seed, hits in ((0, 0.5), (1, 2.0), (2, 4.0))]
     read_back = read([write(tmp_path / str(k), one) for k, one in enumerate(seeds)], part="test", space_groups=None)
@@ -83,6 +85,7 @@ def test_bins_of_several_seeds_weigh_by_what_they_hold():
     assert both.values["bin_accuracy"][0] == pytest.approx(found.values["bin_accuracy"][0], nan_ok=True)
 
 
+@pytest.mark.slow
 def test_the_order_of_the_samples_does_not_matter(tmp_path):
     predictions = some_predictions(0)
     turned = replace(predictions, **{name: getattr(predictions, name)[::-1] for name in (
@@ -112,6 +115,7 @@ def test_temperature_comes_from_validation_alone(tmp_path):
     assert read([write(tmp_path / "c", changed)], part="test", space_groups=None).temperatures == [loud]
 
 
+@pytest.mark.slow
 def test_without_a_result_the_training_materials_are_left_out(tmp_path):
     page = judge([write(tmp_path / "a", some_predictions(0), result=False)], part="validation", space_groups=None,
                  out=tmp_path / "out")
@@ -120,6 +124,7 @@ def test_without_a_result_the_training_materials_are_left_out(tmp_path):
     assert "scaled_calibration_error" not in found["scores"] and "temperature" not in page.read_text()
 
 
+@pytest.mark.slow
 def test_what_cannot_be_judged_is_named(tmp_path):
     path = write(tmp_path / "a", some_predictions(0))
     with pytest.raises(InputError, match="part 'train'; found 'test', 'validation'"):

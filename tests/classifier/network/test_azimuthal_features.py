@@ -104,6 +104,7 @@ def test_ranks_are_those_among_the_training_part():
     assert ranks.mean(0).abs().max() < 0.01 and (ranks.std(0) - 3**-0.5).abs().max() < 0.02
 
 
+@pytest.mark.slow
 def test_of_many_stacks_evenly_spaced_ones_are_enough(monkeypatch):
     """More than torch.quantile takes: 30,000 stacks have 18.8M features."""
     many, few = (AzimuthalEmbedding(3, any_order=False, dropout=0.0) for _ in range(2))

@@ -146,6 +146,7 @@ CHIRAL = ClassMap((19, 76, 78, 91, 95))  # P4_1 and P4_3, P4_122 and P4_322 are 
 SWAP = [0, 2, 1, 4, 3]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("patterns", ["channels", "any_order"])
 def test_the_average_over_all_views_turns_and_mirrors_with_its_stack(patterns: str) -> None:
     model = network(partner=CHIRAL.mirror_partner(), views="all", patterns=patterns)

@@ -63,6 +63,7 @@ def test_pose_with_the_lattice_known(case):
     assert pose.centre == pytest.approx(centre)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("radius_is_known", [True, False])
 def test_pose_from_the_image_alone(case, radius_is_known):
     pattern, basis, radius, centre = case
@@ -72,11 +73,13 @@ def test_pose_from_the_image_alone(case, radius_is_known):
     assert pose.centre == pytest.approx(centre, abs=0.3)
 
 
+@pytest.mark.slow
 def test_the_radius_is_measured(case):
     pattern, _, radius, _ = case
     assert find_disk_lattice(pattern, PIXELS).radius == pytest.approx(radius, rel=0.05)
 
 
+@pytest.mark.slow
 def test_lengths_are_in_detector_units(disk_pattern):
     basis = oblique(26, 1.1, 80, 12)
     pattern = disk_pattern(128, basis, 9.0, amplitude=falling(basis))

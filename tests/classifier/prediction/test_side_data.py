@@ -49,6 +49,7 @@ def described(data, tmp_path, make_split_config) -> tuple[Path, Path]:
     return path, split(make_split_config(), stacks=path, out=tmp_path / "described.json")
 
 
+@pytest.mark.slow
 def test_a_training_with_pose_and_tasks_answers_them_and_judges_a_file_as_it_was_judged(
         described, make_train_config, tmp_path) -> None:
     stacks, held = described
@@ -72,6 +73,7 @@ def test_a_training_with_pose_and_tasks_answers_them_and_judges_a_file_as_it_was
         classifier.logits(torch.zeros(1, 3, 16, 16))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model, rule", [
     ({"pose_input": True}, "pose_input needs shortest_g_inv_angstrom"),
     ({"tasks": {"weighting": "fixed", "weights": {"cell_angles": 1.0}}}, "task cell_angles needs its target"),
@@ -132,6 +134,7 @@ def source(described, model: ModelConfig) -> Source:
     return Source.build(with_side_data(samples, stacks, model), power=1.0, weight=1.0, device=CPU)
 
 
+@pytest.mark.slow
 def test_pose_and_targets_are_those_of_the_stacks_that_were_drawn(described, make_train_config) -> None:
     config = make_train_config(model={**NET, "pose_input": True, "tasks": TASKS})
     only = source(described, config.model)
@@ -143,6 +146,7 @@ def test_pose_and_targets_are_those_of_the_stacks_that_were_drawn(described, mak
         assert torch.equal(pose[k], expected[row]) and torch.equal(wanted[k], only.samples.task_target[row])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weighting", ["fixed", "uncertainty"])
 def test_micro_batches_and_a_checkpoint_change_nothing(described, make_train_config, tmp_path, weighting) -> None:
     model = {**NET, "pose_input": True, "tasks": {**TASKS, "weighting": weighting}}

@@ -163,6 +163,7 @@ def test_every_trap_is_reported_and_the_rest_is_kept(trapped_source, tmp_path):
     assert not out.with_name("out.h5.parts").exists()
 
 
+@pytest.mark.slow
 def test_policies_decide(trapped_source, tmp_path):
     out = prepare(config(on_partial_nan="mask", on_negative="clip", policies={"thickness_angstrom": 100.0}),
                   source=trapped_source, out=tmp_path / "out.h5")
@@ -176,6 +177,7 @@ def test_policies_decide(trapped_source, tmp_path):
     assert not (tmp_path / "other.h5").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["cut", "flipped"])
 def test_no_damage_stops_the_stage(tmp_path, damage):
     """Files of 16-pixel stacks, cut anywhere or with a few bytes changed: what can be read is kept, nothing raised."""
@@ -233,6 +235,7 @@ def disks(lattice: np.ndarray, radius: float) -> np.ndarray:
     return np.where(lit, np.exp(-np.hypot(*np.moveaxis(g, -1, 0))), 1e-9).astype(np.float32)
 
 
+@pytest.mark.slow
 def test_canonical_pose_from_the_lattice_and_else_from_the_image(tmp_path):
     lattices = [zolz_lattice(CUBIC["abc_angstrom"], CUBIC["angles_degree"], CUBIC["z_dirs"][0, :, k],
                            CUBIC["y_dirs"][0, :, k]) for k in range(3)]
@@ -304,6 +307,7 @@ def run_apart(source: Path, out: Path, kill_in: str, at_call: int) -> subprocess
                           capture_output=True, text=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kill_in, at_call, records", [("reduce_stack", 4, 1), ("_append", 2, 3),
                                                        ("preparation_report", 1, 3)])
 def test_killed_at_any_moment_it_goes_on_to_the_same_digest(small_source, tmp_path, kill_in, at_call, records):
@@ -318,6 +322,7 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_digest(small_source, tmp_pa
     assert not [path for path in tmp_path.rglob("*") if path.name.endswith((".parts", ".partial"))]
 
 
+@pytest.mark.slow
 def test_two_workers_killed_go_on_to_the_digest_of_one(tmp_path):
     source, out = tmp_path / "source", tmp_path / "out.h5"
     for number in range(8):
@@ -341,6 +346,7 @@ def test_two_workers_killed_go_on_to_the_digest_of_one(tmp_path):
     assert read_json(report_path(out)) == read_json(report_path(tmp_path / "one.h5"))
 
 
+@pytest.mark.slow
 def test_an_error_and_a_stop_come_out_of_the_workers(small_source, tmp_path, monkeypatch):
     (small_source / "dev/batch_dev_1.h5").write_bytes(b"no HDF5")
     with pytest.raises(InputError, match="batch_dev_1.h5: every batch file must be readable"):
@@ -381,6 +387,7 @@ def test_without_a_pixel_size_the_patterns_are_measured_in_pixels(small_source, 
             config(source_pixel_size_inv_angstrom="unknown", **wrong)
 
 
+@pytest.mark.slow
 def test_a_damaged_shard_is_named_and_made_again(small_source, tmp_path):
     out = tmp_path / "out.h5"
     run_apart(small_source, out, "_append", 1)
@@ -392,6 +399,7 @@ def test_a_damaged_shard_is_named_and_made_again(small_source, tmp_path):
         assert len(file) == 6
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_files(tmp_path):
     first = tmp_path / "few/train/batch_train_0.h5"
     write_batch(first, {f"sample_0_{j}": (noise(j), {}) for j in range(3)})

@@ -87,6 +87,7 @@ def test_swapped_and_mirrored_axes_are_recognised(disk_pattern, swap, frame):
     assert reduced.shortest_g_inv_angstrom == pytest.approx([np.hypot(*basis[0])] * 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unknown", [
     {"cell_lengths_angstrom": np.full(3, NAN)}, {"zone_axis_uvw": np.zeros((3, 3), int)},
     {"convergence_semi_angle_mrad": np.full(3, NAN)}, {"beam_energy_kev": NAN},

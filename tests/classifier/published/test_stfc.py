@@ -46,6 +46,7 @@ def source(tmp_path: Path) -> Path:
     return tmp_path / "source"
 
 
+@pytest.mark.slow
 def test_the_folders_become_partitions_and_testing_and_inference_are_one(source, tmp_path):
     data = write(source / "training/sample-9.npz", 1, 14)
     with StackFile(prepare(config(), source=source, out=tmp_path / "out.h5", workers=2)) as file:

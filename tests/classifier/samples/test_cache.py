@@ -121,6 +121,7 @@ def test_a_full_disk_and_a_wrong_folder_are_one_clear_error(tmp_path, monkeypatc
     assert list((tmp_path / "c").iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("per_radius", [False, True])
 def test_a_set_from_the_cache_is_the_set_in_memory(data, tmp_path, monkeypatch, per_radius):
     ids = ["simulated-0003", "simulated-0000", "simulated-0007", "simulated-0004", "simulated-0001"]
@@ -155,6 +156,7 @@ def test_a_changed_fit_is_refused_and_an_unknown_group_writes_nothing(data, tmp_
     assert not (tmp_path / "no").exists()
 
 
+@pytest.mark.slow
 def test_a_training_from_the_cache_ends_at_the_same_bits(data, make_train_config, tmp_path):
     config = make_train_config(images=160, checkpoint_every_images=64)
     with StackFile(data.stacks) as file:

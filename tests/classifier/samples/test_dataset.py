@@ -79,6 +79,7 @@ def added(path: Path, data, *, rows: list[int], provenance: dict | None = None, 
     return path
 
 
+@pytest.mark.slow
 def test_only_synthetic_stacks_of_this_split_may_be_added(data, tmp_path) -> None:
     with StackFile(data.stacks) as file:
         held = load_split(data.split, stack_digest=file.digest)
@@ -91,6 +92,7 @@ def test_only_synthetic_stacks_of_this_split_may_be_added(data, tmp_path) -> Non
             check_added_source(wrong, held, stacks=data.stacks)
 
 
+@pytest.mark.slow
 def test_real_stacks_may_be_added_unless_they_touch_the_held_out_parts(data, tmp_path) -> None:
     with StackFile(data.stacks) as file:
         held, table = load_split(data.split, stack_digest=file.digest), file.table

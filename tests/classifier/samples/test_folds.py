@@ -78,6 +78,7 @@ def test_folds_are_splits_with_one_test_part_and_every_other_material_is_judged_
         folds(config(seed=1), stacks=data.stacks, split=data.split, out=out)
 
 
+@pytest.mark.slow
 def test_a_training_runs_on_a_fold(data, make_train_config, tmp_path) -> None:
     out = folds(config(), stacks=data.stacks, split=data.split, out=tmp_path / "folds")
     train_classifier(make_train_config(images=64), stacks=data.stacks, split=out / "fold-2.json", out=tmp_path / "clf")

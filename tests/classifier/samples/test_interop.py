@@ -15,6 +15,8 @@ from classifier.foundation.config import parse_config
 from classifier.imported.import_patterns import ImportConfig, import_patterns
 from classifier.samples.stackfile import StackFile
 
+pytestmark = pytest.mark.slow
+
 HYPERSPY = """
 import json, sys, hdf5plugin, numpy as np, hyperspy.api as hs
 copy, nexus, target = sys.argv[1:]

@@ -57,6 +57,7 @@ def test_the_last_batch_announces_none_and_a_slow_disk_is_asked_ahead(tmp_path, 
     assert asked == [[3]]  # the first batch had to be fetched
 
 
+@pytest.mark.slow
 def test_the_threads_end_with_their_reader(cache):
     before = set(threading.enumerate())
     reader = Prefetch(cache, workers=2)

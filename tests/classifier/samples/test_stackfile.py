@@ -74,6 +74,7 @@ def test_batches_and_one_piece_give_the_same_file(stack_file, tmp_path):
     assert (tmp_path / "batches.h5").stat().st_size < 200_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [{"pose": "canonical"}, {"provenance": {}}, {"intensity_unit": "electrons"},
                                     {"detector": Detector(SIZE, 0.25, "1/angstrom")}])
 def test_digest_tells_every_difference(tmp_path, change):
@@ -167,6 +168,7 @@ def test_missing_foreign_and_truncated_files_are_named(stack_file, tmp_path):
             StackFile(broken)
 
 
+@pytest.mark.slow
 def test_no_flipped_bit_is_ever_read_as_data(stack_file, tmp_path):
     content, random = stack_file.read_bytes(), np.random.default_rng(7)
     original, stacks = StackFile(stack_file), stacks_of(5)
@@ -188,6 +190,7 @@ def test_no_flipped_bit_is_ever_read_as_data(stack_file, tmp_path):
     assert faults > 125
 
 
+@pytest.mark.slow
 def test_nothing_is_read_from_the_global_heap(stack_file):
     # It has no checksum, and HDF5 loops for ever over some damages of it (single flipped bits of an object's size do).
     content = bytearray(stack_file.read_bytes())

@@ -38,6 +38,7 @@ def test_majority_is_certain_of_the_commonest_class_and_prior_gives_the_frequenc
     assert majority.predict(features[:1]) == prior.predict(features[:1]) == [5]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind, content", [(Logistic, LOGISTIC), (ExtraTrees, TREES), (Neighbours, NEAREST)])
 def test_clouds_far_apart_are_told_and_a_seed_gives_the_same_again(kind: Any, content: dict[str, Any]):
     method = parse_config(content, kind, source="test")

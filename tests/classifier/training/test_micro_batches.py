@@ -82,6 +82,7 @@ def test_rows_of_a_batch_are_drawn_and_augmented_as_in_the_whole(make_train_conf
         assert torch.equal(labels, target) and torch.equal(weights, weight)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss["kind"])
 @pytest.mark.parametrize("changes", [{}, {"mixup_alpha": 0.4}], ids=["plain", "mixup"])
 def test_micro_batches_give_the_weights_of_the_whole_batch(make_train_config, loss, changes) -> None:
@@ -144,6 +145,7 @@ def test_a_step_that_is_not_finite_changes_nothing_but_the_count(make_train_conf
     assert (state.skipped, state.unreported, state.loss_sum) == (2, 1, loss)
 
 
+@pytest.mark.slow
 def test_bf16_learns_too_and_is_recorded(data, make_train_config, tmp_path) -> None:
     config = make_train_config(precision="bf16")
     path = train_classifier(config, stacks=data.stacks, split=data.split, out=tmp_path / "clf")

@@ -109,6 +109,7 @@ def config(**method: Any) -> PostHocConfig:
     return parse(PostHocConfig, seed=4, threads=1, device="cpu", method=method)
 
 
+@pytest.mark.slow
 def test_retraining_leaves_the_body_and_whole_artefacts(data, trained, tmp_path):
     asked = config(kind="retrained", **TRAINING)
     path = post_hoc(asked, classifier=trained, stacks=data.stacks, split=data.split, out=tmp_path / "crt")
@@ -129,6 +130,7 @@ def test_retraining_leaves_the_body_and_whole_artefacts(data, trained, tmp_path)
     assert load_classifier(twice).provenance["training"]["training"]["stage"] == "train-clf"
 
 
+@pytest.mark.slow
 def test_a_grid_is_chosen_on_validation_and_recorded(data, trained, tmp_path):
     path = post_hoc(config(kind="tau_normalised", taus=[0.0, 1.0]), classifier=trained, stacks=data.stacks,
                     split=data.split, out=tmp_path / "tau")
@@ -143,6 +145,7 @@ def test_the_configuration_of_the_demo_is_complete() -> None:
     assert load_config(path, PostHocConfig).method.kind == "retrained"
 
 
+@pytest.mark.slow
 def test_a_cosine_head_is_refused(data, make_train_config, tmp_path):
     model = make_train_config().model.model_dump() | {"head": "cosine"}
     path = train_classifier(make_train_config(images=16, model=model), stacks=data.stacks, split=data.split,

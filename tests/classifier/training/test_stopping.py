@@ -51,6 +51,7 @@ def test_the_best_weights_are_a_copy_and_only_a_better_value_replaces_them() -> 
     assert again.value == -math.inf
 
 
+@pytest.mark.slow
 def test_a_training_stops_early_and_leaves_with_its_best_weights(data, make_train_config, tmp_path,
                                                                 monkeypatch) -> None:
     config, judged = make_train_config(early_stop=STOP), []
@@ -68,6 +69,7 @@ def test_a_training_stops_early_and_leaves_with_its_best_weights(data, make_trai
     assert np.allclose(leaving, judged[2]) and not np.allclose(leaving, judged[4])
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_stops_at_the_same_place_with_the_same_bits(data, make_train_config, tmp_path,
                                                                            monkeypatch) -> None:
     config, plain = make_train_config(early_stop={**STOP, "metric": "loss"}, images=100_000,

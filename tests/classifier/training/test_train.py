@@ -25,6 +25,8 @@ from classifier.samples.stackfile import StackFile, write_stack_file
 from classifier.training.losses import LogitAdjusted
 from classifier.training.train import train_classifier
 
+pytestmark = pytest.mark.slow
+
 
 def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -59,6 +59,7 @@ def test_majority_predicts_the_commonest_group(tiny_stack_file, make_split_confi
     assert read_json(tmp_path / "run" / "result.json")["test"]["balanced_accuracy"] == 0.5
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_kept_and_one_that_was_cut_goes_on(data, tmp_path, monkeypatch):
     out, again = tmp_path / "run", tmp_path / "again"
     whole = train_baseline(config(), stacks=data.stacks, split=data.split, out=out)

@@ -70,6 +70,7 @@ def test_a_generator_without_forms_draws_as_before(tiny_config):
     torch.testing.assert_close(sampler.sample(z, class_idx), plain(z, class_idx).detach())
 
 
+@pytest.mark.slow
 def test_large_draws_equal_small_ones(trained):
     z, class_idx = latents(trained, 300), torch.arange(300) % 3  # more than a forward pass takes
     torch.testing.assert_close(trained.sample(z, class_idx)[250:260], trained.sample(z[250:260], class_idx[250:260]),

@@ -96,6 +96,7 @@ def test_forbidden_reflections_do_not_set_the_pose(silicon, nacl):
         assert result.semi_angle_mrad == pytest.approx(0.475 * length * 37.0144, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_canonical_drawing_agrees_with_resampling_a_fine_raw_pattern(quartz, difference):
     drawn = pattern_of(quartz, [0, 0, 1])
     raw = pattern_of(quartz, [0, 0, 1], CANONICAL.model_copy(update={
@@ -111,6 +112,7 @@ def test_symmetry_mates_give_one_canonical_pattern(gaas, difference):
     assert min(difference(one, other), difference(one, other[::-1])) < 1e-4
 
 
+@pytest.mark.slow
 def test_samples_and_directions_converge(silicon, difference):
     fine = pattern_of(silicon, [1, 1, 0], CANONICAL.model_copy(update={"directions_across": 14})).image
     errors = [difference(fine, pattern_of(silicon, [1, 1, 0], CANONICAL.model_copy(
@@ -133,6 +135,7 @@ def test_a_negative_thickness_is_refused(nacl):
         pattern_of(nacl, [0, 0, 1], thickness=(-5.0,))
 
 
+@pytest.mark.slow
 def test_directions_follow_the_aperture_and_the_thickness(silicon, difference):
     assert directions_across(7, 0.01, [300.0]) == 7
     drift = Drift(drift_angstrom=0.5)

@@ -32,6 +32,7 @@ def difference(crystal: Crystal) -> tuple[float, int]:
                             beam_energy_kev=100.0, thickness_angstrom=np.array([200.0]), multislice=CONFIG.multislice)
 
 
+@pytest.mark.slow
 def test_elements_apart_tell_the_group_and_elements_alike_do_not():
     apart, higher = difference(zincblende("Al", "Sb"))
     alike, higher_alike = difference(zincblende("Er", "Tm"))

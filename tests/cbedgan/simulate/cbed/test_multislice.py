@@ -78,6 +78,7 @@ def test_without_absorption_only_the_band_limit_loses_intensity(gaas):
     assert (sums[2, 0] > 0.99).all() and (sums[2, 1] > 0.97).all()
 
 
+@pytest.mark.slow
 def test_results_converge_with_the_band_limit_and_the_merging_of_layers(gaas, quartz):
     directions = np.random.default_rng(0).uniform(-0.15, 0.15, (24, 2))
 

@@ -52,6 +52,7 @@ def test_by_the_lattice(found):
                                         tie=0.02))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("counts", [None, 1e6])
 def test_by_the_image_alone(found, counts):
     result, _, radius = found

@@ -13,6 +13,7 @@ from cbedgan.simulate.cbed.zone_axis import Slab, slab
 CONFIG = MultisliceConfig(g_max_inv_angstrom=3.0, merge_angstrom=0.2, debye_waller_angstrom2=0.5, absorption=0.03)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "axis", "count"), [
     ("nacl", [0, 0, 1], 8), ("silicon", [0, 0, 1], 4), ("gaas", [1, 1, 1], 6), ("quartz", [0, 0, 1], 1),
     ("quartz", [1, 0, 0], 2)])

@@ -51,6 +51,7 @@ def test_conditions_follow_from_material_energy_and_seed_alone():
     assert fixed.thickness_angstrom == 60 and not fixed.entry_plane.any() and not fixed.azimuth_rad.any()
 
 
+@pytest.mark.slow
 def test_drawn_conditions_are_recorded_and_the_stack_is_made_again():
     crystal = orthorhombic()
     (stack,), row = simulate_stacks(crystal, DRAWN, beam_energy_kev=100.0)

@@ -13,6 +13,8 @@ from cbedgan.simulate.cbed.detector import draw, illuminate
 from cbedgan.simulate.cbed.multislice import Multislice, MultisliceConfig
 from cbedgan.simulate.cbed.zone_axis import Slab, slab
 
+pytestmark = pytest.mark.slow
+
 REFERENCE = MultisliceConfig(g_max_inv_angstrom=4.0, merge_angstrom=0.02, debye_waller_angstrom2=0.5, absorption=0.0)
 
 

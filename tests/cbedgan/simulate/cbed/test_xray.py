@@ -48,6 +48,7 @@ def test_parallel_reflections_count_once():
     assert np.cross(hkl[[0, 0, 1]], hkl[[1, 2, 2]]).any(axis=1).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("entry", ["salt", *range(0, 288, 25)])
 def test_the_order_is_that_of_another_program(entry):
     """pymatgen's powder pattern, with scattering factors of its own, which may swap lines of nearly equal strength."""
