@@ -11,8 +11,9 @@ from pydantic import Field
 from scipy.stats import ttest_1samp
 
 from cbedgan.ablation.figures import FIGURES, FigureName
-from cbedgan.comparison.paired import holm, number
+from classifier.foundation.atomic import plain
 from classifier.foundation.config import Config
+from classifier.statistics.significance import holm
 
 Values = Mapping[str, Mapping[str, np.ndarray]]
 """{variant: {figure: float [S], one a seed}}, NaN for what could not be measured."""
@@ -49,12 +50,12 @@ class Mean:
 
     def content(self) -> dict[str, float | None]:
         """As JSON content."""
-        return {name: number(getattr(self, name)) for name in ("estimate", "low", "high")}
+        return plain({name: getattr(self, name) for name in ("estimate", "low", "high")})
 
 
 def means(values: Values, alpha: float) -> dict[str, dict[str, Any]]:
     """Mean over seeds of each figure of each variant, with an interval at 1 - alpha and the value of each seed."""
-    return {variant: {name: {**Mean.of(of_seed, alpha).content(), "per_seed": [number(value) for value in of_seed]}
+    return {variant: {name: {**Mean.of(of_seed, alpha).content(), "per_seed": plain(of_seed.tolist())}
                       for name, of_seed in figures.items()} for variant, figures in values.items()}
 
 
@@ -73,7 +74,7 @@ def differences(values: Values, config: AblationJudgement) -> list[dict[str, Any
     found = {(variant, name): verdict(name, mean.estimate, bool(reject))
              for (variant, name, _, mean), reject in zip(judged, rejected, strict=True)}
     return [{"variant": variant, "figure": name, **mean.content(), "p": mean.p,
-             "per_seed": [number(value) for value in paired], "verdict": found.get((variant, name))}
+             "per_seed": plain(paired.tolist()), "verdict": found.get((variant, name))}
             for variant, name, paired, mean in rows]
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from cbedgan.acquisition.curves import judge
+from cbedgan.acquisition.curves import learning_curves
 from cbedgan.acquisition.report import write_report
 from cbedgan.acquisition.rounds import Base, ask, start_materials
 from cbedgan.boundary.probe import ProbeConfig, probe
@@ -68,7 +68,7 @@ def acquire(config: AcquireConfig, *, stacks: Path, split: Path, out: Path, work
     for number in range(config.rounds + 1):
         study.label(number)
         study.train(number, workers)
-    path = write_report(judge(study.predictions(), study.labelled(), base, replicates=config.replicates,
+    path = write_report(learning_curves(study.predictions(), study.labelled(), base, replicates=config.replicates,
                               alpha=config.alpha), provenance=run.provenance(), out=study.out)
     run.finish({"report": path.name})
     return path

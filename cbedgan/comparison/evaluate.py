@@ -6,24 +6,23 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
+from jaxtyping import Float, Shaped
 
 from cbedgan.comparison.arms import ARMS
-from cbedgan.comparison.paired import (
-    Interval,
-    Resample,
-    Trials,
-    accuracy,
-    bootstrap_p,
-    class_recall,
-    holm,
-    majority_right,
-    mcnemar,
-    mean_recall,
-    number,
-    verdict,
-)
+from classifier.foundation.atomic import plain
 from classifier.foundation.config import Config
-from classifier.statistics.metrics import SHOT_CLASSES, confusion, shot_class
+from classifier.prediction.predict import Predictions
+from classifier.statistics.bootstrap import Bootstrap
+from classifier.statistics.metrics import (
+    SHOT_CLASSES,
+    confusion,
+    found_within,
+    material_weights,
+    mean_present,
+    shot_class,
+)
+from classifier.statistics.significance import Difference, Interval, family, mcnemar
+from classifier.statistics.trials import Trials
 
 
 class PrimaryConfig(Config):
@@ -48,6 +47,35 @@ class JudgementConfig(Config):
     top_k: int
 
 
+def trials_of(predictions: Predictions, unit: Literal["material", "structure_type"]) -> Trials:
+    """Gather predictions of known truth; every material counts once, and is the unit where its type is unknown."""
+    by_type = (unit == "structure_type") & (predictions.structure_type != "")
+    return Trials.of(predictions.class_map.indices(predictions.space_group),
+                     np.where(by_type, predictions.structure_type, predictions.material), len(predictions.class_map),
+                     material_weights(predictions.material))
+
+
+def recalls_and_accuracies(trials: Trials, logits: Float[np.ndarray, "S N K"], drawn: Bootstrap,
+                           shot: Shaped[np.ndarray, " K"], top: Mapping[str, int]) -> dict[str, np.ndarray]:
+    """Replicates [R+1] of the scores that comparison and ranking both report, by name.
+
+    Parameters
+    ----------
+    trials : of N test samples
+    logits : of S trainings that differ in their seed alone
+    drawn : units and seeds of each replicate
+    shot : few, medium or many, of each class
+    top : k of each top-k accuracy: the true class is among the first k answers
+    """
+    truth, tested = trials.class_idx, trials.units_per_class() > 0
+    recall = trials.recall(logits.argmax(axis=2) == truth, drawn)
+    members = {"balanced_accuracy": np.ones_like(tested), **{
+        f"{name}_recall": shot == name for name in SHOT_CLASSES if (tested & (shot == name)).any()}}
+    within = np.stack([found_within(truth, of_seed, max(top.values())) for of_seed in logits])
+    return {**{name: mean_present(recall[:, classes]) for name, classes in members.items()},
+            **{name: trials.accuracy(within[..., k - 1], drawn) for name, k in top.items()}}
+
+
 class Evaluation:
     """The test logits of every arm, {arm: float [S, N, K]}, on one set of trials, with shared bootstrap replicates.
 
@@ -57,31 +85,20 @@ class Evaluation:
     def __init__(self, config: JudgementConfig, logits: Mapping[str, np.ndarray], trials: Trials,
                  training_materials: np.ndarray) -> None:
         self.config, self.logits, self.trials = config, logits, trials
-        self.class_idx = trials.cell_class[trials.cell]
         self.training_materials, self.shot = training_materials, shot_class(training_materials)
         self.predicted = {arm: values.argmax(axis=2) for arm, values in logits.items()}
-        self.hits = {arm: predicted == self.class_idx for arm, predicted in self.predicted.items()}
-        n_seeds = len(next(iter(logits.values())))
-        self.resample = Resample.draw(trials.n_units, n_seeds, replicates=config.replicates, seed=config.seed)
-        self.one_seed = Resample(np.ones((n_seeds, trials.n_units)), np.eye(n_seeds))
-        self.recall = {arm: class_recall(hits, trials, self.resample) for arm, hits in self.hits.items()}
-        self.recall_of_seed = {arm: class_recall(hits, trials, self.one_seed) for arm, hits in self.hits.items()}
+        self.hits = {arm: predicted == trials.class_idx for arm, predicted in self.predicted.items()}
+        seeds = len(next(iter(logits.values())))
+        self.drawn = trials.draw(replicates=config.replicates, seed=config.seed, seeds=seeds)
+        self.recall = {arm: trials.recall(hits, self.drawn) for arm, hits in self.hits.items()}
+        self.recall_of_seed = {arm: trials.recall(hits, self.drawn.each_seed()) for arm, hits in self.hits.items()}
         self.tested = trials.units_per_class() > 0
 
     def arms(self) -> dict[str, dict[str, Any]]:
         """Scores of each arm with plain intervals at level 1 - alpha, whatever the other arms do."""
-        return {arm: {name: self._interval(values) for name, values in self._scores(arm).items()}
-                for arm in self.logits}
-
-    def _scores(self, arm: str) -> dict[str, np.ndarray]:
-        scores = {"balanced_accuracy": mean_recall(self.recall[arm], np.ones_like(self.tested))}
-        for shot in self._shots():
-            scores[f"{shot}_recall"] = mean_recall(self.recall[arm], self.shot == shot)
-        own = self.logits[arm][:, np.arange(len(self.class_idx)), self.class_idx]
-        rank = (self.logits[arm] >= own[:, :, None]).sum(axis=2)
-        scores["top_1"] = accuracy(self.hits[arm], self.trials, self.resample)
-        scores["top_k"] = accuracy(rank <= self.config.top_k, self.trials, self.resample)
-        return scores
+        top = {"top_1": 1, "top_k": self.config.top_k}
+        return {arm: {name: self._interval(values) for name, values in recalls_and_accuracies(
+            self.trials, logits, self.drawn, self.shot, top).items()} for arm, logits in self.logits.items()}
 
     def primary(self) -> dict[str, Any]:
         """The one difference fixed beforehand: it stands alone, so its interval needs no correction."""
@@ -111,7 +128,7 @@ class Evaluation:
 
     def confusion(self, arm: str) -> list[list[float]]:
         """Mean confusion matrix over the seeds, [K, K], each tested row summing to 1."""
-        counts = np.mean([confusion(self.class_idx, predicted, len(self.shot), self.trials.weight)
+        counts = np.mean([confusion(self.trials.class_idx, predicted, len(self.shot), self.trials.weight)
                           for predicted in self.predicted[arm]], axis=0)
         return (counts / np.maximum(counts.sum(axis=1, keepdims=True), 1e-12)).tolist()
 
@@ -119,35 +136,27 @@ class Evaluation:
         return [shot for shot in SHOT_CLASSES if (self.tested & (self.shot == shot)).any()]
 
     def _interval(self, replicates: np.ndarray) -> dict[str, Any]:
-        return Interval.of(replicates, self.config.alpha).to_json()
+        return plain(Interval.of(replicates, self.config.alpha).content())
 
     def _family(self, members: list[tuple[str, str, np.ndarray, dict[str, Any]]]) -> list[dict[str, Any]]:
-        """Judge (arm, reference, classes bool [K], labels) together under Holm's rule."""
-        replicates = [mean_recall(self.recall[arm], classes) - mean_recall(self.recall[reference], classes)
+        """Compare (arm, reference, classes bool [K], labels), all as one family."""
+        replicates = [mean_present(self.recall[arm][:, classes]) - mean_present(self.recall[reference][:, classes])
                       for arm, reference, classes, _ in members]
-        p_values = [bootstrap_p(values) for values in replicates]
-        rejected, level = holm(p_values, self.config.alpha)
-        return [self._difference(*member, values, p, bool(reject), alpha)
-                for member, values, p, reject, alpha
-                in zip(members, replicates, p_values, rejected, level, strict=True)]
+        differences = family(replicates, self.config.alpha)
+        return [self._content(*member, difference) for member, difference in zip(members, differences, strict=True)]
 
-    def _difference(self, arm: str, reference: str, classes: np.ndarray, labels: dict[str, Any], replicates: np.ndarray,
-                    p: float, rejected: bool, alpha: float) -> dict[str, Any]:
-        cells = classes[self.trials.cell_class]
-        units = len(np.unique(self.trials.cell_unit[cells]))
-        corrected = Interval.of(replicates, alpha)
-        right = [majority_right(self.predicted[name], self.trials)[cells] for name in (reference, arm)]
+    def _content(self, arm: str, reference: str, classes: np.ndarray, labels: dict[str, Any], difference: Difference
+                 ) -> dict[str, Any]:
+        units = self.trials.units(classes)
+        right = [self.trials.majority_right(self.predicted[name])[classes[self.trials.cell_class]]
+                 for name in (reference, arm)]
         lost, won, exact_p = mcnemar(*right)
-        per_seed = (mean_recall(self.recall_of_seed[arm], classes)
-                    - mean_recall(self.recall_of_seed[reference], classes))
-        return {
+        before, after = (float(mean_present(self.recall[name][:1, classes])[0]) for name in (reference, arm))
+        per_seed = (mean_present(self.recall_of_seed[arm][:, classes])
+                    - mean_present(self.recall_of_seed[reference][:, classes]))
+        return plain({
             **labels, "arm": arm, "reference": reference, "groups": int((classes & self.tested).sum()), "units": units,
-            "before": number(mean_recall(self.recall[reference][:1], classes)[0]),
-            "after": number(mean_recall(self.recall[arm][:1], classes)[0]),
-            **self._interval(replicates), "p": p,
-            "corrected": {"alpha": float(alpha), "low": number(corrected.low), "high": number(corrected.high)},
-            "per_seed": [number(value) for value in per_seed],
+            "before": before, "after": after, **difference.content(), "per_seed": per_seed.tolist(),
             "mcnemar": {"only_reference_right": lost, "only_arm_right": won, "p": exact_p},
-            "verdict": verdict(corrected, rejected=rejected, band=self.config.band, units=units,
-                               minimum_units=self.config.minimum_units),
-        }
+            "verdict": difference.verdict(band=self.config.band, units=units, minimum_units=self.config.minimum_units),
+        })

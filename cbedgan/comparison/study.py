@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from cbedgan.comparison.arms import ARMS, write_sources
-from cbedgan.comparison.evaluate import Evaluation, JudgementConfig
-from cbedgan.comparison.paired import Trials
+from cbedgan.comparison.evaluate import Evaluation, JudgementConfig, trials_of
 from cbedgan.comparison.report import Evidence, write_report
 from cbedgan.comparison.trainings import Job, train_all
 from cbedgan.comparison.walk import walk
@@ -116,7 +115,7 @@ def evaluate(config: CompareConfig, split: Split, table: SampleTable, folders: d
                                  rule="all arms must judge the same samples",
                                  remedy="Remove the run folder and compare again.")
     logits = {arm: np.stack([found.logits for found in held]) for arm, held in tests.items()}
-    return Evaluation(config.judgement, logits, Trials.of(first, config.judgement.unit),
+    return Evaluation(config.judgement, logits, trials_of(first, config.judgement.unit),
                       training_materials(split, table))
 
 

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from cbedgan.fidelity.halves import Halvings
-from classifier.statistics.metrics import interval
+from classifier.statistics.bootstrap import draw_times
+from classifier.statistics.significance import Interval
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,13 +51,7 @@ def kid(f: Tensor, unit: np.ndarray, reference: Tensor, reference_unit: np.ndarr
     2012, JMLR 13, 723), leaves every mean the same share of pairs of one class. The interval resamples pairs.
     """
     values = kid_values(f, unit, reference, reference_unit, replicates=replicates, seed=seed)
-    return None if values is None else with_interval(values)
-
-
-def with_interval(values: np.ndarray) -> dict[str, float]:
-    """Estimate and 95 % interval of `kid_values` [1 + R], or of their mean over judges; NaN without replicates."""
-    low, high = interval(values[1:]) if len(values) > 1 else (np.nan, np.nan)
-    return {"estimate": float(values[0]), "low": float(low), "high": float(high)}
+    return None if values is None else Interval.of(values).content()
 
 
 def kid_values(f: Tensor, unit: np.ndarray, reference: Tensor, reference_unit: np.ndarray, *, replicates: int,
@@ -67,8 +62,8 @@ def kid_values(f: Tensor, unit: np.ndarray, reference: Tensor, reference_unit: n
     kernels = [UnitKernel.between(*first, *second) for first, second in
                (((f, unit), (f, unit)), ((reference, reference_unit),) * 2, ((f, unit), (reference, reference_unit)))]
     count = len(kernels[0].rows)
-    drawn = np.random.default_rng([seed, 2]).multinomial(count, np.full(count, 1 / count), size=replicates)
-    own, theirs, mixed = (kernel.apart(np.concatenate([np.ones((1, count)), drawn])) for kernel in kernels)
+    times = draw_times(count, replicates, np.random.default_rng([seed, 2]))
+    own, theirs, mixed = (kernel.apart(times) for kernel in kernels)
     return own + theirs - 2 * mixed
 
 

@@ -19,7 +19,8 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
-from classifier.statistics.metrics import interval
+from classifier.statistics.bootstrap import draw_times
+from classifier.statistics.significance import Interval
 
 FOLDS = 3
 REPLICATES = 200
@@ -54,9 +55,7 @@ def auc(made: Tensor, real: Tensor, material: np.ndarray, learn: Learner, seed: 
         found = learn(both[torch.from_numpy(~test)], truth[~test], both[torch.from_numpy(test)])
         # Scores of different folds are brought to one scale by their ranks.
         score[test] = (np.argsort(np.argsort(found, kind="stable")) + 0.5) / len(found)
-    values = _replicates(score, truth, unit, random)
-    low, high = interval(values[1:])
-    return {"estimate": float(values[0]), "low": low, "high": high}
+    return Interval.of(_replicates(score, truth, unit, random)).content()
 
 
 def largest_auc(views: dict[str, tuple[Tensor, Tensor, Learner]], material: np.ndarray, half: np.ndarray,
@@ -146,7 +145,7 @@ def _replicates(score: np.ndarray, truth: np.ndarray, unit: np.ndarray, random: 
     times = np.ones((REPLICATES + 1, units))
     for kind in (0, 1):
         own = np.unique(unit[truth == kind])
-        times[1:, own] = random.multinomial(len(own), np.full(len(own), 1 / len(own)), size=REPLICATES)
+        times[:, own] = draw_times(len(own), REPLICATES, random)
     order = np.argsort(score[truth == 0], kind="stable")
     negative, positive = score[truth == 0][order], score[truth == 1]
     weight, other = times[:, unit[truth == 1]], times[:, unit[truth == 0][order]]

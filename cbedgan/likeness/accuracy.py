@@ -14,7 +14,8 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from classifier.statistics.bootstrap import Bootstrap
-from classifier.statistics.metrics import interval, mean_present
+from classifier.statistics.metrics import mean_present
+from classifier.statistics.significance import Interval
 
 REPLICATES = 500
 INVERSE_STRENGTH = 0.01  # of the penalty: there are about as many features as stacks
@@ -37,8 +38,4 @@ def accuracy_score(learned_from: Tensor, held_out: Tensor, class_idx: np.ndarray
     scores = {"balanced_accuracy": mean_present(recall)}
     scores |= {f"{name}_recall": mean_present(recall[:, shot == name]) for name in ("few", "medium", "many")
                if np.isin(truth, np.flatnonzero(shot == name)).any()}
-    found = {}
-    for name, values in scores.items():
-        low, high = interval(values[1:])
-        found[name] = {"estimate": float(values[0]), "low": low, "high": high}
-    return found
+    return {name: Interval.of(values).content() for name, values in scores.items()}

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from cbedgan.fidelity.features import Features, judge_features
 from cbedgan.fidelity.halves import HALVINGS, Halvings
-from cbedgan.fidelity.kernel import chance, floor_values, kid_values, with_interval
+from cbedgan.fidelity.kernel import chance, floor_values, kid_values
 from cbedgan.likeness.comparison import REPLICATES
 from cbedgan.likeness.measured import Measured
 from classifier.pattern.intensity import IntensityTransform
@@ -24,6 +24,7 @@ from classifier.samples.dataset import Frame
 from classifier.samples.folds import FoldsConfig, folds
 from classifier.samples.split import load_split
 from classifier.statistics.metrics import SHOT_CLASSES
+from classifier.statistics.significance import Interval
 from classifier.training.train import TrainClassifierConfig, train_classifier
 
 JUDGES = 2
@@ -96,7 +97,7 @@ def _figures(compared: Sequence[_Compared], seed: int) -> dict[str, Any]:
         floors.append(floor_values(one.real, unit, halvings))
     if any(values is None for values in (*distances, *floors)):
         return {}
-    distance, floor = with_interval(np.mean(distances, axis=0)), chance(np.mean(floors, axis=0))
+    distance, floor = Interval.of(np.mean(distances, axis=0)), chance(np.mean(floors, axis=0))
     return {"samples": sum(len(one.unit) for one in compared),
-            "generated": {"kid": distance["estimate"], "kid_interval": [distance["low"], distance["high"]]},
+            "generated": {"kid": distance.estimate, "kid_interval": [distance.low, distance.high]},
             "real": {"kid_mean": floor["mean"], "kid_high": floor["high"]}}

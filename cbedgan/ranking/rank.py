@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cbedgan.comparison.paired import Trials
+from cbedgan.comparison.evaluate import trials_of
 from cbedgan.comparison.study import training_materials
 from cbedgan.comparison.trainings import train_all
 from cbedgan.ranking.methods import MethodConfig, Plan, load_methods, plan, windows
@@ -126,7 +126,7 @@ def judge(config: RankConfig, split: Split, materials: np.ndarray, folders: dict
     answers = {name: Answers(np.broadcast_to([test.logits for test, _ in held], (seeds, *first.logits.shape)),
                              np.broadcast_to([temperature for _, temperature in held], seeds))
                for name, held in parts.items()}
-    return Ranking(config.judgement, answers, Trials.of(first, config.judgement.unit), materials,
+    return Ranking(config.judgement, answers, trials_of(first, config.judgement.unit), materials,
                    direct_edges(first.class_map))
 
 

@@ -49,7 +49,7 @@ def content(ranking: Ranking, rows: dict[str, dict[str, Any]], provenance: dict[
     labels = {name: row["label"] for name, row in rows.items()}
     return {"headline": headline(best, labels, config.reference), "reference": config.reference, "judged": judged,
             "methods": methods, "differences": differences, "seeds": ranking.seeds,
-            "test": {"samples": len(ranking.class_idx), "units": ranking.trials.n_units,
+            "test": {"samples": len(ranking.trials.class_idx), "units": ranking.trials.n_units,
                      "groups": int(ranking.tested.sum())},
             "equal_budget": len({row["images"] for row in rows.values() if row["images"]}) == 1,
             "provenance": provenance}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import re
 from collections.abc import Iterator
@@ -60,6 +61,15 @@ def write_text(path: Path, text: str) -> Path:
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write `content` as indented JSON with sorted keys, whole or not at all."""
     write_text(path, json.dumps(content, indent=2, sort_keys=True) + "\n")
+
+
+def plain(value: Any) -> Any:
+    """JSON content with None for what is undefined, instead of NaN, which is not JSON."""
+    if isinstance(value, dict):
+        return {key: plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -12,11 +12,11 @@ import numpy as np
 from classifier.crystal.levels import LEVELS, restrict
 from classifier.crystal.spacegroup import crystal_system, enantiomorph, point_group_order, symbol
 from classifier.crystal.subgroups import MAXIMAL_SUBGROUPS, direct_edges, related
-from classifier.foundation.atomic import read_json, write_json
+from classifier.foundation.atomic import plain, read_json, write_json
 from classifier.foundation.errors import InputError
 from classifier.judgement.page import write_page
 from classifier.prediction.predict import COLUMNS, Predictions
-from classifier.prediction.scores import COVERAGE, STEMDL_BATCH, batch_averaged_f1, measure, plain
+from classifier.prediction.scores import COVERAGE, STEMDL_BATCH, batch_averaged_f1, measure
 from classifier.prediction.trust import fit_temperature
 from classifier.statistics import metrics
 from classifier.statistics.measured import Measured
@@ -125,7 +125,7 @@ def judgement(judged: Judged, *, part: str) -> dict[str, Any]:
     weight = metrics.material_weights(first.material)
     confusion = np.mean([metrics.confusion(truth, one.logits.argmax(axis=1), classes, weight) for one in judged.seeds],
                         axis=0)
-    scores = {name: {**found.found(name), "per_seed": [float(one.values[name][0]) for one in several]}
+    scores = {name: {**found.content(name), "per_seed": [float(one.values[name][0]) for one in several]}
               for name in SINGLE if name in found.values}
     return plain({
         "part": part, "samples": len(first.logits), "materials": round(weight.sum()), "seeds": len(several),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
 from classifier.crystal.levels import LEVELS, level_index, level_probabilities
 from classifier.crystal.subgroups import direct_edges
+from classifier.foundation.atomic import plain
 from classifier.prediction.predict import Predictions
 from classifier.statistics import metrics
 from classifier.statistics.bootstrap import Bootstrap
@@ -101,12 +101,3 @@ def batch_averaged_f1(predictions: Predictions) -> float:
     truth = predictions.class_map.indices(predictions.space_group)
     return metrics.batch_averaged_f1(truth, predictions.logits.argmax(axis=1), len(predictions.class_map),
                                      batch=STEMDL_BATCH, seed=SHUFFLE_SEED)
-
-
-def plain(value: Any) -> Any:
-    """JSON content with None for what is undefined, instead of NaN, which is not JSON."""
-    if isinstance(value, dict):
-        return {key: plain(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(entry) for entry in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

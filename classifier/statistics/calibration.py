@@ -50,10 +50,10 @@ def accuracy_at_coverage(confidence: np.ndarray, right: np.ndarray, drawn: Boots
     order = np.argsort(-confidence, kind="stable")
     last_of_equals = np.flatnonzero(np.diff(confidence[order], append=-1.0))
     code, weight, right = drawn.code[order], drawn.weight[order], np.asarray(right)[order]
-    found = np.empty((len(drawn.times), len(coverage)))
+    accuracy = np.empty((len(drawn.times), len(coverage)))
     for row, times in enumerate(drawn.times):
         taken = times[code] * weight
         total, hits = (np.concatenate([[0.0], np.cumsum(part)[last_of_equals]]) for part in (taken, taken * right))
         wanted = np.asarray(coverage) * total[-1]
-        found[row] = np.interp(wanted, total, hits) / wanted
-    return found
+        accuracy[row] = np.interp(wanted, total, hits) / wanted
+    return accuracy

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from classifier.statistics import metrics
-from classifier.statistics.metrics import ratio
+from classifier.statistics.bootstrap import draw_times, over_seeds
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +36,7 @@ class Measured:
         twice = 2 * float(self.values[name][0])
         return max(0.0, twice - high), max(0.0, twice - low)
 
-    def found(self, name: str) -> dict[str, float]:
+    def content(self, name: str) -> dict[str, float]:
         """Estimate and interval of a single number as JSON content."""
         low, high = self.interval(name)
         return {"estimate": float(self.values[name][0]), "low": low, "high": high}
@@ -49,18 +49,10 @@ class Measured:
     def mean(cls, several: list[Measured], *, seed: int) -> Measured:
         """Mean over predictions of the same samples, one for each seed of a training; seeds are resampled too.
 
-        Units and seeds drawn at once make the pigeonhole bootstrap (Owen 2007, Annals of Applied Statistics 1, 386).
         Bins of confidence weigh by their share of the samples; what is undefined for a seed is left out.
         """
-        names, count = several[0].values, len(several)
-        replicates = len(names["bin_share"]) - 1
-        drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=replicates)
-        times = np.concatenate([np.ones((1, count)), drawn]).T  # [S, R+1]
-        values = {}
-        for name in names:
-            stacked = np.stack([one.values[name] for one in several])
-            weight = times.reshape(*times.shape, *[1] * (stacked.ndim - 2)) * ~np.isnan(stacked)
-            if name in ("bin_confidence", "bin_accuracy"):
-                weight = weight * np.stack([one.values["bin_share"] for one in several])
-            values[name] = ratio((weight * np.nan_to_num(stacked)).sum(axis=0), weight.sum(axis=0))
-        return cls(values, several[0].unit)
+        share = [one.values["bin_share"] for one in several]
+        times = draw_times(len(several), len(share[0]) - 1, np.random.default_rng(seed))
+        return cls({name: over_seeds([one.values[name] for one in several], times,
+                                     share if name in ("bin_confidence", "bin_accuracy") else None)
+                    for name in several[0].values}, several[0].unit)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cbedgan.acquisition.curves import area, judge, student_interval
+from cbedgan.acquisition.curves import area, learning_curves, student_interval
 from classifier.crystal.spacegroup import ClassMap
 from classifier.prediction.predict import Predictions
 
@@ -33,9 +33,10 @@ def test_curves_and_differences(base):
         names = np.array([f"t{i}" for i in range(8)])
         return Predictions(names, names, names, truth, logits, np.full(8, "test"), ClassMap(tuple(groups)), "", {})
 
-    found = judge({"random": [[predictions(1)] * 3] * 2, "entropy": [[predictions(1)] * 3, [predictions(2)] * 3]},
-                  {name: [[base.split.materials["train"][:n]] * 3 for n in (4, 8)] for name in ("random", "entropy")},
-                  base, replicates=200, alpha=0.05)
+    found = learning_curves(
+        {"random": [[predictions(1)] * 3] * 2, "entropy": [[predictions(1)] * 3, [predictions(2)] * 3]},
+        {name: [[base.split.materials["train"][:n]] * 3 for n in (4, 8)] for name in ("random", "entropy")}, base,
+        replicates=200, alpha=0.05)
     assert found["labelled_materials"] == [4, 8]
     entropy = found["strategies"]["entropy"]["balanced_accuracy"]
     assert [point["estimate"] for point in entropy["curve"]] == pytest.approx([0.25, 0.5])

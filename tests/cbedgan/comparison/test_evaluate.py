@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from cbedgan.comparison.evaluate import Evaluation, JudgementConfig, PrimaryConfig
-from cbedgan.comparison.paired import Trials
+from classifier.statistics.trials import Trials
 
 K, UNITS, SEEDS = 3, 30, 3
 CONFIG = JudgementConfig(unit="material", primary=PrimaryConfig(arm="boundary_synthetic", reference="real", shot="few"),
                          replicates=500, seed=0, alpha=0.05, band=0.02, minimum_units=6, top_k=2)
 CLASS = np.repeat([0, 1, 2], [10, 10, 10])
-TRIALS = Trials.from_labels(CLASS, np.arange(UNITS).astype(str), K)
+TRIALS = Trials.of(CLASS, np.arange(UNITS).astype(str), K)
 MATERIALS = np.array([5, 3, 60])  # few, few, medium
 
 
@@ -74,7 +74,7 @@ def test_groups_are_one_family_with_their_own_counts():
 
 
 def test_a_class_without_test_samples_is_left_out():
-    trials = Trials.from_labels(CLASS, np.arange(UNITS).astype(str), K + 1)
+    trials = Trials.of(CLASS, np.arange(UNITS).astype(str), K + 1)
     wide = {name: np.pad(logits(wrong), ((0, 0), (0, 0), (0, 1)), constant_values=-9)
             for name, wrong in (("real", {0: 8}), ("boundary_synthetic", {}))}
     found = Evaluation(CONFIG, wide, trials, np.append(MATERIALS, 2))

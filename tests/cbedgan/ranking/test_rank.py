@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from cbedgan.cli import main
-from cbedgan.comparison.paired import Trials
 from cbedgan.ranking.methods import MethodConfig, load_methods, plan, windows
 from cbedgan.ranking.rank import RankConfig, finished_runs, rank
 from cbedgan.ranking.scores import Answers, Ranking, RankingJudgement
 from classifier.foundation.config import load_config, parse_config
 from classifier.foundation.errors import InputError
+from classifier.statistics.trials import Trials
 from project import CONFIGS
 
 JUDGEMENT: dict[str, Any] = {"reference": "cross_entropy", "judged": ["balanced_accuracy", "few_recall"],
@@ -145,7 +145,7 @@ def test_runs_of_one_method_belong_together(tmp_path):
 def test_scores_and_differences_of_known_logits():
     """Two classes of four units; the reference is right on the first class alone, the other method everywhere."""
     classes = np.repeat([0, 1], 4)
-    trials = Trials.from_labels(classes, np.array([f"unit {i}" for i in range(8)]), 2)
+    trials = Trials.of(classes, np.array([f"unit {i}" for i in range(8)]), 2)
     first = np.tile([2.0, 0.0], (3, 8, 1))
     right = np.tile(np.eye(2)[classes] * 20, (3, 1, 1))
     judgement = parse_config(JUDGEMENT, RankingJudgement, source="test")

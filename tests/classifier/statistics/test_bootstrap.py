@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import f1_score
 
 from classifier.statistics import metrics
-from classifier.statistics.bootstrap import Bootstrap
+from classifier.statistics.bootstrap import Bootstrap, over_seeds
 
 
 def test_whole_units_are_drawn() -> None:
@@ -46,3 +46,23 @@ def test_each_replicate_is_what_its_units_give() -> None:
         assert drawn.macro_f1(truth, predicted, 4)[row] == pytest.approx(
             f1_score(truth, predicted, average="macro", sample_weight=own))
     assert (drawn.times.sum(axis=1) == 12).all() and (drawn.times[0] == 1).all()
+
+
+def test_a_mean_over_seeds_leaves_out_what_a_seed_cannot_tell_and_weighs() -> None:
+    times = np.array([[1, 1], [2, 0], [1, 3]])
+    values = [np.array([1.0, np.nan, 1.0]), np.array([3.0, 5.0, 5.0])]
+    assert over_seeds(values, times) == pytest.approx([2, np.nan, 4], nan_ok=True)
+    assert over_seeds(values, times, [np.ones(3), np.full(3, 3.0)])[2] == pytest.approx((1 + 9 * 5) / 10)
+    rows = over_seeds([np.stack([one, 2 * one], axis=1) for one in values], times)
+    assert rows[2] == pytest.approx([4, 8])
+
+
+def test_each_seed_alone_scores_as_the_plain_metrics() -> None:
+    random = np.random.default_rng(3)
+    truth, predicted = random.integers(0, 3, 40), random.integers(0, 3, (2, 40))
+    drawn = Bootstrap.draw(np.arange(40) // 2, replicates=9, seed=0, seeds=2)
+    assert drawn.seed_times.shape == (10, 2) and (drawn.seed_times.sum(axis=1) == 2).all()
+    assert drawn.first(4).times.shape == (5, 20)
+    alone = drawn.each_seed()
+    f1 = over_seeds([alone.macro_f1(truth, of_seed, 3) for of_seed in predicted], alone.seed_times)
+    assert f1 == pytest.approx([metrics.macro_f1(metrics.confusion(truth, of_seed, 3)) for of_seed in predicted])
