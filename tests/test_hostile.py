@@ -35,7 +35,7 @@ from classifier.foundation.checkpoint import load_checkpoint, save_checkpoint
 from classifier.foundation.config import digest, parse_config
 from classifier.foundation.errors import InputError
 from classifier.foundation.run import Run
-from classifier.network.model import ModelConfig, StackClassifier
+from classifier.network.model import ModelConfig
 from classifier.pattern.geometry import Detector, ViewConfig
 from classifier.pattern.intensity import IntensityConfig, IntensityTransform
 from classifier.prediction.predict import Predictions, TrainedClassifier
@@ -179,7 +179,7 @@ def write_networks(folder: Path) -> None:
     scale = IntensityTransform.fit(np.ones((1, 3, SIZE, SIZE), np.float32),
                                    IntensityConfig(transform="log", floor=1e-5, per_radius=False))
     model = ModelConfig(widths=(4, 8), blocks=1, groups=2, dropout=0.1)
-    built = StackClassifier(model, classes=2, size_pixels=SIZE)
+    built = model.build(classes=2, size_pixels=SIZE)
     prior = np.array([0.5, 0.5], np.float32)
     import torch
 

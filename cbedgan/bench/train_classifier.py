@@ -26,6 +26,7 @@ from classifier.foundation.errors import InputError
 from classifier.foundation.memory import keep_freed_memory
 from classifier.foundation.ranks import Ranks
 from classifier.foundation.run import versions
+from classifier.network.model import ModelConfig
 from classifier.training.batches import Source, class_sizes
 from classifier.training.state import State
 from classifier.training.step import step
@@ -63,7 +64,7 @@ def bench_train_classifier(config: TrainClassifierConfig, folder: Path, *, class
     device, class_map = choose_device(config.device), ClassMap(tuple(range(1, classes + 1)))
     with scratch(folder, "bench-train-clf-") as place, reproducible(config.threads):
         samples = made_up_set(place, config.view.size_pixels, stacks, class_map)
-        sources = [Source.build(samples, power=config.sampling_power, weight=1.0, device=device)]
+        sources = [Source.build(samples, sampler=config.sampler, weight=1.0, device=device)]
         state, sizes = State(config, class_map, device), class_sizes(config, sources).to(device)
         work = operations(state.model, samples.x[:2].to(device))
         plain, blocks, plain_work = equal_work(config, classes, work)
@@ -130,6 +131,9 @@ def equal_work(config: TrainClassifierConfig, classes: int, work: float
     Also its blocks and its own work (10^9 operations a stack).
     """
     model, size = config.model, config.view.size_pixels
+    if not isinstance(model, ModelConfig):
+        raise InputError(source="model.kind", rule="only a residual network is compared with a plain one",
+                         value=model.kind, remedy="Leave kind out.")
     build = partial(plain_resnet, block=model.block, stem_width=model.stem_width, widths=model.widths, channels=3,
                     classes=classes)
 

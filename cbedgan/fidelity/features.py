@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from classifier.network.azimuthal_features import LEAST_PIXELS, azimuthal_features
-from classifier.network.model import ModelConfig, StackClassifier
+from classifier.network.model import ModelConfig
 from classifier.pattern.intensity import IntensityTransform
 from classifier.prediction.predict import load_classifier, predict_features
 from classifier.samples.dataset import Frame
@@ -23,8 +23,8 @@ def random_features(channels: int, size_pixels: int, seed: int = 0) -> Features:
     halvings = next(n for n in (3, 2, 1, 0) if size_pixels % 2**n == 0)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = StackClassifier(ModelConfig(widths=(64, 64, 64)[:halvings], blocks=0, groups=1, dropout=0.0),
-                                  classes=1, size_pixels=size_pixels, channels=channels).eval()
+        network = ModelConfig(widths=(64, 64, 64)[:halvings], blocks=0, groups=1, dropout=0.0).build(
+            classes=1, size_pixels=size_pixels, channels=channels).eval()
     return lambda x: torch.from_numpy(predict_features(network, x))
 
 

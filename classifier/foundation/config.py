@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from classifier.foundation.errors import InputError, reported
 
@@ -21,6 +21,11 @@ class Config(BaseModel):
 
 AnyConfig = TypeVar("AnyConfig", bound=Config)
 OWN_CODE = "own code"  # key of pydantic's context: whether kinds of a user's own may be imported, see registry
+
+
+def added(default: Any) -> Any:
+    """A field that configurations gained later: no dump names it at its default, so that older digests stay."""
+    return Field(default, exclude_if=lambda value: value == default)
 
 
 def load_config(path: Path, model: type[AnyConfig]) -> AnyConfig:
@@ -57,14 +62,20 @@ def parse_config(content: dict[str, Any], model: type[AnyConfig], *, source: obj
         # The JSON reader's strict mode refuses "3" for 3 and yet takes a TOML array for a tuple.
         return model.model_validate_json(json.dumps(content, default=str), strict=True, context={OWN_CODE: own_code})
     except ValidationError as error:
+        raise_own(error, source)
         faults = error.errors(include_url=False)
-        if len(faults) == 1 and isinstance(rule := faults[0].get("ctx", {}).get("error"), InputError):
-            raise InputError(source=f"{source}, {rule.source}", rule=rule.rule, value=rule.value,
-                             remedy=rule.remedy) from None
         told = "; ".join(f"`{'.'.join(map(str, fault['loc']))}`: {fault['msg']}"
                           + ("" if fault["type"] == "missing" else f" (got {fault['input']!r})") for fault in faults)
         raise InputError(source=source, rule=f"the keys of {model.__name__} must be complete and of the right type",
                          value=told, remedy=f"Its keys are: {', '.join(model.model_fields)}.") from None
+
+
+def raise_own(error: ValidationError, source: object) -> None:
+    """Raise the InputError of ours that is the only fault behind a ValidationError, if it is one."""
+    first, *others = error.errors(include_url=False)
+    own = first.get("ctx", {}).get("error")
+    if not others and isinstance(own, InputError):
+        raise InputError(source=f"{source}, {own.source}", rule=own.rule, value=own.value, remedy=own.remedy) from None
 
 
 def digest(content: Any) -> str:

@@ -16,10 +16,10 @@ import sys
 from pathlib import Path
 from typing import Any, get_args
 
-from pydantic import GetCoreSchemaHandler, ValidationInfo
+from pydantic import GetCoreSchemaHandler, TypeAdapter, ValidationError, ValidationInfo
 from pydantic_core import core_schema
 
-from classifier.foundation.config import OWN_CODE, Config
+from classifier.foundation.config import OWN_CODE, Config, raise_own
 from classifier.foundation.errors import FAULTS_OF_CONTENT, InputError
 
 PLUGINS = "CBEDGAN_PLUGINS"
@@ -80,7 +80,7 @@ class Kinds:
             fault = "it is no Config"
         elif "kind" not in own.model_fields:
             fault = "it has no field `kind: str`"
-        elif missing := self.members - set(dir(own)) - set(own.model_fields):
+        elif missing := self.members - set(dir(own)) - set(own.model_fields) | own.__abstractmethods__:
             fault = f"it lacks {', '.join(sorted(missing))}"
         elif getattr(sys.modules.get(module), name, None) is not own:
             fault = f"it is {own.__module__}:{own.__qualname__}"
@@ -90,6 +90,15 @@ class Kinds:
         if kind not in _taken or _taken[kind][0] is not own:
             _taken[kind] = own, _sha256(own, kind)
         return own
+
+
+def read_kind(kinds: Any, content: Any, *, source: object) -> Any:
+    """What a stored table says, of the kinds that an annotation takes; a user's own only if it may be imported."""
+    try:
+        return TypeAdapter(kinds).validate_python(content)
+    except ValidationError as error:
+        raise_own(error, source)
+        raise
 
 
 def own_sources(config: Any) -> dict[str, str]:

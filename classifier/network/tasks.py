@@ -42,7 +42,15 @@ class TasksConfig(Config):
     """
 
     weights: Annotated[dict[Task, Annotated[float, Field(gt=0)]], Field(min_length=1)]
-    weighting: Literal["fixed", "uncertainty"]
+    weighting: Literal["fixed", "uncertainty"] = "fixed"
+
+
+def refuse_leak(tasks: TasksConfig | None, pose_input: bool) -> None:
+    """Refuse (InputError) a task whose answer is among the inputs."""
+    if pose_input and tasks is not None and "d_spacings" in tasks.weights:
+        raise InputError(source="model.tasks", rule="no task may be answered by an input",
+                         value="d_spacings beside pose_input, which holds |g1| = 1 / d",
+                         remedy="Leave one of them out.")
 
 
 def columns_of(tasks: Sequence[Task]) -> dict[Task, slice]:

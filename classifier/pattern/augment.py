@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from classifier.crystal.spacegroup import ClassMap
-from classifier.foundation.config import Config
+from classifier.foundation.config import Config, added
 from classifier.foundation.errors import InputError
 
 Stacks = Float[Tensor, "B C H W"]
@@ -26,12 +26,12 @@ class AugmentConfig(Config):
     erase: share of stacks in which a rectangle loses its intensity (needs intensity.per_radius = false).
     """
 
-    mirror: bool
-    half_turn: bool
-    quarter_turns: bool
-    gain: float
-    shift_pixels: int
-    erase: Annotated[float, Field(ge=0, le=1)] = Field(0.0, exclude_if=lambda share: share == 0)
+    mirror: bool = True
+    half_turn: bool = True
+    quarter_turns: bool = False
+    gain: float = 0.05
+    shift_pixels: int = 0
+    erase: Annotated[float, Field(ge=0, le=1)] = added(0.0)
 
 
 def augment(x: Stacks, label: Shaped[Tensor, " N *K"], generator: torch.Generator, config: AugmentConfig,

@@ -29,9 +29,9 @@ class IntensityConfig(Config):
     per_radius: centre and scale every ring of pixels around the direct beam by its own mean and spread.
     """
 
-    transform: Literal["log", "fourth_root"]
-    floor: float
-    per_radius: bool
+    transform: Literal["log", "fourth_root"] = "log"
+    floor: float = 1e-6  # for shares of the incident beam
+    per_radius: bool = False
 
 
 def stacks_at_once(shape: Sequence[int]) -> int:

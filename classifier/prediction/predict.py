@@ -18,8 +18,10 @@ from classifier.crystal.spacegroup import ClassMap
 from classifier.foundation.atomic import atomic_path
 from classifier.foundation.checkpoint import load_checkpoint, save_checkpoint
 from classifier.foundation.errors import InputError, reported
-from classifier.network.model import ModelConfig, StackClassifier
+from classifier.foundation.registry import read_kind
+from classifier.network.model import AnyNetwork
 from classifier.network.pose_input import load_pose_features
+from classifier.network.stack_classifier import NetworkKind, StackClassifier
 from classifier.pattern.geometry import Detector, ViewConfig
 from classifier.pattern.intensity import IntensityTransform
 from classifier.prediction.trust import Trust
@@ -40,7 +42,7 @@ class TrainedClassifier:
     """
 
     model: StackClassifier
-    model_config: ModelConfig
+    model_config: NetworkKind
     class_map: ClassMap
     view: ViewConfig
     frame: Frame
@@ -79,11 +81,11 @@ def load_classifier(path: Path, *, split_digest: str | None = None) -> TrainedCl
                          value=f"split {str(header.get('split_digest'))[:12]}, not {split_digest[:12]}",
                          remedy="Train it on this split, or give the split it was trained on.")
     with reported(path, rule="the checkpoint must hold a complete classifier", remedy="Train it again."):
-        config = ModelConfig(**{**parts["model_config"], "widths": tuple(parts["model_config"]["widths"])})
+        config = read_kind(AnyNetwork, parts["model_config"], source=path)
         class_map = ClassMap(tuple(parts["space_groups"]))
         frame = Frame(Detector(**parts["detector"]), header["pose"], header["intensity_unit"])
-        model = StackClassifier(config, classes=len(class_map), size_pixels=frame.detector.size_pixels,
-                                mirror_partner=class_map.mirror_partner())
+        model = config.build(classes=len(class_map), size_pixels=frame.detector.size_pixels,
+                             mirror_partner=class_map.mirror_partner())
         model.load_state_dict(parts["model"])
         trust = Trust.from_state(parts["trust"]) if "trust" in parts else None  # older ones have none
         if trust is not None:

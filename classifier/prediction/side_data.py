@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from classifier.network.model import ModelConfig, StackClassifier
 from classifier.network.pose_input import load_pose_features
+from classifier.network.stack_classifier import NetworkKind, StackClassifier
 from classifier.network.tasks import check_training_targets, targets
 from classifier.prediction.predict import PREDICT_AT_ONCE, TrainedClassifier, predict_features
 from classifier.prediction.task_answers import named_answers
@@ -22,7 +22,7 @@ from classifier.samples.viewed import rows_of
 from classifier.statistics.metrics import material_weights
 
 
-def with_side_data(samples: StackSet, stacks: Path | StackFile, model: ModelConfig, cache: Path | None = None
+def with_side_data(samples: StackSet, stacks: Path | StackFile, model: NetworkKind, cache: Path | None = None
                    ) -> StackSet:
     """The same samples of a stack file with what a network of this kind wants beside them; InputError if unknown."""
     sample_ids, pose, wanted = samples.sample_id.tolist(), None, None
@@ -36,10 +36,9 @@ def with_side_data(samples: StackSet, stacks: Path | StackFile, model: ModelConf
 
 
 def fit_side_data(network: StackClassifier, training: StackSet, *, source: object) -> None:
-    """Give a new network the scales of the training part's azimuthal and pose features, and of its task targets."""
+    """Give a new network the scales of the training part's stacks and pose features, and of its task targets."""
     device = next(network.parameters()).device
-    if network.azimuthal is not None:
-        network.azimuthal.fit(training.x)
+    network.fit(training.x)
     if network.pose is not None:
         network.pose.fit(training.pose.to(device))
     if network.tasks is not None:

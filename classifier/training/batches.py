@@ -11,7 +11,7 @@ from torch import Tensor
 
 from classifier.samples.dataset import StackSet, sent
 from classifier.training.losses import ClassSizes, class_prior
-from classifier.training.sampling import Strata
+from classifier.training.sampling import Sampler, Strata
 from classifier.training.train_config import TrainClassifierConfig
 
 
@@ -21,17 +21,18 @@ class Source:
 
     samples: StackSet
     strata: Strata
-    power: float
+    class_probability: np.ndarray  # float64 [K]
     weight: float
 
     @classmethod
-    def build(cls, samples: StackSet, *, power: float, weight: float, device: torch.device) -> Source:
+    def build(cls, samples: StackSet, *, sampler: Sampler, weight: float, device: torch.device) -> Source:
         """Order the samples for drawing and move them to the device."""
-        return cls(samples.to(device), Strata.build(samples.class_idx.numpy(), samples.material), power, weight)
+        strata = Strata.build(samples.class_idx.numpy(), samples.material)
+        return cls(samples.to(device), strata, strata.class_probability(sampler), weight)
 
     def target_share(self) -> np.ndarray:
         """Share of each class in the targets of a draw, float64 [K]; a soft label counts where its shares lie."""
-        return self.strata.sample_probability(self.power) @ self.samples.soft_label.cpu().double().numpy()
+        return self.strata.sample_probability(self.class_probability) @ self.samples.soft_label.cpu().double().numpy()
 
 
 def draw_batch(config: TrainClassifierConfig, sources: list[Source], images_seen: int, rows: range
@@ -79,8 +80,9 @@ def _drawn(config: TrainClassifierConfig, sources: list[Source], number: int, im
     added = 0
     if len(sources) > 1:
         added = int((images_seen + config.batch) * config.synthetic_share) - int(images_seen * config.synthetic_share)
-    return sources[number].strata.draw(batch=added if number else config.batch - added, seed=2 * config.seed + number,
-                                       images_seen=images_seen, power=sources[number].power)
+    source = sources[number]
+    return source.strata.draw_by(source.class_probability, batch=added if number else config.batch - added,
+                                 seed=2 * config.seed + number, images_seen=images_seen)
 
 
 def class_sizes(config: TrainClassifierConfig, sources: list[Source]) -> ClassSizes:

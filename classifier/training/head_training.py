@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor
 
 from classifier.foundation.config import Config, parse_config
-from classifier.network.model import StackClassifier
+from classifier.network.stack_classifier import StackClassifier
 from classifier.pattern.augment import AugmentConfig, augment
 from classifier.prediction.predict import PREDICT_AT_ONCE, TrainedClassifier, predict_features
 from classifier.samples.dataset import StackSet
@@ -26,12 +26,12 @@ class HeadTraining(Config):
     images, batch: features seen in all and in a step; learning_rate: its peak, falling to zero along a cosine;
     momentum, weight_decay: of stochastic gradient descent."""
 
-    views: Annotated[int, Field(ge=1)]
-    images: Annotated[int, Field(ge=1)]
-    batch: Annotated[int, Field(ge=1)]
-    learning_rate: float
-    momentum: float
-    weight_decay: float
+    views: Annotated[int, Field(ge=1)] = 8
+    images: Annotated[int, Field(ge=1)] = 65536
+    batch: Annotated[int, Field(ge=1)] = 512
+    learning_rate: float = 0.1
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
 
 
 @dataclass(frozen=True)

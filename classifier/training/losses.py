@@ -95,7 +95,7 @@ class Focal(EqualWeights):
     """-(1 - p_y)^gamma log p_y: easy samples count less. Lin et al. 2017 (arXiv 1708.02002), eq. 4."""
 
     kind: Literal["focal"]
-    gamma: Annotated[float, Field(ge=0)]
+    gamma: Annotated[float, Field(ge=0)] = 2.0
 
     def losses(self, logits: Tensor, target: Tensor, sizes: ClassSizes, done: float) -> Tensor:
         """See Loss."""
@@ -135,7 +135,7 @@ class LogitAdjusted(EqualWeights):
     """
 
     kind: Literal["logit_adjusted"]
-    tau: Annotated[float, Field(ge=0)]
+    tau: Annotated[float, Field(ge=0)] = 1.0
 
     def losses(self, logits: Tensor, target: Tensor, sizes: ClassSizes, done: float) -> Tensor:
         """See Loss."""

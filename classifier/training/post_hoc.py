@@ -100,9 +100,9 @@ PostHoc = Annotated[LogitAdjustment | TauNormalised | Retrained | LearnableScale
 class PostHocConfig(Config):
     """seed: of what a method draws; device: of the body, "auto" being the GPU where there is one."""
 
-    seed: int
-    threads: int
-    device: Literal["auto", "cpu", "cuda"]
+    seed: int = 0
+    threads: int = 1
+    device: Literal["auto", "cpu", "cuda"] = "auto"
     method: PostHoc
 
 

@@ -3,10 +3,39 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, Literal, Protocol
 
 import numpy as np
+from jaxtyping import Float, Int
 
-from classifier.foundation.errors import InputError
+from classifier.foundation.config import Config
+from classifier.foundation.errors import InputError, require
+from classifier.foundation.registry import Kinds
+
+
+class Sampler(Protocol):
+    """How often the classes are drawn; in a class all materials, and of a material all samples, are drawn alike."""
+
+    @property
+    def kind(self) -> str: ...
+
+    def class_shares(self, materials: Int[np.ndarray, " K"]) -> Float[np.ndarray, " K"]:
+        """Shares >= 0, up to a factor, of classes with so many training materials, at least one each."""
+        ...
+
+
+class PowerSampler(Config):
+    """p(class) ~ (materials)^power: 1 keeps natural frequencies, 0.5 takes roots, 0 draws classes equally often."""
+
+    kind: Literal["power"] = "power"
+    power: float = 1.0
+
+    def class_shares(self, materials: Int[np.ndarray, " K"]) -> Float[np.ndarray, " K"]:
+        """See Sampler."""
+        return materials.astype(np.float64) ** self.power
+
+
+AnySampler = Annotated[Sampler, Kinds(PowerSampler)]
 
 
 @dataclass(frozen=True)
@@ -39,34 +68,43 @@ class Strata:
         class_size = np.bincount(class_idx[order][material_start])
         return cls(order, material_start, material_size, np.cumsum(class_size) - class_size, class_size)
 
-    def class_probability(self, power: float) -> np.ndarray:
-        """Probability of each class, float64 [K]: proportional to (number of materials)^power, 0 for empty classes.
+    def class_probability(self, sampler: Sampler) -> Float[np.ndarray, " K"]:
+        """Probability of each class, 0 for empty ones; InputError where the sampler gives no shares."""
+        shares = sampler.class_shares(np.maximum(self.class_size, 1))
+        fits = isinstance(shares, np.ndarray) and shares.shape == self.class_size.shape
+        shares = np.where(self.class_size > 0, shares, 0.0) if fits else np.zeros(1)
+        require([(bool(fits and np.isfinite(shares).all() and (shares >= 0).all() and shares.sum() > 0), "class_shares",
+                  "must be an array of numbers >= 0, one a class, not all 0", shares)],
+                source=f"sampler {sampler.kind}", remedy="Correct class_shares.")
+        return shares / shares.sum()
 
-        power 1 keeps the natural frequencies, 0.5 is square-root sampling, 0 draws classes equally often.
-        """
-        share = np.where(self.class_size > 0, np.maximum(self.class_size, 1).astype(np.float64) ** power, 0.0)
-        return share / share.sum()
-
-    def sample_probability(self, power: float) -> np.ndarray:
-        """Probability of each sample in a draw, float64 [N]; alike in a material, materials alike in a class."""
+    def sample_probability(self, class_probability: Float[np.ndarray, " K"]) -> Float[np.ndarray, " N"]:
+        """Probability of each sample in a draw; alike in a material, materials alike in a class."""
         classes = np.repeat(np.arange(len(self.class_size)), self.class_size)
-        material = self.class_probability(power)[classes] / self.class_size[classes]
+        material = class_probability[classes] / self.class_size[classes]
         probability = np.empty(len(self.order))
         probability[self.order] = np.repeat(material / self.material_size, self.material_size)
         return probability
 
-    def draw(self, *, batch: int, seed: int, images_seen: int, power: float) -> np.ndarray:
-        """Draw sample indices int64 [batch]: the class first, then one of its materials, then one of its samples."""
+    def draw(self, *, batch: int, seed: int, images_seen: int, power: float) -> Int[np.ndarray, " batch"]:
+        """Draw samples as `draw_by` does, with p(class) ~ (number of materials)^power."""
+        return self.draw_by(self.class_probability(PowerSampler(power=power)), batch=batch, seed=seed,
+                            images_seen=images_seen)
+
+    def draw_by(self, class_probability: Float[np.ndarray, " K"], *, batch: int, seed: int, images_seen: int
+                ) -> Int[np.ndarray, " batch"]:
+        """Draw samples: the class first, then one of its materials, then one of its samples.
+
+        Parameters
+        ----------
+        class_probability : of the classes, see `class_probability`
+        batch : how many samples
+        seed, images_seen : on which alone the draw depends
+        """
         uniform = np.random.default_rng([seed, images_seen]).random((3, batch))
         # Rounding may leave the last cumulative probability a hair below 1: clip to the last class that has samples.
         last = int(np.flatnonzero(self.class_size)[-1])
-        chosen = np.searchsorted(np.cumsum(self.class_probability(power)), uniform[0], side="right").clip(max=last)
+        chosen = np.searchsorted(np.cumsum(class_probability), uniform[0], side="right").clip(max=last)
         material = self.class_start[chosen] + (uniform[1] * self.class_size[chosen]).astype(np.int64)
         sample = self.material_start[material] + (uniform[2] * self.material_size[material]).astype(np.int64)
         return self.order[sample]
-
-
-def draw(class_idx: np.ndarray, material: np.ndarray, *, batch: int, seed: int, images_seen: int,
-         power: float) -> np.ndarray:
-    """Draw sample indices int64 [batch] with p(class) ~ (number of materials)^power; build `Strata` once in a loop."""
-    return Strata.build(class_idx, material).draw(batch=batch, seed=seed, images_seen=images_seen, power=power)

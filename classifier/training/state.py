@@ -11,7 +11,7 @@ from torch import Tensor
 
 from classifier.crystal.spacegroup import ClassMap
 from classifier.foundation.checkpoint import load_checkpoint, save_checkpoint
-from classifier.network.model import StackClassifier
+from classifier.network.stack_classifier import StackClassifier
 from classifier.training.stopping import Best
 from classifier.training.train_config import TrainClassifierConfig
 
@@ -26,9 +26,9 @@ class State:
 
     def __init__(self, config: TrainClassifierConfig, class_map: ClassMap, device: torch.device) -> None:
         torch.manual_seed(config.seed)
-        model = StackClassifier(config.model, classes=len(class_map), size_pixels=config.view.size_pixels,
-                                mirror_partner=class_map.mirror_partner())
-        self.model = model.to(device, memory_format=torch.channels_last)
+        model = config.model.build(classes=len(class_map), size_pixels=config.view.size_pixels,
+                                   mirror_partner=class_map.mirror_partner())
+        self.model = model.to(device).to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.model).requires_grad_(False)
         self.optimiser = torch.optim.AdamW(_decaying(self.model), lr=config.learning_rate,
                                            weight_decay=config.weight_decay, fused=True)

@@ -45,11 +45,10 @@ def step(state: State, config: TrainClassifierConfig, sources: list[Source], siz
         place_rows(state.model, part.start, config.batch)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=config.precision == "bf16"):
             here = slice(part.start - own.start, part.stop - own.start)
-            seen = x[here], None if pose is None else pose[here]
-            logits, output = state.model.with_tasks(*seen) if wanted is not None else (state.model(*seen), None)
+            logits, output = state.model.with_tasks(x[here], None if pose is None else pose[here])
         losses = config.loss.losses(logits, target[part.start : part.stop], sizes, done)
         part_loss = (losses * weight[part.start : part.stop]).sum() / weight.sum()
-        if wanted is not None:
+        if state.model.tasks is not None and wanted is not None:
             part_loss = state.model.tasks.join(part_loss, output, wanted[here], share[part.start : part.stop])
         part_loss.backward()
         loss += part_loss.detach()

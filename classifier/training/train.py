@@ -23,6 +23,7 @@ from classifier.samples.stackfile import StackFile
 from classifier.statistics.metrics import materials_per_class
 from classifier.training.batches import Source, class_sizes
 from classifier.training.loop import Pace, shared_run, train_loop
+from classifier.training.sampling import PowerSampler
 from classifier.training.state import State
 from classifier.training.step import step
 from classifier.training.stopping import judge
@@ -67,11 +68,11 @@ def _run(config: TrainClassifierConfig, run: Run, parted: Split, stacks: StackFi
                                                    intensity=config.intensity, sample_ids=parted.parts["train"])
         real = with_side_data(real, stacks, config.model, cache)
         load = partial(_load, config, class_map=class_map, intensity=transform, cache=cache)
-        sources = [Source.build(real, power=config.sampling_power, weight=1.0, device=device)]
+        sources = [Source.build(real, sampler=config.sampler, weight=1.0, device=device)]
         if synthetic is not None:
-            # Its quota was decided where it was made: power 1 draws every added material equally often.
-            sources.append(Source.build(load(synthetic, frame=frame), power=1.0, weight=config.synthetic_weight,
-                                        device=device))
+            # Its quota was decided where it was made: every added material is drawn equally often.
+            sources.append(Source.build(load(synthetic, frame=frame), sampler=PowerSampler(power=1.0),
+                                        weight=config.synthetic_weight, device=device))
         held_out = {part: load(stacks, sample_ids=parted.parts[part]) for part in ("validation", "test")}
     state = State(config, class_map, device)
     if run.checkpoint_path.exists():

@@ -38,12 +38,12 @@ class TrainBaselineConfig(Config):
     The balanced accuracy on the validation part that a family's shuffling costs is its importance.
     """
 
-    seed: int
-    threads: int
+    seed: int = 0
+    threads: int = 1
     view: ViewConfig
     descriptors: DescriptorConfig
-    folds: int
-    repeats: int
+    folds: int = 5
+    repeats: int = 5
     method: Method
 
 

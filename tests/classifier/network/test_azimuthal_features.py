@@ -20,7 +20,7 @@ from classifier.network.azimuthal_features import (
     azimuthal_features,
     ranked,
 )
-from classifier.network.model import ModelConfig, StackClassifier
+from classifier.network.model import ModelConfig
 from classifier.pattern.augment import turn
 
 SIZE = 64
@@ -80,12 +80,12 @@ def test_the_network_takes_them_in_order_or_in_any_order():
     x = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(1))
     for patterns, free in (("channels", False), ("any_order", True)):
         torch.manual_seed(0)
-        network = StackClassifier(ModelConfig(**NET, patterns=patterns, azimuthal_features=True), classes=5,
-                                  size_pixels=32).eval()
+        network = ModelConfig(**NET, patterns=patterns, azimuthal_features=True).build(
+            classes=5, size_pixels=32).eval()
         network.azimuthal.fit(x)
         assert torch.equal(network(x), network(x.flip(1))) == free
     with pytest.raises(InputError, match="at least 32 pixels"):
-        StackClassifier(ModelConfig(**NET, azimuthal_features=True), classes=5, size_pixels=16)
+        ModelConfig(**NET, azimuthal_features=True).build(classes=5, size_pixels=16)
     with pytest.raises(ValueError, match="are of all three patterns"):
         ModelConfig(**NET, patterns="one_random", azimuthal_features=True)
 
@@ -118,7 +118,7 @@ def test_of_many_stacks_evenly_spaced_ones_are_enough(monkeypatch):
 
 
 def test_the_features_may_stand_alone_but_not_be_missing():
-    network = StackClassifier(ModelConfig(**{**NET, "widths": ()}, azimuthal_features=True), classes=5, size_pixels=32)
+    network = ModelConfig(**{**NET, "widths": ()}, azimuthal_features=True).build(classes=5, size_pixels=32)
     assert network.features(torch.rand(2, 3, 32, 32)).shape == (2, EMBEDDED)
     with pytest.raises(InputError, match="needs widths, azimuthal_features or both"):
-        StackClassifier(ModelConfig(**{**NET, "widths": ()}), classes=5, size_pixels=32)
+        ModelConfig(**{**NET, "widths": ()}).build(classes=5, size_pixels=32)

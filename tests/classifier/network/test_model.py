@@ -12,7 +12,8 @@ from classifier.crystal.spacegroup import ClassMap
 from classifier.foundation.config import load_config, parse_config
 from classifier.foundation.errors import InputError
 from classifier.network.batch_draws import place_rows
-from classifier.network.model import COSINE_SCALE, ModelConfig, StackClassifier
+from classifier.network.model import ModelConfig
+from classifier.network.stack_classifier import COSINE_SCALE, StackClassifier
 from classifier.pattern.geometry import view
 from classifier.prediction.predict import load_classifier
 from classifier.published.prepare import PrepareConfig
@@ -29,7 +30,7 @@ def network(size: int = 16, classes: int = 5, partner: list[int] | None = None, 
     """A small network in evaluation mode in which no block is the identity any more."""
     torch.manual_seed(0)
     config = ModelConfig(**{**CONFIG.model_dump(), **changes})
-    model = StackClassifier(config, classes=classes, size_pixels=size, mirror_partner=partner).eval()
+    model = config.build(classes=classes, size_pixels=size, mirror_partner=partner).eval()
     for name, weight in model.body.named_parameters():
         if name.endswith(("conv_2.weight", "conv_3.weight")):
             torch.nn.init.normal_(weight, std=0.1)
@@ -72,7 +73,7 @@ def test_under_autocast_the_head_stays_in_float32() -> None:
     ({"views": "all"}, 16, "need a class map")])
 def test_what_cannot_be_built_is_refused(changes: dict, size: int, rule: str) -> None:
     with pytest.raises(InputError, match=rule):
-        StackClassifier(CONFIG.model_copy(update=changes), classes=5, size_pixels=size)
+        CONFIG.model_copy(update=changes).build(classes=5, size_pixels=size)
 
 
 def test_the_shipped_networks_load_and_judge() -> None:
@@ -189,8 +190,8 @@ def test_the_networks_of_the_olcf_set_can_be_built_and_see_what_its_preparation_
                                                                                        ) -> None:
     config = load_config(OLCF / f"train_clf_{name}.toml", TrainClassifierConfig)
     with torch.device("meta"):
-        model = StackClassifier(config.model, classes=200, size_pixels=config.view.size_pixels,
-                                mirror_partner=torch.arange(200))
+        model = config.model.build(classes=200, size_pixels=config.view.size_pixels,
+                                   mirror_partner=torch.arange(200))
     assert model.head.weight.shape == (200, head_inputs)
     written = load_config(OLCF / "prepare_raw.toml", PrepareConfig).reduction.detector()
     patterns, detector = view(np.ones((3, 512, 512), np.float32), written, config.view)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from classifier.network.model import ModelConfig, StackClassifier
+from classifier.network.model import ModelConfig
 from classifier.network.self_comparison import EXACT, MIRRORS_DEGREE, MULTIPLE, TURNS_DEGREE, with_differences
 
 NAMES = (*EXACT, *(f"turn {degree}" for degree in TURNS_DEGREE), *(f"mirror {degree}" for degree in MIRRORS_DEGREE))
@@ -39,4 +39,4 @@ def test_the_network_takes_it_whatever_it_does_with_patterns():
     x = torch.rand(2, 3, 32, 32)
     for patterns in ("channels", "in_order", "any_order"):
         config = ModelConfig(widths=(8, 16), blocks=1, groups=8, dropout=0.0, patterns=patterns, self_comparison=True)
-        assert StackClassifier(config, classes=4, size_pixels=32)(x).shape == (2, 4)
+        assert config.build(classes=4, size_pixels=32)(x).shape == (2, 4)

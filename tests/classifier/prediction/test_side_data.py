@@ -11,7 +11,7 @@ import torch
 from classifier.crystal.spacegroup import ClassMap
 from classifier.foundation.errors import InputError
 from classifier.foundation.ranks import Ranks
-from classifier.network.model import ModelConfig, StackClassifier
+from classifier.network.model import ModelConfig
 from classifier.network.pose_input import load_pose_features
 from classifier.prediction.answers import answer_stacks
 from classifier.prediction.predict import Predictions, load_classifier, predict
@@ -21,6 +21,7 @@ from classifier.samples.split import load_split, split
 from classifier.samples.stackfile import StackFile, write_stack_file
 from classifier.samples.viewed import rows_of
 from classifier.training.batches import Source, class_sizes, draw_batch, draw_beside
+from classifier.training.sampling import PowerSampler
 from classifier.training.state import State
 from classifier.training.step import step
 from classifier.training.train import train_classifier
@@ -100,7 +101,7 @@ def test_what_leaks_or_makes_no_sense_is_refused_before_anything_runs(make_train
 def test_without_the_switches_neither_configuration_nor_weights_change() -> None:
     config = ModelConfig(widths=(8, 16), blocks=1, groups=4, dropout=0.1)
     assert not {"pose_input", "tasks"} & set(config.model_dump())
-    assert not [name for name in StackClassifier(config, classes=4, size_pixels=16).state_dict()
+    assert not [name for name in config.build(classes=4, size_pixels=16).state_dict()
                 if name.startswith(("pose", "tasks"))]
 
 
@@ -109,7 +110,7 @@ def test_views_share_the_pose_and_any_order_forgets_its_order(patterns) -> None:
     config = ModelConfig(widths=(8, 16), blocks=1, groups=4, dropout=0.0, pose_input=True, patterns=patterns,
                          views="canonical")
     torch.manual_seed(0)
-    model = StackClassifier(config, classes=4, size_pixels=16, mirror_partner=MAP.mirror_partner()).eval()
+    model = config.build(classes=4, size_pixels=16, mirror_partner=MAP.mirror_partner()).eval()
     x, pose = torch.randn(2, 3, 16, 16), torch.randn(2, 9)
     logits = model(x, pose)
     for seen in (x.flip(-2), x.flip(-1, -2)):
@@ -131,7 +132,7 @@ def source(described, model: ModelConfig) -> Source:
     samples, _, _ = load_training_set(stacks, class_map=MAP, view=ViewConfig(half_width=2.0, size_pixels=16),
                                       intensity=IntensityConfig(transform="log", floor=1e-5, per_radius=False),
                                       sample_ids=names, cache=None)
-    return Source.build(with_side_data(samples, stacks, model), power=1.0, weight=1.0, device=CPU)
+    return Source.build(with_side_data(samples, stacks, model), sampler=PowerSampler(power=1.0), weight=1.0, device=CPU)
 
 
 @pytest.mark.slow

@@ -102,6 +102,6 @@ def test_mixup_keeps_shares_and_pairs_pictures_with_targets():
 def test_a_loss_is_told_by_its_kind_and_takes_only_its_own_settings():
     adapter = TypeAdapter(AnyLoss)
     assert adapter.validate_python({"kind": "focal", "gamma": 1.0}) == Focal(kind="focal", gamma=1.0)
-    for wrong in ({"kind": "focal"}, {"kind": "cross_entropy", "tau": 1.0}, {"kind": "hinge"}, {"tau": 1.0}):
+    for wrong in ({"kind": "ldam"}, {"kind": "cross_entropy", "tau": 1.0}, {"kind": "hinge"}, {"tau": 1.0}):
         with pytest.raises(ValidationError):
             adapter.validate_python(wrong)

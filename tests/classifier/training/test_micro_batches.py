@@ -15,6 +15,7 @@ from classifier.pattern.augment import AugmentConfig, augment
 from classifier.prediction.predict import load_classifier
 from classifier.samples.dataset import StackSet
 from classifier.training.batches import Source, class_sizes, draw_batch
+from classifier.training.sampling import PowerSampler
 from classifier.training.state import State
 from classifier.training.step import step
 from classifier.training.train import train_classifier
@@ -34,7 +35,7 @@ def sources(device: torch.device = CPU) -> list[Source]:
         names, n = np.arange(len(class_idx)).astype(str), len(class_idx)
         x = torch.randn(n, 3, 16, 16, generator=torch.Generator().manual_seed(number)) + class_idx[:, None, None, None]
         samples = StackSet(x, class_idx, torch.eye(3)[class_idx], names, names, names, np.full(n, "simulated"))
-        made.append(Source.build(samples, power=0.5, weight=weight, device=device))
+        made.append(Source.build(samples, sampler=PowerSampler(power=0.5), weight=weight, device=device))
     return made
 
 

@@ -8,6 +8,7 @@ from classifier.crystal.spacegroup import ClassMap
 from classifier.foundation.ranks import Ranks
 from classifier.samples.dataset import StackSet
 from classifier.training.batches import Source, class_sizes, draw_batch
+from classifier.training.sampling import PowerSampler
 from classifier.training.state import State
 from classifier.training.step import step
 from classifier.training.train_config import learning_rate
@@ -24,7 +25,7 @@ def source(counts: tuple[int, ...], *, value: float = 0.0, power: float = 1.0, w
     names = np.arange(n).astype(str)
     samples = StackSet(torch.full((n, 3, 16, 16), value), class_idx, torch.eye(3)[class_idx], names, names, names,
                        np.full(n, "simulated"))
-    return Source.build(samples, power=power, weight=weight, device=CPU)
+    return Source.build(samples, sampler=PowerSampler(power=power), weight=weight, device=CPU)
 
 
 def test_an_added_source_gives_its_exact_share_over_time(make_train_config) -> None:

@@ -1,0 +1,56 @@
+"""A network of a user's own: he gives the encoder; dropout, heads, tasks and views are those of every network."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from classifier.foundation.config import Config
+from classifier.network.eight_views import Views
+from classifier.network.stack_classifier import StackClassifier
+from classifier.network.tasks import TasksConfig, refuse_leak
+
+
+class OwnNetwork(Config):
+    """Base of a user's class: it adds fields of its own, and `encoder`. For the fields here see ModelConfig."""
+
+    kind: str
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    head: Literal["linear", "cosine"] = "linear"
+    views: Views = "one"
+    pose_input: bool = False
+    tasks: TasksConfig | None = None
+
+    @model_validator(mode="after")
+    def _nothing_leaks(self) -> OwnNetwork:
+        refuse_leak(self.tasks, self.pose_input)
+        return self
+
+    @abstractmethod
+    def encoder(self, channels: int, size_pixels: int) -> tuple[nn.Module, int]:
+        """A module from stacks [B, channels, size_pixels, size_pixels] to features [B, F], and F.
+
+        No layer may mix samples: a batch is cut into parts, and a stack's answer may not depend on its neighbours.
+        """
+
+    def build(self, *, classes: int, size_pixels: int, channels: int = 3,
+              mirror_partner: Sequence[int] | np.ndarray | None = None) -> StackClassifier:
+        """See NetworkKind."""
+        return _OwnClassifier(self, classes, mirror_partner, *self.encoder(channels, size_pixels))
+
+
+class _OwnClassifier(StackClassifier):
+    def __init__(self, config: OwnNetwork, classes: int, mirror_partner: Sequence[int] | np.ndarray | None,
+                 encoder: nn.Module, features: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.add_heads(features, classes, dropout=config.dropout, head=config.head, views=config.views,
+                       pose_input=config.pose_input, tasks=config.tasks, mirror_partner=mirror_partner)
+
+    def encoded(self, x: Tensor) -> Tensor:
+        return self.encoder(x).float()
