@@ -41,13 +41,13 @@ FLOOR = ("shots", "many", "real", "kid_high")  # what halves of the real stacks 
 
 def figures_of(assessment: Mapping[str, Any], *, real: bool = False) -> dict[FigureName, float | None]:
     """Every figure of the generated stacks, or of real ones in their place; None for what could not be measured."""
-    found = {name: _at(assessment, figure.real if real else figure.generated) for name, figure in FIGURES.items()}
+    figures = {name: _at(assessment, figure.real if real else figure.generated) for name, figure in FIGURES.items()}
     if real:
         view = assessment.get("realness", {}).get("view", "")
-        found["auc"] = _at(assessment, ("realness", "views", view, "real", "estimate"))
+        figures["auc"] = _at(assessment, ("realness", "views", view, "real", "estimate"))
     floor = _at(assessment, FLOOR)
-    found["kid_many"] = None if None in (floor, found["kid_many"]) else found["kid_many"] / floor
-    return found
+    figures["kid_many"] = None if None in (floor, figures["kid_many"]) else figures["kid_many"] / floor
+    return figures
 
 
 def reached(name: FigureName, value: float | None) -> bool:

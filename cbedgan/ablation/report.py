@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from cbedgan.ablation.figures import FIGURES, FigureName, reached
-from cbedgan.ablation.judgement import AblationJudgement, Values, differences, means
 from cbedgan.ablation.variants import VariantConfig
+from cbedgan.ablation.verdicts import AblationVerdicts, Values, differences, means
 from classifier.foundation.atomic import write_json, write_text
 from classifier.foundation.page import MINUS, page
 
@@ -27,24 +27,24 @@ def write_report(content: dict[str, Any], out: Path) -> Path:
 
 
 def content(values: Values, real: Mapping[FigureName, float | None], variants: Mapping[str, VariantConfig],
-            judgement: AblationJudgement, *, seeds: tuple[int, ...], provenance: dict[str, Any]) -> dict[str, Any]:
+            judgement: AblationVerdicts, *, seeds: tuple[int, ...], provenance: dict[str, Any]) -> dict[str, Any]:
     """Everything that the report says, as JSON content, the best variant first; what cannot be measured is null.
 
     real: the figures of real stacks in place of generated ones.
     """
-    found, first = means(values, judgement.alpha), judgement.judged[0]
+    figures, first = means(values, judgement.alpha), judgement.judged[0]
     sign = -1 if FIGURES[first].larger_is_better else 1
 
     def place(name: str) -> tuple[bool, float]:
-        estimate = found[name][first]["estimate"]
+        estimate = figures[name][first]["estimate"]
         return estimate is None, sign * (estimate or 0.0)
 
     return {"reference": judgement.reference, "judged": list(judgement.judged), "alpha": judgement.alpha,
             "seeds": list(seeds), "real": dict(real),
             "equal_budget": len({variant.train.images for variant in variants.values()}) == 1,
             "variants": [{"name": name, "label": variants[name].label, "changes": variants[name].changes,
-                          "config": variants[name].train.model_dump(mode="json"), "figures": found[name]}
-                         for name in sorted(found, key=place)],
+                          "config": variants[name].train.model_dump(mode="json"), "figures": figures[name]}
+                         for name in sorted(figures, key=place)],
             "differences": differences(values, judgement), "provenance": provenance}
 
 
@@ -60,9 +60,9 @@ def variant_table(report: dict[str, Any]) -> Table:
     table = _table(f"{len(report['seeds'])} seeds, means with {100 * (1 - report['alpha']):g} % intervals; "
                    "*: the goal is reached", [heading(name) for name in FIGURES])
     for variant in report["variants"]:
-        found = variant["figures"]
+        figures = variant["figures"]
         table.add_row(variant["label"], *(
-            f"{'*' if reached(name, found[name]['estimate']) else ''}{with_ends(name, found[name])}"
+            f"{'*' if reached(name, figures[name]['estimate']) else ''}{with_ends(name, figures[name])}"
             for name in FIGURES), variant["changes"])
     table.add_row("real stacks in their place", *(written(name, report["real"][name]) for name in FIGURES))
     return table
@@ -75,9 +75,9 @@ def difference_table(report: dict[str, Any]) -> Table:
                    "% (Holm)", [figure.label for figure in FIGURES.values()])
     for variant in report["variants"]:
         if variant["name"] != report["reference"]:
-            found = [rows[variant["name"], name] for name in FIGURES]
+            differences = [rows[variant["name"], name] for name in FIGURES]
             table.add_row(variant["label"], *(f"{with_ends(row['figure'], row, '+')} {row['verdict'] or ''}".rstrip()
-                                              for row in found), variant["changes"])
+                                              for row in differences), variant["changes"])
     return table
 
 
@@ -88,11 +88,11 @@ def heading(name: FigureName) -> str:
         f"{figure.label} ({'≥' if figure.larger_is_better else '≤'} {figure.goal:g})")
 
 
-def with_ends(name: FigureName, found: dict[str, Any], sign: str = "") -> str:
+def with_ends(name: FigureName, mean: dict[str, Any], sign: str = "") -> str:
     """A mean and, where there is one, its interval."""
-    ends = "" if found["low"] is None else (
-        f" ({written(name, found['low'], sign)} to {written(name, found['high'], sign)})")
-    return written(name, found["estimate"], sign) + ends
+    ends = "" if mean["low"] is None else (
+        f" ({written(name, mean['low'], sign)} to {written(name, mean['high'], sign)})")
+    return written(name, mean["estimate"], sign) + ends
 
 
 def written(name: FigureName, value: float | None, sign: str = "") -> str:

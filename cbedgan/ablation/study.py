@@ -10,10 +10,10 @@ import numpy as np
 from pydantic import Field
 
 from cbedgan.ablation.figures import FIGURES, figures_of
-from cbedgan.ablation.judgement import AblationJudgement
 from cbedgan.ablation.report import content, write_report
 from cbedgan.ablation.runs import read_assessment
 from cbedgan.ablation.variants import VariantConfig, load_variants, plan
+from cbedgan.ablation.verdicts import AblationVerdicts
 from cbedgan.assessment.assess import AssessConfig
 from cbedgan.comparison.trainings import train_all
 from classifier.foundation.atomic import write_json
@@ -30,7 +30,7 @@ class CompareGeneratorsConfig(Config):
 
     seeds: Annotated[tuple[int, ...], Field(min_length=2)]
     assessment: AssessConfig
-    judgement: AblationJudgement
+    judgement: AblationVerdicts
 
 
 def compare_generators(config: CompareGeneratorsConfig, *, variants: Path, stacks: Path, split: Path, out: Path,
@@ -40,20 +40,20 @@ def compare_generators(config: CompareGeneratorsConfig, *, variants: Path, stack
     variants: folder of *.toml, one variant each; classifier: of this split, whose features the figures are taken in.
     Rerunning resumes, and may add variants: what is trained and assessed stays. Returns the path of the page.
     """
-    out, found = Path(out), load_variants(variants)
-    _check(config, found)
+    out, configs = Path(out), load_variants(variants)
+    _check(config, configs)
     with StackFile(stacks) as file:
-        held = load_split(split, stack_digest=file.digest)
-    inputs = {"stacks": held.stack_digest, "split": held.digest}
+        parted = load_split(split, stack_digest=file.digest)
+    inputs = {"stacks": parted.stack_digest, "split": parted.digest}
     if classifier is not None:
-        inputs["classifier"] = load_classifier(classifier, split_digest=held.digest).digest
+        inputs["classifier"] = load_classifier(classifier, split_digest=parted.digest).digest
     run = Run.open(out, stage="compare-generators", config=config, inputs=inputs)
-    planned = plan(found, config.seeds, config.assessment, stacks=stacks, split=split, classifier=classifier, out=out)
+    planned = plan(configs, config.seeds, config.assessment, stacks=stacks, split=split, classifier=classifier, out=out)
     write_json(out / "plan.json", {name: [folder.relative_to(out).as_posix() for folder in folders]
                                    for name, folders in planned.folders.items()})
     train_all(planned.jobs, workers, "variants x seeds")
     values, real = measured(planned.folders)
-    path = write_report(content(values, real, found, config.judgement, seeds=config.seeds,
+    path = write_report(content(values, real, configs, config.judgement, seeds=config.seeds,
                                 provenance=run.provenance()), out)
     run.finish({"report": path.name})
     return path
@@ -62,9 +62,9 @@ def compare_generators(config: CompareGeneratorsConfig, *, variants: Path, stack
 def measured(folders: Mapping[str, list[Path]]) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, float | None]]:
     """Figures {variant: {figure: float [S]}} of assessed runs, NaN for what is missing, and those of real stacks."""
     read = {name: [read_assessment(folder) for folder in of_seeds] for name, of_seeds in folders.items()}
-    values = {name: [figures_of(one) for one in found] for name, found in read.items()}
-    return ({name: {figure: np.array([one[figure] for one in found], dtype=float) for figure in FIGURES}
-             for name, found in values.items()}, figures_of(next(iter(read.values()))[0], real=True))
+    values = {name: [figures_of(one) for one in of_seeds] for name, of_seeds in read.items()}
+    return ({name: {figure: np.array([one[figure] for one in of_seeds], dtype=float) for figure in FIGURES}
+             for name, of_seeds in values.items()}, figures_of(next(iter(read.values()))[0], real=True))
 
 
 def _check(config: CompareGeneratorsConfig, variants: dict[str, VariantConfig]) -> None:

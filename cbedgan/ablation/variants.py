@@ -22,7 +22,7 @@ class VariantConfig(Config):
 
 
 @dataclass(frozen=True)
-class Plan:
+class AblationRuns:
     """jobs: what has to be run, equal runs once; folders: {variant: run folder of each seed}."""
 
     jobs: list[GeneratorJob]
@@ -35,7 +35,7 @@ def load_variants(folder: Path) -> dict[str, VariantConfig]:
 
 
 def plan(variants: Mapping[str, VariantConfig], seeds: Iterable[int], assessment: AssessConfig, *, stacks: Path,
-         split: Path, classifier: Path | None, out: Path) -> Plan:
+         split: Path, classifier: Path | None, out: Path) -> AblationRuns:
     """List the runs below `out`, seed by seed; a run is named by what decides it, so that it outlasts its variant."""
     jobs: dict[Path, GeneratorJob] = {}
     folders: dict[str, list[Path]] = {name: [] for name in variants}
@@ -46,4 +46,4 @@ def plan(variants: Mapping[str, VariantConfig], seeds: Iterable[int], assessment
             jobs.setdefault(folder, GeneratorJob(name, seed, config, assessment, stacks, split, classifier, folder,
                                                  out / "cache"))
             folders[name].append(folder)
-    return Plan(list(jobs.values()), folders)
+    return AblationRuns(list(jobs.values()), folders)

@@ -53,15 +53,15 @@ def label_next(strategy: Strategy, *, classifiers: Sequence[Path], pool: Path, c
         if member.class_map != members[0].class_map:
             raise InputError(source=path, rule="all classifiers must know the same space groups",
                              value=f"{len(member.class_map)} others", remedy="Train them on one split.")
-    held, centres, points = None, None, None
+    parted, centres, points = None, None, None
     if hints.split is not None:
         with StackFile(hints.stacks) as file:
-            held = load_split(hints.split, stack_digest=file.digest)
+            parted = load_split(hints.split, stack_digest=file.digest)
     if strategy == "core_set":
-        centres = see(members[0], hints.stacks, held.parts["train"]).features
+        centres = see(members[0], hints.stacks, parted.parts["train"]).features
     if strategy == "boundary":
         points = boundary_points(hints.probe, hints.generator, members[0])
-    sample_ids, material, digest = _unlabelled(pool, held)
+    sample_ids, material, digest = _unlabelled(pool, parted)
     seen = Pool.of(members, pool, sample_ids=sample_ids, material=material, labelled=centres)
     ranking = rank(strategy, seen, count=count, rng=np.random.default_rng(seed), boundary=points)
     write_json(Path(out), {
@@ -71,13 +71,13 @@ def label_next(strategy: Strategy, *, classifiers: Sequence[Path], pool: Path, c
     return ranking
 
 
-def _unlabelled(pool: Path, held: Split | None) -> tuple[list[str], np.ndarray, str]:
+def _unlabelled(pool: Path, split: Split | None) -> tuple[list[str], np.ndarray, str]:
     """Sample ids [N] and materials [N] of the pool that no part of the split holds, and the file's digest."""
     with StackFile(pool) as file:
         table, digest = file.table, file.digest
     material = np.where(table.material == "", table.sample_id, table.material)
-    known = [] if held is None else [name for part in held.materials.values() for name in part]
-    free = ~np.isin(material, known)
+    labelled = [] if split is None else [name for part in split.materials.values() for name in part]
+    free = ~np.isin(material, labelled)
     if not free.any():
         raise InputError(source=pool, rule="the pool must hold a material that the split does not",
                          value=f"{len(np.unique(material))} materials, all of them in it", remedy="Give other stacks.")

@@ -54,10 +54,10 @@ def ask(strategy: Strategy, base: Base, *, labelled: Path, classifiers: Sequence
     labelled: the split of what is labelled so far; classifiers: trained on it; probed: probe.h5 and its generator.
     """
     members = [load_classifier(path) for path in classifiers]
-    held = load_split(labelled, stack_digest=base.split.stack_digest)
+    parted = load_split(labelled, stack_digest=base.split.stack_digest)
     table = base.table
-    free = np.isin(table.sample_id, base.split.parts["train"]) & ~np.isin(table.material, held.materials["train"])
-    centres = see(members[0], base.stacks, held.parts["train"]).features if strategy == "core_set" else None
+    free = np.isin(table.sample_id, base.split.parts["train"]) & ~np.isin(table.material, parted.materials["train"])
+    centres = see(members[0], base.stacks, parted.parts["train"]).features if strategy == "core_set" else None
     pool = Pool.of(members, base.stacks, sample_ids=table.sample_id[free].tolist(), material=table.material[free],
                    labelled=centres)
     points = None if probed is None else boundary_points(*probed, members[0])

@@ -58,7 +58,7 @@ def acquire(config: AcquireConfig, *, stacks: Path, split: Path, out: Path, work
 
     The train part of the split is start set and pool; validation and test stay as they are. Every training starts from
     scratch (warm starts generalise worse: Ash and Adams 2020, arXiv 1910.08475) on a narrower split of its own, in
-    out/splits, and judges the test part once. Rerunning goes on: what is chosen or trained is kept.
+    out/splits, and is scored on the test part once. Rerunning goes on: what is chosen or trained is kept.
     """
     base = Base.of(stacks, split)
     _check(config, base)
@@ -87,7 +87,7 @@ class Study:
         return self.out / "splits" / f"{strategy if number else START}-seed{seed}-round{number}.json"
 
     def run(self, strategy: str, seed: int, number: int, member: int = 0) -> Path:
-        """Run folder of a training; member 0 is the one that is judged."""
+        """Run folder of a training; member 0 is the one that is scored."""
         return self.out / "runs" / f"{self.split(strategy, seed, number).stem}-member{member}"
 
     def members(self, strategy: str, number: int) -> range:
@@ -113,8 +113,8 @@ class Study:
                                    for member in self.members(strategy, number - 1)],
                       rng=np.random.default_rng([seed, number]),
                       probed=self._probed(seed) if strategy == "boundary" else None)
-        known = load_split(before, stack_digest=self.base.split.stack_digest).materials["train"]
-        return [*known, *ranking.material.tolist()]
+        labelled = load_split(before, stack_digest=self.base.split.stack_digest).materials["train"]
+        return [*labelled, *ranking.material.tolist()]
 
     def _probed(self, seed: int) -> tuple[Path, Path]:
         """probe.h5 and generator of a seed, made once from what was labelled at first."""
@@ -156,7 +156,7 @@ class Study:
 
 
 def _check(config: AcquireConfig, base: Base) -> None:
-    """Refuse, before anything is trained, what could not be judged in the end."""
+    """Refuse, before anything is trained, what could not be told in the end."""
     wanted, available = config.start_materials + config.rounds * config.batch_materials, base.split.materials["train"]
     require([
         ("random" in config.strategies, "strategies", "must hold random, to which the others are compared",

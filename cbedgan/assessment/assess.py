@@ -9,10 +9,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from cbedgan.assessment.report import write_report
-from cbedgan.fidelity.features import judge_features, random_features
+from cbedgan.fidelity.features import classifier_features, random_features
 from cbedgan.gan.network.generator import TrainedGenerator, load_generator, seeded_sampler
 from cbedgan.likeness.measure import Effort, measure
-from cbedgan.likeness.unseen import train_judges
+from cbedgan.likeness.unseen import train_unseen
 from classifier.foundation.config import Config, digest
 from classifier.foundation.device import reproducible
 from classifier.foundation.run import Run
@@ -48,34 +48,36 @@ def assess(config: AssessConfig, *, generator: Path, stacks: Path, split: Path, 
     """Measure a generator and write out/fidelity.json, report.html and a picture a group; return the page's path.
 
     classifier: one of the same split, whose features the stacks are compared by; without it random weights give them.
-    judge: how to train judges that have not seen the real stacks, see `unseen`. A finished folder is left as it is.
+    judge: how to train classifiers that have not seen the real stacks, see `likeness.unseen`. A finished folder is left
+    as it is.
     """
     with StackFile(stacks) as file:
-        held = load_split(split, stack_digest=file.digest)
-    trained = load_generator(generator, split_digest=held.digest)
-    inputs = {"stacks": held.stack_digest, "split": held.digest, "generator": trained.digest}
+        parted = load_split(split, stack_digest=file.digest)
+    trained = load_generator(generator, split_digest=parted.digest)
+    inputs = {"stacks": parted.stack_digest, "split": parted.digest, "generator": trained.digest}
     if classifier is not None:
-        inputs["classifier"] = load_classifier(classifier, split_digest=held.digest).digest
+        inputs["classifier"] = load_classifier(classifier, split_digest=parted.digest).digest
     if judge is not None:
         inputs["judge"] = digest(judge)
     run = Run.open(out, stage="assess", config=config, inputs=inputs)
     if run.result is None:
         with reproducible(config.threads):
-            scale, generate = _scale(config, trained, stacks, held.parts["train"]), seeded_sampler(trained, config.seed)
+            scale = _scale(config, trained, stacks, parted.parts["train"])
+            generate = seeded_sampler(trained, config.seed)
             seen = replace(trained, intensity=scale)
-            known, held_out = (_load(seen, stacks, held.parts[part]) for part in ("train", config.held_out))
-            features = (random_features(*known.x.shape[1:3]) if classifier is None else
-                        judge_features(classifier, held.digest, seen.frame, scale))
-            judges = () if judge is None else train_judges(
-                judge, stacks=stacks, split=split, stack_digest=held.stack_digest, out=Path(out) / "judges",
+            real, held_out = (_load(seen, stacks, parted.parts[part]) for part in ("train", config.held_out))
+            features = (random_features(*real.x.shape[1:3]) if classifier is None else
+                        classifier_features(classifier, parted.digest, seen.frame, scale))
+            unseen = () if judge is None else train_unseen(
+                judge, stacks=stacks, split=split, stack_digest=parted.stack_digest, out=Path(out) / "judges",
                 frame=seen.frame, transform=scale, seed=config.seed)
-            found = measure(known, seen.class_map, scale, seen.frame, generate if scale is trained.intensity else
+            assessment = measure(real, seen.class_map, scale, seen.frame, generate if scale is trained.intensity else
                             lambda class_idx: scale.normalise(trained.intensity.denormalise(generate(class_idx))),
                             features, Effort(config.stacks, config.least_of_group, config.network_epochs,
-                                             config.disk_patterns), seed=config.seed, held_out=held_out, judges=judges)
+                                             config.disk_patterns), seed=config.seed, held_out=held_out, unseen=unseen)
             content = {"features": "random" if classifier is None else "classifier", "held_out_part": config.held_out,
-                       **found.figures}
-            write_report(content, found, seen, run, sheet_stacks=config.sheet_stacks, suspicious=config.suspicious)
+                       **assessment.figures}
+            write_report(content, assessment, seen, run, sheet_stacks=config.sheet_stacks, suspicious=config.suspicious)
         run.finish({"features": content["features"], "summary": content["summary"]})
     return Path(out) / "report.html"
 

@@ -21,27 +21,28 @@ SUSPICIOUS_A_ROW = 4
 PICTURE_PIXELS = 64  # patterns smaller than this are drawn twice as large
 
 
-def write_report(content: dict[str, Any], found: Assessment, trained: TrainedGenerator, run: Run, *, sheet_stacks: int,
-                 suspicious: int) -> Path:
+def write_report(content: dict[str, Any], assessment: Assessment, trained: TrainedGenerator, run: Run, *,
+                 sheet_stacks: int, suspicious: int) -> Path:
     """Write fidelity.json, a picture a group, suspicious.png and report.html into the run's folder; the page's path."""
     out = run.folder
     write_json(out / "fidelity.json", {**content, "provenance": run.provenance()})
     (out / "groups").mkdir(exist_ok=True)
-    pictures = {row["space_group"]: _group_picture(row, found, trained, sheet_stacks, out / "groups")
+    pictures = {row["space_group"]: _group_picture(row, assessment, trained, sheet_stacks, out / "groups")
                 for row in content["groups"]}
-    beside = _suspicious_picture(found, trained, suspicious, out / "suspicious.png")
+    beside = _suspicious_picture(assessment, trained, suspicious, out / "suspicious.png")
     return write_text(out / "report.html", page(
         "cbedgan.assessment", "report.html.j2", unknown="–", filters={"symbol": symbol}, content=content,
         pictures=pictures, suspicious=beside, digest=trained.digest[:12]))
 
 
-def _group_picture(row: dict[str, Any], found: Assessment, trained: TrainedGenerator, count: int, folder: Path) -> Path:
+def _group_picture(row: dict[str, Any], assessment: Assessment, trained: TrainedGenerator, count: int, folder: Path
+                   ) -> Path:
     """Real stacks of a group above as many generated ones."""
     number = row["space_group"]
     k = trained.class_map.index(number)
-    shape = (1, count, *found.real.x.shape[1:])
+    shape = (1, count, *assessment.real.x.shape[1:])
     sheets = []
-    for one in (found.real, found.made):
+    for one in (assessment.real, assessment.made):
         x = one.x[one.class_idx == k][:count]
         sheet = np.full(shape, np.nan, dtype=np.float32)
         sheet[0, :len(x)] = trained.intensity.denormalise(x).numpy()
@@ -51,16 +52,17 @@ def _group_picture(row: dict[str, Any], found: Assessment, trained: TrainedGener
     return path
 
 
-def _suspicious_picture(found: Assessment, trained: TrainedGenerator, count: int, path: Path) -> Path:
+def _suspicious_picture(assessment: Assessment, trained: TrainedGenerator, count: int, path: Path) -> Path:
     """The generated stacks nearest to training stacks for their group, each below its neighbour and flipped like it."""
-    rows = found.nearness.argsort(stable=True)[:count]
-    made = torch.cat([flipped(found.made.x[row:row + 1], int(found.neighbours.flip[row])) for row in rows.tolist()])
+    rows = assessment.nearness.argsort(stable=True)[:count]
+    made = torch.cat([flipped(assessment.made.x[row:row + 1], int(assessment.neighbours.flip[row]))
+                      for row in rows.tolist()])
     lines = -(-len(rows) // SUSPICIOUS_A_ROW)
     shape = (lines, SUSPICIOUS_A_ROW, *made.shape[1:])
     sheets = np.full((2, lines * SUSPICIOUS_A_ROW, *made.shape[1:]), np.nan, dtype=np.float32)
-    sheets[0, :len(rows)] = trained.intensity.denormalise(found.real.x[found.neighbours.row[rows]]).numpy()
+    sheets[0, :len(rows)] = trained.intensity.denormalise(assessment.real.x[assessment.neighbours.row[rows]]).numpy()
     sheets[1, :len(rows)] = trained.intensity.denormalise(made).numpy()
-    groups = [trained.class_map.space_group(k) for k in found.made.class_idx[rows].tolist()]
+    groups = [trained.class_map.space_group(k) for k in assessment.made.class_idx[rows].tolist()]
     labels = [", ".join(map(str, groups[start:start + SUSPICIOUS_A_ROW]))
               for start in range(0, len(groups), SUSPICIOUS_A_ROW)]
     write_contact_sheet(path, *(sheet.reshape(shape) for sheet in sheets), labels, zoom=_zoom(shape))

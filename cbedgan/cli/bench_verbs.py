@@ -38,10 +38,10 @@ def bench_data(folder: Annotated[Path, typer.Option(help="Where the made-up sets
     from cbedgan.bench.data import report, to_json
     from classifier.foundation.atomic import write_json
 
-    found = measure(folder, sizes=size, workers=workers, batch=batch, megabytes=megabytes, repeats=repeats)
-    Console().print(report(found))
+    speeds = measure(folder, sizes=size, workers=workers, batch=batch, megabytes=megabytes, repeats=repeats)
+    Console().print(report(speeds))
     if json is not None:
-        write_json(json, to_json(found))
+        write_json(json, to_json(speeds))
         wrote(json)
 
 
@@ -58,11 +58,11 @@ def bench_train_clf(config: Config, folder: Annotated[Path, typer.Option(help="W
     from classifier.foundation.config import load_config
     from classifier.training.train_config import TrainClassifierConfig
 
-    found = bench_train_classifier(load_config(config, TrainClassifierConfig), folder, classes=classes, stacks=stacks,
+    speeds = bench_train_classifier(load_config(config, TrainClassifierConfig), folder, classes=classes, stacks=stacks,
                                    steps=steps, repeats=repeats)
-    Console().print(report(found))
+    Console().print(report(speeds))
     if json is not None:
-        write_json(json, to_json(found))
+        write_json(json, to_json(speeds))
         wrote(json)
 
 
@@ -83,11 +83,11 @@ def bench_train_gan(config: Config, folder: Annotated[Path, typer.Option(help="W
     from classifier.foundation.atomic import write_json
     from classifier.foundation.config import load_config
 
-    found = measure(load_config(config, TrainGanConfig), folder, sizes=size, processes=processes, classes=classes,
+    speeds = measure(load_config(config, TrainGanConfig), folder, sizes=size, processes=processes, classes=classes,
                     steps=steps, repeats=repeats, profile=profile)
-    Console().print(report(found))
+    Console().print(report(speeds))
     if json is not None:
-        write_json(json, to_json(found))
+        write_json(json, to_json(speeds))
         wrote(json)
 
 
@@ -104,9 +104,9 @@ def bench_trust(classifier: Annotated[list[Path], typer.Option(help="classifier.
     from classifier.foundation.atomic import write_json
     from classifier.prediction.predict import load_classifier
 
-    found = measure([load_classifier(path) for path in classifier], stacks, split, accuracy=accuracy, most=most,
+    rows = measure([load_classifier(path) for path in classifier], stacks, split, accuracy=accuracy, most=most,
                     seed=seed)
-    Console().print(report(found, accuracy))
+    Console().print(report(rows, accuracy))
     if json is not None:
-        write_json(json, {"rows": found})
+        write_json(json, {"rows": rows})
         wrote(json)

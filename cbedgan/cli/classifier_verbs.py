@@ -28,7 +28,7 @@ def train_clf(config: Config, stacks: Stacks, split: Split, out: Folder,
 
 @app.command("train-baseline")
 def train_baseline(config: Config, stacks: Stacks, split: Split, out: Folder) -> None:
-    """Fit a model that is no network on stated descriptors (configs/baselines/), judged like the networks."""
+    """Fit a model that is no network on stated descriptors (configs/baselines/), scored like the networks."""
     from classifier.foundation.config import load_config
     from classifier.training.train_baseline import TrainBaselineConfig
     from classifier.training.train_baseline import train_baseline as stage
@@ -61,11 +61,11 @@ def predict(classifier: Annotated[list[Path], typer.Option(help="classifier.safe
 
     if (file is None) == (stacks is None):
         raise InputError(source="cbedgan predict", rule="needs one stack file, as FILE or with --stacks",
-                         value="none" if file is None else "two", remedy="Name the file to judge.")
-    found = answer_stacks([load_classifier(path) for path in classifier], file or stacks, top=top, accuracy=accuracy)
-    Console().print(answer_table(*found))
+                         value="none" if file is None else "two", remedy="Name the file to answer.")
+    answers = answer_stacks([load_classifier(path) for path in classifier], file or stacks, top=top, accuracy=accuracy)
+    Console().print(answer_table(*answers))
     if out is not None:
-        for path in write_answers(out, *found):
+        for path in write_answers(out, *answers):
             wrote(path)
 
 

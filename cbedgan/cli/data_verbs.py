@@ -118,15 +118,15 @@ def inspect(paths: Annotated[list[Path], typer.Argument(help="Stack files, or fo
     from classifier.inspection.catalog import catalog
     from classifier.inspection.page import write_inspection_page
 
-    found = catalog(paths, verify=verify, split=split)
-    Console().print(found.table())
+    counted = catalog(paths, verify=verify, split=split)
+    Console().print(counted.table())
     if json is not None:
-        write_json(json, found.to_json())
+        write_json(json, counted.to_json())
         wrote(json)
     if html is not None:
-        write_inspection_page(html, found)
+        write_inspection_page(html, counted)
         wrote(html)
-    if found.faults:
+    if counted.faults:
         raise typer.Exit(EXIT_DAMAGED)
 
 

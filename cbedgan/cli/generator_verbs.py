@@ -16,7 +16,7 @@ Device = Literal["auto", "cpu", "cuda"]
 
 @app.command("train-gan")
 def train_gan(config: Config, stacks: Stacks, split: Split, out: Folder,
-              classifier: Annotated[Path | None, typer.Option(help="Its features judge the fidelity.")] = None,
+              classifier: Annotated[Path | None, typer.Option(help="Its features measure fidelity.")] = None,
               cache: Cache = None) -> None:
     """Train the generator on the train part."""
     from cbedgan.gan.train import TrainGanConfig
@@ -35,7 +35,7 @@ def sample(generator: Annotated[Path, typer.Option(help="generator.safetensors."
            mantissa_bits: Annotated[int, typer.Option(min=1, max=23, help="As the real stacks' file has it.")] = 10,
            device: Annotated[Device, typer.Option(help="auto: a GPU where there is one.")] = "auto",
            threads: Annotated[int, typer.Option(min=1, help="On the CPU.")] = CORES) -> None:
-    """Make any number of stacks of named groups, unjudged, into a stack file."""
+    """Make any number of stacks of named groups, without acceptance, into a stack file."""
     from cbedgan.synthesis.sample import SampleConfig, read_counts
     from cbedgan.synthesis.sample import sample as stage
 
@@ -45,9 +45,9 @@ def sample(generator: Annotated[Path, typer.Option(help="generator.safetensors."
 
 @app.command()
 def assess(config: Config, generator: Generator, stacks: Stacks, split: Split, out: Folder,
-           classifier: Annotated[Path | None, typer.Option(help="Its features judge the fidelity.")] = None,
-           judge: Annotated[Path | None, typer.Option(help="How train-clf trains judges that have not seen the real "
-                                                      "stacks.")] = None) -> None:
+           classifier: Annotated[Path | None, typer.Option(help="Its features measure fidelity.")] = None,
+           judge: Annotated[Path | None, typer.Option(
+               help="How train-clf trains two that have not seen the real stacks.")] = None) -> None:
     """Measure how good a generator is, each figure beside that of real stacks: fidelity.json and a page."""
     from cbedgan.assessment.assess import AssessConfig
     from cbedgan.assessment.assess import assess as stage
@@ -128,7 +128,7 @@ def rank(config: Config, methods: Annotated[Path, typer.Option(help="Folder of m
 @app.command("compare-generators")
 def compare_generators(config: Config, variants: Annotated[Path, typer.Option(help="Folder of variants (.toml each).")],
                        stacks: Stacks, split: Split, out: Folder,
-                       classifier: Annotated[Path | None, typer.Option(help="Its features judge the fidelity.")] = None,
+                       classifier: Annotated[Path | None, typer.Option(help="Its features measure fidelity.")] = None,
                        workers: Workers = CORES) -> None:
     """Train every variant of the generator with every seed, assess all alike, and compare them."""
     from cbedgan.ablation.study import CompareGeneratorsConfig

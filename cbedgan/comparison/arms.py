@@ -65,10 +65,10 @@ def equal_numbers(table: SampleTable, sources: set[Source], trained: np.ndarray,
     source of that name; the groups of which it has none get none from any source.
     """
     kind, asked, used = kinds(table), sources & SYNTHETIC, sources - {"duplicated"}
-    held = np.isin(kind, list(asked)) if asked else kind != ""
+    usable = np.isin(kind, list(asked)) if asked else kind != ""
     numbers = {}
-    for group in np.intersect1d(table.space_group[held], trained).tolist():
-        of_group = kind[held & (table.space_group == group)]
+    for group in np.intersect1d(table.space_group[usable], trained).tolist():
+        of_group = kind[usable & (table.space_group == group)]
         numbers[group] = min(((of_group == source).sum() for source in asked), default=len(of_group))
     if reserve is not None:
         numbers = {group: min(number, (reserve.space_group == group).sum()) for group, number in numbers.items()}

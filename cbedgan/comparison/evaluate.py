@@ -33,7 +33,7 @@ class PrimaryConfig(Config):
     shot: Literal["few", "medium", "many"]
 
 
-class JudgementConfig(Config):
+class VerdictConfig(Config):
     """unit: what is resampled; replicates, seed: of the bootstrap; alpha: family-wise error rate; band: differences
     of recall within +-band count as none; minimum_units: no verdict on fewer; top_k: of the table of arms."""
 
@@ -82,7 +82,7 @@ class Evaluation:
     training_materials: int [K], which decides what is few, medium and many.
     """
 
-    def __init__(self, config: JudgementConfig, logits: Mapping[str, np.ndarray], trials: Trials,
+    def __init__(self, config: VerdictConfig, logits: Mapping[str, np.ndarray], trials: Trials,
                  training_materials: np.ndarray) -> None:
         self.config, self.logits, self.trials = config, logits, trials
         self.training_materials, self.shot = training_materials, shot_class(training_materials)

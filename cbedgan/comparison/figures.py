@@ -159,9 +159,9 @@ def stacks(rows: list[tuple[str, list[np.ndarray | None]]], columns: Sequence[st
     figure = Figure(figsize=(9.6, 0.42 + 1.02 * len(rows)), facecolor="white")
     outer = figure.add_gridspec(len(rows), len(columns), left=0.105, right=0.998, bottom=0.012,
                                 top=1 - 0.34 / (0.42 + 1.02 * len(rows)), wspace=0.05, hspace=0.06)
-    brightest = max(float(stack.max()) for _, held in rows for stack in held if stack is not None)
-    for r, (label, held) in enumerate(rows):
-        for c, stack in enumerate(held):
+    brightest = max(float(stack.max()) for _, of_group in rows for stack in of_group if stack is not None)
+    for r, (label, of_group) in enumerate(rows):
+        for c, stack in enumerate(of_group):
             cells = outer[r, c].subgridspec(1, 3, wspace=0.025)
             for i in range(3):
                 axes = figure.add_subplot(cells[i])

@@ -88,12 +88,12 @@ def _synthesis(synthetic: StackFile) -> dict[str, Any] | None:
     path = synthetic.path.with_suffix(".json")
     if not path.exists():
         return None
-    held = read_json(path)
-    rejected = {kind: Counter() for kind in held["made"]}
-    for kind, groups in held["made"].items():
+    synthesis = read_json(path)
+    rejected = {kind: Counter() for kind in synthesis["made"]}
+    for kind, groups in synthesis["made"].items():
         for row in groups.values():
             rejected[kind].update(row["rejected"])
-    return {"quota": dict(sorted(held["quota"].items(), key=lambda item: int(item[0]))), "made": held["made"],
+    return {"quota": dict(sorted(synthesis["quota"].items(), key=lambda item: int(item[0]))), "made": synthesis["made"],
             "rejected": {kind: dict(counts) for kind, counts in rejected.items()}}
 
 

@@ -1,4 +1,4 @@
-"""compare [stage]: train every arm with every seed, judge them on the test part, write the report."""
+"""compare [stage]: train every arm with every seed, score them on the test part, write the report."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from cbedgan.comparison.arms import ARMS, write_sources
-from cbedgan.comparison.evaluate import Evaluation, JudgementConfig, trials_of
+from cbedgan.comparison.evaluate import Evaluation, VerdictConfig, trials_of
 from cbedgan.comparison.report import Evidence, write_report
 from cbedgan.comparison.trainings import Job, train_all
 from cbedgan.comparison.walk import walk
@@ -30,7 +30,7 @@ class CompareConfig(Config):
     arms: tuple[str, ...]
     seeds: tuple[int, ...]
     source_seed: int
-    judgement: JudgementConfig
+    judgement: VerdictConfig
     classifier: TrainClassifierConfig
 
 
@@ -53,25 +53,25 @@ def compare(config: CompareConfig, *, stacks: Path, split: Path, synthetic: Path
         raise InputError(source="compare", rule="a reserve must be given with the arms that use it, and only with them",
                          value=reserve or "none", remedy="Give --reserve, or change the arms of the configuration.")
     with (StackFile(stacks) as real, StackFile(synthetic) as added,
-          nullcontext() if reserve is None else StackFile(reserve) as kept):
-        held = load_split(split, stack_digest=real.digest)
-        _check_data(config, held, real.table, added)
+          nullcontext() if reserve is None else StackFile(reserve) as reserved):
+        parted = load_split(split, stack_digest=real.digest)
+        _check_data(config, parted, real.table, added)
         shown = None if probe is None else walk(probe=probe, generator=generator, classifier=classifier,
-                                                split_digest=held.digest)
+                                                split_digest=parted.digest)
         run = Run.open(out, stage="compare", config=config,
-                       inputs={"stacks": real.digest, "split": held.digest, "synthetic": added.digest,
-                               **({} if kept is None else {"reserve": kept.digest})})
+                       inputs={"stacks": real.digest, "split": parted.digest, "synthetic": added.digest,
+                               **({} if reserved is None else {"reserve": reserved.digest})})
         sources, numbers = write_sources(
-            wanted, synthetic=added, reserve=kept, real=real, split=held,
+            wanted, synthetic=added, reserve=reserved, real=real, split=parted,
             view_config=config.classifier.view, seed=config.source_seed,
-            provenance={**run.provenance(), "split_digest": held.digest}, out=out / "sources")
+            provenance={**run.provenance(), "split_digest": parted.digest}, out=out / "sources")
         jobs = [Job(arm, seed, config.classifier.model_copy(update={"loss": ARMS[arm].loss, "seed": seed}), stacks,
                     split, sources.get(ARMS[arm].source), out / "runs" / f"{arm}-seed{seed}")
                 for seed in config.seeds for arm in config.arms]
         train_all(jobs, workers)
-        evaluation = evaluate(config, held, real.table, {arm: [job.out for job in jobs if job.arm == arm]
+        evaluation = evaluate(config, parted, real.table, {arm: [job.out for job in jobs if job.arm == arm]
                                                          for arm in config.arms})
-        path = write_report(Evidence(config.model_dump(mode="json"), evaluation, held, real, added, numbers,
+        path = write_report(Evidence(config.model_dump(mode="json"), evaluation, parted, real, added, numbers,
                                      run.provenance(), shown), out)
     run.finish({"report": path.name})
     return path
@@ -90,9 +90,9 @@ def _check(config: CompareConfig) -> None:
 
 
 def _check_data(config: CompareConfig, split: Split, table: SampleTable, added: StackFile) -> None:
-    """Refuse, before anything is trained, what could not be judged in the end."""
+    """Refuse, before anything is trained, what could not be told in the end."""
     if added.provenance.get("split_digest") != split.digest:
-        raise InputError(source=added.path, rule="synthetic stacks must come from the split they are judged on",
+        raise InputError(source=added.path, rule="synthetic stacks must come from the split they are compared on",
                          value=f"split {str(added.provenance.get('split_digest'))[:12]}, not {split.digest[:12]}",
                          remedy="Synthesize again from a generator trained on this split.")
     tested = np.isin(split.space_groups, table.space_group[np.isin(table.sample_id, split.parts["test"])])
@@ -104,17 +104,17 @@ def _check_data(config: CompareConfig, split: Split, table: SampleTable, added: 
 
 
 def evaluate(config: CompareConfig, split: Split, table: SampleTable, folders: dict[str, list[Path]]) -> Evaluation:
-    """Judge the test predictions in the run folders {arm: one a seed}; every run must have judged the same samples."""
-    tests = {arm: [Predictions.load(folder / "predictions.npz").take("test") for folder in held]
-             for arm, held in folders.items()}
+    """Evaluate the test predictions in the run folders {arm: one a seed}, all of the same samples."""
+    tests = {arm: [Predictions.load(folder / "predictions.npz").take("test") for folder in of_seeds]
+             for arm, of_seeds in folders.items()}
     first = tests[config.arms[0]][0]
-    for arm, held in tests.items():
-        for seed, found in zip(config.seeds, held, strict=True):
-            if not np.array_equal(found.sample_id, first.sample_id) or found.split_digest != split.digest:
+    for arm, of_seeds in tests.items():
+        for seed, one in zip(config.seeds, of_seeds, strict=True):
+            if not np.array_equal(one.sample_id, first.sample_id) or one.split_digest != split.digest:
                 raise InputError(source=f"predictions of {arm}, seed {seed}", value="other samples or another split",
-                                 rule="all arms must judge the same samples",
+                                 rule="all arms must answer the same samples",
                                  remedy="Remove the run folder and compare again.")
-    logits = {arm: np.stack([found.logits for found in held]) for arm, held in tests.items()}
+    logits = {arm: np.stack([one.logits for one in of_seeds]) for arm, of_seeds in tests.items()}
     return Evaluation(config.judgement, logits, trials_of(first, config.judgement.unit),
                       training_materials(split, table))
 

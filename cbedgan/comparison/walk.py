@@ -43,25 +43,26 @@ def clearest(paths: ProbedPaths) -> int | None:
 
 def walk(*, probe: Path, generator: Path, classifier: Path, split_digest: str) -> Walk | None:
     """Follow the clearest path of probe.h5 again; None when no path crosses. Files of another split are InputErrors."""
-    held = read_probe(probe)
-    drawn = load_generator(generator, split_digest=split_digest)
-    judged = load_classifier(classifier, split_digest=split_digest)
-    for name, digest in (("generator", drawn.digest), ("classifier", judged.digest)):
-        if held.provenance["inputs"][name] != digest:
+    probed = read_probe(probe)
+    source = load_generator(generator, split_digest=split_digest)
+    asked = load_classifier(classifier, split_digest=split_digest)
+    for name, digest in (("generator", source.digest), ("classifier", asked.digest)):
+        if probed.provenance["inputs"][name] != digest:
             raise InputError(source=probe, rule=f"must have been probed with this {name}", value="another one",
                              remedy=f"Give the {name} that the stage probe was given.")
-    row = clearest(held.paths)
+    row = clearest(probed.paths)
     if row is None:
         return None
-    paths = held.paths.take([row])
+    paths = probed.paths.take([row])
     groups = int(paths.space_group_a[0]), int(paths.space_group_b[0])
-    a, b = (torch.tensor([judged.class_map.index(group)]) for group in groups)
-    latent_classifier = LatentClassifier.of(drawn, judged, batch=32)
+    a, b = (torch.tensor([asked.class_map.index(group)]) for group in groups)
+    latent_classifier = LatentClassifier.of(source, asked, batch=32)
     crossing = float(paths.crossing[0])
     t = np.linspace(0, 1, STEPS)
     picture_t = np.concatenate([np.linspace(0, crossing, PICTURES + 1), np.linspace(crossing, 1, PICTURES + 1)[1:]])
     with torch.no_grad():
-        line = LatentPaths.of(str(paths.kind[0]), drawn, torch.from_numpy(paths.z_a), torch.from_numpy(paths.z_b), a, b)
+        z_a, z_b = torch.from_numpy(paths.z_a), torch.from_numpy(paths.z_b)
+        line = LatentPaths.of(str(paths.kind[0]), source, z_a, z_b, a, b)
         margin = latent_classifier.margin(line.w(torch.from_numpy(t)[:, None]), a, b)[:, 0]
-        x = drawn.synthesise(line.w(torch.from_numpy(picture_t)[:, None])[:, 0])
-    return Walk(groups, t, margin.double().numpy(), picture_t, drawn.intensity.denormalise(x)[:, 0].numpy(), crossing)
+        x = source.synthesise(line.w(torch.from_numpy(picture_t)[:, None])[:, 0])
+    return Walk(groups, t, margin.double().numpy(), picture_t, source.intensity.denormalise(x)[:, 0].numpy(), crossing)

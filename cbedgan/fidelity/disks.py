@@ -25,8 +25,8 @@ def disk_figures(patterns: np.ndarray, detector: Detector) -> dict[str, float]:
                                         basis / detector.pixel_size)
         outside = distance > radius / detector.pixel_size + 1  # a pixel that a disk cuts belongs to it
         fits.append((np.linalg.norm(basis, axis=1).min(), radius, pattern[outside].sum() / max(pattern.sum(), 1e-30)))
-    found = {"found": len(fits) / max(len(patterns), 1)}
+    figures = {"found": len(fits) / max(len(patterns), 1)}
     if fits:
-        found |= dict(zip(("shortest_g", "disk_radius", "light_between"), map(float, np.median(fits, axis=0)),
+        figures |= dict(zip(("shortest_g", "disk_radius", "light_between"), map(float, np.median(fits, axis=0)),
                           strict=True))
-    return found
+    return figures

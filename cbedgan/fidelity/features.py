@@ -28,12 +28,12 @@ def random_features(channels: int, size_pixels: int, seed: int = 0) -> Features:
     return lambda x: torch.from_numpy(predict_features(network, x))
 
 
-def judge_features(classifier: Path, split_digest: str, frame: Frame, transform: IntensityTransform) -> Features:
+def classifier_features(classifier: Path, split_digest: str, frame: Frame, transform: IntensityTransform) -> Features:
     """Features of a trained classifier of the same split for x of this scale and frame; another frame is refused."""
-    judge = load_classifier(classifier, split_digest=split_digest)
-    judge.frame.require(frame, classifier)
+    trained = load_classifier(classifier, split_digest=split_digest)
+    trained.frame.require(frame, classifier)
     return lambda x: torch.cat([
-        torch.from_numpy(predict_features(judge.model, judge.intensity.normalise(transform.denormalise(part))))
+        torch.from_numpy(predict_features(trained.model, trained.intensity.normalise(transform.denormalise(part))))
         for part in x.split(AT_ONCE)])
 
 

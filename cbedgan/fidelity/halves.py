@@ -40,13 +40,13 @@ class Halvings:
 
     def rows(self, material: np.ndarray, number: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Samples of one halving: rows int64 and pair of each, of the reference half and of the candidate half."""
-        found = []
+        halves = []
         for half in (self.reference[number], self.candidate[number]):
             pair = np.full(int(material.max()) + 1, -1)
             pair[half] = np.arange(len(half))
             rows = np.flatnonzero(pair[material] >= 0)
-            found += [rows, pair[material[rows]]]
-        return tuple(found)
+            halves += [rows, pair[material[rows]]]
+        return tuple(halves)
 
 
 def sample_rows(class_idx: np.ndarray, limit: int, seed: int) -> np.ndarray:

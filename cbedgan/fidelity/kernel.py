@@ -77,7 +77,7 @@ def kid_floor(f: Tensor, unit: np.ndarray, halvings: Halvings) -> dict[str, floa
 
 
 def chance(values: np.ndarray) -> dict[str, float]:
-    """Mean and 95th percentile of `floor_values` [H], or of their mean over judges."""
+    """Mean and 95th percentile of `floor_values` [H], or of their mean over classifiers."""
     return {"mean": float(values.mean()), "high": float(np.quantile(values, 0.95))}
 
 

@@ -79,12 +79,11 @@ class Training:
             scale[class_idx == k] = within[class_idx == k].median()
         return cls(x, own, scale, float((own.distance / scale[own.row]).quantile(COPY_QUANTILE)))
 
-    def judge(self, x: Tensor) -> tuple[Neighbours, dict[str, float]]:
-        """Nearest training stack of each of the stacks x [n, C, *spatial], and the figures of all of them."""
-        found = nearest(x, self.x)
-        return found, self.figures(found)
+    def nearest(self, x: Tensor) -> Neighbours:
+        """Nearest training stack of each of the stacks x [n, C, *spatial]."""
+        return nearest(x, self.x)
 
-    def figures(self, found: Neighbours) -> dict[str, float]:
+    def figures(self, neighbours: Neighbours) -> dict[str, float]:
         """What the nearest training stacks of some stacks say; {} where there is one training material, or no stack.
 
         share: of copies, nearer than the threshold (0.01 for stacks as independent as materials are); distance_ratio:
@@ -93,15 +92,15 @@ class Training:
         to many training stacks: it lowers the authenticity, though it copies none.
         """
         between = self.own.distance[self.own.distance < torch.inf]
-        if not len(between) or not len(found.distance):
+        if not len(between) or not len(neighbours.distance):
             return {}
-        return {"share": float((self.nearness(found) < self.threshold).float().mean()),
-                "distance_ratio": float(found.distance.median() / between.median()),
-                "authenticity": float((found.distance > self.own.distance[found.row]).float().mean())}
+        return {"share": float((self.nearness(neighbours) < self.threshold).float().mean()),
+                "distance_ratio": float(neighbours.distance.median() / between.median()),
+                "authenticity": float((neighbours.distance > self.own.distance[neighbours.row]).float().mean())}
 
-    def nearness(self, found: Neighbours) -> Tensor:
+    def nearness(self, neighbours: Neighbours) -> Tensor:
         """Distance to the nearest training stack in units of the scale of that stack's group, [n]: 0 for a copy."""
-        return found.distance / self.scale[found.row]
+        return neighbours.distance / self.scale[neighbours.row]
 
 
 def _comparable(x: Tensor) -> Tensor:

@@ -52,9 +52,9 @@ def auc(made: Tensor, real: Tensor, material: np.ndarray, learn: Learner, seed: 
     score = np.zeros(len(unit))
     for number in range(FOLDS):
         test = fold == number
-        found = learn(both[torch.from_numpy(~test)], truth[~test], both[torch.from_numpy(test)])
+        told = learn(both[torch.from_numpy(~test)], truth[~test], both[torch.from_numpy(test)])
         # Scores of different folds are brought to one scale by their ranks.
-        score[test] = (np.argsort(np.argsort(found, kind="stable")) + 0.5) / len(found)
+        score[test] = (np.argsort(np.argsort(told, kind="stable")) + 0.5) / len(told)
     return Interval.of(_replicates(score, truth, unit, random)).content()
 
 
@@ -63,21 +63,21 @@ def largest_auc(views: dict[str, tuple[Tensor, Tensor, Learner]], material: np.n
     """AUC of each view {name: (real [m, ...], made [n, ...], learner)}, with what one half bool [m] of the real stacks
     against the other gives, and the view that tells most."""
     chosen = torch.from_numpy(half)
-    found = {name: {"generated": auc(made, real, material, learn, seed),
+    areas = {name: {"generated": auc(made, real, material, learn, seed),
                     "real": auc(real[chosen], real[~chosen], material[~half], learn, seed)}
              for name, (real, made, learn) in views.items()}
-    known = [name for name, pair in found.items() if pair["generated"] is not None]
-    if not known:
-        return {"views": found}
-    view = max(known, key=lambda name: found[name]["generated"]["estimate"])
-    return {"views": found, "view": view, **found[view]["generated"]}
+    measured = [name for name, pair in areas.items() if pair["generated"] is not None]
+    if not measured:
+        return {"views": areas}
+    view = max(measured, key=lambda name: areas[name]["generated"]["estimate"])
+    return {"views": areas, "view": view, **areas[view]["generated"]}
 
 
-def logistic(known: Tensor, truth: np.ndarray, others: Tensor) -> np.ndarray:
+def logistic(learned_from: Tensor, truth: np.ndarray, others: Tensor) -> np.ndarray:
     """Learner of vectors [n, D]: logistic regression on standardised features."""
     model = make_pipeline(StandardScaler(), LogisticRegression(C=INVERSE_STRENGTH, max_iter=300))
     with threadpool_limits(torch.get_num_threads(), user_api="blas"):
-        return model.fit(known.numpy(), truth).decision_function(others.numpy())
+        return model.fit(learned_from.numpy(), truth).decision_function(others.numpy())
 
 
 def pixel_vectors(x: Tensor, seed: int) -> Tensor:
@@ -101,17 +101,17 @@ def convolutional(epochs: int, seed: int) -> Learner:
     return partial(_train_network, epochs=epochs, seed=seed)
 
 
-def _train_network(known: Tensor, truth: np.ndarray, others: Tensor, *, epochs: int, seed: int) -> np.ndarray:
+def _train_network(learned_from: Tensor, truth: np.ndarray, others: Tensor, *, epochs: int, seed: int) -> np.ndarray:
     wanted = torch.from_numpy(truth).float()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = _Network(known.shape[1])
+        network = _Network(learned_from.shape[1])
         optimiser = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=0.01)
-        epochs = max(epochs, -(-LEAST_STEPS * BATCH // len(known)))
-        order = torch.cat([torch.randperm(len(known)) for _ in range(epochs)]).split(BATCH)
+        epochs = max(epochs, -(-LEAST_STEPS * BATCH // len(learned_from)))
+        order = torch.cat([torch.randperm(len(learned_from)) for _ in range(epochs)]).split(BATCH)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=len(order))
         for rows in order:
-            loss = F.binary_cross_entropy_with_logits(network(known[rows]), wanted[rows])
+            loss = F.binary_cross_entropy_with_logits(network(learned_from[rows]), wanted[rows])
             if loss < LEARNED:
                 break
             optimiser.zero_grad(set_to_none=True)

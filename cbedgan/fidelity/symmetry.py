@@ -24,11 +24,11 @@ def symmetry_residuals(x: Tensor) -> Tensor | None:
     """
     if x.ndim != 4:
         return None
-    found = [torch.zeros(0, x.shape[1], len(OPERATIONS))]
+    residuals = [torch.zeros(0, x.shape[1], len(OPERATIONS))]
     for part in x.split(AT_ONCE):
         spectrum = azimuthal_spectrum(part)
-        found.append(torch.stack([*(n_fold_share(spectrum, n) for n in FOLDS), mirror_share(spectrum)], -1).float())
-    return torch.cat(found)
+        residuals.append(torch.stack([*(n_fold_share(spectrum, n) for n in FOLDS), mirror_share(spectrum)], -1).float())
+    return torch.cat(residuals)
 
 
 def shown_symmetries(real: Tensor, class_idx: Tensor, classes: int) -> Tensor:

@@ -29,13 +29,13 @@ def torch_fidelity_figures(f: Tensor, reference: Tensor, seed: int) -> dict[str,
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = calculate_metrics(
+        metrics = calculate_metrics(
             input1=_Rows(f), input2=_Rows(reference), feature_extractor=_handed_through(), batch_size=512, cuda=False,
             cache=False, save_cpu_ram=True, verbose=False, kid=True, fid=True, prc=True, prc_neighborhood=NEIGHBOURS,
             kid_subsets=KID_SUBSETS, kid_subset_size=min(1000, smaller // 2), rng_seed=seed)
-    return {"fid": float(found["frechet_inception_distance"]),
-            "kid_of_subsets": float(found["kernel_inception_distance_mean"]),
-            "precision": float(found["precision"]), "recall": float(found["recall"])}
+    return {"fid": float(metrics["frechet_inception_distance"]),
+            "kid_of_subsets": float(metrics["kernel_inception_distance_mean"]),
+            "precision": float(metrics["precision"]), "recall": float(metrics["recall"])}
 
 
 @cache

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from cbedgan.fidelity.features import Features, judge_features, random_features
+from cbedgan.fidelity.features import Features, classifier_features, random_features
 from cbedgan.form.form import measure_forms
 from cbedgan.gan.network.generator import TrainedGenerator, load_generator, seeded_sampler
 from cbedgan.gan.network.precision import tf32
@@ -74,7 +74,7 @@ def _run(config: TrainGanConfig, run: Run, held: Split, stacks: Path, classifier
     state = State(config, data)
     if run.checkpoint_path.exists():
         state.load(run.checkpoint_path)
-    features = (judge_features(classifier, held.digest, frame, transform) if classifier is not None else
+    features = (classifier_features(classifier, held.digest, frame, transform) if classifier is not None else
                 random_features(*samples.x.shape[1:3]))
     reports = None
     if ranks.first:

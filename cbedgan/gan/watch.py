@@ -80,7 +80,7 @@ class Watch:
         ratios = (spread_ratio(*pair, self.class_idx) for pair in ((f, self.class_idx, self.real),
                                                                   (made, self.class_idx, self.x)))
         figures["spread_alarms"] = float(len(collapsed(*ratios)))
-        copied = self.training.judge(made)[1]
+        copied = self.training.figures(self.training.nearest(made))
         if copied:
             figures["copies"] = copied["share"]
         if self.residuals is not None:

@@ -20,7 +20,7 @@ def summary(figures: dict[str, Any]) -> list[dict[str, Any]]:
     many, few = (figures["shots"].get(name, {"generated": {}, "real": {}}) for name in ("many", "few"))
     floor = many["real"].get("kid_high")
     realness = figures.get("realness", {})
-    found = realness.get("views", {}).get(realness.get("view"), {}).get("real") or {}
+    real_view = realness.get("views", {}).get(realness.get("view"), {}).get("real") or {}
     collapsed = len(figures["spread"]["alarm"]) if figures["spread"]["ratio"] else None
     unseen = figures.get("unseen", {}).get("shots", {}).get("many")
     rows = [] if unseen is None else [
@@ -32,7 +32,7 @@ def summary(figures: dict[str, Any]) -> list[dict[str, Any]]:
         *rows,
         _row("coverage of groups with few materials", few["generated"].get("coverage"), few["real"].get("coverage"),
              at_least=LEAST_COVERAGE),
-        _row("real against synthetic, AUC", realness.get("estimate"), found.get("estimate"), at_most=LARGEST_AUC),
+        _row("real against synthetic, AUC", realness.get("estimate"), real_view.get("estimate"), at_most=LARGEST_AUC),
         _row("symmetry residual, generated over real", figures["generated"].get("symmetry_ratio"),
              figures["real"].get("symmetry_ratio"), at_most=LARGEST_SYMMETRY_RATIO),
         _row("collapsed groups", collapsed, len(figures["spread"]["alarm_real"]), at_most=0),

@@ -21,9 +21,9 @@ from cbedgan.fidelity.realness import convolutional, largest_auc, logistic, pixe
 from cbedgan.fidelity.symmetry import shown_symmetries, symmetry_figures
 from cbedgan.likeness.accuracy import accuracy_score
 from cbedgan.likeness.bars import summary
-from cbedgan.likeness.comparison import distances, floor_of_kid, pooled
-from cbedgan.likeness.measured import Measured
-from cbedgan.likeness.unseen import Judge, unseen_kid
+from cbedgan.likeness.distances import distances, floor_of_kid, pooled
+from cbedgan.likeness.measured_stacks import MeasuredStacks
+from cbedgan.likeness.unseen import UnseenFeatures, unseen_kid
 from classifier.crystal.spacegroup import ClassMap
 from classifier.pattern.intensity import IntensityTransform
 from classifier.samples.dataset import Frame, StackSet
@@ -35,8 +35,8 @@ WILD = 2.0  # times the largest |x| of real stacks: what a generator draws beyon
 @dataclass(frozen=True)
 class Effort:
     """How much to measure: stacks: real ones at most, and as many generated; least_of_group: generated stacks of every
-    group at least; network_epochs: of the convolutional judge of realness, 0 for none; disk_patterns: whose disk
-    lattice is looked for, of each origin."""
+    group at least; network_epochs: of the convolutional network that tells real from generated, 0 for none;
+    disk_patterns: whose disk lattice is looked for, of each origin."""
 
     stacks: int
     least_of_group: int
@@ -50,31 +50,31 @@ class Assessment:
     nearness: its distance [M] over that between training stacks of its group, 0 for a copy."""
 
     figures: dict[str, Any]
-    real: Measured
-    made: Measured
+    real: MeasuredStacks
+    made: MeasuredStacks
     neighbours: Neighbours
     nearness: Tensor
 
 
 def measure(samples: StackSet, class_map: ClassMap, transform: IntensityTransform, frame: Frame,
             generate: Callable[[Tensor], Tensor], features: Features, effort: Effort, *, seed: int,
-            held_out: StackSet | None = None, judges: Sequence[Judge] = ()) -> Assessment:
+            held_out: StackSet | None = None, unseen: Sequence[UnseenFeatures] = ()) -> Assessment:
     """Compare generated stacks with the train part `samples`, "generated" and "real" (the floor) side by side.
 
     generate: class_idx [M] -> x [M, C, *spatial]; features: x -> [M, F]. The real stacks are halved by material; one
     half, and generated stacks of the same classes, are compared with the other half by the same functions. held_out:
-    real stacks of no material of the train part, for what has to be judged on such; judges: see unseen_kid.
+    real stacks of no material of the train part, for what needs such; unseen: see unseen_kid.
     """
     rows = sample_rows(samples.class_idx.cpu().numpy(), effort.stacks, seed)
     chosen = torch.from_numpy(rows)
-    real = Measured.of(samples.x[chosen.to(samples.x.device)].cpu(), samples.class_idx.cpu()[chosen],
+    real = MeasuredStacks.of(samples.x[chosen.to(samples.x.device)].cpu(), samples.class_idx.cpu()[chosen],
                        samples.material[rows], features, transform)
     # The first are of the classes of the real stacks, one by one; then come some of the groups that have few.
     lacking = (effort.least_of_group - torch.bincount(real.class_idx, minlength=len(class_map))).clamp(min=0)
     lacking = lacking * torch.bincount(real.class_idx, minlength=len(class_map)).clamp(max=1)
     wanted = torch.cat([real.class_idx, torch.arange(len(class_map)).repeat_interleave(lacking)])
     drawn = _tamed(generate(wanted), WILD * float(real.x.abs().max()))
-    made = Measured.of(drawn, wanted, np.arange(len(wanted)), features, transform)
+    made = MeasuredStacks.of(drawn, wanted, np.arange(len(wanted)), features, transform)
     paired = made.take(torch.arange(len(real)))
     materials = materials_per_class(samples.class_idx.cpu().numpy(), samples.material, len(class_map))
     shot = shot_class(materials)
@@ -83,13 +83,13 @@ def measure(samples: StackSet, class_map: ClassMap, transform: IntensityTransfor
     halvings = Halvings.draw(real.class_idx.numpy(), real.unit, HALVINGS, seed)
     figures = _against_floor(real, paired, halvings, shot, shown, seed)
     training = Training.of(real.x, real.class_idx, torch.from_numpy(real.unit))
-    neighbours, _ = training.judge(made.x)
+    neighbours = training.nearest(made.x)
     kind = shot[real.class_idx.numpy()]
     copied = {"": training.figures(neighbours.take(torch.arange(len(real))))} | {
         name: training.figures(neighbours.take(torch.from_numpy(np.flatnonzero(kind == name)))) for name in
         figures["shots"]}
-    for name, found in figures["shots"].items():
-        found["copies"] = copied[name]
+    for name, of_shot in figures["shots"].items():
+        of_shot["copies"] = copied[name]
     figures["spread"] = _spread(made, real, halvings, class_map)
     figures |= {"copies": copied[""], "realness": _realness(real, paired, halvings, effort, seed),
                 "groups": _groups(real, made, neighbours, training, shown, figures["spread"], class_map, materials)}
@@ -97,23 +97,23 @@ def measure(samples: StackSet, class_map: ClassMap, transform: IntensityTransfor
         figures["disks"] = _disks(real, paired, transform, frame, effort, seed)
     if held_out is not None and len(held_out):
         figures |= _held_out(real, paired, held_out, training, shot, seed, features, transform)
-    if judges:
-        figures["unseen"] = unseen_kid(real, paired, samples.sample_id[rows], judges, shot, seed)
+    if unseen:
+        figures["unseen"] = unseen_kid(real, paired, samples.sample_id[rows], unseen, shot, seed)
     figures["summary"] = summary(figures)
     return Assessment(figures, real, made, neighbours, training.nearness(neighbours))
 
 
-def _against_floor(real: Measured, made: Measured, halvings: Halvings, shot: np.ndarray, shown: Tensor | None,
-                   seed: int) -> dict[str, Any]:
+def _against_floor(real: MeasuredStacks, made: MeasuredStacks, halvings: Halvings, shot: np.ndarray,
+                   shown: Tensor | None, seed: int) -> dict[str, Any]:
     """Distances to the reference half, of all groups and of each shot group pooled; samples: in that half."""
-    def halves(of: Halvings) -> tuple[Measured, Measured, Measured]:
+    def halves(of: Halvings) -> tuple[MeasuredStacks, MeasuredStacks, MeasuredStacks]:
         rows, pair, others, other_pair = of.rows(real.unit)
         first, second = torch.from_numpy(rows), torch.from_numpy(others)
         return (replace(made.take(first), unit=pair), replace(real.take(second), unit=other_pair),
                 replace(real.take(first), unit=pair))
 
     generated, candidate, reference = halves(halvings)
-    found = {"samples": len(reference), "generated": pooled(generated, reference, shown, seed),
+    figures = {"samples": len(reference), "generated": pooled(generated, reference, shown, seed),
              "real": pooled(candidate, reference, shown, seed) | floor_of_kid(real, halvings)}
     shots = {}
     for name in SHOT_CLASSES:
@@ -122,15 +122,15 @@ def _against_floor(real: Measured, made: Measured, halvings: Halvings, shot: np.
             generated, candidate, reference = halves(own)
             shots[name] = {"generated": distances(generated, reference, seed),
                            "real": distances(candidate, reference, seed) | floor_of_kid(real, own)}
-    return found | {"shots": shots}
+    return figures | {"shots": shots}
 
 
-def _spread(made: Measured, real: Measured, halvings: Halvings, class_map: ClassMap) -> dict[str, Any]:
+def _spread(made: MeasuredStacks, real: MeasuredStacks, halvings: Halvings, class_map: ClassMap) -> dict[str, Any]:
     """Collapse of each space group: ratios of features and of pixels, either of which raises the alarm.
 
     alarm_real: the groups in which the candidate half of the real stacks would raise it.
     """
-    def ratios(one: Measured, other: Measured) -> tuple[dict[int, float], dict[int, float]]:
+    def ratios(one: MeasuredStacks, other: MeasuredStacks) -> tuple[dict[int, float], dict[int, float]]:
         return (spread_ratio(one.f, one.class_idx, other.f, other.class_idx),
                 spread_ratio(one.x, one.class_idx, other.x, other.class_idx))
 
@@ -148,7 +148,8 @@ def _tamed(x: Tensor, limit: float) -> Tensor:
     return x.nan_to_num(nan=limit).clamp(-limit, limit)
 
 
-def _realness(real: Measured, made: Measured, halvings: Halvings, effort: Effort, seed: int) -> dict[str, Any]:
+def _realness(real: MeasuredStacks, made: MeasuredStacks, halvings: Halvings, effort: Effort, seed: int
+              ) -> dict[str, Any]:
     """AUC of real against generated by each view of the stacks, beside that of one real half against the other."""
     half = np.isin(real.unit, halvings.candidate[0])
     vectors = pixel_vectors(torch.cat([real.x, made.x]), seed)
@@ -161,8 +162,9 @@ def _realness(real: Measured, made: Measured, halvings: Halvings, effort: Effort
     return largest_auc(views, real.unit, half, seed)
 
 
-def _groups(real: Measured, made: Measured, neighbours: Neighbours, training: Training, shown: Tensor | None,
-            spread: dict[str, Any], class_map: ClassMap, materials: np.ndarray) -> list[dict[str, Any]]:
+def _groups(real: MeasuredStacks, made: MeasuredStacks, neighbours: Neighbours, training: Training,
+            shown: Tensor | None, spread: dict[str, Any], class_map: ClassMap, materials: np.ndarray
+            ) -> list[dict[str, Any]]:
     """One row a space group, by number of training materials: what can be said of it alone."""
     balls = Balls.around(real.f, torch.from_numpy(real.unit))
     inside = None if balls is None else balls.holding(made.f)
@@ -188,7 +190,7 @@ def _groups(real: Measured, made: Measured, neighbours: Neighbours, training: Tr
     return rows
 
 
-def _disks(real: Measured, made: Measured, transform: IntensityTransform, frame: Frame, effort: Effort,
+def _disks(real: MeasuredStacks, made: MeasuredStacks, transform: IntensityTransform, frame: Frame, effort: Effort,
            seed: int) -> dict[str, Any]:
     """Disk lattices of generated patterns and of real ones of the same groups, each of a pattern drawn of its stack."""
     random = np.random.default_rng([seed, 4])
@@ -198,11 +200,12 @@ def _disks(real: Measured, made: Measured, transform: IntensityTransform, frame:
             for name, one in (("generated", made), ("real", real))}
 
 
-def _held_out(real: Measured, made: Measured, held_out: StackSet, training: Training, shot: np.ndarray, seed: int,
-              features: Features, transform: IntensityTransform) -> dict[str, Any]:
+def _held_out(real: MeasuredStacks, made: MeasuredStacks, held_out: StackSet, training: Training, shot: np.ndarray,
+              seed: int, features: Features, transform: IntensityTransform) -> dict[str, Any]:
     """What unseen real stacks say: how near they lie to the training stacks, and how well groups are learned."""
-    others = Measured.of(held_out.x.cpu(), held_out.class_idx.cpu(), held_out.material, features, transform)
+    others = MeasuredStacks.of(held_out.x.cpu(), held_out.class_idx.cpu(), held_out.material, features, transform)
     learned = {name: accuracy_score(
         *((one.f, others.f) if one.azimuthal is None else (one.azimuthal, others.azimuthal)), one.class_idx.numpy(),
         others.class_idx.numpy(), others.unit, shot, seed) for name, one in (("generated", made), ("real", real))}
-    return {"held_out": {"samples": len(others), "copies": training.judge(others.x)[1]}, "accuracy": learned}
+    copies = training.figures(training.nearest(others.x))
+    return {"held_out": {"samples": len(others), "copies": copies}, "accuracy": learned}

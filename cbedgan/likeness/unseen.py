@@ -1,7 +1,7 @@
-"""The KID by judges that have not seen the real stacks: each has learned the other materials of the train part.
+"""The KID by classifiers that have not seen the real stacks: each has learned other materials of the train part.
 
 A classifier knows what it was trained on by heart, so that its features set generated stacks and unseen real ones alike
-apart from training stacks. Of two judges each compares what only the other has learned.
+apart from training stacks. Of two classifiers each compares what only the other has learned.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cbedgan.fidelity.features import Features, judge_features
+from cbedgan.fidelity.features import Features, classifier_features
 from cbedgan.fidelity.halves import HALVINGS, Halvings
 from cbedgan.fidelity.kernel import chance, floor_values, kid_values
-from cbedgan.likeness.comparison import REPLICATES
-from cbedgan.likeness.measured import Measured
+from cbedgan.likeness.distances import REPLICATES
+from cbedgan.likeness.measured_stacks import MeasuredStacks
 from classifier.pattern.intensity import IntensityTransform
 from classifier.samples.dataset import Frame
 from classifier.samples.folds import FoldsConfig, folds
@@ -27,48 +27,49 @@ from classifier.statistics.metrics import SHOT_CLASSES
 from classifier.statistics.significance import Interval
 from classifier.training.train import TrainClassifierConfig, train_classifier
 
-JUDGES = 2
+CLASSIFIERS = 2
 
 
-class Judge(NamedTuple):
-    """features: x -> [M, F]; unseen: ids of the real stacks that it has not learned."""
+class UnseenFeatures(NamedTuple):
+    """features: x -> [M, F], of a classifier; sample_ids: of the real stacks that it has not learned."""
 
     features: Features
-    unseen: tuple[str, ...]
+    sample_ids: tuple[str, ...]
 
 
-def train_judges(config: TrainClassifierConfig, *, stacks: Path, split: Path, stack_digest: str, out: Path,
-                 frame: Frame, transform: IntensityTransform, seed: int) -> list[Judge]:
-    """Train JUDGES classifiers, each without its share of the materials of every group; finished ones are kept.
+def train_unseen(config: TrainClassifierConfig, *, stacks: Path, split: Path, stack_digest: str, out: Path,
+                 frame: Frame, transform: IntensityTransform, seed: int) -> list[UnseenFeatures]:
+    """Train CLASSIFIERS classifiers, each without its share of the materials of every group; finished ones are kept.
 
     stack_digest: of the stacks; frame, transform: of the x that features are wanted for.
     """
-    cut = folds(FoldsConfig(folds=JUDGES, group_by="material", seed=seed), stacks=stacks, split=split, out=out)
-    found = []
-    for number in range(1, JUDGES + 1):
+    cut = folds(FoldsConfig(folds=CLASSIFIERS, group_by="material", seed=seed), stacks=stacks, split=split, out=out)
+    unseen = []
+    for number in range(1, CLASSIFIERS + 1):
         part = cut / f"fold-{number}.json"
         classifier = train_classifier(config, stacks=stacks, split=part, out=out / f"judge-{number}")
-        held = load_split(part, stack_digest=stack_digest)
-        found.append(Judge(judge_features(classifier, held.digest, frame, transform), held.parts["validation"]))
-    return found
+        fold = load_split(part, stack_digest=stack_digest)
+        features = classifier_features(classifier, fold.digest, frame, transform)
+        unseen.append(UnseenFeatures(features, fold.parts["validation"]))
+    return unseen
 
 
-def unseen_kid(real: Measured, made: Measured, sample_ids: np.ndarray, judges: Sequence[Judge], shot: np.ndarray,
-               seed: int) -> dict[str, Any]:
+def unseen_kid(real: MeasuredStacks, made: MeasuredStacks, sample_ids: np.ndarray,
+               unseen: Sequence[UnseenFeatures], shot: np.ndarray, seed: int) -> dict[str, Any]:
     """KID of made stacks, one for each of the real ones with these ids str [N], beside what real halves show by chance.
 
-    Of all groups, and in "shots" of each shot group, shot str [K]; means over the judges, with intervals over
-    materials. Empty where a judge has too few real stacks.
+    Of all groups, and in "shots" of each shot group, shot str [K]; means over the classifiers, with intervals over
+    materials. Empty where one has too few real stacks.
     """
-    compared = [_Compared.by(judge, real, made, sample_ids) for judge in judges]
-    found = _figures(compared, seed)
+    compared = [_Compared.by(one, real, made, sample_ids) for one in unseen]
+    kid = _figures(compared, seed)
     shots = {name: _figures([one.take(shot[one.class_idx] == name) for one in compared], seed)
              for name in SHOT_CLASSES}
-    return found and found | {"shots": {name: figures for name, figures in shots.items() if figures}}
+    return kid and kid | {"shots": {name: figures for name, figures in shots.items() if figures}}
 
 
 class _Compared(NamedTuple):
-    """What one judge compares: class_idx and material int64 [N], features of real and of made stacks [N, F]."""
+    """What one classifier compares: class_idx and material int64 [N], features of real and of made stacks [N, F]."""
 
     class_idx: np.ndarray
     unit: np.ndarray
@@ -76,11 +77,12 @@ class _Compared(NamedTuple):
     made: Tensor
 
     @classmethod
-    def by(cls, judge: Judge, real: Measured, made: Measured, sample_ids: np.ndarray) -> _Compared:
-        unseen = np.isin(sample_ids, judge.unseen)
-        rows = torch.from_numpy(np.flatnonzero(unseen))
-        return cls(real.class_idx[rows].numpy(), real.unit[unseen], judge.features(real.x[rows]),
-                   judge.features(made.x[rows]))
+    def by(cls, unseen: UnseenFeatures, real: MeasuredStacks, made: MeasuredStacks, sample_ids: np.ndarray
+           ) -> _Compared:
+        own = np.isin(sample_ids, unseen.sample_ids)
+        rows = torch.from_numpy(np.flatnonzero(own))
+        return cls(real.class_idx[rows].numpy(), real.unit[own], unseen.features(real.x[rows]),
+                   unseen.features(made.x[rows]))
 
     def take(self, rows: np.ndarray) -> _Compared:
         return _Compared(*(values[rows] for values in self))

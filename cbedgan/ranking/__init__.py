@@ -1,4 +1,4 @@
-"""Which method trains the best classifier? Methods x seeds, judged alike and ranked.
+"""Which method trains the best classifier? Methods x seeds, scored alike and ranked.
 
 May import: classifier, comparison.
 """

@@ -22,10 +22,10 @@ def shots(report: dict[str, Any]) -> Figure:
     panels = figure.subplots(1, len(drawn), sharey=True, squeeze=False)[0]
     for axes, shot in zip(panels, drawn, strict=True):
         for y, method in enumerate(methods):
-            found = method["scores"][f"{shot}_recall"]
-            low, middle, high = in_points([found["low"], found["estimate"], found["high"]])
+            recall = method["scores"][f"{shot}_recall"]
+            low, middle, high = in_points([recall["low"], recall["estimate"], recall["high"]])
             axes.plot([low, high], [y, y], color=COLOURS[shot], lw=2, solid_capstyle="round", alpha=0.6)
-            axes.plot(in_points(found["per_seed"]), [y] * len(found["per_seed"]), "|", color=MUTED, ms=5)
+            axes.plot(in_points(recall["per_seed"]), [y] * len(recall["per_seed"]), "|", color=MUTED, ms=5)
             axes.plot(middle, y, "o", color=COLOURS[shot], ms=5.5, mec="white", mew=0.8)
             if method["name"] == report["reference"]:
                 axes.axvline(middle, color=MUTED, lw=0.8, ls=(0, (4, 3)))

@@ -27,7 +27,7 @@ class MethodConfig(Config):
 
 
 @dataclass(frozen=True)
-class Plan:
+class RankingRuns:
     """What has to be run for all methods and seeds; equal runs are there once.
 
     members: {method: run folder of each seed}; an ensemble's are those of the networks that it averages.
@@ -43,7 +43,8 @@ def load_methods(folder: Path) -> dict[str, MethodConfig]:
     return load_configs(folder, MethodConfig, kind="methods", like="configs/imbalance")
 
 
-def plan(methods: Mapping[str, MethodConfig], seeds: Iterable[int], *, stacks: Path, split: Path, out: Path) -> Plan:
+def plan(methods: Mapping[str, MethodConfig], seeds: Iterable[int], *, stacks: Path, split: Path, out: Path
+         ) -> RankingRuns:
     """List the runs below `out`; a run is named by what decides it, so that methods share it, and later ones too."""
     trainings: dict[Path, Job] = {}
     heads: dict[Path, HeadJob] = {}
@@ -60,7 +61,7 @@ def plan(methods: Mapping[str, MethodConfig], seeds: Iterable[int], *, stacks: P
                 heads.setdefault(folder, HeadJob(name, seed, mending, stacks, split,
                                                  trained / "classifier.safetensors", folder))
             members[name].append(folder)
-    return Plan(list(trainings.values()), list(heads.values()), members)
+    return RankingRuns(list(trainings.values()), list(heads.values()), members)
 
 
 def windows(seeds: int, members: int) -> list[list[int]]:

@@ -84,8 +84,9 @@ def ranking_table(report: dict[str, Any]) -> Table:
     for row in report["differences"]:
         verdicts[row["method"]].append(f"{points(row['estimate'])} {row['verdict']}")
     for method in report["methods"]:
-        cells = [f"{written(name, found['estimate'])} ({written(name, found['low'])}–{written(name, found['high'])})"
-                 for name in scores for found in [method["scores"][name]]]
+        cells = ["{} ({}–{})".format(*(written(name, method["scores"][name][end])
+                                       for end in ("estimate", "low", "high")))
+                 for name in scores]
         table.add_row(method["label"], *cells, ", ".join(verdicts[method["name"]]) or "reference")
     return table
 

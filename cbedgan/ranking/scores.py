@@ -25,7 +25,7 @@ ENRICHMENT_REPLICATES = 1000  # its null is fitted to each replicate, which take
 Judged = Literal["balanced_accuracy", "few_recall", "medium_recall", "many_recall", "top_1", "top_6", "macro_f1"]
 
 
-class RankingJudgement(Config):
+class RankingVerdicts(Config):
     """reference: the method that all others are compared with; judged: scores of the comparisons, the first of which
     orders the table; unit: what is resampled; replicates, seed: of the bootstrap; alpha: family-wise error rate;
     band: differences within +-band count as none; minimum_units: no verdict on fewer."""
@@ -59,7 +59,7 @@ class Ranking:
     training_materials: int [K], which decides what is few, medium and many; edges: bool [K, K], direct neighbours.
     """
 
-    def __init__(self, config: RankingJudgement, answers: Mapping[str, Answers], trials: Trials,
+    def __init__(self, config: RankingVerdicts, answers: Mapping[str, Answers], trials: Trials,
                  training_materials: np.ndarray, edges: np.ndarray) -> None:
         self.config, self.answers, self.trials, self.edges = config, answers, trials, edges
         self.shot, self.tested = shot_class(training_materials), trials.units_per_class() > 0

@@ -86,8 +86,8 @@ class Catalog:
                 shown.append(values)
         for row in zip(*shown, strict=True):
             counts.add_row(*row)
-        remarks = [Text(f"! {found}", style=style) for style, several in
-                   (("red", self.faults), ("magenta", self.leaks), ("yellow", self.findings)) for found in several]
+        remarks = [Text(f"! {remark}", style=style) for style, several in
+                   (("red", self.faults), ("magenta", self.leaks), ("yellow", self.findings)) for remark in several]
         return Group(*(Text(str(entry)) for entry in self.files), counts, *(remarks or [Text("Nothing found wrong.")]))
 
     def to_json(self) -> dict[str, Any]:
@@ -128,13 +128,13 @@ def catalog(paths: Iterable[Path], *, verify: bool, split: Path | None) -> Catal
 
 def _stack_paths(paths: Iterable[Path]) -> list[Path]:
     paths = [Path(path) for path in paths]
-    found = [file for path in paths for file in (sorted(path.glob("*.h5")) if path.is_dir() else [path])]
-    missing = [str(path) for path in found if not path.exists()]
-    if missing or not found:
+    files = [file for path in paths for file in (sorted(path.glob("*.h5")) if path.is_dir() else [path])]
+    missing = [str(path) for path in files if not path.exists()]
+    if missing or not files:
         raise InputError(source="inspect", rule="there must be a stack file",
                          value=", ".join(missing or map(str, paths)) or "none",
                          remedy="Name files, or folders with *.h5 files.")
-    return found
+    return files
 
 
 def _parts(files: Sequence[StackFile], samples: SampleTable, file_idx: np.ndarray, split: Path | None,
@@ -148,15 +148,16 @@ def _parts(files: Sequence[StackFile], samples: SampleTable, file_idx: np.ndarra
             raise InputError(source=split, rule="one of the files must be the one that was split",
                              value=f"stacks {str(wanted)[:12]}, files {', '.join(f.digest[:12] for f in files)}",
                              remedy="Name that stack file too.")
-        held = load_split(split, stack_digest=files[owner].digest)
+        parted = load_split(split, stack_digest=files[owner].digest)
         mine = file_idx == owner
         part[mine] = ""
         for name in PARTS:
-            part[mine & np.isin(samples.sample_id, held.parts[name])] = name
+            part[mine & np.isin(samples.sample_id, parted.parts[name])] = name
         shared_types = [int(name.split()[-1])
-                        for name in held.listed.get("validation shares structure types with train", [])]
+                        for name in parted.listed.get("validation shares structure types with train", [])]
         findings += [f"{file.path}: its synthetic stacks come of another split." for file in files
-                     if (file.table.origin == "synthetic").any() and file.provenance.get("split_digest") != held.digest]
+                     if (file.table.origin == "synthetic").any()
+                     and file.provenance.get("split_digest") != parted.digest]
         part[~mine & (part == "")] = ADDED
     elif (part != "").any():
         part[part == ""] = ADDED

@@ -25,28 +25,28 @@ DECADES = 5  # of the grey scale, below the brightest pixel of a stack
 GAP = 2  # pixels between patterns
 
 
-def write_inspection_page(path: Path, found: Catalog) -> None:
+def write_inspection_page(path: Path, catalog: Catalog) -> None:
     """Write `found` as one HTML page without any outside resource, a few stacks of each group pictured in it."""
-    groups, drawn = found.groups(), _pictures(found)
+    groups, drawn = catalog.groups(), _pictures(catalog)
     write_text(path, page(
-        "classifier.inspection", "page.html.j2", filters={"log10": math.log10}, catalog=found,
+        "classifier.inspection", "page.html.j2", filters={"log10": math.log10}, catalog=catalog,
         groups=[{**asdict(group), "stacks": drawn[group.space_group]} for group in groups],
         frequent=sorted(groups, key=lambda group: -group.materials), shots=SHOT_CLASSES, decades=DECADES,
-        materials=len(np.unique(found.samples.material[found.samples.material != ""])),
+        materials=len(np.unique(catalog.samples.material[catalog.samples.material != ""])),
         most=max((group.materials for group in groups), default=0)))
 
 
-def _pictures(found: Catalog) -> dict[int, list[dict[str, Any]]]:
+def _pictures(catalog: Catalog) -> dict[int, list[dict[str, Any]]]:
     """{space group: its pictured stacks}, each a PNG with the names of sample and file; None for a damaged one."""
-    files = [StackFile(Path(entry.path)) for entry in found.files]
+    files = [StackFile(Path(entry.path)) for entry in catalog.files]
     starts = np.cumsum([0, *map(len, files)])
-    table, drawn = found.samples, {}
+    table, drawn = catalog.samples, {}
     for group in np.unique(table.space_group[table.space_group > 0]):
         drawn[int(group)] = []
         for row in _chosen(np.flatnonzero(table.space_group == group), table.material):
-            file = files[found.file_idx[row]]
+            file = files[catalog.file_idx[row]]
             try:
-                picture = picture_of(file.read([row - starts[found.file_idx[row]]])[0])
+                picture = picture_of(file.read([row - starts[catalog.file_idx[row]]])[0])
             except InputError:
                 picture = None
             drawn[int(group)].append({"picture": picture, "sample": str(table.sample_id[row]),

@@ -80,11 +80,11 @@ class FileEntry:
         """Ranges of the physical quantities as text, "" where unknown."""
         given = {"beam energy (keV)": self.beam_energy_kev, "thickness (angstrom)": self.thickness_angstrom,
                  "semi-angle (mrad)": self.convergence_semi_angle_mrad}
-        found = {name: str(values) if values else "" for name, values in given.items()}
+        ranges = {name: str(values) if values else "" for name, values in given.items()}
         seen = self.intensities
-        found["total of a pattern"] = (f"{seen.totals} ({self.intensity_unit}; brightest pixel {seen.brightest:.4g}; "
+        ranges["total of a pattern"] = (f"{seen.totals} ({self.intensity_unit}; brightest pixel {seen.brightest:.4g}; "
                                        f"from {seen.stacks_read} of {self.samples} stacks)" if seen else "")
-        return found
+        return ranges
 
 
 def survey(file: StackFile, *, every_stack: bool, faults: list[str], findings: list[str],
@@ -127,5 +127,5 @@ def _intensities(file: StackFile, rows: np.ndarray, faults: list[str], findings:
             findings.append(f"{file.path}, sample {file.table.sample_id[row]}: a pattern has no intensity.")
         totals[place], brightest = stack.sum(axis=(1, 2), dtype=np.float64), max(brightest, float(stack.max()))
     read = np.isfinite(totals).all(axis=1)
-    found = Range.of(totals[read])
-    return Intensities(found, brightest, int(read.sum())) if found else None
+    total = Range.of(totals[read])
+    return Intensities(total, brightest, int(read.sum())) if total else None

@@ -64,15 +64,15 @@ def read(paths: Sequence[Path], *, part: str, space_groups: Sequence[int] | None
         if space_groups is not None:
             whole = replace(whole, logits=restrict(whole.logits, whole.class_map, space_groups))
         answered = np.asarray(whole.class_map.space_groups)[np.isfinite(whole.logits).any(axis=0)]
-        known = np.isin(whole.space_group, answered)
+        answerable = np.isin(whole.space_group, answered)
         chosen = whole.part == part
-        left_out = int((chosen & ~known).sum())
-        seeds.append(_rows(whole, np.flatnonzero(chosen & known)))
+        left_out = int((chosen & ~answerable).sum())
+        seeds.append(_rows(whole, np.flatnonzero(chosen & answerable)))
         if not len(seeds[-1].logits):
-            held = ", ".join(repr(str(name)) for name in np.unique(whole.part[known])) or "none"
-            raise InputError(source=path, rule=f"must hold labelled samples of the part {part!r}", value=held,
+            parts = ", ".join(repr(str(name)) for name in np.unique(whole.part[answerable])) or "none"
+            raise InputError(source=path, rule=f"must hold labelled samples of the part {part!r}", value=parts,
                              remedy="Name a part that it has with --part, or judge other predictions.")
-        temperatures.append(_temperature(_rows(whole, np.flatnonzero((whole.part == "validation") & known)))
+        temperatures.append(_temperature(_rows(whole, np.flatnonzero((whole.part == "validation") & answerable)))
                             if part != "validation" else None)
         _require_same(seeds[0], seeds[-1], path)
     return Judged(seeds, temperatures, _training_materials(paths, seeds[0]), left_out)
@@ -105,40 +105,40 @@ def _temperature(validation: Predictions) -> float | None:
 
 def _training_materials(paths: Sequence[Path], predictions: Predictions) -> np.ndarray | None:
     """Training materials of each class, int64 [K], from the result.json beside the predictions; None if unknown."""
-    found = set()
+    counts = set()
     for path in paths:
         beside = Path(path).parent / "result.json"
         rows = [entry["groups"] for entry in read_json(beside).values() if isinstance(entry, dict) and "groups" in entry
                 ] if beside.exists() else []
         if not rows or set(rows[0]) != {str(group) for group in predictions.class_map.space_groups}:
             return None
-        found.add(tuple(rows[0][str(group)]["training_materials"] for group in predictions.class_map.space_groups))
-    return np.array(found.pop(), dtype=np.int64) if len(found) == 1 else None
+        counts.add(tuple(rows[0][str(group)]["training_materials"] for group in predictions.class_map.space_groups))
+    return np.array(counts.pop(), dtype=np.int64) if len(counts) == 1 else None
 
 
 def judgement(judged: Judged, *, part: str) -> dict[str, Any]:
     """Everything that the page says, as JSON content; what cannot be computed is None."""
     first, several = judged.seeds[0], [_measured(*pair, judged.training_materials)
                                        for pair in zip(judged.seeds, judged.temperatures, strict=True)]
-    found = Measured.mean(several, seed=0)
+    mean = Measured.mean(several, seed=0)
     truth, classes = first.class_map.indices(first.space_group), len(first.class_map)
     weight = metrics.material_weights(first.material)
     confusion = np.mean([metrics.confusion(truth, one.logits.argmax(axis=1), classes, weight) for one in judged.seeds],
                         axis=0)
-    scores = {name: {**found.content(name), "per_seed": [float(one.values[name][0]) for one in several]}
-              for name in SINGLE if name in found.values}
+    scores = {name: {**mean.content(name), "per_seed": [float(one.values[name][0]) for one in several]}
+              for name in SINGLE if name in mean.values}
     return plain({
         "part": part, "samples": len(first.logits), "materials": round(weight.sum()), "seeds": len(several),
-        "left_out": judged.left_out, "resampled_by": found.unit, "space_groups": list(first.class_map.space_groups),
+        "left_out": judged.left_out, "resampled_by": mean.unit, "space_groups": list(first.class_map.space_groups),
         "scores": scores,
-        **{name: _row(found, name) for name in ("accuracy_within", "accuracy_gain", "accuracy_at_coverage")},
+        **{name: _row(mean, name) for name in ("accuracy_within", "accuracy_gain", "accuracy_at_coverage")},
         "batch_averaged_f1": {"batch": STEMDL_BATCH, "per_seed": [batch_averaged_f1(one) for one in judged.seeds]},
         "temperatures": judged.temperatures,
         "coverage": COVERAGE.tolist(),
-        "reliability": {prefix or "as_is": {name: found.estimate(f"{prefix}bin_{name}")
+        "reliability": {prefix or "as_is": {name: mean.estimate(f"{prefix}bin_{name}")
                                             for name in ("share", "confidence", "accuracy")}
-                        for prefix in ("", "scaled_") if f"{prefix}bin_share" in found.values},
-        "groups": _groups(judged, found), "confusion": metrics.ratio(
+                        for prefix in ("", "scaled_") if f"{prefix}bin_share" in mean.values},
+        "groups": _groups(judged, mean), "confusion": metrics.ratio(
             confusion, confusion.sum(axis=1, keepdims=True) + np.zeros_like(confusion)).tolist(),
         "direct_edges": np.argwhere(direct_edges(first.class_map)).tolist(),
         "worst": _worst(confusion, judged.seeds[0])})
@@ -146,19 +146,19 @@ def judgement(judged: Judged, *, part: str) -> dict[str, Any]:
 
 def _measured(predictions: Predictions, temperature: float | None, training_materials: np.ndarray | None) -> Measured:
     """What `measure` gives, and its calibration after division by the temperature, under names with "scaled_"."""
-    found = measure(predictions, training_materials)
+    measured = measure(predictions, training_materials)
     if temperature is None:
-        return found
+        return measured
     scaled = measure(replace(predictions, logits=predictions.logits / temperature), None).values
-    return Measured(found.values | {f"scaled_{name}": scaled[name] for name in SCALED}, found.unit)
+    return Measured(measured.values | {f"scaled_{name}": scaled[name] for name in SCALED}, measured.unit)
 
 
-def _row(found: Measured, name: str) -> list[dict[str, float]]:
+def _row(measured: Measured, name: str) -> list[dict[str, float]]:
     return [{"estimate": estimate, "low": low, "high": high}
-            for estimate, (low, high) in zip(found.estimate(name), found.intervals(name), strict=True)]
+            for estimate, (low, high) in zip(measured.estimate(name), measured.intervals(name), strict=True)]
 
 
-def _groups(judged: Judged, found: Measured) -> list[dict[str, Any]]:
+def _groups(judged: Judged, measured: Measured) -> list[dict[str, Any]]:
     """One row a judged group: what it is, how many materials train and test it, and its recall."""
     first, train = judged.seeds[0], judged.training_materials
     materials = metrics.materials_per_class(first.class_map.indices(first.space_group), first.material,
@@ -166,8 +166,8 @@ def _groups(judged: Judged, found: Measured) -> list[dict[str, Any]]:
     return [{"space_group": group, "symbol": symbol(group), "crystal_system": crystal_system(group),
              "order": point_group_order(group), "materials": int(materials[k]), "recall": recall,
              "training_materials": None if train is None else int(train[k])}
-            for k, (group, recall) in enumerate(zip(first.class_map.space_groups, _row(found, "recall"), strict=True))
-            if materials[k]]
+            for k, group, recall in zip(range(len(materials)), first.class_map.space_groups, _row(measured, "recall"),
+                                        strict=True) if materials[k]]
 
 
 def _worst(confusion: np.ndarray, predictions: Predictions) -> list[dict[str, Any]]:

@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from cbedgan.comparison.evaluate import Evaluation, JudgementConfig, PrimaryConfig
+from cbedgan.comparison.evaluate import Evaluation, PrimaryConfig, VerdictConfig
 from classifier.statistics.trials import Trials
 
 K, UNITS, SEEDS = 3, 30, 3
-CONFIG = JudgementConfig(unit="material", primary=PrimaryConfig(arm="boundary_synthetic", reference="real", shot="few"),
+CONFIG = VerdictConfig(unit="material", primary=PrimaryConfig(arm="boundary_synthetic", reference="real", shot="few"),
                          replicates=500, seed=0, alpha=0.05, band=0.02, minimum_units=6, top_k=2)
 CLASS = np.repeat([0, 1, 2], [10, 10, 10])
 TRIALS = Trials.of(CLASS, np.arange(UNITS).astype(str), K)

@@ -66,7 +66,7 @@ def test_synthetic_stacks_of_another_split_are_refused(call, compare_config, tmp
         write_stack_file(tmp_path / "other.h5", file.read(np.arange(2)), file.table.take([0, 1]), pose=file.pose,
                          detector=file.detector, intensity_unit=file.intensity_unit,
                          provenance={"split_digest": "0" * 64})
-    with pytest.raises(InputError, match="must come from the split they are judged on"):
+    with pytest.raises(InputError, match="must come from the split they are compared on"):
         compare(compare_config(), **{**call, "synthetic": tmp_path / "other.h5"})
 
 

@@ -30,8 +30,8 @@ def test_copies_are_seen_though_energies_of_one_material_lie_close():
     real = stacks(50).repeat_interleave(2, 0)
     real = real + 1e-3 * stacks(100)
     training = Training.of(real, GROUP.repeat_interleave(2), torch.arange(50).repeat_interleave(2))
-    _, fresh = training.judge(stacks(60))
-    _, copied = training.judge(real.flip(-1) + 1e-3 * stacks(100))
+    fresh = training.figures(training.nearest(stacks(60)))
+    copied = training.figures(training.nearest(real.flip(-1) + 1e-3 * stacks(100)))
     assert fresh["share"] < 0.2 and 0.9 < fresh["distance_ratio"] < 1.1
     assert fresh["authenticity"] > 0.3
     assert copied == {"share": 1.0, "authenticity": 0.0,
@@ -44,7 +44,7 @@ def test_a_group_whose_materials_lie_far_apart_has_a_scale_of_its_own():
     training = Training.of(torch.cat([near, wide]), torch.tensor([0] * 20 + [1] * 4), torch.arange(24))
     assert training.scale[20:].min() > 20 * training.scale[:20].max()
     # Far beyond what separates the stacks of the first group, and yet a copy in the second.
-    _, found = training.judge(wide + 0.5 * stacks(4))
+    found = training.figures(training.nearest(wide + 0.5 * stacks(4)))
     assert found["share"] == 1.0 and found["authenticity"] == 0.0
     assert training.nearness(nearest(wide, training.x)).max() < 0.01
 
@@ -58,4 +58,4 @@ def test_fine_patterns_are_compared_at_a_coarser_scale():
 
 def test_a_single_material_says_nothing():
     training = Training.of(stacks(3), torch.zeros(3).long(), torch.zeros(3))
-    assert training.judge(stacks(2))[1] == {}
+    assert training.figures(training.nearest(stacks(2))) == {}

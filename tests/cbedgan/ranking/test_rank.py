@@ -11,7 +11,7 @@ import pytest
 from cbedgan.cli import main
 from cbedgan.ranking.methods import MethodConfig, load_methods, plan, windows
 from cbedgan.ranking.rank import RankConfig, finished_runs, rank
-from cbedgan.ranking.scores import Answers, Ranking, RankingJudgement
+from cbedgan.ranking.scores import Answers, Ranking, RankingVerdicts
 from classifier.foundation.config import load_config, parse_config
 from classifier.foundation.errors import InputError
 from classifier.statistics.trials import Trials
@@ -148,7 +148,7 @@ def test_scores_and_differences_of_known_logits():
     trials = Trials.of(classes, np.array([f"unit {i}" for i in range(8)]), 2)
     first = np.tile([2.0, 0.0], (3, 8, 1))
     right = np.tile(np.eye(2)[classes] * 20, (3, 1, 1))
-    judgement = parse_config(JUDGEMENT, RankingJudgement, source="test")
+    judgement = parse_config(JUDGEMENT, RankingVerdicts, source="test")
     answers = {"cross_entropy": Answers(first, np.array([1.0, 2.0, 4.0])), "right": Answers(right, np.full(3, np.nan))}
     ranking = Ranking(judgement, answers, trials, np.array([200, 5]), np.array([[False, True], [True, False]]))
     scores = ranking.scores("cross_entropy")

@@ -15,7 +15,7 @@ from classifier.pattern.intensity import IntensityTransform
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class MeasuredStacks:
     """N stacks x [N, C, *spatial] with class_idx int64 [N] and unit int64 [N], the material or, if generated, itself.
 
     f: features [N, F]; azimuthal: features of turns and mirrors [N, D]; residuals: of symmetry [N, C, 5]; brightness in
@@ -32,7 +32,7 @@ class Measured:
 
     @classmethod
     def of(cls, x: Tensor, class_idx: Tensor, unit: np.ndarray, features: Features,
-           transform: IntensityTransform) -> Measured:
+           transform: IntensityTransform) -> MeasuredStacks:
         """Measure normalised stacks; transform brings them back to intensity."""
         brightness = None
         if x.ndim == 4:
@@ -45,7 +45,7 @@ class Measured:
     def __len__(self) -> int:
         return len(self.class_idx)
 
-    def take(self, rows: Tensor) -> Measured:
+    def take(self, rows: Tensor) -> MeasuredStacks:
         """Some of the stacks: rows int64 [n] or bool [N]."""
         chosen = {name: None if (values := getattr(self, name)) is None else values[rows]
                   for name in ("x", "class_idx", "f", "azimuthal", "residuals")}

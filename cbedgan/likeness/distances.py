@@ -14,14 +14,14 @@ from cbedgan.fidelity.kernel import kid, kid_floor
 from cbedgan.fidelity.symmetry import symmetry_figures
 from cbedgan.fidelity.torch_fidelity_figures import torch_fidelity_figures
 from cbedgan.fidelity.wasserstein import sliced_wasserstein
-from cbedgan.likeness.measured import Measured
+from cbedgan.likeness.measured_stacks import MeasuredStacks
 from classifier.statistics.bootstrap import Bootstrap
 from classifier.statistics.metrics import interval
 
 REPLICATES = 400
 
 
-def distances(made: Measured, reference: Measured, seed: int) -> dict[str, Any]:
+def distances(made: MeasuredStacks, reference: MeasuredStacks, seed: int) -> dict[str, Any]:
     """KID, density and coverage with intervals over materials, and sliced Wasserstein distances of pixels and features.
 
     What cannot be had from so few stacks is left out.
@@ -31,9 +31,9 @@ def distances(made: Measured, reference: Measured, seed: int) -> dict[str, Any]:
         return figures
     figures["sliced_wasserstein"] = sliced_wasserstein(made.x.flatten(1), reference.x.flatten(1), seed)
     figures["sliced_wasserstein_features"] = sliced_wasserstein(made.f, reference.f, seed)
-    found = kid(made.f, made.unit, reference.f, reference.unit, replicates=REPLICATES, seed=seed)
-    if found is not None:
-        figures |= {"kid": found["estimate"], "kid_interval": [found["low"], found["high"]]}
+    distance = kid(made.f, made.unit, reference.f, reference.unit, replicates=REPLICATES, seed=seed)
+    if distance is not None:
+        figures |= {"kid": distance["estimate"], "kid_interval": [distance["low"], distance["high"]]}
     balls = Balls.around(reference.f, torch.from_numpy(reference.unit))
     if balls is not None:
         inside = balls.holding(made.f)
@@ -43,7 +43,7 @@ def distances(made: Measured, reference: Measured, seed: int) -> dict[str, Any]:
     return figures
 
 
-def pooled(made: Measured, reference: Measured, shown: Tensor | None, seed: int) -> dict[str, Any]:
+def pooled(made: MeasuredStacks, reference: MeasuredStacks, shown: Tensor | None, seed: int) -> dict[str, Any]:
     """`distances` of all groups together, with what is meaningful of many stacks only: FID, precision, recall, physics.
 
     shown: symmetries that real stacks show, bool [K, C, 5]; None for samples that are no patterns.
@@ -57,7 +57,7 @@ def pooled(made: Measured, reference: Measured, shown: Tensor | None, seed: int)
     return figures
 
 
-def floor_of_kid(real: Measured, halvings: Halvings) -> dict[str, float]:
+def floor_of_kid(real: MeasuredStacks, halvings: Halvings) -> dict[str, float]:
     """The KID of real halves over many halvings: {} where there are too few materials."""
-    found = kid_floor(real.f, real.unit, halvings)
-    return {} if found is None else {"kid_mean": found["mean"], "kid_high": found["high"]}
+    floor = kid_floor(real.f, real.unit, halvings)
+    return {} if floor is None else {"kid_mean": floor["mean"], "kid_high": floor["high"]}

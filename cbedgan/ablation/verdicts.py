@@ -20,7 +20,7 @@ Values = Mapping[str, Mapping[str, np.ndarray]]
 Verdict = Literal["better", "worse", "cannot tell"]
 
 
-class AblationJudgement(Config):
+class AblationVerdicts(Config):
     """reference: the variant with which all others are compared; judged: figures of the verdicts, the first of which
     orders the table; alpha: error rate of the whole family of verdicts, variants x judged figures."""
 
@@ -59,7 +59,7 @@ def means(values: Values, alpha: float) -> dict[str, dict[str, Any]]:
                       for name, of_seed in figures.items()} for variant, figures in values.items()}
 
 
-def differences(values: Values, config: AblationJudgement) -> list[dict[str, Any]]:
+def differences(values: Values, config: AblationVerdicts) -> list[dict[str, Any]]:
     """Every variant minus the reference in every figure, paired by seed: interval, p, and, if judged, a verdict.
 
     The verdicts are one family under Holm's rule; a figure beyond it has the verdict None.
@@ -71,10 +71,10 @@ def differences(values: Values, config: AblationJudgement) -> list[dict[str, Any
             rows.append((variant, name, paired, Mean.of(paired, config.alpha)))
     judged = [row for row in rows if row[1] in config.judged]
     rejected, _ = holm(np.array([mean.p for *_, mean in judged]), config.alpha) if judged else ((), ())
-    found = {(variant, name): verdict(name, mean.estimate, bool(reject))
+    verdicts = {(variant, name): verdict(name, mean.estimate, bool(reject))
              for (variant, name, _, mean), reject in zip(judged, rejected, strict=True)}
     return [{"variant": variant, "figure": name, **mean.content(), "p": mean.p,
-             "per_seed": plain(paired.tolist()), "verdict": found.get((variant, name))}
+             "per_seed": plain(paired.tolist()), "verdict": verdicts.get((variant, name))}
             for variant, name, paired, mean in rows]
 
 

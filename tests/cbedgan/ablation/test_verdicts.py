@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import t
 
-from cbedgan.ablation.judgement import AblationJudgement, Mean, differences, means, verdict
+from cbedgan.ablation.verdicts import AblationVerdicts, Mean, differences, means, verdict
 
-JUDGEMENT = AblationJudgement(reference="recipe", judged=("kid", "coverage"), alpha=0.05)
+JUDGEMENT = AblationVerdicts(reference="recipe", judged=("kid", "coverage"), alpha=0.05)
 
 
 def test_the_interval_is_students():
