@@ -6,7 +6,7 @@ import numpy as np
 
 from classifier.crystal.reciprocal import reduced_basis
 from classifier.foundation.errors import InputError
-from classifier.network.pose_input import canonical_nets
+from classifier.network.pose_input import canonical_lattices
 from classifier.pattern.disk_lattice import DiskLattice, find_disk_lattice, lit_map
 from classifier.pattern.geometry import Detector
 from classifier.pattern.pose import explained_share, lit_disks
@@ -22,7 +22,7 @@ def lit_net(pattern: np.ndarray, detector: Detector, cell: np.ndarray, radius: f
     absences make what is lit coarser than that. Disks that the frame cuts count only where whole ones span no net: what
     is left of one may be a neighbour's light.
     """
-    nets = canonical_nets(cell)
+    nets = canonical_lattices(cell)
     if not nets:
         try:
             nets = [find_disk_lattice(pattern, detector, disk_radius=radius)[0]]

@@ -42,7 +42,11 @@ def load_config(path: Path, model: type[AnyConfig]) -> AnyConfig:
 def load_configs(folder: Path, model: type[AnyConfig], *, kind: str, like: str) -> dict[str, AnyConfig]:
     """Read every *.toml of a folder: {file name without its ending: configuration}, in the order of names.
 
-    kind, like: what the files are and a folder of such, for the InputError where there is none.
+    Parameters
+    ----------
+    folder : of the files
+    model : of each
+    kind, like : what the files are, and a folder of such, for the InputError where there is none
     """
     folder = Path(folder)
     paths = sorted(folder.glob("*.toml")) if folder.is_dir() else []
@@ -54,9 +58,14 @@ def load_configs(folder: Path, model: type[AnyConfig], *, kind: str, like: str) 
 
 def parse_config(content: dict[str, Any], model: type[AnyConfig], *, source: object,
                  own_code: bool = False) -> AnyConfig:
-    """Build `model` from a dictionary; `source` is named in the InputError that lists every faulty key.
+    """Build `model` from a dictionary, or raise one InputError that lists every faulty key.
 
-    own_code: whether kinds of the user's own are imported, as for a file that the user gives.
+    Parameters
+    ----------
+    content : keys and values
+    model : the configuration
+    source : named in the InputError
+    own_code : whether kinds of the user's own are imported, as for a file that the user gives
     """
     try:
         # The JSON reader's strict mode refuses "3" for 3 and yet takes a TOML array for a tuple.

@@ -48,17 +48,17 @@ class Ranks:
         """Whether the flag is set on any rank."""
         if self.count == 1:
             return flag
-        found = torch.tensor(int(flag))
-        dist.all_reduce(found, op=dist.ReduceOp.MAX, group=self.control)
-        return bool(found)
+        anywhere = torch.tensor(int(flag))
+        dist.all_reduce(anywhere, op=dist.ReduceOp.MAX, group=self.control)
+        return bool(anywhere)
 
     def from_first(self, value: float) -> float:
         """The first rank's value, on every rank."""
         if self.count == 1:
             return value
-        held = torch.tensor(value, dtype=torch.float64)
-        dist.broadcast(held, src=0, group=self.control)
-        return float(held)
+        shared = torch.tensor(value, dtype=torch.float64)
+        dist.broadcast(shared, src=0, group=self.control)
+        return float(shared)
 
     def wait(self) -> None:
         """Return when every rank is here."""

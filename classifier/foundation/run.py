@@ -30,24 +30,24 @@ RECORDED_PACKAGES = ("cbedgan", "torch", "numpy", "scipy", "scikit-learn", "h5py
 @cache
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that can change a result; absent ones are left out."""
-    found = {"python": platform.python_version()}
+    present = {"python": platform.python_version()}
     for package in RECORDED_PACKAGES:
         try:
-            found[package] = version(package)
+            present[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return present
 
 
-def require_same_run(path: Path, held: dict[str, Any], wanted: dict[str, Any]) -> None:
+def require_same_run(path: Path, stored: dict[str, Any], wanted: dict[str, Any]) -> None:
     """Refuse (InputError) to go on in an output that another stage, configuration or input has begun or made.
 
-    held, wanted: records with the keys stage, config_digest and inputs {name: digest}.
+    stored, wanted: records with the keys stage, config_digest and inputs {name: digest}.
     """
     for key in ("stage", "config_digest", "inputs"):
-        if held.get(key) != wanted[key]:
+        if stored.get(key) != wanted[key]:
             raise InputError(source=path, rule=f"an output holds one run, and its {key} may not change",
-                             value=f"{held.get(key)!r} there, {wanted[key]!r} asked",
+                             value=f"{stored.get(key)!r} there, {wanted[key]!r} asked",
                              remedy="Choose another output, or remove this one to start again.")
 
 
@@ -61,8 +61,13 @@ class Run:
     def open(cls, folder: Path, *, stage: str, config: Config, inputs: dict[str, str]) -> Run:
         """Create the folder, or go on in it when it holds the same stage, configuration and input digests.
 
-        inputs: {name: digest} of every file the stage reads; the files of a user's own kinds join them. Another run in
-        the folder is an InputError.
+        Another run in the folder is an InputError.
+
+        Parameters
+        ----------
+        folder : of the run
+        stage, config : what runs
+        inputs : {name: digest} of every file the stage reads; the files of a user's own kinds join them
         """
         folder = Path(folder)
         record = {"stage": stage, "config": config.model_dump(mode="json"), "config_digest": digest(config),
@@ -72,8 +77,8 @@ class Run:
             folder.mkdir(parents=True, exist_ok=True)
             write_json(path, {**record, "created": datetime.now(UTC).isoformat(timespec="seconds")})
             return cls(folder, record)
-        held = read_json(path)
-        require_same_run(folder, held, record)
+        stored = read_json(path)
+        require_same_run(folder, stored, record)
         return cls(folder, record)
 
     @property
@@ -98,15 +103,15 @@ class Run:
         path = self.folder / "metrics.jsonl"
         if not path.exists():
             return
-        kept = []
+        earlier = []
         for line in path.read_text(encoding="utf-8").splitlines():
             try:
                 if json.loads(line)["images_seen"] <= images_seen:
-                    kept.append(line + "\n")
+                    earlier.append(line + "\n")
             except (json.JSONDecodeError, KeyError):
                 continue
         with atomic_path(path) as temporary:
-            temporary.write_text("".join(kept), encoding="utf-8")
+            temporary.write_text("".join(earlier), encoding="utf-8")
 
     def finish(self, result: dict[str, Any]) -> None:
         """Write result.json, which marks the run as finished; do it after every other output is in place."""
@@ -167,7 +172,11 @@ class _Bar:
 def progress(description: str, total: int, completed: int = 0, shown: bool = True) -> Iterator[_Bar]:
     """Show a progress bar on stderr while the context lasts; without a terminal only its last state is printed.
 
-    shown: whether to show it at all; of processes that share their work, one does.
+    Parameters
+    ----------
+    description : beside the bar
+    total, completed : of its steps
+    shown : whether to show it at all; of processes that share their work, one does
     """
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(file=sys.stderr), disable=not shown) as bar:

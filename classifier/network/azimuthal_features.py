@@ -79,11 +79,11 @@ class AzimuthalEmbedding(nn.Module):
 
     def fit(self, x: Tensor) -> None:
         """Take the quantiles of each feature from training stacks x [N, 3, S, S] on any device, FITTED at most."""
-        kept, device = min(len(x), FITTED), self.quantiles.device
-        rows = torch.arange(kept, device=x.device) * len(x) // kept
-        found = torch.cat([self._ordered(x[part].to(device)) for part in rows.split(256)])
+        count, device = min(len(x), FITTED), self.quantiles.device
+        rows = torch.arange(count, device=x.device) * len(x) // count
+        features = torch.cat([self._ordered(x[part].to(device)) for part in rows.split(256)])
         share = torch.linspace(0, 1, QUANTILES, device=device)
-        self.quantiles.copy_(torch.quantile(found, share, dim=0).T)
+        self.quantiles.copy_(torch.quantile(features, share, dim=0).T)
 
     def forward(self, x: Tensor) -> Tensor:
         """Embed what the stacks show; computed in float32 under autocast too."""

@@ -18,10 +18,17 @@ def body(*, block: Block, channels: int, stem_width: int, widths: Sequence[int],
          size_pixels: int) -> nn.Sequential:
     """Layers from [B, channels, size_pixels, size_pixels] to [B, widths[-1], side, side].
 
-    stem_width: of a stem that halves the side twice (0: none); then one stage for each of widths, of so many blocks.
     Every stage halves the side, but for the first where there is a stem. (256, 512, 1024, 2048) bottleneck blocks
     (3, 4, 6, 3) after a stem of 64 are ResNet-50 (He et al. 2016, arXiv 1512.03385) with its normalisations before the
     convolutions (arXiv 1603.05027) and over groups of channels (arXiv 1803.08494): 23.5 million parameters.
+
+    Parameters
+    ----------
+    block : of a stage
+    channels, size_pixels : of the input
+    stem_width : of a stem that halves the side twice; 0: none
+    widths, blocks : channels and blocks of each stage
+    groups : of the normalisation
     """
     halvings = len(widths) + (1 if stem_width else 0)
     normalised = [*widths, *([stem_width] if stem_width else ()),

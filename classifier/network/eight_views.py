@@ -15,14 +15,21 @@ QUARTERS: dict[Views, tuple[int, ...]] = {"one": (0,), "canonical": (0, 2), "all
 def average_over_views(logits: Callable[[Tensor], Tensor], x: Tensor, views: Views, partner: Tensor) -> Tensor:
     """Mean of logits(view of x) [B, K] over the views of stacks x [B, C, H, W], classes permuted where mirrored.
 
-    views: "canonical" are the half turn and the mirror in the x axis, which keep the canonical pose; "all" the eight of
-    the square (D4), for the raw pose: these must be square. partner: int64 [K], the class of each class's mirror image;
-    where it lacks one (-1), no view is mirrored: that image would belong to no class. The views are a group, so that
-    the mean of a turned stack is the same and that of a mirrored one is permuted, up to rounding.
+    The views are a group, so that the mean of a turned stack is the same and that of a mirrored one is permuted, up to
+    rounding.
+
+    Parameters
+    ----------
+    logits : x -> logits [B, K] of one view
+    x : float [B, C, H, W]
+    views : "canonical" are the half turn and the mirror in the x axis, which keep the canonical pose; "all" the eight
+        of the square (D4), for square stacks in the raw pose
+    partner : int64 [K], the class of each class's mirror image; where one lacks it (-1), no view is mirrored
     """
     hands = (x,) if views == "one" or bool((partner < 0).any()) else (x, x.flip(-2))
     total = torch.zeros((), device=x.device)
     for mirrored, stacks in enumerate(hands):
-        seen = sum(logits(torch.rot90(stacks, quarter, (-2, -1))) for quarter in QUARTERS[views])
+        first, *others = (logits(torch.rot90(stacks, quarter, (-2, -1))) for quarter in QUARTERS[views])
+        seen = sum(others, start=first)
         total = total + (seen[:, partner] if mirrored else seen)
     return total / (len(hands) * len(QUARTERS[views]))

@@ -1,7 +1,7 @@
-"""What an observer knows although canonical pose hides it: the length of g1 and the shape of the net, per pattern.
+"""What an observer knows although canonical pose hides it: the length of g1 and the shape of the lattice, per pattern.
 
-The second g is the shortest that the picture shows: cell and zone axis say only where to look, so that reflections
-which systematic absences put out give nothing away; where they do not fit the picture, it is looked for without them.
+The second g is the shortest that the picture shows. Cell and zone axis say only where to look, so that systematically
+absent reflections give nothing away; where they do not fit the picture, it is looked for without them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from classifier.samples.viewed import rows_of
 
 FORMAT = 1  # of what is computed: another number where the features change
 VISIBLE, TIE = 0.02, 0.02  # of the brightest diffracted disk; of lengths: as in the canonical pose
-SAME_INDEX = 1e-3  # by which indices of one net in another may differ from whole numbers
+SAME_INDEX = 1e-3  # by which indices of one lattice in another may differ from whole numbers
 SAME_LENGTH = 1e-2  # relative difference between g1 as recorded and as the cell gives it
 
 
@@ -65,16 +65,16 @@ def require_pose(table: SampleTable, *, pose: str, source: object) -> None:
     if pose != "canonical":
         raise InputError(source=source, rule="pose_input is for stacks in canonical pose", value=f"{pose} pose",
                          remedy="Set model.pose_input = false: raw patterns show scale and azimuth.")
-    known = {"shortest_g_inv_angstrom": np.isfinite(table.shortest_g_inv_angstrom).all(1),
-             "cell_lengths_angstrom": np.isfinite(table.cell_lengths_angstrom).all(1),
-             "cell_angles_degree": np.isfinite(table.cell_angles_degree).all(1),
-             "zone_axis_uvw": table.zone_axis_uvw.any(2).all(1),
-             "convergence_semi_angle_mrad": np.isfinite(table.convergence_semi_angle_mrad).all(1),
-             "beam_energy_kev": np.isfinite(table.beam_energy_kev)}
-    for name, usable in known.items():
-        if not usable.all():
+    usable = {"shortest_g_inv_angstrom": np.isfinite(table.shortest_g_inv_angstrom).all(1),
+              "cell_lengths_angstrom": np.isfinite(table.cell_lengths_angstrom).all(1),
+              "cell_angles_degree": np.isfinite(table.cell_angles_degree).all(1),
+              "zone_axis_uvw": (table.zone_axis_uvw != 0).any(2).all(1),
+              "convergence_semi_angle_mrad": np.isfinite(table.convergence_semi_angle_mrad).all(1),
+              "beam_energy_kev": np.isfinite(table.beam_energy_kev)}
+    for name, has in usable.items():
+        if not has.all():
             raise InputError(source=source, rule=f"pose_input needs {name} of every sample",
-                             value=f"{int((~usable).sum())} samples without, first {table.sample_id[~usable][0]}",
+                             value=f"{int((~has).sum())} samples without, first {table.sample_id[~has][0]}",
                              remedy="Give the column, or take a classifier without pose_input.")
 
 
@@ -83,15 +83,22 @@ def pose_features(stacks: np.ndarray, table: SampleTable, detector: Detector, *,
 
     For each pattern: log |g1| (1/angstrom), |g2| / |g1|, and the angle in rad between the lines of g1 and g2. Mirrors
     and half turns of a stack leave all of them as they are.
+
+    Parameters
+    ----------
+    stacks : intensity [N, 3, H, W]
+    table : their rows
+    detector : of the patterns
+    source : named in an InputError
     """
     features = np.empty((len(table), 3, 3))
     features[:, :, 0] = np.log(table.shortest_g_inv_angstrom)
     radius = disk_radius(table)
     for row, k in np.ndindex(len(table), 3):
         try:
-            net = zolz_lattice(table.cell_lengths_angstrom[row], table.cell_angles_degree[row],
-                                 table.zone_axis_uvw[row, k])
-            g, intensity = _lit(stacks[row, k], detector, net / table.shortest_g_inv_angstrom[row, k], radius[row, k])
+            lattice = zolz_lattice(table.cell_lengths_angstrom[row], table.cell_angles_degree[row],
+                                   table.zone_axis_uvw[row, k]) / table.shortest_g_inv_angstrom[row, k]
+            g, intensity = _lit(stacks[row, k], detector, lattice, float(radius[row, k]))
         except InputError as error:
             raise InputError(source=f"{source}, sample {table.sample_id[row]}, pattern {k}", rule=error.rule,
                              value=error.value, remedy="Correct or leave out the sample, or take a classifier without "
@@ -110,7 +117,7 @@ def second_g(g: np.ndarray, intensity: np.ndarray, *, half_width: float) -> tupl
     """Length and angle to the x axis (0 to pi/2) of the shortest visible g not along x, from lit disks g [M, 2], [M].
 
     Lengths are in |g1|, which is 1 and along x; nothing shorter is visible. Of equally long ones the steepest counts,
-    which no mirror changes. Where the frame shows none, its corner is the answer: the net is at least so wide.
+    which no mirror changes. Where the frame shows none, its corner is the answer: the lattice is at least so wide.
     """
     length = np.hypot(g[:, 0], g[:, 1])
     shown = ((intensity >= VISIBLE * intensity.max(initial=0)) & (length >= 1 - TIE)
@@ -122,35 +129,36 @@ def second_g(g: np.ndarray, intensity: np.ndarray, *, half_width: float) -> tupl
     return float(length[shortest].min()), float(steepness[shortest].max())
 
 
-def canonical_nets(net: np.ndarray) -> list[np.ndarray]:
-    """Ways to turn or mirror a net [2, 2] that bring one of its points of length 1 onto +x, without repeats.
+def canonical_lattices(lattice: np.ndarray) -> list[np.ndarray]:
+    """Ways to turn or mirror a lattice [2, 2] that bring one of its points of length 1 onto +x, without repeats.
 
     The recorded azimuth is not asked: where the raw pattern was turned by chance it does not tell, nor does it say
     whether the pattern was drawn as its mirror image. Empty when no point has that length: g1 was found in an image
     that the cell does not fit.
     """
-    net = reduced_basis(net)
-    reach = int(np.ceil(2 / np.hypot(*net[0]))) + 1  # in a reduced basis no coefficient exceeds 2 / sqrt(3) |g| / |b1|
-    points = np.stack(np.meshgrid(np.arange(-reach, reach + 1), np.arange(reach + 1)), -1).reshape(-1, 2) @ net
+    lattice = reduced_basis(lattice)
+    # In a reduced basis no coefficient exceeds 2 / sqrt(3) |g| / |b1|.
+    reach = int(np.ceil(2 / np.hypot(*lattice[0]))) + 1
+    points = np.stack(np.meshgrid(np.arange(-reach, reach + 1), np.arange(reach + 1)), -1).reshape(-1, 2) @ lattice
     misfit = np.abs(np.hypot(points[:, 0], points[:, 1]) - 1)
     nets: list[np.ndarray] = []
     if misfit.min() > SAME_LENGTH:
         return nets
     # Only what ties with the best fit: another point within the tolerance would be another reflection.
     for x, y in points[misfit <= misfit.min() + 1e-4]:
-        turned = net @ np.array([[x, -y], [y, x]]) / (x * x + y * y)
+        turned = lattice @ np.array([[x, -y], [y, x]]) / (x * x + y * y)
         for candidate in (turned, turned * [1, -1]):
             if not any(same_lattice(candidate, other, SAME_INDEX) for other in nets):
                 nets.append(candidate)
     return nets
 
 
-def _lit(pattern: np.ndarray, detector: Detector, net: np.ndarray, radius: float) -> tuple[np.ndarray, np.ndarray]:
-    """Lit disks of a canonical pattern: of the net in the turn, or mirror image, that explains most of what is lit.
+def _lit(pattern: np.ndarray, detector: Detector, lattice: np.ndarray, radius: float) -> tuple[np.ndarray, np.ndarray]:
+    """Lit disks of a canonical pattern: of the lattice in the turn, or mirror image, that explains most of what is lit.
 
-    Of the net that the image shows by itself where the given one does not fit; none where there is none of either.
+    Of the lattice that the image shows by itself where the given one does not fit; none where there is none of either.
     """
-    disks, bases = [], canonical_nets(net)
+    disks, bases = [], canonical_lattices(lattice)
     if not bases:
         try:
             bases = [find_disk_lattice(pattern, detector, disk_radius=radius).basis]
@@ -164,4 +172,4 @@ def _lit(pattern: np.ndarray, detector: Detector, net: np.ndarray, radius: float
     if len(disks) < 2:
         return disks[0] if disks else (np.zeros((0, 2)), np.zeros(0))
     lit = lit_map(pattern)
-    return max(disks, key=lambda one: explained_share(lit, detector, one[0], DiskLattice(net, radius)))
+    return max(disks, key=lambda one: explained_share(lit, detector, one[0], DiskLattice(lattice, radius)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import partial
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -35,6 +35,10 @@ class NetworkKind(Protocol):
     @property
     def tasks(self) -> TasksConfig | None: ...
 
+    def model_dump(self) -> dict[str, Any]:
+        """What a checkpoint keeps of it; every Config has this."""
+        ...
+
     def build(self, *, classes: int, size_pixels: int, channels: int = 3,
               mirror_partner: Sequence[int] | np.ndarray | None = None) -> StackClassifier:
         """A new network for samples [C, size_pixels, size_pixels].
@@ -52,6 +56,7 @@ class NetworkKind(Protocol):
 class StackClassifier(DrawsForBatch):
     """Stacks x [B, C, H, W] to logits [B, K]; a network gives `encoded` and ends its __init__ with `add_heads`."""
 
+    views: Views
     feature_count: int
     tasks: TaskHeads | None
     pose: PoseEmbedding | None

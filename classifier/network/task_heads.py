@@ -61,9 +61,9 @@ class TaskHeads(nn.Module):
 
     def losses(self, output: Tensor, target: Tensor) -> list[Tensor]:
         """Loss [B] of each task from outputs and targets [B, T], in units of the best constant guess; 0 if unknown."""
-        found = []
+        losses = []
         for (task, columns), unit in zip(self.columns.items(), self.unit, strict=True):
-            known = torch.isfinite(target[:, columns]).all(1)
+            is_known = torch.isfinite(target[:, columns]).all(1)
             wanted, given = target[:, columns].nan_to_num(), output[:, columns]
             if task in CLASSES:
                 loss = -(wanted * F.log_softmax(given, dim=1)).sum(1)
@@ -71,15 +71,20 @@ class TaskHeads(nn.Module):
                 loss = F.binary_cross_entropy_with_logits(given, wanted, reduction="none").mean(1)
             else:
                 loss = (given - (wanted - self.mean[columns]) / self.std[columns]).square().mean(1)
-            found.append(torch.where(known, loss, 0) / unit)
-        return found
+            losses.append(torch.where(is_known, loss, 0) / unit)
+        return losses
 
     def join(self, space_group: Tensor, output: Tensor, target: Tensor, share: Tensor) -> Tensor:
-        """One loss from the space group's (a scalar) and the tasks', sums over samples by their share [B] of the batch.
+        """One loss, of which parts of a batch add up, from the space group's and the tasks'.
 
-        Parts of a batch add up: the shares of all its samples sum to 1.
         Fixed: the weighted sum. Uncertainty: sum over losses of exp(-s) L + s / 2 (exp(-s) L / 2 + s / 2 for squared
         errors), s = log sigma^2 learned: eqs. 5 to 10 of arXiv 1705.07115.
+
+        Parameters
+        ----------
+        space_group : its loss, a scalar
+        output, target : of the tasks, float [B, T]
+        share : float [B], of each sample in the batch; those of the whole batch sum to 1
         """
         terms = [(share * loss).sum() for loss in self.losses(output, target)]
         if self.log_variance is None:
@@ -91,10 +96,10 @@ class TaskHeads(nn.Module):
 
     def answers(self, output: Tensor) -> Tensor:
         """What outputs [B, T] say, in the units of tasks.targets: values, and probabilities of systems and elements."""
-        found = self.mean + output * torch.where(self.std.isinf(), 0, self.std)
+        answers = self.mean + output * torch.where(self.std.isinf(), 0, self.std)
         for task, columns in self.columns.items():
             if task in CLASSES:
-                found[:, columns] = output[:, columns].softmax(1)
+                answers[:, columns] = output[:, columns].softmax(1)
             elif task in PRESENCES:
-                found[:, columns] = output[:, columns].sigmoid()
-        return found
+                answers[:, columns] = output[:, columns].sigmoid()
+        return answers

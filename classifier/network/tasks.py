@@ -56,7 +56,7 @@ def refuse_leak(tasks: TasksConfig | None, pose_input: bool) -> None:
 def columns_of(tasks: Sequence[Task]) -> dict[Task, slice]:
     """Where each task's columns lie when those of all tasks stand side by side, in the order of COLUMNS."""
     ends = np.cumsum([0, *(len(COLUMNS[task]) for task in COLUMNS if task in tasks)]).tolist()
-    present = [task for task in COLUMNS if task in tasks]
+    present: list[Task] = [task for task in COLUMNS if task in tasks]
     return {task: slice(first, last) for task, first, last in zip(present, ends, ends[1:], strict=False)}
 
 
@@ -91,9 +91,9 @@ def _log(values: np.ndarray) -> np.ndarray:
 
 def _system(space_group: np.ndarray) -> np.ndarray:
     """Crystal system one-hot [N, 7]; NaN where the group is unknown."""
-    known = space_group > 0
+    labelled = space_group > 0
     rows = np.full((len(space_group), len(CRYSTAL_SYSTEMS)), np.nan)
-    rows[known] = np.eye(len(CRYSTAL_SYSTEMS))[level_index(space_group[known], "crystal_system")]
+    rows[labelled] = np.eye(len(CRYSTAL_SYSTEMS))[level_index(space_group[labelled], "crystal_system")]
     return rows
 
 

@@ -43,9 +43,14 @@ class Pool:
     @classmethod
     def of(cls, members: Sequence[TrainedClassifier], stacks: Path, *, sample_ids: Sequence[str], material: np.ndarray,
            labelled: np.ndarray | None) -> Pool:
-        """See samples of a stack file, whose materials are given, through members of one class map.
+        """See samples of a stack file through members of one class map.
 
-        labelled: features [L, F] that the first member gives to what is labelled, or None.
+        Parameters
+        ----------
+        members : classifiers
+        stacks : sample file
+        sample_ids, material : of the N samples
+        labelled : features [L, F] that the first member gives to what is labelled, or None
         """
         seen = [see(member, stacks, sample_ids) for member in members]
         probability = np.stack([softmax(each.logits) for each in seen])
@@ -87,14 +92,19 @@ def rank(strategy: Strategy, pool: Pool, *, count: int, rng: np.random.Generator
          boundary: BoundaryPoints | None = None) -> Ranking:
     """Rank at most `count` materials of the pool; all stacks of a material come together.
 
-    Entropy, margin and boundary judge by the members' mean probability. bald needs two members, boundary its points.
+    Entropy, margin and boundary go by the members' mean probability. bald needs two members, boundary its points.
+
+    Parameters
+    ----------
+    strategy : see Strategy
+    pool : stacks not labelled yet, as the members see them
+    count : of materials
+    rng : of the strategy random
+    boundary : points where paths have crossed it
     """
     if strategy == "bald" and len(pool.probability) < 2:
         raise InputError(source="bald", rule="needs an ensemble of two classifiers or more",
                          value=len(pool.probability), remedy="Give classifiers that differ in their seed.")
-    if strategy == "boundary" and (boundary is None or not len(boundary.features)):
-        raise InputError(source="boundary", rule="needs stacks on the boundary", value="none",
-                         remedy="Give a probe.h5 in which paths have crossed it, with its generator.")
     mean = pool.probability.mean(axis=0)
     if strategy == "core_set":
         return Ranking(*k_centre(pool.features, pool.material, pool.labelled_features, count))
@@ -102,6 +112,9 @@ def rank(strategy: Strategy, pool: Pool, *, count: int, rng: np.random.Generator
         names = np.unique(pool.material)
         return Ranking(rng.permutation(names)[:count], np.zeros(min(count, len(names))))
     if strategy == "boundary":
+        if boundary is None or not len(boundary.features):
+            raise InputError(source="boundary", rule="needs stacks on the boundary", value="none",
+                             remedy="Give a probe.h5 in which paths have crossed it, with its generator.")
         score = boundary_proximity(pool.features, mean.argmax(axis=1), boundary)
     else:
         score = {"entropy": lambda: entropy(mean), "margin": lambda: margin(mean),

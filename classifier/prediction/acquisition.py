@@ -76,8 +76,14 @@ def k_centre(features: np.ndarray, material: np.ndarray, labelled_features: np.n
              ) -> tuple[np.ndarray, np.ndarray]:
     """Choose `count` materials one by one, each that with the stack farthest from all labelled or chosen ones.
 
-    features [N, F], material [N], labelled_features [L, F]; returns materials str [count] and that distance [count]
-    when each was chosen. The greedy k-centre of Sener and Savarese 2018 (arXiv 1708.00489), algorithm 1.
+    Returns materials str [count] and that distance [count] when each was chosen. The greedy k-centre of Sener and
+    Savarese 2018 (arXiv 1708.00489), algorithm 1.
+
+    Parameters
+    ----------
+    features, material : [N, F] and str [N], of stacks not labelled yet
+    labelled_features : [L, F]
+    count : of materials
     """
     features = np.asarray(features, dtype=np.float64)
     names, code = np.unique(material, return_inverse=True)

@@ -41,7 +41,7 @@ def answer_table(answers: Sequence[Answer], rules: Rules, predictions: Predictio
 
 
 def write_answers(path: Path, answers: Sequence[Answer], rules: Rules, predictions: Predictions) -> list[Path]:
-    """Write predictions (npz) to path and beside it the answers as JSON and CSV; return all three paths."""
+    """Write predictions (npz) to path and beside it the answers, with their rules, as JSON and CSV; return the paths."""
     path = Path(path)
     beside = [path.with_suffix(suffix) for suffix in (".json", ".csv")]
     predictions.save(path)
@@ -84,13 +84,13 @@ def _remarks(answers: Sequence[Answer], rules: Rules, predictions: Predictions) 
     refused = sum(bool(answer.refusals) for answer in answers)
     lines.append(f"{len(answers) - refused} answered, {refused} refused"
                  + "".join(f"; {count} {kind}" for kind, count in kinds.most_common()) + ".")
-    known = predictions.space_group > 0
-    if known.any():
+    labelled = predictions.space_group > 0
+    if labelled.any():
         right = np.array([answer.groups[0][0] for answer in answers]) == predictions.space_group
         given = np.array([not answer.refusals for answer in answers])
-        lines.append(f"By the file's own labels: {right[known].mean():.1%} of {known.sum()} right"
-                     + (f", {right[known & given].mean():.1%} of the {(known & given).sum()} answered."
-                        if (known & given).any() else "."))
+        lines.append(f"By the file's own labels: {right[labelled].mean():.1%} of {labelled.sum()} right"
+                     + (f", {right[labelled & given].mean():.1%} of the {(labelled & given).sum()} answered."
+                        if (labelled & given).any() else "."))
     enough = (f"{SIBLING_SHARE:g} of the first group's" if rules.plausible is None else
               f"{rules.plausible:.3g}, which the true group reached in {PLAUSIBLE:.0%} of validation")
     lines.append(f"Siblings: direct sub- and supergroups of the first group with a probability of at least {enough}.")

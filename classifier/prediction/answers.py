@@ -17,7 +17,7 @@ from classifier.pattern.plausibility import measure
 from classifier.prediction.ensemble import mean_log_probability
 from classifier.prediction.predict import OwnStacks, Predictions, TrainedClassifier, predict_with_features
 from classifier.prediction.side_data import properties, task_answers
-from classifier.prediction.trust import confidence_threshold, plausible_probability
+from classifier.prediction.trust import Trust, confidence_threshold, plausible_probability
 from classifier.statistics.metrics import softmax
 
 SHOWN_LEVELS = ("crystal_system", "point_group")
@@ -97,6 +97,13 @@ def answer_stacks(classifiers: Sequence[TrainedClassifier], stacks: Path, *, top
     A stack is refused when its pattern is implausible, its features lie farther from the training's than 99 % of
     validation's (mean over the classifiers), or its confidence is below what reached `accuracy` on validation.
     Predictions: of one classifier its logits as they are, of several the logarithm of their mean.
+
+    Parameters
+    ----------
+    classifiers : of one class map
+    stacks : sample file
+    top : space groups in an answer
+    accuracy : that answers are to reach
     """
     class_map = classifiers[0].class_map
     for other in classifiers[1:]:
@@ -105,11 +112,11 @@ def answer_stacks(classifiers: Sequence[TrainedClassifier], stacks: Path, *, top
                              value=f"{len(class_map)} and {len(other.class_map)} groups, or others",
                              remedy="Give classifiers of one class map.")
     rules = Rules.of(classifiers, accuracy)
-    each, looks, told = zip(*(_judge(classifier, stacks, rules) for classifier in classifiers), strict=True)
+    each, looks, told = zip(*(_asked(classifier, stacks, rules) for classifier in classifiers), strict=True)
     # One classifier's own logits leave as they are, uncalibrated, for whoever compares them.
     logits = mean_log_probability(np.stack([
-        found.logits / (classifier.trust.temperature if classifier.trust is not None else 1)
-        for classifier, found in zip(classifiers, each, strict=True)]))
+        predictions.logits / (classifier.trust.temperature if classifier.trust is not None else 1)
+        for classifier, predictions in zip(classifiers, each, strict=True)]))
     probability = softmax(logits)
     answers = [_answer(sample_id, p, [look.of(row) for look in looks if look is not None], class_map, rules, top)
                for row, (sample_id, p) in enumerate(zip(each[0].sample_id.tolist(), probability, strict=True))]
@@ -141,22 +148,22 @@ class _Look:
     nearest: list[tuple]
 
     def of(self, row: int) -> tuple[float, float, list[str], tuple]:
-        """What is found of one stack; of the excursions the largest."""
+        """What is said of one stack; of the excursions the largest."""
         return float(self.distance[row]), float(self.excursion[row].max()), self.complaints[row], self.nearest[row]
 
 
-def _judge(classifier: TrainedClassifier, stacks: Path, rules: Rules
+def _asked(classifier: TrainedClassifier, stacks: Path, rules: Rules
            ) -> tuple[Predictions, _Look | None, np.ndarray | None]:
     """What one classifier predicts, its look where trust was fitted, and its answers to added tasks or None."""
-    own, network = OwnStacks.read(stacks, classifier), classifier.model
+    own, network, trust = OwnStacks.read(stacks, classifier), classifier.model, classifier.trust
     logits, features = predict_with_features(network, own.x, own.pose)
-    return (own.predictions(logits), _look(own, features) if rules.fitted else None,
-            task_answers(network, features) if network.tasks is not None else None)
+    return (own.predictions(logits), _look(own, trust, features) if rules.fitted and trust is not None else None,
+            task_answers(network.tasks, features) if network.tasks is not None else None)
 
 
-def _look(own: OwnStacks, features: np.ndarray) -> _Look:
-    judge, trust, bank = own.classifier, own.classifier.trust, own.classifier.trust.bank
-    seen = measure(own.intensity, judge.intensity, judge.frame.detector, shift_pixels=trust.plausibility.shift_pixels)
+def _look(own: OwnStacks, trust: Trust, features: np.ndarray) -> _Look:
+    bank, scale, detector = trust.bank, own.classifier.intensity, own.classifier.frame.detector
+    seen = measure(own.intensity, scale, detector, shift_pixels=trust.plausibility.shift_pixels)
     rows, distance = bank.nearest(features, NEAREST)
     nearest = [tuple(zip(bank.material[row].tolist(), bank.space_group[row].tolist(), far.tolist(), strict=True))
                for row, far in zip(rows, distance, strict=True)]

@@ -36,12 +36,12 @@ class FeatureBank:
         """Mean [F] and matrix [F, F] after which the bank has no covariance, shrunk by Ledoit and Wolf (2004)."""
         from sklearn.covariance import ledoit_wolf  # here: reading a classifier for anything else needs no second more
 
-        held = self.features.astype(np.float64)
-        covariance, _ = ledoit_wolf(held)
+        features = self.features.astype(np.float64)
+        covariance, _ = ledoit_wolf(features)
         values, vectors = np.linalg.eigh(covariance)
         # A bank of one stack, or of equal ones, has no covariance at all.
         values = np.maximum(values, max(1e-9, 1e-9 * float(values[-1])))
-        return held.mean(axis=0), vectors / np.sqrt(values)
+        return features.mean(axis=0), vectors / np.sqrt(values)
 
     def _white(self, features: np.ndarray) -> np.ndarray:
         mean, matrix = self._whitening

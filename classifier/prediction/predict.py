@@ -74,8 +74,8 @@ class TrainedClassifier:
 
 def load_classifier(path: Path, *, split_digest: str | None = None) -> TrainedClassifier:
     """Read a classifier in evaluation mode, on the CPU; one of another split than split_digest is an InputError."""
-    held = load_checkpoint(path, kind="classifier")
-    parts, header = held.parts, held.header
+    checkpoint = load_checkpoint(path, kind="classifier")
+    parts, header = checkpoint.parts, checkpoint.header
     if split_digest is not None and header.get("split_digest") != split_digest:
         raise InputError(source=path, rule="the classifier must be trained on the split it is used with",
                          value=f"split {str(header.get('split_digest'))[:12]}, not {split_digest[:12]}",
@@ -95,7 +95,7 @@ def load_classifier(path: Path, *, split_digest: str | None = None) -> TrainedCl
             model.to(memory_format=torch.channels_last).eval().requires_grad_(False), config, class_map,
             ViewConfig(**parts["view"]), frame, IntensityTransform.from_state(parts["intensity"]), parts["prior"],
             parts["training_materials"], header["split_digest"], header["stack_digest"], header["provenance"],
-            held.digest, trust)
+            checkpoint.digest, trust)
 
 
 def predict_logits(model: StackClassifier, x: Tensor, pose: Tensor | None = None) -> np.ndarray:
@@ -114,7 +114,9 @@ def predict_features(model: StackClassifier, x: Tensor, pose: Tensor | None = No
 def predict_with_features(model: StackClassifier, x: Tensor, pose: Tensor | None = None
                           ) -> tuple[np.ndarray, np.ndarray]:
     """What predict_logits and predict_features give, from one pass where the network sees one view."""
-    return tuple(_batch_by_batch(model, model.with_features, [model.head.out_features, model.feature_count], x, pose))
+    logits, features = _batch_by_batch(model, model.with_features, [model.head.out_features, model.feature_count], x,
+                                       pose)
+    return logits, features
 
 
 def _batch_by_batch(model: StackClassifier, what: Callable[..., Sequence[Tensor]], widths: Sequence[int], x: Tensor,
@@ -122,14 +124,14 @@ def _batch_by_batch(model: StackClassifier, what: Callable[..., Sequence[Tensor]
     """What a function of the model makes of stacks and poses, float32 [N, width] each, in evaluation mode."""
     training, device = model.training, next(model.parameters()).device
     model.eval()
-    found = [[torch.zeros(0, width) for width in widths]]
+    blocks = [[torch.zeros(0, width) for width in widths]]
     with torch.inference_mode():
         for start in range(0, len(x), PREDICT_AT_ONCE):
             rows = slice(start, start + PREDICT_AT_ONCE)
             seen = what(x[rows].to(device), None if pose is None else pose[rows].to(device))
-            found.append([values.cpu() for values in seen])
+            blocks.append([values.cpu() for values in seen])
     model.train(training)
-    return [torch.cat(column).numpy() for column in zip(*found, strict=True)]
+    return [torch.cat(column).numpy() for column in zip(*blocks, strict=True)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,8 +164,8 @@ class Predictions:
     @classmethod
     def concatenate(cls, several: list[Predictions]) -> Predictions:
         """Put predictions of one classifier under each other."""
-        columns = (np.concatenate([getattr(one, name) for one in several]) for name in COLUMNS)
-        return cls(*columns, several[0].class_map, several[0].split_digest, several[0].provenance)
+        columns = {name: np.concatenate([getattr(one, name) for one in several]) for name in COLUMNS}
+        return replace(several[0], **columns)
 
     def predicted(self) -> np.ndarray:
         """Most probable space group of each sample, int64 [N]."""
@@ -186,14 +188,15 @@ class Predictions:
         """Read predictions; a missing, foreign or damaged file is an InputError."""
         with reported(path, rule="must be a file of predictions",
                       remedy="Give a predictions.npz that training or predict wrote."):
-            held = _read_arrays(path)
-            metadata = json.loads(str(held["metadata"]))
-            class_map = ClassMap(tuple(held["class_space_groups"].tolist()))
-            found = cls(*(held[name] for name in COLUMNS), class_map, metadata["split_digest"], metadata["provenance"])
-            lengths = {name: len(getattr(found, name)) for name in COLUMNS}
-            if len(set(lengths.values())) > 1 or found.logits.shape[1:] != (len(class_map),):
-                raise ValueError(f"rows {lengths}, {found.logits.shape[1:]} logits for {len(class_map)} classes")
-            return found
+            arrays = _read_arrays(path)
+            metadata = json.loads(str(arrays["metadata"]))
+            class_map = ClassMap(tuple(arrays["class_space_groups"].tolist()))
+            predictions = cls(**{name: arrays[name] for name in COLUMNS}, class_map=class_map,
+                              split_digest=metadata["split_digest"], provenance=metadata["provenance"])
+            lengths = {name: len(getattr(predictions, name)) for name in COLUMNS}
+            if len(set(lengths.values())) > 1 or predictions.logits.shape[1:] != (len(class_map),):
+                raise ValueError(f"rows {lengths}, {predictions.logits.shape[1:]} logits for {len(class_map)} classes")
+            return predictions
 
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
@@ -240,10 +243,10 @@ class OwnStacks:
 
     def predictions(self, logits: np.ndarray) -> Predictions:
         """The classifier's logits [N, K] with all that is known of their stacks."""
-        table, judge = self.table, self.classifier
-        provenance = {**judge.provenance, "classifier_digest": judge.digest, "stack_digest": self.digest}
+        table, classifier = self.table, self.classifier
+        provenance = {**classifier.provenance, "classifier_digest": classifier.digest, "stack_digest": self.digest}
         return Predictions(table.sample_id, table.material, table.structure_type, table.space_group, logits,
-                           np.full(len(table), ""), judge.class_map, judge.split_digest, provenance)
+                           np.full(len(table), ""), classifier.class_map, classifier.split_digest, provenance)
 
 
 def predict(classifier: TrainedClassifier, stacks: Path) -> Predictions:

@@ -32,9 +32,9 @@ def measure(predictions: Predictions, training_materials: np.ndarray | None) -> 
     """
     class_map, logits = predictions.class_map, predictions.logits
     truth, predicted = class_map.indices(predictions.space_group), logits.argmax(axis=1)
-    known = (predictions.structure_type != "").all()
+    has_types = (predictions.structure_type != "").all()
     unit = np.char.add(predictions.space_group.astype(str), np.char.add(
-        " ", predictions.structure_type if known else predictions.material))
+        " ", predictions.structure_type if has_types else predictions.material))
     drawn = Bootstrap.draw(unit, replicates=REPLICATES, seed=0, weight=metrics.material_weights(predictions.material))
     recall = drawn.recall(truth, predicted, len(class_map))
     within = drawn.means(metrics.found_within(truth, logits, MOST_ANSWERS))
@@ -58,7 +58,7 @@ def measure(predictions: Predictions, training_materials: np.ndarray | None) -> 
     if training_materials is not None:
         shot = metrics.shot_class(training_materials)
         values |= {f"{name}_recall": metrics.mean_present(recall[:, shot == name]) for name in metrics.SHOT_CLASSES}
-    return Measured(values, "structure_type" if known else "material")
+    return Measured(values, "structure_type" if has_types else "material")
 
 
 def score(predictions: Predictions, training_materials: np.ndarray) -> dict[str, Any]:
@@ -70,27 +70,27 @@ def score(predictions: Predictions, training_materials: np.ndarray) -> dict[str,
     if not len(predictions.logits):
         return {"samples": 0, "materials": 0}
     truth = class_map.indices(predictions.space_group)
-    found = measure(predictions, training_materials)
-    within, recall = found.estimate("accuracy_within"), found.estimate("recall")
+    measured = measure(predictions, training_materials)
+    within, recall = measured.estimate("accuracy_within"), measured.estimate("recall")
     materials = metrics.materials_per_class(truth, predictions.material, len(class_map))
     samples = np.bincount(truth, minlength=len(class_map))
     return plain({
-        "samples": len(truth), "materials": int(materials.sum()), "resampled_by": found.unit,
+        "samples": len(truth), "materials": int(materials.sum()), "resampled_by": measured.unit,
         "top_1": within[0], "top_6": within[-1],
-        "accuracy_within": within, "accuracy_within_intervals": found.intervals("accuracy_within"),
-        "accuracy_gain": found.estimate("accuracy_gain"),
+        "accuracy_within": within, "accuracy_within_intervals": measured.intervals("accuracy_within"),
+        "accuracy_gain": measured.estimate("accuracy_gain"),
         **{key: value for name in ("balanced_accuracy", "macro_f1", "calibration_error", "direct_edge_share",
                                    "direct_edge_share_by_chance", "direct_edge_enrichment")
-           for key, value in ((name, found.estimate(name)), (f"{name}_interval", found.interval(name)))},
-        "few_recall_interval": found.interval("few_recall"),
-        "recall_by_shot": {shot: found.estimate(f"{shot}_recall") for shot in metrics.SHOT_CLASSES},
+           for key, value in ((name, measured.estimate(name)), (f"{name}_interval", measured.interval(name)))},
+        "few_recall_interval": measured.interval("few_recall"),
+        "recall_by_shot": {shot: measured.estimate(f"{shot}_recall") for shot in metrics.SHOT_CLASSES},
         "batch_averaged_f1": batch_averaged_f1(predictions), "batch_averaged_f1_batch": STEMDL_BATCH,
         "levels": {level: {key: value for name in ("accuracy", "balanced_accuracy")
-                           for key, value in ((name, found.estimate(f"{level}_{name}")),
-                                              (f"{name}_interval", found.interval(f"{level}_{name}")))}
+                           for key, value in ((name, measured.estimate(f"{level}_{name}")),
+                                              (f"{name}_interval", measured.interval(f"{level}_{name}")))}
                    for level in LEVELS},
-        "coverage": COVERAGE.tolist(), "accuracy_at_coverage": found.estimate("accuracy_at_coverage"),
-        "reliability": {name: found.estimate(f"bin_{name}") for name in ("share", "confidence", "accuracy")},
+        "coverage": COVERAGE.tolist(), "accuracy_at_coverage": measured.estimate("accuracy_at_coverage"),
+        "reliability": {name: measured.estimate(f"bin_{name}") for name in ("share", "confidence", "accuracy")},
         "groups": {str(group): {"recall": recall[index], "materials": int(materials[index]),
                                 "samples": int(samples[index]), "training_materials": int(training_materials[index])}
                    for index, group in enumerate(class_map.space_groups)}})

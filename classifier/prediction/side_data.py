@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 
 from classifier.network.pose_input import load_pose_features
 from classifier.network.stack_classifier import NetworkKind, StackClassifier
+from classifier.network.task_heads import TaskHeads
 from classifier.network.tasks import check_training_targets, targets
 from classifier.prediction.predict import PREDICT_AT_ONCE, TrainedClassifier, predict_features
 from classifier.prediction.task_answers import named_answers
@@ -24,7 +26,10 @@ from classifier.statistics.metrics import material_weights
 
 def with_side_data(samples: StackSet, stacks: Path | StackFile, model: NetworkKind, cache: Path | None = None
                    ) -> StackSet:
-    """The same samples of a stack file with what a network of this kind wants beside them; InputError if unknown."""
+    """The same samples of a stack file with what a network of this kind wants beside them; InputError if unknown.
+
+    cache: folder that keeps pose features, see load_pose_features.
+    """
     sample_ids, pose, wanted = samples.sample_id.tolist(), None, None
     with opened(stacks) as file:
         if model.pose_input:
@@ -39,18 +44,18 @@ def fit_side_data(network: StackClassifier, training: StackSet, *, source: objec
     """Give a new network the scales of the training part's stacks and pose features, and of its task targets."""
     device = next(network.parameters()).device
     network.fit(training.x)
-    if network.pose is not None:
+    if network.pose is not None and training.pose is not None:
         network.pose.fit(training.pose.to(device))
-    if network.tasks is not None:
+    if network.tasks is not None and training.task_target is not None:
         check_training_targets(training.task_target.cpu().numpy(), tuple(network.tasks.columns), source=source)
         network.tasks.fit(training.task_target.to(device))
 
 
-def task_answers(network: StackClassifier, features: np.ndarray) -> np.ndarray:
-    """Answers float32 [N, T] to the added tasks, columns as in tasks.columns_of, from a network's features [N, F]."""
-    device = next(network.parameters()).device
+def task_answers(heads: TaskHeads, features: Float[np.ndarray, "N F"]) -> Float[np.ndarray, "N T"]:
+    """Answers to the added tasks, columns as in tasks.columns_of, from the network's features."""
+    device = next(heads.parameters()).device
     with torch.inference_mode():
-        return torch.cat([network.tasks.answers(network.tasks(part.to(device))).cpu()
+        return torch.cat([heads.answers(heads(part.to(device))).cpu()
                           for part in torch.from_numpy(features).split(PREDICT_AT_ONCE)]).numpy()
 
 
@@ -63,18 +68,18 @@ def properties(classifiers: Sequence[TrainedClassifier], told: Sequence[np.ndarr
     tasks = [tuple(classifier.model.tasks.columns) if classifier.model.tasks is not None else ()
              for classifier in classifiers]
     first = next(filter(None, tasks), ())
-    alike = [answers for columns, answers in zip(tasks, told, strict=True) if columns == first]
+    alike = [answers for columns, answers in zip(tasks, told, strict=True) if columns == first and answers is not None]
     return named_answers(np.mean(alike, axis=0), first) if first else []
 
 
-def judge_tasks(network: StackClassifier, samples: StackSet) -> dict[str, Any]:
+def scores_of_tasks(network: StackClassifier, samples: StackSet) -> dict[str, Any]:
     """{"tasks": scores of the added tasks, each beside what the training mean scores}; {} where there are none."""
-    if network.tasks is None or not len(samples):
+    if network.tasks is None or samples.task_target is None or not len(samples):
         return {}
-    answers = task_answers(network, predict_features(network, samples.x, samples.pose))
-    known = (samples.structure_type != "").all()
+    answers = task_answers(network.tasks, predict_features(network, samples.x, samples.pose))
+    has_types = (samples.structure_type != "").all()
     group = np.char.add(samples.class_idx.cpu().numpy().astype(str), " ")
     return {"tasks": score_tasks(
         answers, samples.task_target.cpu().numpy(), network.tasks.mean.cpu().numpy(), tuple(network.tasks.columns),
         weight=material_weights(samples.material),
-        unit=np.char.add(group, samples.structure_type if known else samples.material))}
+        unit=np.char.add(group, samples.structure_type if has_types else samples.material))}

@@ -19,15 +19,15 @@ def named_answers(answers: np.ndarray, tasks: Sequence[Task]) -> list[dict[str, 
 
     The crystal system is left out: the groups' own probabilities sum to the answer that fits them.
     """
-    found: list[dict[str, Any]] = [{} for _ in answers]
+    entries: list[dict[str, Any]] = [{} for _ in answers]
     for task, columns in columns_of(tasks).items():
-        for entry, row in zip(found, answers[:, columns].astype(np.float64), strict=True):
+        for entry, row in zip(entries, answers[:, columns].astype(np.float64), strict=True):
             if task == "elements":
                 likely = np.flatnonzero(row >= LEAST_PRESENCE)
                 entry["elements"] = {ELEMENTS[k]: float(row[k]) for k in likely[np.argsort(-row[likely])]}
             elif task in NAMES:
                 entry[NAMES[task]] = (row if task == "cell_angles" else np.exp(row)).tolist()
-    return found
+    return entries
 
 
 def in_words(answer: dict[str, Any]) -> str:

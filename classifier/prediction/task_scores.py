@@ -17,19 +17,24 @@ RANKED_REPLICATES = 200  # for what has to be ranked anew in each
 
 def score_tasks(answers: np.ndarray, truth: np.ndarray, training_mean: np.ndarray, tasks: tuple[Task, ...], *,
                 weight: np.ndarray, unit: np.ndarray) -> dict[str, Any]:
-    """Scores of answers float [N, T] against targets [N, T] (columns as in tasks.columns_of), by task; JSON content.
+    """Scores of answers by task, JSON content; samples whose target is unknown are left out, what is undefined is None.
 
-    training_mean: float [T], the guess to beat; weight: [N], see metrics.material_weights; unit: label [N] of what is
-    resampled for the intervals (95 %). Samples whose target is unknown are left out; None is what nothing defines.
+    Parameters
+    ----------
+    answers, truth : float [N, T], columns as in tasks.columns_of
+    training_mean : float [T], the guess to beat
+    tasks : that are scored
+    weight : [N], see metrics.material_weights
+    unit : label [N] of what is resampled for the intervals (95 %)
     """
     scores: dict[str, Any] = {}
     for task, columns in columns_of(tasks).items():
-        known = np.isfinite(truth[:, columns]).all(1)
-        mine, wanted, guess = answers[known][:, columns], truth[known][:, columns], training_mean[columns]
-        if not known.any():
+        is_known = np.isfinite(truth[:, columns]).all(1)
+        mine, wanted, guess = answers[is_known][:, columns], truth[is_known][:, columns], training_mean[columns]
+        if not is_known.any():
             scores[task] = {"samples": 0}
             continue
-        drawn = Bootstrap.draw(unit[known], replicates=REPLICATES, seed=0, weight=weight[known])
+        drawn = Bootstrap.draw(unit[is_known], replicates=REPLICATES, seed=0, weight=weight[is_known])
         if task in CLASSES:
             scores[task] = _one_of(mine, wanted, guess, drawn)
         elif task in PRESENCES:
@@ -95,10 +100,11 @@ def _one_of(answer: np.ndarray, truth: np.ndarray, guess: np.ndarray, drawn: Boo
 
 def _presence(answer: np.ndarray, truth: np.ndarray, guess: np.ndarray, drawn: Bootstrap) -> dict[str, Any]:
     """Average precision over the elements that occur both here and in training; without looking it is their share."""
-    judged = np.flatnonzero((truth.sum(0) > 0) & (guess > 0))
+    present = np.flatnonzero((truth.sum(0) > 0) & (guess > 0))
     weights = drawn.times[:RANKED_REPLICATES + 1, drawn.code] * drawn.weight
-    precision = np.array([[average_precision(answer[:, k], truth[:, k], weight) for k in judged] for weight in weights])
-    share = metrics.ratio(weights @ truth[:, judged], weights.sum(1, keepdims=True).repeat(len(judged), 1))
+    precision = np.array([[average_precision(answer[:, k], truth[:, k], weight) for k in present]
+                          for weight in weights])
+    share = metrics.ratio(weights @ truth[:, present], weights.sum(1, keepdims=True).repeat(len(present), 1))
     name = "macro_average_precision"
-    return {"elements": len(judged), **_found(name, metrics.mean_present(precision), reflected=True),
+    return {"elements": len(present), **_found(name, metrics.mean_present(precision), reflected=True),
             **_found(f"{name}_of_the_training_mean", metrics.mean_present(share))}

@@ -34,8 +34,8 @@ def fit_temperature(logits: np.ndarray, truth: np.ndarray, weight: np.ndarray) -
         scale = np.exp(-log_t)
         return float(weight @ (np.log(np.exp(scale * logits).sum(axis=1)) - scale * own)) + log_t**2 / 2
 
-    return float(np.exp(minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded",
-                                        options={"xatol": 1e-6}).x))
+    least: Any = minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded", options={"xatol": 1e-6})
+    return float(np.exp(least.x))
 
 
 def coverage_curve(confidence: np.ndarray, correct: np.ndarray, weight: np.ndarray
@@ -53,7 +53,7 @@ def coverage_curve(confidence: np.ndarray, correct: np.ndarray, weight: np.ndarr
 
 
 def confidence_threshold(confidence: np.ndarray, correct: np.ndarray, weight: np.ndarray, accuracy: float) -> float:
-    """Lowest confidence from which on the answers are right at least so often; infinite where none is."""
+    """Lowest confidence [N] from which on the answers reach this accuracy, by weight [N]; infinite where none do."""
     threshold, _, reached = coverage_curve(confidence, correct, weight)
     good = np.flatnonzero(reached >= accuracy)
     return float(threshold[good[-1]]) if len(good) else float("inf")
@@ -98,9 +98,9 @@ class Trust:
 
     def require(self, *, classes: int, features: int, size_pixels: int) -> None:
         """Raise ValueError where it cannot belong to a network of these classes, features and pixels."""
-        found = self.logits.shape[1], self.bank.features.shape[1]
-        if found != (classes, features):
-            raise ValueError(f"trust of {found[0]} classes and {found[1]} features beside {classes} and {features}")
+        sizes = self.logits.shape[1], self.bank.features.shape[1]
+        if sizes != (classes, features):
+            raise ValueError(f"trust of {sizes[0]} classes and {sizes[1]} features beside {classes} and {features}")
         if not 0 <= 2 * self.plausibility.shift_pixels < size_pixels - 2:
             raise ValueError(f"shifts of {self.plausibility.shift_pixels} pixels in {size_pixels}")
 
@@ -126,13 +126,13 @@ class Trust:
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Trust:
         """Rebuild it from `state()`."""
-        found = cls(float(state["temperature"]), state["logits"].numpy(), state["class_idx"].numpy(),
+        trust = cls(float(state["temperature"]), state["logits"].numpy(), state["class_idx"].numpy(),
                     state["weight"].numpy(), float(state["usual_distance"]), FeatureBank.from_state(state["bank"]),
                     Plausibility.from_state(state["plausibility"]))
-        count, classes = found.logits.shape
-        if not 0 < count == len(found.class_idx) == len(found.weight) or not (
-                0 <= found.class_idx.min() and found.class_idx.max() < classes and found.weight.min() > 0):
-            raise ValueError(f"validation of {count} stacks with {len(found.class_idx)} labels and their weights")
-        if not (0 < found.temperature < np.inf and 0 < found.usual_distance < np.inf):
-            raise ValueError(f"temperature {found.temperature}, usual distance {found.usual_distance}")
-        return found
+        count, classes = trust.logits.shape
+        if not 0 < count == len(trust.class_idx) == len(trust.weight) or not (
+                0 <= trust.class_idx.min() and trust.class_idx.max() < classes and trust.weight.min() > 0):
+            raise ValueError(f"validation of {count} stacks with {len(trust.class_idx)} labels and their weights")
+        if not (0 < trust.temperature < np.inf and 0 < trust.usual_distance < np.inf):
+            raise ValueError(f"temperature {trust.temperature}, usual distance {trust.usual_distance}")
+        return trust

@@ -20,8 +20,8 @@ class Measured:
     values: dict[str, np.ndarray]
     unit: str
 
-    def estimate(self, name: str) -> float | list[float]:
-        """The value of the set itself."""
+    def estimate(self, name: str) -> Any:
+        """The value of the set itself, a number or a list of them."""
         return self.values[name][0].tolist()
 
     def interval(self, name: str) -> tuple[float, float]:

@@ -142,7 +142,8 @@ class NeighbourVote(ClassifierMixin, BaseEstimator):
 def _scale(name: Scale) -> BaseEstimator:
     if name == "standard":
         return StandardScaler()
-    return QuantileTransformer(n_quantiles=RANKS, subsample=None, output_distribution="normal")
+    return QuantileTransformer(n_quantiles=RANKS, subsample=None,  # pyright: ignore[reportArgumentType]
+                               output_distribution="normal")
 
 
 def _weight(name: ClassWeight) -> str | None:

@@ -26,7 +26,7 @@ class Source:
 
     @classmethod
     def build(cls, samples: StackSet, *, sampler: Sampler, weight: float, device: torch.device) -> Source:
-        """Order the samples for drawing and move them to the device."""
+        """Order the samples for drawing, by this sampler, and move them to the device; weight: of each in the loss."""
         strata = Strata.build(samples.class_idx.numpy(), samples.material)
         return cls(samples.to(device), strata, strata.class_probability(sampler), weight)
 
@@ -37,9 +37,16 @@ class Source:
 
 def draw_batch(config: TrainClassifierConfig, sources: list[Source], images_seen: int, rows: range
                ) -> tuple[Tensor, Tensor, Tensor]:
-    """Draw soft labels [B, K] and weights [B] of a whole batch, and its stacks x [len(rows), 3, H, W] at `rows`.
+    """Samples x [len(rows), C, H, W] at `rows` of a batch, and soft labels [B, K] and weights [B] of the whole batch.
 
     An added source gives its exact share over time.
+
+    Parameters
+    ----------
+    config : seed, batch and synthetic_share
+    sources : the real samples, then the added ones
+    images_seen : on which, with the seed, the draw depends
+    rows : of the batch, whose samples are wanted
     """
     x, target, weight = [], [], []
     for number, source in enumerate(sources):
@@ -52,17 +59,18 @@ def draw_batch(config: TrainClassifierConfig, sources: list[Source], images_seen
 
 def draw_beside(config: TrainClassifierConfig, sources: list[Source], images_seen: int, rows: range
                 ) -> tuple[Tensor | None, Tensor | None]:
-    """Pose features [len(rows), 9] and task targets [len(rows), T] of the stacks that draw_batch gives at `rows`.
+    """Pose features [len(rows), 9] and task targets [len(rows), T] of the samples that draw_batch gives at `rows`.
 
-    None for what the network does not want.
+    None for what the network does not want. For the parameters see draw_batch.
     """
     if sources[0].samples.pose is None and sources[0].samples.task_target is None:
         return None, None
     drawn = [sent(_drawn_at(config, sources, number, images_seen, rows, 0), source.samples.device)
              for number, source in enumerate(sources)]
     columns = zip(*((source.samples.pose, source.samples.task_target) for source in sources), strict=True)
-    pose, wanted = (None if values[0] is None else torch.cat([held[at] for held, at in zip(values, drawn, strict=True)])
-                    for values in columns)
+    pose, wanted = (None if beside[0] is None else
+                    torch.cat([values[rows] for values, rows in zip(beside, drawn, strict=True)])
+                    for beside in columns)
     return pose, wanted
 
 

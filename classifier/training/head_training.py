@@ -45,36 +45,51 @@ class FrozenFeatures:
     @classmethod
     def of(cls, model: StackClassifier, samples: StackSet, *, views: int, seed: int, trained: TrainedClassifier
            ) -> FrozenFeatures:
-        """Run the body, wherever it lies, over `views` augmented copies of the samples."""
+        """Run the body, wherever it lies, over augmented copies of the samples.
+
+        Parameters
+        ----------
+        model : the body
+        samples : of training
+        views : copies of each, augmented as in the body's training
+        seed : of the augmentation
+        trained : the classifier whose body it is
+        """
         record = trained.provenance.get("training", trained.provenance)
         settings = parse_config(record["config"]["augment"], AugmentConfig, source="the classifier's training")
-        held, target = [], []
+        features, target = [], []
         for number in range(views):
             generator = torch.Generator().manual_seed(
                 int(np.random.SeedSequence([seed, number]).generate_state(1, np.uint64)[0] >> 1))
             for rows in torch.arange(len(samples)).split(PREDICT_AT_ONCE):
                 x, label = augment(samples.x[rows], samples.soft_label[rows], generator, settings, trained.class_map)
                 pose = None if samples.pose is None else samples.pose[rows]
-                held.append(torch.from_numpy(predict_features(model, x, pose)))
+                features.append(torch.from_numpy(predict_features(model, x, pose)))
                 target.append(label)
         shape = views, len(samples), -1
-        return cls(torch.cat(held).reshape(shape), torch.cat(target).reshape(shape),
+        return cls(torch.cat(features).reshape(shape), torch.cat(target).reshape(shape),
                    Strata.build(samples.class_idx.numpy(), samples.material))
 
 
-def train_head(config: HeadTraining, held: FrozenFeatures, parameters: list[Tensor], head: Callable[[Tensor], Tensor],
+def train_head(config: HeadTraining, frozen: FrozenFeatures, parameters: list[Tensor], head: Callable[[Tensor], Tensor],
                seed: int) -> None:
-    """Fit `parameters`, on which head: features [B, F] -> logits [B, K] depends, by cross-entropy.
+    """Fit parameters of a head by cross-entropy; every class is drawn equally often, its materials equally often.
 
-    Every class is drawn equally often, its materials equally often.
+    Parameters
+    ----------
+    config : steps and optimiser
+    frozen : features and their labels
+    parameters : that are fitted
+    head : features [B, F] -> logits [B, K], which depends on them
+    seed : of the draw
     """
     optimiser = torch.optim.SGD(parameters, lr=config.learning_rate, momentum=config.momentum,
                                 weight_decay=config.weight_decay)
     for images_seen in range(0, config.images, config.batch):
-        rows = torch.from_numpy(held.strata.draw(batch=config.batch, seed=seed, images_seen=images_seen, power=0.0))
+        rows = torch.from_numpy(frozen.strata.draw(batch=config.batch, seed=seed, images_seen=images_seen, power=0.0))
         views = torch.from_numpy(np.random.default_rng([seed, images_seen, 1]).integers(
-            len(held.features), size=config.batch))
-        loss = cross_entropy(head(held.features[views, rows]), held.target[views, rows]).mean()
+            len(frozen.features), size=config.batch))
+        loss = cross_entropy(head(frozen.features[views, rows]), frozen.target[views, rows]).mean()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         for group in optimiser.param_groups:

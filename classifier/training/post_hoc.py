@@ -118,6 +118,13 @@ def post_hoc(config: PostHocConfig, *, classifier: Path, stacks: Path, split: Pa
 
     Where the configuration leaves a choice, the balanced accuracy on the validation part makes it. Returns the path of
     the classifier.
+
+    Parameters
+    ----------
+    config : the method
+    classifier : checkpoint of the trained classifier, with a linear head
+    stacks, split : the sample file, and split.json of it, that it was trained on
+    out : run folder
     """
     out = Path(out)
     with StackFile(stacks) as file:
@@ -166,7 +173,7 @@ def _run(config: PostHocConfig, run: Run, trained: TrainedClassifier, head: nn.L
                    for part in ("validation", "test")}})
 
 
-def choose(heads: list[tuple[dict[str, Any], nn.Linear]], held_features: Tensor, validation: StackSet
+def choose(heads: list[tuple[dict[str, Any], nn.Linear]], features: Tensor, validation: StackSet
            ) -> tuple[int, list[dict[str, Any]]]:
     """Return the place of the head with the best balanced accuracy on validation (the first of equals), and all."""
     if len(heads) == 1:
@@ -175,11 +182,11 @@ def choose(heads: list[tuple[dict[str, Any], nn.Linear]], held_features: Tensor,
         raise InputError(source="adjust-clf", rule="a choice of tau needs validation samples", value="none",
                          remedy="Give one tau, or split with a validation part.")
     truth, weight = validation.class_idx.numpy(), metrics.material_weights(validation.material)
-    found = []
+    scored = []
     for settings, head in heads:
         with torch.inference_mode():
-            logits = head(held_features).numpy()
+            logits = head(features).numpy()
         matrix = metrics.confusion(truth, logits.argmax(axis=1), logits.shape[1], weight)
-        found.append({**settings, "validation_balanced_accuracy": metrics.balanced_accuracy(matrix)})
-    scores = [row["validation_balanced_accuracy"] for row in found]
-    return scores.index(max(scores)), found
+        scored.append({**settings, "validation_balanced_accuracy": metrics.balanced_accuracy(matrix)})
+    scores = [row["validation_balanced_accuracy"] for row in scored]
+    return scores.index(max(scores)), scored

@@ -28,7 +28,8 @@ class State:
         torch.manual_seed(config.seed)
         model = config.model.build(classes=len(class_map), size_pixels=config.view.size_pixels,
                                    mirror_partner=class_map.mirror_partner())
-        self.model = model.to(device).to(memory_format=torch.channels_last)
+        self.model = model.to(device)
+        self.model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.average = copy.deepcopy(self.model).requires_grad_(False)
         self.optimiser = torch.optim.AdamW(_decaying(self.model), lr=config.learning_rate,
                                            weight_decay=config.weight_decay, fused=True)
@@ -40,17 +41,26 @@ class State:
     def update(self, *, learning_rate: float, average_weight: float, loss: Tensor, norm: Tensor) -> None:
         """Take the optimiser's step, or, where loss or gradient norm is not finite, leave all but the count as it is.
 
-        average_weight: by which the averaged network moves to the new weights. Nothing waits for the device here.
+        Nothing waits for the device here.
+
+        Parameters
+        ----------
+        learning_rate : of this step
+        average_weight : by which the averaged network moves to the new weights
+        loss, norm : of the batch and of its gradients, scalars
         """
         failed = ~torch.isfinite(loss + norm)
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate
-        self.optimiser.found_inf = failed.float()  # read by the fused step, which then changes nothing
+        # Read by the fused step, which then changes nothing.
+        self.optimiser.found_inf = failed.float()  # pyright: ignore[reportAttributeAccessIssue]
         self.optimiser.step()
         if average_weight:
-            weights, moved = list(self.model.parameters()), torch.where(failed, 0.0, average_weight)
+            average: list[Tensor] = list(self.average.parameters())
+            weights: list[Tensor] = list(self.model.parameters())
+            moved = torch.where(failed, 0.0, average_weight)
             with torch.no_grad():
-                torch._foreach_lerp_(list(self.average.parameters()), weights, [moved] * len(weights))
+                torch._foreach_lerp_(average, weights, [moved] * len(weights))  # pyright: ignore
         self.skipped = self.skipped + failed
         self.unreported = self.unreported + ~failed
         self.loss_sum = self.loss_sum + torch.where(failed, 0.0, loss.double())

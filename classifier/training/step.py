@@ -22,8 +22,17 @@ def step(state: State, config: TrainClassifierConfig, sources: list[Source], siz
          class_map: ClassMap, ranks: Ranks) -> Tensor:
     """Update the network on the batch drawn for state.images_seen; return the batch's loss, which may not be finite.
 
-    Every rank knows the labels of the whole batch and holds the stacks of its own rows. Random numbers are drawn, and
+    Every rank knows the labels of the whole batch and has the samples of its own rows. Random numbers are drawn, and
     weights are normalised, for the whole batch, so that ranks and micro-batches only change the order of a sum.
+
+    Parameters
+    ----------
+    state : networks and optimiser, which the step changes
+    config : of the training
+    sources : the real samples, then the added ones
+    sizes : of the classes, for the loss
+    class_map : of the labels
+    ranks : who shares the batch
     """
     seed = int(np.random.SeedSequence([config.seed, state.images_seen]).generate_state(1, np.uint64)[0] >> 1)
     own = ranks.rows(config.batch)
@@ -48,8 +57,8 @@ def step(state: State, config: TrainClassifierConfig, sources: list[Source], siz
             logits, output = state.model.with_tasks(x[here], None if pose is None else pose[here])
         losses = config.loss.losses(logits, target[part.start : part.stop], sizes, done)
         part_loss = (losses * weight[part.start : part.stop]).sum() / weight.sum()
-        if state.model.tasks is not None and wanted is not None:
-            part_loss = state.model.tasks.join(part_loss, output, wanted[here], share[part.start : part.stop])
+        if (tasks := state.model.tasks) is not None and output is not None and wanted is not None:
+            part_loss = tasks.join(part_loss, output, wanted[here], share[part.start : part.stop])
         part_loss.backward()
         loss += part_loss.detach()
     ranks.add([*(p.grad for p in state.model.parameters() if p.grad is not None), loss])

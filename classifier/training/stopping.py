@@ -42,8 +42,8 @@ class Best:
 
     def parts(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
-        known = self.value if math.isfinite(self.value) else None
-        return {"value": known, "images_seen": self.images_seen, "weights": self.weights}
+        value = self.value if math.isfinite(self.value) else None
+        return {"value": value, "images_seen": self.images_seen, "weights": self.weights}
 
     def load(self, parts: dict[str, Any], device: torch.device) -> None:
         """Go on from what `parts` gave."""
@@ -52,7 +52,7 @@ class Best:
         self.weights = {name: tensor.to(device) for name, tensor in parts["weights"].items()}
 
 
-def judge(metric: str, logits: np.ndarray, samples: StackSet) -> float:
+def validation_score(metric: str, logits: np.ndarray, samples: StackSet) -> float:
     """Value, the higher the better, of logits [N, K]: balanced accuracy, or minus the loss.
 
     The loss is -log softmax of the true group, averaged over the samples of a material, the materials of a group and

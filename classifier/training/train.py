@@ -16,7 +16,7 @@ from classifier.foundation.ranks import Ranks
 from classifier.foundation.run import Run
 from classifier.prediction.predict import Predictions, TrainedClassifier, load_classifier, predict_logits
 from classifier.prediction.scores import score
-from classifier.prediction.side_data import fit_side_data, judge_tasks, with_side_data
+from classifier.prediction.side_data import fit_side_data, scores_of_tasks, with_side_data
 from classifier.samples.dataset import StackSet, check_added_source, load_stack_set, load_training_set
 from classifier.samples.split import Split, load_split
 from classifier.samples.stackfile import StackFile
@@ -26,7 +26,7 @@ from classifier.training.loop import Pace, shared_run, train_loop
 from classifier.training.sampling import PowerSampler
 from classifier.training.state import State
 from classifier.training.step import step
-from classifier.training.stopping import judge
+from classifier.training.stopping import validation_score
 from classifier.training.train_config import TrainClassifierConfig, learning_rate
 from classifier.training.trust_fitting import with_trust
 
@@ -37,11 +37,16 @@ def train_classifier(config: TrainClassifierConfig, *, stacks: Path, split: Path
                      synthetic: Path | None = None, cache: Path | None = None) -> Path:
     """Train and write classifier.safetensors, predictions.npz (validation and test) and result.json; resumes.
 
-    synthetic: a stack file to train on in addition (synthetic, or any other that shares nothing with the held-out
-    parts). cache: folder to keep the normalised stacks in, mapped instead of loaded, where they would not fit in
-    memory; the result is the same to the bit. The weights that leave are the last ones, or their average: without
-    early stopping nothing is selected on any held-out part. Processes that torchrun has started share every batch; the
-    first of them writes.
+    The weights that leave are the last ones, or their average: without early stopping nothing is selected on any
+    held-out part. Processes that torchrun has started share every batch; the first of them writes.
+
+    Parameters
+    ----------
+    config : of the training
+    stacks, split : the sample file, and split.json of it
+    out : run folder
+    synthetic : a sample file to train on in addition: synthetic, or any that shares nothing with the held-out parts
+    cache : folder that keeps the normalised samples, mapped instead of loaded; the result is the same to the bit
     """
     out = Path(out)
     with StackFile(stacks) as file:
@@ -113,7 +118,7 @@ def _run(config: TrainClassifierConfig, run: Run, parted: Split, stacks: StackFi
                 **({"early_stop": {"value": state.best.value, "images_seen": state.best.images_seen}}
                    if state.best is not None else {}),
                 "trust": None if trained.trust is None else trained.trust.summary(),
-                **{part: {**score(predictions.take(part), materials.numpy()), **judge_tasks(trained.model, samples)}
+                **{part: {**score(predictions.take(part), materials.numpy()), **scores_of_tasks(trained.model, samples)}
                    for part, samples in held_out.items()}})
     for path in (run.checkpoint_path, run.checkpoint_path.with_suffix(".json")):
         path.unlink(missing_ok=True)  # only a training that goes on needs it
@@ -134,9 +139,9 @@ def _report(config: TrainClassifierConfig, run: Run, state: State, validation: S
     value = math.nan
     if ranks.first and len(validation):
         logits = predict_logits(state.leaving, validation.x, validation.pose)
-        row["validation_balanced_accuracy"] = value = judge("balanced_accuracy", logits, validation)
+        row["validation_balanced_accuracy"] = value = validation_score("balanced_accuracy", logits, validation)
         if config.early_stop is not None and config.early_stop.metric == "loss":
-            value = judge("loss", logits, validation)
+            value = validation_score("loss", logits, validation)
             row["validation_loss"] = -value
     if ranks.first:
         run.log(images_seen=state.images_seen, **row)

@@ -50,25 +50,31 @@ class TrainBaselineConfig(Config):
 def train_baseline(config: TrainBaselineConfig, *, stacks: Path, split: Path, out: Path) -> Path:
     """Write predictions.npz (validation and test) and result.json into the folder `out`; resumes between grid points.
 
-    The grid is searched on the train part alone. The model itself is not kept: the same command makes it again.
+    The grid is searched on the train part alone. The model itself is not stored: the same command makes it again.
+
+    Parameters
+    ----------
+    config : the baseline and its grid
+    stacks, split : the sample file, and split.json of it
+    out : run folder
     """
     out = Path(out)
     with StackFile(stacks) as file:
-        held = load_split(split, stack_digest=file.digest)
+        parted = load_split(split, stack_digest=file.digest)
         run = Run.open(out, stage="train-baseline", config=config,
-                       inputs={"stacks": held.stack_digest, "split": held.digest})
+                       inputs={"stacks": parted.stack_digest, "split": parted.digest})
         if run.result is None:
             with threadpool_limits(config.threads), warnings.catch_warnings():
                 # Rare classes that some fold lacks, and a regression stopped by its limit, are as configured.
                 warnings.simplefilter("ignore")
-                _run(config, run, held, file)
+                _run(config, run, parted, file)
     return out / "predictions.npz"
 
 
-def _run(config: TrainBaselineConfig, run: Run, held: Split, file: StackFile) -> None:
+def _run(config: TrainBaselineConfig, run: Run, parted: Split, file: StackFile) -> None:
     """Describe, search, fit, and write everything the stage leaves."""
-    class_map = ClassMap(held.space_groups)
-    views = {part: Viewed.of(file, config.view, names) for part, names in held.parts.items()}
+    class_map = ClassMap(parted.space_groups)
+    views = {part: Viewed.of(file, config.view, names) for part, names in parted.parts.items()}
     table = {part: viewed.table() for part, viewed in views.items()}
     truth = {part: class_map.indices(rows.space_group) for part, rows in table.items()}
     names = descriptor_names(views["train"].frame.detector, config.descriptors)
@@ -82,12 +88,12 @@ def _run(config: TrainBaselineConfig, run: Run, held: Split, file: StackFile) ->
     samples = np.bincount(truth["train"], minlength=len(class_map))
     predictions = Predictions.concatenate([Predictions(
         rows.sample_id, rows.material, rows.structure_type, rows.space_group,
-        log_probabilities(model, features[part], samples), np.full(len(rows), part), class_map, held.digest,
+        log_probabilities(model, features[part], samples), np.full(len(rows), part), class_map, parted.digest,
         run.provenance()) for part, rows in table.items() if part != "train"])
     predictions.save(run.folder / "predictions.npz")
     materials = metrics.materials_per_class(truth["train"], table["train"].material, len(class_map))
     run.finish({
-        "split_digest": held.digest, "choice": best, "searched": searched, "descriptors": len(names),
+        "split_digest": parted.digest, "choice": best, "searched": searched, "descriptors": len(names),
         "importance": importance(model, features["validation"], truth["validation"], names, config),
         **{part: score(predictions.take(part), materials) for part in ("validation", "test")}})
     (run.folder / "search.json").unlink()
@@ -104,9 +110,16 @@ def search(config: TrainBaselineConfig, path: Path, features: np.ndarray, truth:
            ) -> list[dict[str, Any]]:
     """Score every choice of the grid on folds that part no unit: [{choice, balanced_accuracy, folds}].
 
-    features [N, D], truth and unit int [N]; path: file that keeps what has been scored, so that a search goes on.
     The balanced accuracy is that of all folds' predictions together: the mean of the folds' own, which stand beside
     it, would count a group the less, the fewer folds it occurs in.
+
+    Parameters
+    ----------
+    config : the grid, and how many folds
+    path : file of what has been scored, so that a search goes on
+    features : float [N, D]
+    truth : class_idx int [N]
+    unit : int [N], see `units`
     """
     rows = read_json(path)["searched"] if path.exists() else []
     grid = config.method.grid()
@@ -121,9 +134,9 @@ def search(config: TrainBaselineConfig, path: Path, features: np.ndarray, truth:
             model = config.method.pipeline(choice, config.seed, config.threads)
             with reported(f"method {config.method.kind}, {choice}", rule="every choice must fit the training samples",
                           remedy="Correct the configuration."):
-                predicted = cross_val_predict(model, features, truth, cv=folds)
+                predicted = np.asarray(cross_val_predict(model, features, truth, cv=folds))
             rows.append({"choice": choice, "balanced_accuracy": _balanced_accuracy(truth, predicted),
-                         "folds": [_balanced_accuracy(truth[judged], predicted[judged]) for _, judged in folds]})
+                         "folds": [_balanced_accuracy(truth[left_out], predicted[left_out]) for _, left_out in folds]})
             write_json(path, {"searched": rows})
             bar.advance()
     return rows
@@ -143,6 +156,14 @@ def importance(model: Pipeline, features: np.ndarray, truth: np.ndarray, names: 
     """Balanced accuracy lost, {family or pattern: mean}, when its descriptors are shuffled together over the samples.
 
     Permutation importance (Breiman 2001, Mach. Learn. 45, 5) of groups, for single descriptors stand in for each other.
+
+    Parameters
+    ----------
+    model : fitted
+    features : float [N, D]
+    truth : class_idx int [N]
+    names : of the D descriptors
+    config : seed and repeats
     """
     if not len(features):
         return {}

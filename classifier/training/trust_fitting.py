@@ -22,14 +22,18 @@ MEASURED = 1024  # training stacks that the plausible ranges are taken over, at 
 
 def with_trust(classifier: TrainedClassifier, *, training: StackSet, validation: StackSet,
                shift_pixels: int) -> TrainedClassifier:
-    """The same classifier with its trust fitted on normalised stacks; without any, where validation is too small.
+    """The same classifier with its trust fitted on normalised samples; without any, where validation is too small.
 
-    shift_pixels: the largest shift among the augmentations of training, which it bears.
+    Parameters
+    ----------
+    classifier : trained
+    training, validation : parts of its split
+    shift_pixels : the largest shift among the augmentations of training, which it bears
     """
     if len(validation) < FEWEST:
         return replace(classifier, trust=None)
     model, transform = classifier.model, classifier.intensity
-    rows, kept = bank_rows(training.material, seed=0), bank_rows(validation.material, seed=0)
+    rows, validation_rows = bank_rows(training.material, seed=0), bank_rows(validation.material, seed=0)
     space_group = np.asarray(classifier.class_map.space_groups)[training.class_idx.cpu().numpy()[rows]]
     bank = FeatureBank.build(np.concatenate([predict_features(model, *seen) for seen in _blocks(training, rows)]),
                              training.material[rows], space_group)
@@ -37,10 +41,10 @@ def with_trust(classifier: TrainedClassifier, *, training: StackSet, validation:
         measure(transform.denormalise(x).numpy(), transform, classifier.frame.detector, shift_pixels=shift_pixels)
         for x, _ in _blocks(training, rows[::-(-len(rows) // MEASURED)])])
     logits, features = (np.concatenate(column) for column in zip(*(
-        predict_with_features(model, *seen) for seen in _blocks(validation, kept)), strict=True))
+        predict_with_features(model, *seen) for seen in _blocks(validation, validation_rows)), strict=True))
     distance = np.sort(bank.distance(features))
     usual = distance[min(len(distance), int(np.ceil((len(distance) + 1) * USUAL_DISTANCE))) - 1]
-    return replace(classifier, trust=Trust(*_calibration(logits, validation, kept), float(usual), bank,
+    return replace(classifier, trust=Trust(*_calibration(logits, validation, validation_rows), float(usual), bank,
                                            Plausibility.fit(measured, shift_pixels)))
 
 
@@ -48,20 +52,20 @@ def recalibrated(classifier: TrainedClassifier, validation: StackSet) -> Trained
     """The same classifier, of which only the head was changed, with its temperature fitted anew."""
     if classifier.trust is None:
         return classifier
-    kept = bank_rows(validation.material, seed=0)
-    logits = np.concatenate([predict_logits(classifier.model, *seen) for seen in _blocks(validation, kept)])
-    temperature, logits, class_idx, weight = _calibration(logits, validation, kept)
+    rows = bank_rows(validation.material, seed=0)
+    logits = np.concatenate([predict_logits(classifier.model, *seen) for seen in _blocks(validation, rows)])
+    temperature, logits, class_idx, weight = _calibration(logits, validation, rows)
     return replace(classifier, trust=replace(classifier.trust, temperature=temperature, logits=logits,
                                              class_idx=class_idx, weight=weight))
 
 
-def _calibration(logits: np.ndarray, validation: StackSet, kept: np.ndarray
+def _calibration(logits: np.ndarray, validation: StackSet, rows: np.ndarray
                  ) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
-    """Temperature, and the logits [V, K], class_idx [V] and weights [V] of the `kept` stacks that it was fitted on.
+    """Temperature, and the logits [V, K], class_idx [V] and weights [V] of the `rows` that it was fitted on.
 
     Every group weighs the same, and in it every material: how often a user's crystals have which, nobody knows.
     """
-    class_idx, weight = validation.class_idx.cpu().numpy()[kept], material_weights(validation.material[kept])
+    class_idx, weight = validation.class_idx.cpu().numpy()[rows], material_weights(validation.material[rows])
     weight = weight / np.bincount(class_idx, weight)[class_idx]
     weight *= len(weight) / weight.sum()
     return fit_temperature(logits, class_idx, weight), logits, class_idx, weight

@@ -7,7 +7,7 @@ import torch
 from classifier.crystal.reciprocal import zolz_lattice
 from classifier.foundation.errors import InputError
 from classifier.network.pose_embedding import PoseEmbedding
-from classifier.network.pose_input import canonical_nets, load_pose_features, pose_features, second_g
+from classifier.network.pose_input import canonical_lattices, load_pose_features, pose_features, second_g
 from classifier.pattern.geometry import Detector
 from classifier.samples.stackfile import SampleTable, write_stack_file
 
@@ -57,12 +57,12 @@ def test_a_net_is_brought_onto_x_in_every_way_that_differs() -> None:
     turn = np.array([[0.6, -0.8], [0.8, 0.6]])
     for net, ways in ((np.eye(2), 1), (oblique(1.4, 75), 2), (oblique(1.0, 60), 1), (oblique(1.0, 75), 2),
                       (oblique(1.3, 90), 1)):
-        found = canonical_nets(net @ turn.T)
+        found = canonical_lattices(net @ turn.T)
         assert len(found) == ways
         for way in found:
             index = np.array([1.0, 0.0]) @ np.linalg.inv(way)
             assert index == pytest.approx(np.round(index), abs=1e-9)
-    assert canonical_nets(1.1 * oblique(1.4, 75)) == []
+    assert canonical_lattices(1.1 * oblique(1.4, 75)) == []
 
 
 def test_a_cell_that_does_not_fit_leaves_the_picture_to_speak(disk_pattern) -> None:
