@@ -41,7 +41,7 @@ def answer_table(answers: Sequence[Answer], rules: Rules, predictions: Predictio
 
 
 def write_answers(path: Path, answers: Sequence[Answer], rules: Rules, predictions: Predictions) -> list[Path]:
-    """Write predictions (npz) to path and beside it the answers, with their rules, as JSON and CSV; return the paths."""
+    """Write predictions (npz) to path and beside it the answers and rules as JSON and CSV; return the paths."""
     path = Path(path)
     beside = [path.with_suffix(suffix) for suffix in (".json", ".csv")]
     predictions.save(path)

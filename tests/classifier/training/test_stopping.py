@@ -17,7 +17,7 @@ from classifier.foundation.run import Interrupted
 from classifier.prediction.predict import Predictions, load_classifier
 from classifier.samples.dataset import StackSet
 from classifier.samples.split import split
-from classifier.training.stopping import Best, EarlyStopConfig, judge
+from classifier.training.stopping import Best, EarlyStopConfig, validation_score
 from classifier.training.train import train_classifier
 
 STOP = {"metric": "balanced_accuracy", "patience_images": 256}
@@ -31,9 +31,9 @@ def samples(truth: list[int], material: list[str]) -> StackSet:
 def test_both_metrics_average_over_materials_then_groups() -> None:
     held = samples([0, 0, 0, 1], ["a", "a", "b", "c"])
     logits = np.log(np.array([[0.5, 0.25, 0.25], [0.25, 0.5, 0.25], [0.25, 0.5, 0.25], [0.2, 0.7, 0.1]]))
-    assert judge("balanced_accuracy", logits, held) == pytest.approx(((0.5 + 0) / 2 + 1) / 2)
+    assert validation_score("balanced_accuracy", logits, held) == pytest.approx(((0.5 + 0) / 2 + 1) / 2)
     first = ((math.log(2) + math.log(4)) / 2 + math.log(4)) / 2
-    assert judge("loss", logits, held) == pytest.approx(-(first - math.log(0.7)) / 2)
+    assert validation_score("loss", logits, held) == pytest.approx(-(first - math.log(0.7)) / 2)
 
 
 def test_the_best_weights_are_a_copy_and_only_a_better_value_replaces_them() -> None:
@@ -61,7 +61,7 @@ def test_a_training_stops_early_and_leaves_with_its_best_weights(data, make_trai
         judged.append(logits)
         return next(values)
 
-    monkeypatch.setattr(classifier.training.train, "judge", told)
+    monkeypatch.setattr(classifier.training.train, "validation_score", told)
     train_classifier(config, stacks=data.stacks, split=data.split, out=tmp_path / "clf")
     result = json.loads((tmp_path / "clf/result.json").read_text())
     assert result["images_seen"] == 640 and result["early_stop"] == {"value": 0.75, "images_seen": 384}
