@@ -29,7 +29,7 @@ from classifier.pattern.geometry import Detector
 from classifier.pattern.intensity import stacks_at_once
 from classifier.samples.cache import open_or_build
 from classifier.samples.sampletable import SampleTable
-from classifier.samples.stackfile import StackFile
+from classifier.samples.stackfile import StackFile, opened
 from classifier.samples.viewed import rows_of
 
 COLUMNS = 14 + SHARES + 3 * FREEDOMS  # of a pattern
@@ -107,20 +107,20 @@ def plausible(form: Tensor) -> bool:
                 and (a >= 1).all() and (b >= 0).all() and (d > b).all() and (known.freedom.abs() <= 1).all())
 
 
-def measure_forms(stacks: Path, sample_ids: Sequence[str], cache: Path | None = None) -> Tensor:
+def measure_forms(stacks: Path | StackFile, sample_ids: Sequence[str], cache: Path | None = None) -> Tensor:
     """Forms float32 [N, 3, COLUMNS] of samples of a stack file in canonical pose, whose cells are known.
 
     cache: folder that keeps them for the next time; the values are the same.
     """
-    with StackFile(stacks) as file:
-        rows = rows_of(file, sample_ids)
+    with opened(stacks) as file:
+        rows, size = rows_of(file, sample_ids), file.detector.size_pixels
         table = file.table.take(rows)
-        require_pose(table, pose=file.pose, source=stacks)
-        at_once = stacks_at_once((3, file.detector.size_pixels, file.detector.size_pixels))
+        require_pose(table, pose=file.pose, source=file.path)
+        at_once = stacks_at_once((3, size, size))
         starts = range(0, len(rows), at_once)
         blocks = (_measured(file.read(rows[start : start + at_once]),
                             table.take(np.arange(start, min(start + at_once, len(rows)))), file.detector,
-                            source=stacks).numpy() for start in starts)
+                            source=file.path).numpy() for start in starts)
         if cache is None:
             return torch.from_numpy(np.concatenate(list(blocks)))
         key = {"stacks": file.digest, "forms": FORMAT, "samples": digest(list(sample_ids))}

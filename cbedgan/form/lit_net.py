@@ -28,8 +28,8 @@ def lit_net(pattern: np.ndarray, detector: Detector, cell: np.ndarray, radius: f
             nets = [find_disk_lattice(pattern, detector, disk_radius=radius)[0]]
         except InputError as error:
             raise InputError(source=source, rule="the disk net must follow from cell and zone axis or from the image",
-                             value=error.value, remedy="Correct or leave out the sample, or train without [network."
-                             "diffraction].") from error
+                             value=error.value, remedy="Correct or leave out the sample, or train a generator of "
+                             'kind = "pixels".') from error
     lit, found, half_width = lit_map(pattern), [], detector.size_pixels * detector.pixel_size / 2
     for net in map(reduced_basis, nets):
         if np.hypot(*net[0]) < FINEST * detector.pixel_size:

@@ -10,11 +10,9 @@ from torch import Tensor
 from cbedgan.form.bright_net import is_weak
 from cbedgan.form.form import Parts
 from cbedgan.form.pattern_symmetry import operations
+from cbedgan.render.constants import RenderConstants
 
-MOST = 160  # beams of a pattern: the work grows with their square
-REACH = 1.75  # half widths of the frame, whose corners lie at 1.41
-LEAST_REACH = 3.5  # |g1|: beams outside a narrow frame take part in what it shows
-PADDED = (16, 25, 40, 64, 100, MOST)  # patterns of about equally many beams are computed together
+PADDED = (16, 25, 40, 64, 100)  # patterns of about equally many beams are computed together
 SAME_LENGTH = 1e-3  # |g1|: beams of one length are kept or left out together, as symmetry wants it
 
 
@@ -69,17 +67,17 @@ class Selection:
     row: Tensor
 
 
-def select_beams(form: Parts, half_width: float) -> Selection:
-    """The beams of N patterns in a frame of half_width |g1| and around it, at most MOST each, the shortest."""
-    reach = max(REACH * half_width, LEAST_REACH)
+def select_beams(form: Parts, half_width: float, constants: RenderConstants) -> Selection:
+    """The beams of N patterns in a frame of half_width |g1| and around it, at most most_beams each, the shortest."""
+    most, reach = constants.most_beams, max(constants.beam_reach * half_width, constants.least_beam_reach)
     index = _indices(form.net, reach)
     length, order = (index @ form.net).norm(dim=-1).sort(dim=1, stable=True)  # [N, H]
     end = torch.full((len(length),), reach)
-    if length.shape[1] > MOST:
-        end = torch.minimum(end, length[:, MOST] - SAME_LENGTH)
+    if length.shape[1] > most:
+        end = torch.minimum(end, length[:, most] - SAME_LENGTH)
     kept = length < end[:, None]
     count = kept.sum(1)
-    bucket = torch.searchsorted(torch.tensor(PADDED), count)
+    bucket = torch.searchsorted(torch.tensor([width for width in PADDED if width < most] + [most]), count)
     groups, places, rows, first, points = [], [], torch.zeros_like(order), 0, 0
     for pattern in (torch.nonzero(bucket == k).flatten() for k in bucket.unique()):
         width = int(count[pattern].max())

@@ -10,9 +10,7 @@ from torch import Tensor
 
 from cbedgan.form.form import parts
 from cbedgan.render.beams import Beams, Points, Selection, select_beams
-
-SAMPLES = 2  # across a pixel: squares that tile a disk from its middle and are laid on pixels by area
-REACH = 1.35  # pixels from a rim to the middles of those that hold some of its light
+from cbedgan.render.constants import RenderConstants
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,14 +38,15 @@ class DiskLayout:
         return self if self.radius.device == device else _sent(self, device)
 
 
-def lay_out(form: Tensor, *, size: int, half_width: float, nodes: int) -> DiskLayout:
+def lay_out(form: Tensor, *, size: int, half_width: float, nodes: int,
+            constants: RenderConstants) -> DiskLayout:
     """Layout of the patterns of forms [B, C, COLUMNS] on the CPU, in a frame of size pixels and half_width |g1|.
 
     nodes: places along a side of the square around the aperture, see node_places.
     """
     known = parts(form.detach().cpu().flatten(0, 1))
     radius, step = known.radius, 2 * half_width / size
-    beams = select_beams(known, half_width)
+    beams = select_beams(known, half_width, constants)
     inside = (beams.g.abs() < half_width + radius[beams.pattern, None] + step / 2).all(1)
     pattern, g, beam = beams.pattern[inside], beams.g[inside], beams.row[inside]
 
@@ -57,11 +56,11 @@ def lay_out(form: Tensor, *, size: int, half_width: float, nodes: int) -> DiskLa
     offset = torch.arange(side)
     column, row = corner[:, :1] + offset, corner[:, 1:] + offset
     x, y = ((place + 0.5) * step - half_width - middle for place, middle in ((column, g[:, :1]), (row, g[:, 1:])))
-    near = torch.hypot(x[:, None], y[:, :, None]) < radius[pattern, None, None] + REACH * step
+    near = torch.hypot(x[:, None], y[:, :, None]) < radius[pattern, None, None] + constants.rim_reach_pixels * step
     near &= ((row >= 0) & (row < size))[:, :, None] & ((column >= 0) & (column < size))[:, None]
     lit, i, j = torch.nonzero(near, as_tuple=True)
     x, y, place = x[lit, j], y[lit, i], (pattern[lit] * size + row[lit, i]) * size + column[lit, j]
-    cover = _cover(x / step, y / step, radius[pattern[lit]] / step)
+    cover = _cover(x / step, y / step, radius[pattern[lit]] / step, constants.samples_a_pixel)
     scale = 1 / torch.maximum(torch.hypot(x, y), radius[pattern[lit]])
     (i_u, part_u), (i_v, part_v) = (_node(at * scale, nodes) for at in (x, y))
     weight = torch.stack(((1 - part_v) * (1 - part_u), (1 - part_v) * part_u, part_v * (1 - part_u), part_v * part_u))
@@ -70,25 +69,25 @@ def lay_out(form: Tensor, *, size: int, half_width: float, nodes: int) -> DiskLa
                       weight)
 
 
-def _cover(x: Tensor, y: Tensor, radius: Tensor) -> Tensor:
+def _cover(x: Tensor, y: Tensor, radius: Tensor, samples: int) -> Tensor:
     """Share [P] of pixels in middles (x, y) from the middle of a disk of `radius` that it lights, all in pixels.
 
     The disk is tiled as a simulator tiles it: a sample on the rim counts by the part of it that lies inside, and
-    each pixel gets of each sample what it covers.
+    each pixel gets of each sample what it covers. samples: across a pixel.
     """
-    places, parts = zip(*map(_samples, (x, y)), strict=True)
+    places, parts = zip(*(_samples(middle, samples) for middle in (x, y)), strict=True)
     distance = torch.hypot(places[0][:, None], places[1][..., None])
-    share = (radius[:, None, None] * SAMPLES - distance + 0.5).clamp(0, 1)
+    share = (radius[:, None, None] * samples - distance + 0.5).clamp(0, 1)
     return (share * parts[0][:, None] * parts[1][..., None]).sum((1, 2))
 
 
-def _samples(middle: Tensor) -> tuple[Tensor, Tensor]:
-    """Middles [P, SAMPLES + 1], in samples, of those along an axis that a pixel covers, and their parts of it."""
-    start = (middle - 0.5) * SAMPLES
+def _samples(middle: Tensor, samples: int) -> tuple[Tensor, Tensor]:
+    """Middles [P, samples + 1], in samples, of those along an axis that a pixel covers, and their parts of it."""
+    start = (middle - 0.5) * samples
     first = start.floor()
-    part = torch.ones(len(middle), SAMPLES + 1)
+    part = torch.ones(len(middle), samples + 1)
     part[:, 0], part[:, -1] = first + 1 - start, start - first
-    return first[:, None] + 0.5 + torch.arange(SAMPLES + 1), part / SAMPLES
+    return first[:, None] + 0.5 + torch.arange(samples + 1), part / samples
 
 
 def _nearest(beams: Selection, patterns: int) -> Tensor:

@@ -10,8 +10,6 @@ from torch import Tensor
 
 from cbedgan.render.beams import Points
 
-LAYERS = 3  # of the crystal's repeat along the beam: the least that tell one way along it from the other
-
 
 class Scatterers(NamedTuple):
     """What J scatterers in the cell of each of N patterns are, [N, J] but for the place.
@@ -29,13 +27,13 @@ class Scatterers(NamedTuple):
 
 
 def structure_factors(scatterers: Scatterers, points: Points, weight: Tensor, parity: Tensor, weakness: Tensor,
-                      layering: Tensor) -> Tensor:
-    """Phase between beams that the plate gives, complex [LAYERS, count + 1], 0 at the last point; real in space.
+                      layering: Tensor, layers: int) -> Tensor:
+    """Phase between beams that the plate gives, complex [layers, count + 1], 0 at the last point; real in space.
 
     A mean over the operations of a pattern with weights [N, O] that may carry a gradient, and parities [N, O] along the
     beam, -1 where what lies at a height comes to lie at its negative. weakness: [N], factor of points where only weak
     reflections lie; layering: [N], how much denser scatterers lie in the layer at their height than on average (the
-    first harmonic of the potential along the beam).
+    first harmonic of the potential along the beam); layers: of the crystal's repeat along it.
     """
     own = points.pattern
     q = points.length.square()[:, None]
@@ -53,8 +51,8 @@ def structure_factors(scatterers: Scatterers, points: Points, weight: Tensor, pa
     even, odd = (of_image(2 * layering[:, None] * part) for part in (height.cos(), height.sin()))
     odd = odd * parity[own, points.operation][:, None]
     found = []
-    for layer in range(LAYERS):
-        angle = 2 * math.pi * layer / LAYERS
+    for layer in range(layers):
+        angle = 2 * math.pi * layer / layers
         there = 1 + math.cos(angle) * even + math.sin(angle) * odd
         sums = (q.new_zeros(points.count + 1).index_add(0, points.point, (part * there).sum(1))
                 for part in (real, imaginary))

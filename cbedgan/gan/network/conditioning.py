@@ -6,6 +6,14 @@ import torch
 from torch import nn
 
 from classifier.crystal.spacegroup import ClassMap, crystal_system, point_group
+from classifier.foundation.config import Config
+
+
+class ClassNoiseConfig(Config):
+    """std: of the noise on e(class) in the mapping, larger for rare classes by beta, see effective_number_noise."""
+
+    std: float = 0.0
+    beta: float = 0.99
 
 
 class HierarchicalEmbedding(nn.Module):
@@ -15,14 +23,20 @@ class HierarchicalEmbedding(nn.Module):
     starts small and is left small unless its own samples say otherwise.
     """
 
+    system: nn.Embedding
+    pointgroup: nn.Embedding
+    system_of: torch.Tensor
+    pointgroup_of: torch.Tensor
+
     def __init__(self, class_map: ClassMap, embedding_dim: int, own_scale: float = 0.5) -> None:
         super().__init__()
         for level, name_of in (("system", crystal_system), ("pointgroup", point_group)):
             names = [name_of(number) for number in class_map.space_groups]
-            known = list(dict.fromkeys(names))
+            distinct = list(dict.fromkeys(names))
             # Rebuilt from the class map, so it is no part of a checkpoint.
-            self.register_buffer(f"{level}_of", torch.tensor([known.index(name) for name in names]), persistent=False)
-            setattr(self, level, nn.Embedding(len(known), embedding_dim))
+            index = torch.tensor([distinct.index(name) for name in names])
+            self.register_buffer(f"{level}_of", index, persistent=False)
+            setattr(self, level, nn.Embedding(len(distinct), embedding_dim))
         self.spacegroup = nn.Embedding(len(class_map), embedding_dim)
         with torch.no_grad():
             self.spacegroup.weight.mul_(own_scale)

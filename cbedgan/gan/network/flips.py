@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -44,7 +45,8 @@ class FlipMixing(nn.Module):
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """x [B, C, *spatial], w [B, mapping_dim] -> the shape of x."""
         weights = self.gate(w).reshape(len(w), len(self.operations), x.shape[1], *[1] * (x.ndim - 2)).softmax(1)
-        return sum(weights[:, i] * apply(x, operation) for i, operation in enumerate(self.operations))
+        mixed: Any = sum(weights[:, i] * apply(x, operation) for i, operation in enumerate(self.operations))
+        return mixed
 
 
 def asymmetries(x: Tensor, quarter_turns: bool) -> Tensor:

@@ -12,13 +12,15 @@ from torch import Tensor
 
 from cbedgan.form.form import COLUMNS, plausible
 from cbedgan.form.form_bank import FormBank
-from cbedgan.gan.network.build import build_generator
-from cbedgan.gan.network.diffraction_generator import DiffractionGenerator
+from cbedgan.gan.network.blocks import placed
+from cbedgan.gan.network.config import NetworkConfig
+from cbedgan.gan.network.contract import Generator
+from cbedgan.gan.network.discriminator import Discriminator
 from cbedgan.gan.network.latents import latents, z_seeds
-from cbedgan.gan.network.networks import Discriminator, Generator, NetworkConfig
 from cbedgan.gan.network.sampler import Sampler
 from classifier.crystal.spacegroup import ClassMap
 from classifier.foundation.checkpoint import load_checkpoint, save_checkpoint
+from classifier.foundation.config import parse_config
 from classifier.foundation.errors import InputError, reported
 from classifier.pattern.geometry import Detector, ViewConfig
 from classifier.pattern.intensity import IntensityTransform
@@ -34,7 +36,7 @@ class TrainedGenerator:
     w, but for the form in e and w, which a step along a gradient leaves as it is.
     """
 
-    generator: Generator | DiffractionGenerator
+    generator: Generator
     discriminator: Discriminator
     network: NetworkConfig
     class_map: ClassMap
@@ -62,12 +64,12 @@ class TrainedGenerator:
         """The generator with the forms that it draws from."""
         return Sampler.of(self.generator, self.bank, self.network)
 
-    def condition(self, class_idx: Tensor, z: Tensor, held: Tensor | None = None) -> Tensor:
+    def condition(self, class_idx: Tensor, z: Tensor, other: Tensor | None = None) -> Tensor:
         """class_idx [B], z [B, latent_dim] -> e [B, E]; sums of e with weights that sum to 1 are soft classes.
 
-        held: e of other classes whose nets stay, see Sampler.condition.
+        other: e of other classes whose lattices stay, see Sampler.condition.
         """
-        return self.sampler.condition(class_idx, z, held)
+        return self.sampler.condition(class_idx, z, other)
 
     def mapping(self, z: Tensor, e: Tensor) -> Tensor:
         """z [B, latent_dim], e [B, E] -> w [B, W]."""
@@ -88,7 +90,7 @@ class TrainedGenerator:
     def save(self, path: Path) -> str:
         """Write the checkpoint (kind "generator") and return its digest."""
         parts = {"generator": self.generator.state_dict(), "discriminator": self.discriminator.state_dict(),
-                 "network": self.network.model_dump(), "space_groups": list(self.class_map.space_groups),
+                 "network": self.network.model_dump(mode="json"), "space_groups": list(self.class_map.space_groups),
                  "view": self.view.model_dump(), "detector": asdict(self.detector), "intensity": self.intensity.state()}
         if self.bank is not None:
             parts["bank"] = {"forms": self.bank.forms, "class_idx": self.bank.class_idx}
@@ -99,29 +101,33 @@ class TrainedGenerator:
 
 def load_generator(path: Path, *, split_digest: str | None = None) -> TrainedGenerator:
     """Read a generator in evaluation mode, on the CPU; one of another split than split_digest is an InputError."""
-    held = load_checkpoint(path, kind="generator")
-    parts, header = held.parts, held.header
+    checkpoint = load_checkpoint(path, kind="generator")
+    parts, header = checkpoint.parts, checkpoint.header
     if split_digest is not None and header.get("split_digest") != split_digest:
         raise InputError(source=path, rule="the generator must be trained on the split it is used with",
                          value=f"split {str(header.get('split_digest'))[:12]}, not {split_digest[:12]}",
                          remedy="Train it on this split, or give the split it was trained on.")
     with reported(path, rule="the checkpoint must hold a complete generator", remedy="Train it again."):
-        widths = {name: tuple(parts["network"][name]) for name in ("generator_widths", "discriminator_widths")}
-        network = NetworkConfig(**{**parts["network"], **widths, "precision": "float32"})
+        if "generator" not in parts["network"]:
+            raise ValueError("settings of the network as version 0.1 wrote them")
+        network = parse_config(parts["network"], NetworkConfig, source=path)
+        if network.model_dump(mode="json") != parts["network"]:
+            raise ValueError("a setting of the network is left to the code's defaults")
+        network = network.model_copy(update={"precision": "float32"})
         class_map, view = ClassMap(tuple(parts["space_groups"])), ViewConfig(**parts["view"])
         intensity = IntensityTransform.from_state(parts["intensity"])
         shape = tuple(parts["discriminator"]["mean_sample"].shape)
-        generator = build_generator(shape, network, class_map, view=view, intensity=intensity)
-        discriminator = Discriminator(shape, network, class_map)
+        generator = network.generator.build(shape, network, class_map, view=view, intensity=intensity)
+        discriminator = Discriminator(shape, network.discriminator, network, class_map)
         for name, built in (("generator", generator), ("discriminator", discriminator)):
             built.load_state_dict(parts[name])
-            built.to(memory_format=torch.channels_last if len(shape) == 3 else torch.preserve_format)
+            placed(built, torch.device("cpu"), len(shape) - 1)
             built.eval().requires_grad_(False)
-        bank = None if network.diffraction is None else _bank(parts["bank"], len(class_map), shape[0])
+        bank = None if network.generator.form_strain is None else _bank(parts["bank"], len(class_map), shape[0])
         return TrainedGenerator(generator, discriminator, network, class_map, view,
                                 Frame(Detector(**parts["detector"]), header["pose"], header["intensity_unit"]),
                                 intensity, header["split_digest"], header["stack_digest"], header["provenance"], bank,
-                                held.digest)
+                                checkpoint.digest)
 
 
 def seeded_sampler(trained: TrainedGenerator, seed: int) -> Callable[[Tensor], Tensor]:
@@ -129,9 +135,9 @@ def seeded_sampler(trained: TrainedGenerator, seed: int) -> Callable[[Tensor], T
     return lambda class_idx: trained.sample(latents(z_seeds(seed, n=len(class_idx)), trained.latent_dim), class_idx)
 
 
-def _bank(held: dict[str, Tensor], classes: int, patterns: int) -> FormBank:
+def _bank(stored: dict[str, Tensor], classes: int, patterns: int) -> FormBank:
     """The forms of a checkpoint, after a look at their shapes and values."""
-    forms, class_idx = held["forms"], held["class_idx"]
+    forms, class_idx = stored["forms"], stored["class_idx"]
     if (forms.shape[1:] != (patterns, COLUMNS) or not plausible(forms) or not len(forms)
             or class_idx.shape != forms.shape[:1] or class_idx.dtype != torch.int64
             or class_idx.min() < 0 or class_idx.max() >= classes):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -11,12 +12,12 @@ import torch
 @contextmanager
 def tf32() -> Iterator[None]:
     """Let matrix products and convolutions of float32 run on tensor cores while the context lasts."""
-    flags = torch.backends.cuda.matmul, torch.backends.cudnn
+    flags: tuple[Any, Any] = torch.backends.cuda.matmul, torch.backends.cudnn
     before = [flag.allow_tf32 for flag in flags]
     for flag in flags:
         flag.allow_tf32 = True
     try:
         yield
     finally:
-        for flag, held in zip(flags, before, strict=True):
-            flag.allow_tf32 = held
+        for flag, earlier in zip(flags, before, strict=True):
+            flag.allow_tf32 = earlier

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from cbedgan.form.form_bank import NUMBERS, FormBank, with_symmetry_of
-from cbedgan.gan.network.diffraction_generator import DiffractionGenerator
-from cbedgan.gan.network.networks import Generator, NetworkConfig
+from cbedgan.gan.network.config import NetworkConfig
+from cbedgan.gan.network.contract import Condition, Generator
 
 SAMPLE_AT_ONCE = 256  # stacks a forward pass
 
@@ -18,31 +18,32 @@ SAMPLE_AT_ONCE = 256  # stacks a forward pass
 class Sampler:
     """A generator with the forms that its stacks can have, None for one that needs none; strain: see FormBank.draw."""
 
-    generator: Generator | DiffractionGenerator
+    generator: Generator
     bank: FormBank | None
     strain: float
 
     @classmethod
-    def of(cls, generator: Generator | DiffractionGenerator, bank: FormBank | None, network: NetworkConfig) -> Sampler:
+    def of(cls, generator: Generator, bank: FormBank | None, network: NetworkConfig) -> Sampler:
         """A generator of this configuration with its forms."""
-        return cls(generator, bank, 0.0 if network.diffraction is None else network.diffraction.strain)
+        return cls(generator, bank, network.generator.form_strain or 0.0)
 
     @property
     def latent_dim(self) -> int:
         """Length of z: the generator's, and the numbers that decide a form."""
         return self.generator.latent_dim + (NUMBERS if self.bank is not None else 0)
 
-    def condition(self, class_idx: Tensor, z: Tensor, held: Tensor | None = None) -> Tensor:
+    def condition(self, class_idx: Tensor, z: Tensor, other: Tensor | None = None) -> Tensor:
         """class_idx [B], z [B, latent_dim] -> e [B, E] with the form that z decides.
 
-        held: e [B, E] of other classes whose nets stay; only the symmetry of the patterns becomes that of class_idx.
+        other: e [B, E] of other classes whose lattices stay; only the patterns' symmetry becomes that of class_idx.
         """
         if self.bank is None:
-            return self.generator.embed(class_idx)
+            return self.generator.embed(Condition(class_idx))
         form = self.bank.draw(class_idx.cpu(), z[:, self.generator.latent_dim:].cpu(), self.strain)
-        if held is not None:
-            form = with_symmetry_of(self.generator.form_of(held).cpu(), form)
-        return self.generator.embed(class_idx, form.to(z.device))
+        before = None if other is None else self.generator.form_of(other)
+        if before is not None:
+            form = with_symmetry_of(before.cpu(), form)
+        return self.generator.embed(Condition(class_idx, form))
 
     def mapping(self, z: Tensor, e: Tensor) -> Tensor:
         """z [B, latent_dim], e [B, E] -> w [B, W]."""

@@ -9,26 +9,30 @@ goes back a second time for c g, and correlates a with c g and t with g apart, t
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cbedgan.gan.network.networks import AVERAGE_POOL, FIRST_HALF_PRECISION_PIXELS, SLOPE, Discriminator
+from cbedgan.gan.network.blocks import AVERAGE_POOL, FIRST_HALF_PRECISION_PIXELS, SLOPE
+from cbedgan.gan.network.discriminator import Discriminator
 
 _ops = torch.ops.aten
 
 
 def trunks(discriminator: Discriminator) -> tuple[Trunk, Trunk]:
     """The trunk's part that both heads look through, empty where there is one head, and the rest of it."""
+    narrow: Any = discriminator.narrow
     fine, layers = [], [_Convolution(discriminator.from_sample, half=False)]
     for level in reversed(range(len(discriminator.stages))):
-        half = discriminator.half and discriminator.sides[level] >= FIRST_HALF_PRECISION_PIXELS
-        layers += [_Residual(block.first, block.last, half=half) for block in discriminator.stages[level]]
+        half = discriminator.half_stages and discriminator.sides[level] >= FIRST_HALF_PRECISION_PIXELS
+        blocks: Any = discriminator.stages[level]
+        layers += [_Residual(block.first, block.last, half=half) for block in blocks]
         if level == discriminator.unconditional_level:
             fine, layers = layers, []
         if level:
-            layers += [_Mean(discriminator.dims), _Convolution(discriminator.narrow[level - 1], half=half)]
+            layers += [_Mean(discriminator.dims), _Convolution(narrow[level - 1], half=half)]
     return Trunk(fine), Trunk(layers)
 
 
@@ -102,7 +106,7 @@ class _Convolution:
     def add_gradients(self, x: Tensor, c: Tensor | None) -> None:
         """Add the correlation of x with g, and for the bias the sum of c g (g without c), to the parameters' own."""
         _add(self.module.weight, self._backward(x, (False, True, False))[1])
-        if self.bias is not None:
+        if self.module.bias is not None:
             sums = self.g.flatten(2).sum(2, dtype=torch.float32)
             _add(self.module.bias, (sums if c is None else sums * c.flatten(1)).sum(0))
 
@@ -118,9 +122,9 @@ class _Convolution:
 
 
 class _Residual:
-    """y = x + last(kink(first(kink(x)))), as `networks.Block` without scales."""
+    """y = x + last(kink(first(kink(x)))), as `blocks.Block` without scales."""
 
-    def __init__(self, first: nn.Module, last: nn.Module, *, half: bool) -> None:
+    def __init__(self, first: nn.Conv1d | nn.Conv2d, last: nn.Conv1d | nn.Conv2d, *, half: bool) -> None:
         self.first, self.last = _Convolution(first, half=half), _Convolution(last, half=half)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -163,7 +167,7 @@ def _bent(g: Tensor, kinked: Tensor) -> Tensor:
     return _ops.leaky_relu_backward.grad_input(g, kinked, SLOPE, True, grad_input=g)
 
 
-def _add(parameter: nn.Parameter, gradient: Tensor) -> None:
+def _add(parameter: Tensor, gradient: Tensor) -> None:
     if parameter.grad is None:
         parameter.grad = gradient.to(parameter.dtype)
     else:

@@ -9,14 +9,16 @@ import torch
 
 from cbedgan.bench.made_up import made_up_form
 from cbedgan.form.form import parts
-from cbedgan.render.beams import MOST, REACH, select_beams
+from cbedgan.render.beams import select_beams
+from cbedgan.render.constants import RenderConstants
 
+CONSTANTS = RenderConstants()
 SQUARE, HEXAGONAL, FINE = ((1.0, 0.0), (0.0, 1.0)), ((1.0, 0.0), (-0.5, math.sqrt(3) / 2)), ((0.2, 0.0), (0.05, 0.25))
 HALF_WIDTH = 2.0
 
 
 def selected(*forms):
-    return select_beams(parts(torch.stack(forms)), HALF_WIDTH)
+    return select_beams(parts(torch.stack(forms)), HALF_WIDTH, CONSTANTS)
 
 
 def weights(points, quantity):
@@ -29,17 +31,17 @@ def test_all_beams_within_reach_are_there_once_the_direct_one_first(net):
     steps = torch.arange(-9.0, 10)
     every = torch.cartesian_prod(steps, steps) @ torch.tensor(net)
     g = found.groups[0].g[0]
-    assert len(g) == int((every.norm(dim=1) < REACH * HALF_WIDTH).sum()) and (g[0] == 0).all()
+    assert len(g) == int((every.norm(dim=1) < CONSTANTS.beam_reach * HALF_WIDTH).sum()) and (g[0] == 0).all()
     assert len(torch.unique((g * 1e3).round(), dim=0)) == len(g)
     torch.testing.assert_close(found.g, g)
 
 
 def test_beams_of_one_length_stay_together_where_there_are_too_many():
     g = selected(made_up_form(FINE)).groups[0].g[0]
-    assert len(g) <= MOST
+    assert len(g) <= CONSTANTS.most_beams
     length = g.norm(dim=1)
     inverted = (g[:, None] + g).norm(dim=-1).amin(1)
-    assert float(inverted.max()) < 1e-5 and float(length.max()) < REACH * HALF_WIDTH
+    assert float(inverted.max()) < 1e-5 and float(length.max()) < CONSTANTS.beam_reach * HALF_WIDTH
 
 
 @pytest.mark.parametrize("net", [SQUARE, HEXAGONAL, ((1.0, 0.0), (0.3, 1.2))])

@@ -9,11 +9,12 @@ import pytest
 import torch
 
 from cbedgan.bench.made_up import made_up_form
-from cbedgan.render.beams import MOST
+from cbedgan.render.constants import RenderConstants
 from cbedgan.render.disk_layout import lay_out, node_places
 from cbedgan.simulate.cbed.aperture import aperture_samples
 from cbedgan.simulate.cbed.detector import splat
 
+CONSTANTS = RenderConstants()
 SQUARE = ((1.0, 0.0), (0.0, 1.0))
 SIZE, HALF_WIDTH, NODES = 32, 2.0, 9
 PIXEL = 2 * HALF_WIDTH / SIZE
@@ -25,7 +26,7 @@ def form(net, *, radius=0.3, azimuth=0.0, share=(0, 0, 0, 0)):
 
 
 def laid(*forms, size=SIZE):
-    return lay_out(torch.stack(forms), size=size, half_width=HALF_WIDTH, nodes=NODES)
+    return lay_out(torch.stack(forms), size=size, half_width=HALF_WIDTH, nodes=NODES, constants=CONSTANTS)
 
 
 def beams(layout):
@@ -123,4 +124,4 @@ def test_disks_smaller_than_a_pixel_still_shine():
 
 def test_no_form_asks_for_more_than_so_many_disks():
     layout = laid(form(((0.02, 0.0), (0.0, 0.02)), radius=0.05), form(SQUARE))
-    assert max(group.g.shape[1] for group in layout.groups) <= MOST
+    assert max(group.g.shape[1] for group in layout.groups) <= CONSTANTS.most_beams

@@ -11,8 +11,10 @@ from cbedgan.bench.made_up import made_up_form
 from cbedgan.form.form import parts
 from cbedgan.form.pattern_symmetry import beam_parities, operations
 from cbedgan.render.beams import select_beams
-from cbedgan.render.projected_potential import LAYERS, Scatterers, structure_factors
+from cbedgan.render.constants import RenderConstants
+from cbedgan.render.projected_potential import Scatterers, structure_factors
 
+CONSTANTS = RenderConstants()
 RECTANGULAR = ((1.0, 0.0), (0.0, 1.3))
 NO_LAYERS = torch.zeros(1)
 
@@ -25,13 +27,13 @@ def scatterers(*place, height=0.0, amount=1.0, screening=1e3, damping=0.0):
 
 
 def factors(atoms, *, layering=NO_LAYERS, weakness=1.0, parity=(1, 1, 1, 1), **form):
-    """Potential [LAYERS, count] and the index hk [count, 2] of its points."""
+    """Potential [layers, count] and the index hk [count, 2] of its points."""
     known = parts(made_up_form(RECTANGULAR, **form)[None])
-    points = select_beams(known, 2.0).points
+    points = select_beams(known, 2.0, CONSTANTS).points
     weight = operations(known.azimuth, known.share).weight
     parities = beam_parities(known.share, torch.tensor([parity]))
-    found = structure_factors(atoms, points, weight, parities, torch.tensor([weakness]), layering)
-    assert found.shape == (LAYERS, points.count + 1) and (found[:, -1] == 0).all()
+    found = structure_factors(atoms, points, weight, parities, torch.tensor([weakness]), layering, CONSTANTS.layers)
+    assert found.shape == (CONSTANTS.layers, points.count + 1) and (found[:, -1] == 0).all()
     hk = torch.zeros(points.count, 2)
     first = points.operation == 0
     hk[points.point[first]] = points.hk[first].round()

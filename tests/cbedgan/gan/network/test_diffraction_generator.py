@@ -10,11 +10,10 @@ import torch
 from cbedgan.bench.made_up import made_up_form
 from cbedgan.form.form import COLUMNS, FLOOR
 from cbedgan.form.pattern_symmetry import half_turn_difference, residue, turned
-from cbedgan.gan.network.build import build_generator
+from cbedgan.gan.network.config import NetworkConfig
+from cbedgan.gan.network.contract import Condition
 from cbedgan.gan.network.diffraction_generator import DiffractionGenerator
-from cbedgan.gan.network.networks import Generator, NetworkConfig
 from classifier.crystal.spacegroup import ClassMap
-from classifier.foundation.config import parse_config
 from classifier.foundation.errors import InputError
 from classifier.pattern.geometry import ViewConfig
 from classifier.pattern.intensity import IntensityConfig, IntensityTransform
@@ -33,17 +32,20 @@ def form(net, *, radius=0.4, azimuth=0.0, share=(0, 0, 0, 0), **more):
 
 
 @pytest.fixture
-def network(tiny_config):
+def network(tiny_config, tiny_crystals) -> NetworkConfig:
     """Settings of the networks with a generator of crystals."""
-    return parse_config(tiny_config().network.model_dump() | {
-        "diffraction": {"scatterers": 6, "slices": 8, "nodes": 8, "strain": 0.02}}, NetworkConfig, source="test")
+    return tiny_config(network=tiny_crystals(scatterers=6, slices=8, nodes=8)).network
+
+
+def build(network, shape=(3, SIZE, SIZE)):
+    return network.generator.build(shape, network, CLASSES, view=VIEW, intensity=SCALE)
 
 
 @pytest.fixture
 def generator(network) -> DiffractionGenerator:
     """Untrained, but with weights and statistics that make disks differ in all that they can."""
     torch.manual_seed(0)
-    made = build_generator((3, SIZE, SIZE), network, CLASSES, view=VIEW, intensity=SCALE)
+    made = build(network)
     with torch.no_grad():
         for parameter in made.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
@@ -54,7 +56,7 @@ def shine(generator, *forms, z=0):
     """Intensity [B, 3, S, S] of one latent and class in several forms."""
     form = torch.cat(forms)
     z = torch.randn(1, generator.latent_dim, generator=torch.Generator().manual_seed(z)).expand(len(form), -1)
-    return SCALE.denormalise(generator(z, torch.ones(len(form), dtype=torch.int64), form))
+    return SCALE.denormalise(generator(z, Condition(torch.ones(len(form), dtype=torch.int64), form)))
 
 
 def same(one, other):
@@ -126,7 +128,7 @@ def test_a_half_turn_that_is_missing_in_projection_is_not_made_up(generator):
 
 def test_the_form_that_w_ends_with_decides_where_disks_lie(generator):
     z, class_idx = torch.randn(2, generator.latent_dim), torch.tensor([0, 2])
-    e = generator.embed(class_idx, torch.cat((form(SQUARE, radius=0.3), form(OBLIQUE, radius=0.3))))
+    e = generator.embed(Condition(class_idx, torch.cat((form(SQUARE, radius=0.3), form(OBLIQUE, radius=0.3)))))
     w = generator.mapping(z, e)
     assert torch.equal(generator.form_of(e), generator.form_of(w))
     swapped = torch.cat((w[:, : -3 * COLUMNS], w.flip(0)[:, -3 * COLUMNS :]), 1)
@@ -136,23 +138,23 @@ def test_the_form_that_w_ends_with_decides_where_disks_lie(generator):
 
 def test_a_layout_at_hand_changes_nothing(generator):
     forms = torch.cat((form(SQUARE, share=(1, 0, 0, 0)), form(OBLIQUE)))
-    w = generator.mapping(torch.randn(2, generator.latent_dim), generator.embed(torch.tensor([0, 1]), forms))
+    w = generator.mapping(torch.randn(2, generator.latent_dim), generator.embed(Condition(torch.tensor([0, 1]), forms)))
     assert torch.equal(generator.synthesise(w, generator.layout(forms)), generator.synthesise(w))
 
 
 def test_no_stack_sees_what_stands_beside_it(generator):
     forms = torch.cat((form(FINE, radius=0.5, share=(1, 0, 0, 1)), form(SQUARE), form(OBLIQUE)))
     z, class_idx = torch.randn(3, generator.latent_dim), torch.arange(3)
-    together = generator(z, class_idx, forms)
+    together = generator(z, Condition(class_idx, forms))
     for k in range(3):
-        torch.testing.assert_close(together[k : k + 1], generator(z[k : k + 1], class_idx[k : k + 1], forms[k : k + 1]),
-                                   atol=2e-4, rtol=1e-3)
+        alone = generator(z[k : k + 1], Condition(class_idx[k : k + 1], forms[k : k + 1]))
+        torch.testing.assert_close(together[k : k + 1], alone, atol=2e-4, rtol=1e-3)
 
 
 def test_gradients_reach_latent_class_and_weights_but_no_form(generator):
     generator.requires_grad_(True)
     z = torch.randn(1, generator.latent_dim, requires_grad=True)
-    e = generator.embed(torch.tensor([1]), form(OBLIQUE, share=(1, 0, 0, 0))).detach().requires_grad_()
+    e = generator.embed(Condition(torch.tensor([1]), form(OBLIQUE, share=(1, 0, 0, 0)))).detach().requires_grad_()
     w = generator.mapping(z, e)
     w.retain_grad()
     generator.synthesise(w).square().sum().backward()
@@ -170,8 +172,8 @@ def test_gradients_reach_latent_class_and_weights_but_no_form(generator):
 def test_class_latent_and_symmetry_each_change_what_is_shown(generator):
     z = torch.randn(2, generator.latent_dim, generator=torch.Generator().manual_seed(1))
     forms, one = form(OBLIQUE).expand(2, -1, -1), torch.ones(2, dtype=torch.int64)
-    by_latent = generator(z, one, forms)
-    by_class = generator(z[:1].expand(2, -1), torch.tensor([0, 2]), forms)
+    by_latent = generator(z, Condition(one, forms))
+    by_class = generator(z[:1].expand(2, -1), Condition(torch.tensor([0, 2]), forms))
     for first, second in (by_latent, by_class):
         assert float((first - second).abs().max()) > 1e-3
     patterns = by_latent[0]
@@ -180,30 +182,30 @@ def test_class_latent_and_symmetry_each_change_what_is_shown(generator):
 
 def test_it_begins_with_as_much_light_as_training_patterns_hold(network):
     forms = torch.cat((form(SQUARE), form(OBLIQUE))).repeat(6, 1, 1)
-    held = torch.rand(12, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0)) / SIZE**2
-    made = build_generator((3, SIZE, SIZE), network, CLASSES, view=VIEW, intensity=SCALE).requires_grad_(False)
+    light = torch.rand(12, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0)) / SIZE**2
+    made = build(network).requires_grad_(False)
     for unit in (1.0, 50.0):  # whatever the unit of the stacks is
-        made.fit(SCALE.normalise(unit * held), forms)
-        light = torch.cat([shine(made, *forms[:2, None], z=z).sum((2, 3)) for z in range(8)])
-        assert float(light.log().mean()) == pytest.approx(math.log(unit / 2), abs=0.2)
+        made.fit(SCALE.normalise(unit * light), Condition(torch.zeros(12), forms))
+        drawn = torch.cat([shine(made, *forms[:2, None], z=z).sum((2, 3)) for z in range(8)])
+        assert float(drawn.log().mean()) == pytest.approx(math.log(unit / 2), abs=0.2)
 
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_it_begins_with_usual_values_wherever_chance_puts_the_weights(network, seed):
     torch.manual_seed(seed)
-    made = build_generator((3, SIZE, SIZE), network, CLASSES, view=VIEW, intensity=SCALE).requires_grad_(False)
+    made = build(network).requires_grad_(False)
     forms = form(OBLIQUE).expand(64, -1, -1)
-    made.fit(torch.rand(64, 3, SIZE, SIZE), forms)
+    made.fit(torch.rand(64, 3, SIZE, SIZE), Condition(torch.zeros(64), forms))
     z, class_idx = torch.randn(300, made.latent_dim), torch.arange(300) % 3
-    w = made.mapping(z, made.embed(class_idx, forms[:1].expand(300, -1, -1)))[:, : made.mapping_dim]
+    w = made.mapping(z, made.embed(Condition(class_idx, forms[:1].expand(300, -1, -1))))[:, : made.mapping_dim]
     for layer in (made.kind, made.crystal):
         drawn = layer(w)
         assert (drawn.mean(0).abs() < 0.35 * drawn.std(0) + 1e-3).all()
 
 
 def test_stacks_without_light_still_give_finite_statistics(network):
-    made = build_generator((3, SIZE, SIZE), network, CLASSES, view=VIEW, intensity=SCALE)
-    made.fit(SCALE.normalise(torch.zeros(4, 3, SIZE, SIZE)), form(FINE).expand(4, -1, -1))
+    made = build(network)
+    made.fit(SCALE.normalise(torch.zeros(4, 3, SIZE, SIZE)), Condition(torch.zeros(4), form(FINE).expand(4, -1, -1)))
     assert all(torch.isfinite(buffer).all() for buffer in made.buffers())
 
 
@@ -238,10 +240,18 @@ def test_reflections_off_the_bright_part_of_a_net_hold_the_light_that_the_form_s
     assert sum(weak) / len(weak) == pytest.approx(math.exp(2 * weakness) * sum(bright) / len(bright), rel=0.05)
 
 
-def test_what_is_built_is_what_the_configuration_says(network, tiny_config):
-    plain = build_generator((3, 16, 16), tiny_config().network, CLASSES, view=VIEW, intensity=SCALE)
-    assert isinstance(plain, Generator)
-    with pytest.raises(InputError, match="network.diffraction: draws square patterns"):
-        build_generator((3, 64), network, CLASSES, view=VIEW, intensity=SCALE)
-    with pytest.raises(InputError, match="network.diffraction"):
-        build_generator((3, 32, 16), network, CLASSES, view=VIEW, intensity=SCALE)
+@pytest.mark.parametrize("shape", [(3, 64), (3, 32, 16)])
+def test_it_draws_square_patterns_alone(network, shape):
+    with pytest.raises(InputError, match='network.generator: the kind "diffraction" draws square patterns'):
+        build(network, shape)
+
+
+@pytest.mark.parametrize("changes", [{"screening": 0.5}, {"most_beams": 20}, {"curved": 1.0}, {"samples_a_pixel": 1}])
+def test_what_is_drawn_follows_the_constants_of_its_settings(network, generator, changes):
+    crystals = network.generator
+    other = network.model_copy(update={"generator": crystals.model_copy(update={
+        "drawing": crystals.drawing.model_copy(update=changes)})})
+    drawn = build(other)
+    drawn.load_state_dict(generator.state_dict())
+    wide = form(FINE, radius=0.4)
+    assert not same(shine(drawn, wide), shine(generator, wide))

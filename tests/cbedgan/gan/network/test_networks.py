@@ -7,25 +7,27 @@ from typing import Any
 import pytest
 import torch
 
-from cbedgan.gan.network import networks
-from cbedgan.gan.network.networks import Discriminator, Generator, NetworkConfig
+from cbedgan.gan.network.blocks import Block
+from cbedgan.gan.network.config import NetworkConfig
+from cbedgan.gan.network.contract import Condition, Generator
+from cbedgan.gan.network.discriminator import Discriminator
 from classifier.crystal.spacegroup import ClassMap
+from classifier.foundation.config import parse_config
 from classifier.foundation.errors import InputError
 
 CLASS_MAP = ClassMap((186, 194, 216, 225))
 
 
-def config(**changes: Any) -> NetworkConfig:
-    return NetworkConfig(**{
-        "latent_dim": 6, "mapping_dim": 10, "mapping_layers": 2, "embedding_dim": 8, "generator_widths": (12, 8),
-        "discriminator_widths": (12, 8), "blocks": 1, "basis_pixels": 4, "templates": 0, "generator_patch": 2,
-        "discriminator_patch": 2, "symmetric_output": False, "symmetric_input": False, "quarter_turns": False,
-        "unconditional_pixels": 0, "precision": "float32"} | changes)
-
-
-def build(shape: tuple[int, ...], **changes: Any) -> tuple[Generator, Discriminator]:
+def build(shape: tuple[int, ...], generator: dict[str, Any] | None = None, discriminator: dict[str, Any] | None = None,
+          **shared: Any) -> tuple[Generator, Discriminator]:
+    """Both networks with some settings replaced."""
+    network = parse_config({"embedding_dim": 8, **shared, "generator": {
+        "kind": "pixels", "latent_dim": 6, "mapping_dim": 10, "widths": [12, 8], "patch": 2, **(generator or {})},
+        "discriminator": {"widths": [12, 8], "patch": 2, "symmetric_input": False, **(discriminator or {})}},
+        NetworkConfig, source="test")
     torch.manual_seed(0)
-    return Generator(shape, config(**changes), CLASS_MAP), Discriminator(shape, config(**changes), CLASS_MAP)
+    return (network.generator.build(shape, network, CLASS_MAP, view=None, intensity=None),
+            Discriminator(shape, network.discriminator, network, CLASS_MAP))
 
 
 def shake(network: torch.nn.Module) -> None:
@@ -35,66 +37,67 @@ def shake(network: torch.nn.Module) -> None:
 
 
 @pytest.mark.parametrize("shape", [(3, 16, 16), (1, 16, 16), (1, 16), (2, 16)])
-@pytest.mark.parametrize("changes", [
-    {}, {"generator_patch": 1, "generator_widths": (8, 8, 4)},
-    {"symmetric_output": True, "symmetric_input": True, "templates": 5, "basis_pixels": 8, "unconditional_pixels": 8}])
-def test_samples_keep_their_shape_and_logits_are_one_a_head(shape, changes):
-    generator, discriminator = build(shape, **changes)
+@pytest.mark.parametrize("drawn, seen", [
+    ({}, {}), ({"patch": 1, "widths": [8, 8, 4]}, {}),
+    ({"symmetric_output": True, "templates": 5, "basis_pixels": 8},
+     {"symmetric_input": True, "unconditional_pixels": 8})])
+def test_samples_keep_their_shape_and_logits_are_one_a_head(shape, drawn, seen):
+    generator, discriminator = build(shape, drawn, seen)
     z, class_idx = torch.randn(5, 6), torch.tensor([0, 1, 2, 3, 3])
-    e = generator.embed(class_idx)
+    e = generator.embed(Condition(class_idx))
     w = generator.mapping(z, e)
     x = generator.synthesise(w)
     assert (e.shape, w.shape, x.shape) == ((5, 8), (5, 10), (5, *shape)) and x.dtype == torch.float32
-    assert torch.equal(x, generator(z, class_idx))
-    assert discriminator(x, class_idx).shape == (5, 2 if "unconditional_pixels" in changes else 1)
+    assert torch.equal(x, generator(z, Condition(class_idx)))
+    assert discriminator(x, class_idx).shape == (5, 2 if seen.get("unconditional_pixels") else 1)
 
 
 def test_widths_must_lead_to_the_size_of_the_sample():
     with pytest.raises(InputError, match=r"4 \* 2\^\(number of widths - 1\) \* patch"):
         build((3, 32, 32))
     with pytest.raises(InputError, match="one of the stages"):
-        build((3, 16, 16), unconditional_pixels=32)
+        build((3, 16, 16), discriminator={"unconditional_pixels": 32})
 
 
 def test_only_the_direction_of_z_matters():
     generator, _ = build((3, 16, 16))
-    z, e = torch.randn(2, 6), generator.embed(torch.tensor([0, 1]))
+    z, e = torch.randn(2, 6), generator.embed(Condition(torch.tensor([0, 1])))
     torch.testing.assert_close(generator.mapping(z, e), generator.mapping(3 * z, e))
     assert (generator.mapping(z, e) - generator.mapping(-z, e)).abs().max() > 0.1
 
 
 def test_blocks_start_as_the_identity_and_the_mean_is_given():
-    block = networks.Block(2, 4)
+    block = Block(2, 4)
     x = torch.randn(2, 4, 8, 8)
     assert torch.equal(block(x), x)
     generator, _ = build((3, 16, 16))
     torch.nn.init.zeros_(generator.to_sample.weight)
     generator.mean_sample.fill_(0.7)
-    assert torch.equal(generator(torch.randn(2, 6), torch.tensor([0, 1])), torch.full((2, 3, 16, 16), 0.7))
+    assert torch.equal(generator(torch.randn(2, 6), Condition(torch.tensor([0, 1]))), torch.full((2, 3, 16, 16), 0.7))
 
 
 def test_templates_are_mixed_by_weights_from_w():
-    generator, _ = build((3, 16, 16), templates=2)
+    generator, _ = build((3, 16, 16), {"templates": 2})
     torch.nn.init.zeros_(generator.to_sample.weight)
     generator.templates[0, 3, 4], generator.templates[1, 5, 6] = 1.0, 2.0
-    x = generator(torch.randn(2, 6), torch.tensor([0, 1]))
+    x = generator(torch.randn(2, 6), Condition(torch.tensor([0, 1])))
     assert torch.count_nonzero(x[0, 0]) == 2 and x[0, 1, 3, 4] != 0 and x[0, 2, 5, 6] != 0
     assert len(set(x[:, :, 3, 4].flatten().tolist())) == 6  # every pattern of every sample has its own weights
 
 
-@pytest.mark.parametrize("changes", [
-    {}, {"symmetric_output": True, "symmetric_input": True, "unconditional_pixels": 4}])
-def test_no_layer_mixes_samples(changes):
-    generator, discriminator = build((3, 16, 16), **changes)
+@pytest.mark.parametrize("drawn, seen", [
+    ({}, {}), ({"symmetric_output": True}, {"symmetric_input": True, "unconditional_pixels": 4})])
+def test_no_layer_mixes_samples(drawn, seen):
+    generator, discriminator = build((3, 16, 16), drawn, seen)
     shake(generator), shake(discriminator)
     z, class_idx = torch.randn(4, 6), torch.tensor([0, 1, 2, 3])
-    x = generator(z, class_idx)
-    torch.testing.assert_close(generator(z[1:2], class_idx[1:2]), x[1:2])
+    x = generator(z, Condition(class_idx))
+    torch.testing.assert_close(generator(z[1:2], Condition(class_idx[1:2])), x[1:2])
     torch.testing.assert_close(discriminator(x[1:2], class_idx[1:2]), discriminator(x, class_idx)[1:2])
 
 
 def test_the_projection_head_alone_sees_the_class():
-    _, discriminator = build((3, 16, 16), unconditional_pixels=8)
+    _, discriminator = build((3, 16, 16), discriminator={"unconditional_pixels": 8})
     shake(discriminator)
     x = torch.randn(1, 3, 16, 16).expand(2, -1, -1, -1)
     logits = discriminator(x, torch.tensor([0, 3]))
@@ -113,11 +116,11 @@ def convolution_types(network: torch.nn.Module, *inputs: torch.Tensor) -> dict[s
 
 
 def test_only_the_stages_of_32_pixels_run_in_half_precision():
-    widths = (8, 8, 4, 4)
-    generator, discriminator = build((3, 32, 32), generator_widths=widths, discriminator_widths=widths,
-                                     generator_patch=1, discriminator_patch=1, precision="bfloat16")
+    sizes = {"widths": [8, 8, 4, 4], "patch": 1}
+    generator, discriminator = build((3, 32, 32), sizes, sizes, precision="bfloat16")
     class_idx = torch.tensor([0, 1])
-    half = {name for name, kind in convolution_types(generator, torch.randn(2, 6), class_idx).items()
+    half = {name for name, kind in convolution_types(
+        generator, torch.randn(2, 6), Condition(class_idx)).items()
             if kind == torch.bfloat16}
     assert half == {"widen.2", "stages.3.0.first", "stages.3.0.last"}
     x = torch.randn(2, 3, 32, 32, requires_grad=True)
@@ -131,8 +134,7 @@ def test_only_the_stages_of_32_pixels_run_in_half_precision():
 
 
 def test_a_difference_below_half_precision_still_reaches_the_discriminator():
-    _, discriminator = build((3, 32, 32), generator_widths=(8, 8, 8), discriminator_widths=(8, 8, 8),
-                             precision="bfloat16")
+    _, discriminator = build((3, 32, 32), *[{"widths": [8, 8, 8]}] * 2, precision="bfloat16")
     shake(discriminator)
     x = torch.full((1, 3, 32, 32), 0.5)
     assert torch.equal(x.bfloat16(), (x + 1e-4).bfloat16())
@@ -141,9 +143,8 @@ def test_a_difference_below_half_precision_still_reaches_the_discriminator():
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_networks_run_in_half_precision_on_a_gpu():
-    generator, discriminator = (n.cuda() for n in build(
-        (3, 32, 32), generator_widths=(8, 8, 8, 8), discriminator_widths=(8, 8, 8, 8), generator_patch=1,
-        discriminator_patch=1, precision="bfloat16"))
+    sizes = {"widths": [8, 8, 8, 8], "patch": 1}
+    generator, discriminator = (n.cuda() for n in build((3, 32, 32), sizes, sizes, precision="bfloat16"))
     class_idx = torch.tensor([0, 1], device="cuda")
-    x = generator(torch.randn(2, 6, device="cuda"), class_idx)
+    x = generator(torch.randn(2, 6, device="cuda"), Condition(class_idx))
     assert discriminator(x, class_idx).isfinite().all()

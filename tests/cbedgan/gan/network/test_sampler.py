@@ -12,12 +12,12 @@ from cbedgan.boundary.margin import LatentPaths
 from cbedgan.form.form import COLUMNS, parts
 from cbedgan.form.form_bank import NUMBERS, FormBank
 from cbedgan.form.indexed_net import FREEDOMS
-from cbedgan.gan.network.build import build_generator
+from cbedgan.gan.network.contract import Condition
+from cbedgan.gan.network.discriminator import Discriminator
 from cbedgan.gan.network.generator import TrainedGenerator, load_generator
-from cbedgan.gan.network.networks import Discriminator, NetworkConfig
 from cbedgan.gan.network.sampler import Sampler
 from classifier.crystal.spacegroup import ClassMap
-from classifier.foundation.config import parse_config
+from classifier.foundation.checkpoint import load_checkpoint, save_checkpoint
 from classifier.foundation.errors import InputError
 from classifier.pattern.geometry import Detector, ViewConfig
 from classifier.pattern.intensity import IntensityConfig, IntensityTransform
@@ -32,19 +32,19 @@ def form(net, share):
 
 
 @pytest.fixture
-def trained(tiny_config) -> TrainedGenerator:
+def trained(tiny_config, tiny_crystals) -> TrainedGenerator:
     """A generator of crystals with untrained weights, and a form or two for each class."""
-    network = parse_config(tiny_config().network.model_dump() | {
-        "diffraction": {"scatterers": 4, "slices": 6, "nodes": 6, "strain": 0.02}}, NetworkConfig, source="test")
+    network = tiny_config(network=tiny_crystals(slices=6, nodes=6, strain=0.02, drawing={"screening": 0.6})).network
     view, frame = ViewConfig(half_width=2.0, size_pixels=16), Frame(Detector(16, 0.25, "shortest_g"), "canonical", "1")
     scale = IntensityTransform(IntensityConfig(transform="log", floor=1e-6, per_radius=False), 11.5)
     torch.manual_seed(0)
-    generator = build_generator((3, 16, 16), network, CLASSES, view=view, intensity=scale)
+    generator = network.generator.build((3, 16, 16), network, CLASSES, view=view, intensity=scale)
     forms = (form(RECTANGULAR, (1, 0, 0, 1)), form(SQUARE, (1, 0, 1, 1)), form(OBLIQUE, (0, 0, 0, 0)),
              form(OBLIQUE, (1, 0, 0, 0)))
     bank = FormBank(torch.stack(forms), torch.tensor([0, 2, 1, 1]))
-    return TrainedGenerator(generator.eval().requires_grad_(False), Discriminator((3, 16, 16), network, CLASSES).eval(),
-                            network, CLASSES, view, frame, scale, "split", "stacks", {}, bank)
+    discriminator = Discriminator((3, 16, 16), network.discriminator, network, CLASSES)
+    return TrainedGenerator(generator.eval().requires_grad_(False), discriminator.eval(), network, CLASSES, view, frame,
+                            scale, "split", "stacks", {}, bank)
 
 
 def latents(trained, n, seed=0):
@@ -63,11 +63,12 @@ def test_z_holds_the_generators_latent_and_the_numbers_of_a_form(trained):
 
 
 def test_a_generator_without_forms_draws_as_before(tiny_config):
-    plain = build_generator((3, 16, 16), tiny_config().network, CLASSES, view=tiny_config().view, intensity=None)
+    network = tiny_config().network
+    plain = network.generator.build((3, 16, 16), network, CLASSES, view=tiny_config().view, intensity=None)
     sampler = Sampler(plain, None, 0.0)
     z, class_idx = torch.randn(3, sampler.latent_dim), torch.tensor([0, 2, 1])
     assert sampler.latent_dim == 8
-    torch.testing.assert_close(sampler.sample(z, class_idx), plain(z, class_idx).detach())
+    torch.testing.assert_close(sampler.sample(z, class_idx), plain(z, Condition(class_idx)).detach())
 
 
 @pytest.mark.slow
@@ -143,6 +144,24 @@ def test_forged_forms_are_one_clear_error(trained, tmp_path, forge):
     forged.save(tmp_path / "forged.safetensors")
     with pytest.raises(InputError, match="must hold a complete generator"):
         load_generator(tmp_path / "forged.safetensors")
+
+
+def test_a_file_that_leaves_a_constant_to_the_code_is_one_clear_error(trained, tmp_path):
+    trained.save(tmp_path / "whole.safetensors")
+    whole = load_checkpoint(tmp_path / "whole.safetensors", kind="generator")
+    assert whole.parts["network"]["generator"]["drawing"].pop("screening") == 0.6
+    save_checkpoint(tmp_path / "less.safetensors", kind="generator", parts=whole.parts, header=whole.header)
+    with pytest.raises(InputError, match="complete generator; found a setting .* left to the code's defaults"):
+        load_generator(tmp_path / "less.safetensors")
+
+
+def test_settings_of_the_version_before_are_one_clear_error(trained, tmp_path):
+    trained.save(tmp_path / "new.safetensors")
+    old = load_checkpoint(tmp_path / "new.safetensors", kind="generator")
+    old.parts["network"] = {"latent_dim": 8, "diffraction": {"scatterers": 4}}
+    save_checkpoint(tmp_path / "old.safetensors", kind="generator", parts=old.parts, header=old.header)
+    with pytest.raises(InputError, match="as version 0.1 wrote them. Train it again"):
+        load_generator(tmp_path / "old.safetensors")
 
 
 def test_a_file_without_its_forms_is_one_clear_error(trained, tmp_path):

@@ -8,26 +8,29 @@ from typing import Any
 import pytest
 import torch
 
-from cbedgan.gan import adversarial, by_hand
+import autograd_reference
+from cbedgan.gan import adversarial
 from cbedgan.gan.adversarial import head_weights
-from cbedgan.gan.network.networks import Discriminator
+from cbedgan.gan.network.discriminator import Discriminator
 from classifier.crystal.spacegroup import ClassMap
 
 CLASS_MAP = ClassMap((1, 75, 221))
 CASES: list[tuple[dict[str, Any], tuple[int, ...]]] = [
-    ({"symmetric_input": False, "discriminator_patch": 1, "discriminator_widths": [6, 5, 4]}, (3, 16, 16)),
+    ({"symmetric_input": False, "patch": 1, "widths": [6, 5, 4]}, (3, 16, 16)),
     ({"blocks": 2}, (3, 16, 16)),
     ({"blocks": 0}, (3, 16, 16)),
-    ({"discriminator_patch": 1}, (2, 8)),
-    ({"discriminator_widths": [6, 5, 4], "discriminator_patch": 1, "unconditional_pixels": 8}, (3, 16, 16)),
+    ({"patch": 1}, (2, 8)),
+    ({"widths": [6, 5, 4], "patch": 1, "unconditional_pixels": 8}, (3, 16, 16)),
     ({"unconditional_pixels": 4}, (3, 16, 16)), ({"unconditional_pixels": 8}, (3, 16, 16))]
 
 
 def build(tiny_config, changes: dict[str, Any], shape: tuple[int, ...]) -> tuple[Discriminator, torch.Tensor]:
     """A discriminator in which every weight matters (blocks start at zero), and samples [2 B, C, *spatial]."""
     torch.manual_seed(0)
-    network = tiny_config().network.model_copy(update={"unconditional_pixels": 0} | changes)
-    discriminator = Discriminator(shape, network, CLASS_MAP)
+    shared = {name: changes[name] for name in ("precision",) if name in changes}
+    network = tiny_config(network=shared | {"discriminator": {"unconditional_pixels": 0} | {
+        name: value for name, value in changes.items() if name not in shared}}).network
+    discriminator = Discriminator(shape, network.discriminator, network, CLASS_MAP)
     with torch.no_grad():
         for weight in discriminator.parameters():
             weight.add_(0.1 * torch.randn_like(weight))
@@ -45,7 +48,7 @@ def augmentation(x: torch.Tensor, class_idx: torch.Tensor) -> tuple[torch.Tensor
 def test_the_discriminators_step_is_autograds(tiny_config, changes, shape, penalise) -> None:
     discriminator, x = build(tiny_config, changes, shape)
     heads, found = 2 if "unconditional_pixels" in changes else 1, []
-    for way, network in ((by_hand, discriminator), (adversarial, copy.deepcopy(discriminator))):
+    for way, network in ((adversarial, discriminator), (autograd_reference, copy.deepcopy(discriminator))):
         terms = {}
         for _ in range(2):  # gradients add up
             terms = way.discriminator_step(network, x[:3], x[3:], torch.tensor([0, 2, 1]), augmentation=augmentation,
@@ -61,7 +64,7 @@ def test_the_discriminators_step_is_autograds(tiny_config, changes, shape, penal
 def test_the_generators_step_is_autograds(tiny_config, changes, shape) -> None:
     discriminator, x = build(tiny_config, changes, shape)
     heads, found = 2 if "unconditional_pixels" in changes else 1, []
-    for way in (by_hand, adversarial):
+    for way in (adversarial, autograd_reference):
         source = x[:3].clone().requires_grad_()
         terms = way.generator_step(discriminator, 2 * source, torch.tensor([0, 2, 1]), torch.zeros(3, heads),
                                    augmentation=augmentation, weights=head_weights(heads, 0.7, x.device), batch=4)
@@ -71,10 +74,10 @@ def test_the_generators_step_is_autograds(tiny_config, changes, shape) -> None:
 
 
 def test_half_precision_is_autograds_to_its_rounding(tiny_config) -> None:
-    changes = {"discriminator_widths": [6, 6, 5, 4], "discriminator_patch": 1, "precision": "bfloat16"}
+    changes = {"widths": [6, 6, 5, 4], "patch": 1, "precision": "bfloat16"}
     discriminator, x = build(tiny_config, changes, (3, 32, 32))
     found = []
-    for way, network in ((by_hand, discriminator), (adversarial, copy.deepcopy(discriminator))):
+    for way, network in ((adversarial, discriminator), (autograd_reference, copy.deepcopy(discriminator))):
         way.discriminator_step(network, x[:3], x[3:], torch.tensor([0, 2, 1]), augmentation=augmentation,
                                weights=head_weights(1, 1.0, x.device), gamma=0.7, penalise=True, batch=3)
         found.append({name: weight.grad for name, weight in network.named_parameters()})

@@ -1,0 +1,18 @@
+"""What decides both networks: their shared settings, one kind of generator, the discriminator."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cbedgan.gan.network.contract import GeneratorKind, SharedConfig
+from cbedgan.gan.network.diffraction_generator import DiffractionConfig
+from cbedgan.gan.network.discriminator import DiscriminatorConfig
+from cbedgan.gan.network.pixel_generator import PixelConfig
+from classifier.foundation.registry import Kinds
+
+
+class NetworkConfig(SharedConfig):
+    """Both networks; `kind` tells which generator: "pixels", "diffraction", or "module:Name" of a user's own file."""
+
+    generator: Annotated[GeneratorKind, Kinds(PixelConfig, DiffractionConfig)]
+    discriminator: DiscriminatorConfig

@@ -1,0 +1,152 @@
+"""A generator that paints pixels: the kind "pixels"."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Annotated, Any, Literal, cast
+
+import torch
+from pydantic import Field
+from torch import nn
+from torch.nn import functional
+
+from cbedgan.gan.network.blocks import (
+    CONVOLUTION,
+    FIRST_HALF_PRECISION_PIXELS,
+    INTERPOLATION,
+    SLOPE,
+    Block,
+    as_channels,
+    half_precision,
+    linear,
+    mapped,
+    patches_to_pixels,
+    stage_pixels,
+)
+from cbedgan.gan.network.conditioning import class_embedding
+from cbedgan.gan.network.contract import (
+    Condition,
+    Depth,
+    Generator,
+    LatentConfig,
+    Patch,
+    SharedConfig,
+    Widths,
+    noisy,
+)
+from cbedgan.gan.network.flips import FlipMixing
+from classifier.crystal.spacegroup import ClassMap
+from classifier.pattern.geometry import ViewConfig
+from classifier.pattern.intensity import IntensityTransform
+
+PCA_VALUES = 1 << 28  # of the samples that templates are drawn from: 1 GiB
+
+
+class PixelConfig(LatentConfig):
+    """Widths run from the 4-pixel stage upwards, so that [96, 64, 32] ends at 16 pixels.
+
+    blocks: of each stage; patch: side of the square of pixels that the outermost layer writes as channels;
+    basis_pixels: a learned basis, scaled from w, is added at every stage up to this side; templates: number of
+    principal components of the training patterns that are mixed by weights from w; symmetric_output: gates from w mix
+    flipped images of the output.
+    """
+
+    kind: Literal["pixels"]
+    widths: Widths
+    blocks: Depth = 1
+    patch: Patch = 1
+    basis_pixels: int = 4
+    templates: Annotated[int, Field(ge=0, le=4096)] = 0
+    symmetric_output: bool = False
+
+    @property
+    def form_strain(self) -> None:
+        """Pixels have no form."""
+
+    def build(self, sample_shape: tuple[int, ...], shared: SharedConfig, class_map: ClassMap, *, view: ViewConfig,
+              intensity: IntensityTransform) -> Generator:
+        """See GeneratorKind.build."""
+        return PixelGenerator(sample_shape, self, shared, class_map)
+
+
+class PixelGenerator(Generator):
+    """w = mapping(z, e(class)) scales the channels of every block above a learned 4-pixel basis."""
+
+    mean_sample: torch.Tensor
+    templates: torch.Tensor
+
+    def __init__(self, sample_shape: tuple[int, ...], config: PixelConfig, shared: SharedConfig,
+                 class_map: ClassMap) -> None:
+        super().__init__()
+        widths = config.widths
+        self.dims, self.patch = dims, patch = len(sample_shape) - 1, config.patch
+        self.sides, self.half_stages = stage_pixels(sample_shape, widths, patch), shared.precision == "bfloat16"
+        self.latent_dim, self.mapping_dim = config.latent_dim, config.mapping_dim
+        self.embedding = class_embedding(shared.conditioning, class_map, shared.embedding_dim)
+        sizes = [config.latent_dim + shared.embedding_dim] + [config.mapping_dim] * config.mapping_layers
+        self.mapping_layers = nn.ModuleList(linear(*pair) for pair in pairwise(sizes))
+        levels = [level for level, side in enumerate(self.sides) if level == 0 or side <= config.basis_pixels]
+        self.basis = nn.ParameterList(torch.randn(widths[level], *[self.sides[level]] * dims) for level in levels)
+        self.basis_scale = nn.ModuleList(linear(config.mapping_dim, widths[level]) for level in levels)
+        self.widen = nn.ModuleList(CONVOLUTION[dims](*pair, 1, bias=False) for pair in pairwise(widths))
+        self.stages = nn.ModuleList(
+            nn.ModuleList(Block(dims, width, config.mapping_dim) for _ in range(config.blocks)) for width in widths)
+        self.to_sample = CONVOLUTION[dims](widths[-1], sample_shape[0] * patch**dims, 3, padding=1)
+        nn.init.zeros_(self.to_sample.bias)
+        self.mixing = FlipMixing(dims, sample_shape[0], config.mapping_dim, shared.quarter_turns) if (
+            config.symmetric_output) else None
+        # What every pattern has in common (direct disk, aperture, background) is given, not learned.
+        self.register_buffer("mean_sample", torch.zeros(sample_shape))
+        self.register_buffer("templates", torch.zeros(config.templates, *sample_shape[1:]))
+        self.template_weight = nn.Linear(config.mapping_dim, sample_shape[0] * config.templates) if (
+            config.templates) else None
+
+    def fit(self, x: torch.Tensor, condition: Condition) -> None:
+        """Take the mean and the templates from training samples x [N, C, *spatial]."""
+        self.mean_sample.copy_(x.mean(0))
+        if len(self.templates):
+            self.templates.copy_(principal_components(x, len(self.templates)))
+
+    def embed(self, condition: Condition) -> torch.Tensor:
+        """The classes -> e [B, embedding_dim]."""
+        return self.embedding(condition.class_idx)
+
+    def mapping(self, z: torch.Tensor, e: torch.Tensor) -> torch.Tensor:
+        """z [B, latent_dim], e [B, embedding_dim] -> w [B, mapping_dim]; only the direction of z matters."""
+        return mapped(self.mapping_layers, z, e)
+
+    def form_of(self, joined: torch.Tensor) -> None:
+        """Pixels have no form."""
+
+    def synthesise(self, w: torch.Tensor) -> torch.Tensor:
+        """w [B, mapping_dim] -> x [B, C, *spatial], float32."""
+        x, stages = torch.zeros(()), cast(list[list[Any]], self.stages)
+        for level, (side, blocks) in enumerate(zip(self.sides, stages, strict=True)):
+            scales = [1 + block.scale(w) for block in blocks]
+            with half_precision(w.device.type, self.half_stages and side >= FIRST_HALF_PRECISION_PIXELS):
+                if level:
+                    x = functional.interpolate(self.widen[level - 1](x), scale_factor=2, mode=INTERPOLATION[self.dims])
+                if level < len(self.basis):
+                    x = x + self.basis[level] * as_channels(self.basis_scale[level](w), self.dims)
+                    if self.dims == 2:
+                        x = x.contiguous(memory_format=torch.channels_last)
+                for block, scale in zip(blocks, scales, strict=True):
+                    x = block(x, scale)
+            x = x.float()
+        x = patches_to_pixels(self.to_sample(functional.leaky_relu(x, SLOPE)), self.patch)
+        if self.template_weight is not None:
+            weight = self.template_weight(w).reshape(len(w), -1, len(self.templates))
+            x = x + torch.tensordot(weight, self.templates, 1)
+        return self.mean_sample + (x if self.mixing is None else self.mixing(x, w))
+
+    def forward(self, z: torch.Tensor, condition: Condition, noise: torch.Tensor | None = None) -> torch.Tensor:
+        """z [B, latent_dim], classes, noise [B, embedding_dim] -> x [B, C, *spatial]."""
+        return self.synthesise(self.mapping(z, noisy(self.embed(condition), noise)))
+
+
+def principal_components(x: torch.Tensor, count: int) -> torch.Tensor:
+    """Principal components [count, *spatial] of the single patterns in x [N, C, *spatial], each times its spread."""
+    x = x[:: max(1, -(-x.numel() // PCA_VALUES))]  # a set beyond memory is thinned out evenly
+    patterns = (x - x.mean(0)).flatten(2).flatten(0, 1)
+    _, spread, components = torch.pca_lowrank(patterns, q=count, center=False)
+    return (components * spread / len(patterns) ** 0.5).T.reshape(count, *x.shape[2:])
