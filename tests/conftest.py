@@ -109,8 +109,10 @@ class TinyNetworks:
 @pytest.fixture(scope="session")
 def tiny_networks(tmp_path_factory: pytest.TempPathFactory) -> TinyNetworks:
     """Two classifiers of different seeds, and a generator fitted to one latent for each training stack."""
+    from cbedgan.gan.network.config import NetworkConfig
+    from cbedgan.gan.network.contract import Condition
+    from cbedgan.gan.network.discriminator import Discriminator
     from cbedgan.gan.network.generator import TrainedGenerator
-    from cbedgan.gan.network.networks import Discriminator, Generator, NetworkConfig
     from classifier.foundation.config import parse_config
     from classifier.prediction.predict import load_classifier
     from classifier.samples.dataset import load_stack_set
@@ -130,11 +132,13 @@ def tiny_networks(tmp_path_factory: pytest.TempPathFactory) -> TinyNetworks:
                           sample_ids=load_split(held, stack_digest=judged.stack_digest).parts["train"])
     network = parse_config(NETWORK, NetworkConfig, source="test")
     torch.manual_seed(0)
-    generator, discriminator = (kind((3, 16, 16), network, judged.class_map) for kind in (Generator, Discriminator))
+    generator = network.generator.build((3, 16, 16), network, judged.class_map, view=judged.view,
+                                        intensity=judged.intensity)
+    discriminator = Discriminator((3, 16, 16), network.discriminator, network, judged.class_map)
     z, optimiser = torch.randn(len(real), 8), torch.optim.Adam(generator.parameters(), lr=5e-3)
     for _ in range(200):
         optimiser.zero_grad()
-        (generator(z, real.class_idx) - real.x).square().mean().backward()
+        (generator(z, Condition(real.class_idx)) - real.x).square().mean().backward()
         optimiser.step()
     trained = TrainedGenerator(generator, discriminator, network, judged.class_map, judged.view, judged.frame,
                                judged.intensity, judged.split_digest, judged.stack_digest)

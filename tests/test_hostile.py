@@ -28,8 +28,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cbedgan.boundary.probefile import ProbedPaths, write_probe
+from cbedgan.gan.network.config import NetworkConfig
+from cbedgan.gan.network.discriminator import Discriminator
 from cbedgan.gan.network.generator import TrainedGenerator
-from cbedgan.gan.network.networks import Discriminator, Generator, NetworkConfig
 from classifier.crystal.spacegroup import ClassMap
 from classifier.foundation.checkpoint import load_checkpoint, save_checkpoint
 from classifier.foundation.config import digest, parse_config
@@ -186,12 +187,13 @@ def write_networks(folder: Path) -> None:
     TrainedClassifier(built, model, class_map, view, frame, scale, torch.from_numpy(prior), torch.tensor([4, 4]),
                       "split", "stacks").save(folder / "classifier.safetensors")
     network = parse_config({
-        "latent_dim": 4, "mapping_dim": 8, "mapping_layers": 1, "embedding_dim": 4, "generator_widths": [8, 4],
-        "discriminator_widths": [4, 4], "blocks": 1, "basis_pixels": 4, "templates": 0, "generator_patch": 1,
-        "discriminator_patch": 1, "symmetric_output": False, "symmetric_input": False, "quarter_turns": False,
-        "unconditional_pixels": 0, "precision": "float32"}, NetworkConfig, source="test")
-    TrainedGenerator(*(kind((3, SIZE, SIZE), network, class_map) for kind in (Generator, Discriminator)), network,
-                     class_map, view, frame, scale, "split", "stacks").save(folder / "generator.safetensors")
+        "embedding_dim": 4, "discriminator": {"widths": [4, 4], "symmetric_input": False},
+        "generator": {"kind": "pixels", "latent_dim": 4, "mapping_dim": 8, "mapping_layers": 1, "widths": [8, 4]}},
+        NetworkConfig, source="test")
+    shape = (3, SIZE, SIZE)
+    generator = network.generator.build(shape, network, class_map, view=view, intensity=scale)
+    TrainedGenerator(generator, Discriminator(shape, network.discriminator, network, class_map), network, class_map,
+                     view, frame, scale, "split", "stacks").save(folder / "generator.safetensors")
 
 
 def write_scans(folder: Path, patterns: np.ndarray) -> None:

@@ -22,21 +22,27 @@ TRAIN: dict[str, Any] = INPUT | {
 ARM: dict[str, Any] = TRAIN | {"loss": {"kind": "cross_entropy"}, "images": 48, "warmup_images": 16,
                                "ema_half_life_images": 0}
 NETWORK: dict[str, Any] = {
-    "latent_dim": 8, "mapping_dim": 16, "mapping_layers": 2, "embedding_dim": 8, "generator_widths": [16, 16, 8],
-    "discriminator_widths": [4, 4, 4], "blocks": 1, "basis_pixels": 4, "templates": 0, "generator_patch": 1,
-    "discriminator_patch": 1, "symmetric_output": False, "symmetric_input": False, "quarter_turns": False,
-    "unconditional_pixels": 0, "precision": "float32"}
-GAN: dict[str, Any] = INPUT | {
-    "seed": 3, "threads": 1, "device": "cpu", "augment_probability": 0.7, "images": 1024, "batch": 16,
-    "sampling_power": 0.5, "burn_in_share": 0.8, "penalty_every": 4, "unconditional_weight": 1.0, "class_noise": 0.1,
-    "class_noise_beta": 0.9, "twins_weight": 1e-3, "twins_decorrelation": 0.05, "twins_batch": 32,
-    "ema_half_life_images": 128, "ema_ramp_up": 0.5, "max_skipped_share": 0.01, "report_every_images": 160,
-    "checkpoint_every_images": 96, "sheet_samples": 1, "fidelity_samples": 24,
-    "learning_rate": {"start": 2e-3, "end": 2e-4}, "beta2": {"start": 0.9, "end": 0.99},
-    "gamma": {"start": 0.3, "end": 0.05},
-    "intensity": {"transform": "log", "floor": 1e-6, "per_radius": False},
-    "augment": {"mirror": True, "half_turn": True, "quarter_turns": False, "gain": 0.02, "shift_pixels": 1},
-    "network": NETWORK | {
-        "mapping_layers": 1, "generator_widths": [12, 8], "discriminator_widths": [12, 8], "basis_pixels": 8,
-        "templates": 4, "generator_patch": 2, "discriminator_patch": 2, "symmetric_output": True,
-        "symmetric_input": True, "unconditional_pixels": 8}}
+    "embedding_dim": 8, "generator": {"kind": "pixels", "latent_dim": 8, "mapping_dim": 16, "widths": [16, 16, 8]},
+    "discriminator": {"widths": [4, 4, 4], "symmetric_input": False}}
+CRYSTALS: dict[str, Any] = {
+    "kind": "diffraction", "latent_dim": 8, "mapping_dim": 16, "mapping_layers": 1, "scatterers": 4, "slices": 4,
+    "nodes": 4, "strain": 0.0}
+GAN: dict[str, Any] = {
+    "seed": 3, "device": "cpu", "images": 1024, "batch": 16, "burn_in_share": 0.8, "checkpoint_every_images": 96,
+    "view": INPUT["view"], "intensity": {"transform": "log", "floor": 1e-6, "per_radius": False},
+    "augmentation": {"probability": 0.7, "transforms": INPUT["augment"] | {"mirror": True, "half_turn": True}},
+    "network": {"embedding_dim": 8,
+                "generator": {"kind": "pixels", "latent_dim": 8, "mapping_dim": 16, "mapping_layers": 1,
+                              "widths": [12, 8], "patch": 2, "basis_pixels": 8, "templates": 4,
+                              "symmetric_output": True},
+                "discriminator": {"widths": [12, 8], "patch": 2, "unconditional_pixels": 8}},
+    "optimiser": {"learning_rate": {"start": 2e-3, "end": 2e-4}, "generator_rate": 1.0},
+    "penalty": {"gamma": {"start": 0.3, "end": 0.05}}, "class_noise": {"std": 0.1, "beta": 0.9},
+    "twins": {"weight": 1e-3, "batch": 32}, "ema": {"half_life_images": 128, "ramp_up": 0.5},
+    "report": {"every_images": 160, "sheet_samples": 1, "fidelity_samples": 24}}
+
+
+def merged(content: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """The content with single keys replaced, also within its tables; a table with a kind is replaced whole."""
+    return content | {key: merged(content.get(key) or {}, value) if isinstance(value, dict) and "kind" not in value
+                      else value for key, value in changes.items()}

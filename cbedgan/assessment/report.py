@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from cbedgan.fidelity.memorisation import flipped
-from cbedgan.gan.contact_sheet import write_contact_sheet
 from cbedgan.gan.network.generator import TrainedGenerator
+from cbedgan.gan.reporting.contact_sheet import write_contact_sheet
 from cbedgan.likeness.measure import Assessment
 from classifier.crystal.spacegroup import symbol
 from classifier.foundation.atomic import write_json, write_text

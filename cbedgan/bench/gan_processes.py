@@ -76,7 +76,7 @@ def _rank(work: Alone, number: int, count: int, port: int, answer: Queue[Found])
         state, data = made_up_training(config, work.folder / f"{count}-{number}", work.classes, ranks.device)
         start = 0.0
         keep_freed_memory()
-        warm_up = max(WARM_UP, config.penalty_every)
+        warm_up = max(WARM_UP, config.penalty.every)
         for step in range(warm_up + work.steps):
             if step == warm_up:
                 _settle(ranks.device)

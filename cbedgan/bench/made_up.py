@@ -52,8 +52,8 @@ def made_up_training(config: TrainGanConfig, folder: Path, classes: int, device:
     class_map, stacks = ClassMap(tuple(range(1, classes + 1))), max(classes, config.batch)
     samples = made_up_set(folder, config.view.size_pixels, stacks, class_map)
     forms = None
-    if config.network.diffraction is not None:
+    if config.network.generator.form_strain is not None:
         forms = made_up_form(((1.0, 0.0), (0.0, 1.0))).expand(stacks, samples.x.shape[1], -1)
-    data = Data.build(samples, class_map, config, device, intensity=IntensityTransform(config.intensity, 1.0),
-                      forms=forms)
+    data = Data.build(samples, class_map, config.class_noise, device, forms=forms,
+                      intensity=IntensityTransform(config.intensity, 1.0))
     return State(config, data), data

@@ -21,7 +21,9 @@ from cbedgan.bench.made_up import made_up_training
 from cbedgan.bench.plain_gan import PlainDiscriminator, PlainGenerator, train_step
 from cbedgan.bench.scratch import scratch
 from cbedgan.bench.turns import Speed, matrix_product, speed, take_turns
-from cbedgan.gan.network.networks import BASE_PIXELS
+from cbedgan.gan.network.blocks import BASE_PIXELS, placed
+from cbedgan.gan.network.discriminator import DiscriminatorConfig
+from cbedgan.gan.network.pixel_generator import PixelConfig
 from cbedgan.gan.network.precision import tf32
 from cbedgan.gan.step import take_step
 from cbedgan.gan.train_config import TrainGanConfig
@@ -67,10 +69,10 @@ def bench_train_gan(config: TrainGanConfig, folder: Path, *, sizes: Sequence[int
     """Measure the training step of `config` on made-up stacks, in `folder` for that long.
 
     Ours is the whole step: draws, augmentation, both updates and the averaged generator. The plain loop has the same
-    widths and blocks, a generator of pixels always, and indexes the same tensor. A turn has `steps` steps, made up to
-    whole periods of penalty_every.
+    widths and blocks, a generator of pixels always (beside crystals the discriminator's mirror), and indexes the same
+    tensor. A turn has `steps` steps, made up to whole periods of penalty.every.
     """
-    device, period = choose_device(config.device), config.penalty_every
+    device, period = choose_device(config.device), config.penalty.every
     steps, found = period * math.ceil(steps / period), []
     with scratch(folder, "bench-train-gan-") as place, reproducible(config.threads), tf32():
         for size in sizes:
@@ -88,16 +90,20 @@ def at_size(config: TrainGanConfig, size: int, device: torch.device) -> TrainGan
     On a CPU the batch shrinks with the number of pixels, down to 2.
     """
     network, before = config.network, config.view.size_pixels
-    widths = {}
+    scaled = {}
     for name in ("generator", "discriminator"):
-        held, patch = getattr(network, f"{name}_widths"), getattr(network, f"{name}_patch")
+        convolutional = getattr(network, name)
+        if not isinstance(convolutional, PixelConfig | DiscriminatorConfig):
+            continue  # crystals have no stages
+        widths, patch = convolutional.widths, convolutional.patch
         stages = math.log2(size / patch / BASE_PIXELS) + 1
         if stages < 1 or stages % 1:
             raise InputError(source="bench train-gan", rule=f"a size must be {BASE_PIXELS * patch} pixels times 2^n",
                              value=size, remedy="Choose another --size, or another patch.")
-        widths[f"{name}_widths"] = (*held[:1] * (int(stages) - len(held)), *held[-int(stages):])
+        scaled[name] = convolutional.model_copy(update={
+            "widths": (*widths[:1] * (int(stages) - len(widths)), *widths[-int(stages):])})
     batch = config.batch if device.type == "cuda" else max(2, min(config.batch, config.batch * before**2 // size**2))
-    return config.model_copy(update={"network": network.model_copy(update=widths), "batch": batch,
+    return config.model_copy(update={"network": network.model_copy(update=scaled), "batch": batch,
                                      "view": config.view.model_copy(update={"size_pixels": size})})
 
 
@@ -142,12 +148,12 @@ def _measure(config: TrainGanConfig, place: Path, device: torch.device, classes:
     rates = take_turns({"ours": ours, "plain": plain, "peak": product},
                        {"ours": config.batch, "plain": config.batch, "peak": product_work}, device, steps=steps,
                        repeats=repeats, title=f"bench train-gan, {size} px")
-    dearest = costs(lambda: [ours() for _ in range(config.penalty_every)], device, most=TOP) if profile else []
+    dearest = costs(lambda: [ours() for _ in range(config.penalty.every)], device, most=TOP) if profile else []
     parameters = [sum(weight.numel() for weight in network.parameters())
                   for network in (state.generator, state.discriminator)]
     mine, other = (speed(rates[name], work[name], rates["peak"]) for name in ("ours", "plain"))
     ratio = median(one / two for one, two in zip(rates["ours"], rates["plain"], strict=True))
-    megabytes = in_processes(Alone(config, place / "alone", classes, config.penalty_every), 1).megabytes
+    megabytes = in_processes(Alone(config, place / "alone", classes, config.penalty.every), 1).megabytes
     return GanSpeed(size, config.batch, (parameters[0], parameters[1]), median(rates["peak"]), mine, other, ratio,
                     megabytes, tuple(dearest))
 
@@ -156,21 +162,25 @@ def _plain_loop(config: TrainGanConfig, x: torch.Tensor, class_idx: torch.Tensor
                 device: torch.device) -> Callable[[], None]:
     """One step of the plain loop at every call, with penalties at every penalty_every-th, as ours has them."""
     network, random = config.network, np.random.default_rng(1)
-    sizes = {"blocks": network.blocks, "channels": x.shape[1], "classes": classes}
+    discriminator = network.discriminator
+    generator = network.generator if isinstance(network.generator, PixelConfig) else discriminator
+    sizes = {"channels": x.shape[1], "classes": classes}
     networks: list[nn.Module] = [
-        PlainDiscriminator(network.discriminator_widths, patch=network.discriminator_patch,
+        PlainDiscriminator(discriminator.widths, patch=discriminator.patch, blocks=discriminator.blocks,
                            features=network.embedding_dim, **sizes),
-        PlainGenerator(network.generator_widths, patch=network.generator_patch, latent_dim=network.latent_dim, **sizes)]
-    networks = [each.to(device, memory_format=torch.channels_last) for each in networks]
+        PlainGenerator(generator.widths, patch=generator.patch, blocks=generator.blocks,
+                       latent_dim=network.generator.latent_dim, **sizes)]
+    for each in networks:
+        placed(each, device, 2)
     optimisers = [torch.optim.Adam(each.parameters(), lr=2e-4, betas=(0.0, 0.9), fused=True) for each in networks]
     number = 0
 
     def step() -> None:
         nonlocal number
         rows = torch.from_numpy(random.integers(0, len(x), config.batch)).to(x.device)
-        gamma = config.gamma.start * config.penalty_every if number % config.penalty_every == 0 else 0.0
+        gamma = config.penalty.gamma.start * config.penalty.every if number % config.penalty.every == 0 else 0.0
         train_step(networks[1], networks[0], optimisers, x[rows].to(device), class_idx[rows].to(device),
-                   latent_dim=network.latent_dim, gamma=gamma)
+                   latent_dim=network.generator.latent_dim, gamma=gamma)
         number += 1
 
     return step
@@ -180,6 +190,6 @@ def _operations(step: Callable[[], None], config: TrainGanConfig) -> float:
     """Operations (10^9; a multiplication and an addition are two) an image, over a whole period of penalty_every."""
     counter = FlopCounterMode(display=False)
     with counter:
-        for _ in range(config.penalty_every):
+        for _ in range(config.penalty.every):
             step()
-    return counter.get_total_flops() / (config.batch * config.penalty_every) / 1e9
+    return counter.get_total_flops() / (config.batch * config.penalty.every) / 1e9

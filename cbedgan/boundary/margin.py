@@ -100,7 +100,7 @@ class LatentPaths:
         a, b : their class indices
         """
         e_a = generator.condition(a, z_a)
-        return cls(kind, generator.mapping, z_a, z_b, e_a, generator.condition(b, z_b, held=e_a))
+        return cls(kind, generator.mapping, z_a, z_b, e_a, generator.condition(b, z_b, other=e_a))
 
     def take(self, rows: Tensor) -> LatentPaths:
         """The paths at `rows`."""

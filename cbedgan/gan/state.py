@@ -10,9 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from cbedgan.gan.adversarial import head_weights
-from cbedgan.gan.network.build import build_generator
-from cbedgan.gan.network.networks import Discriminator
+from cbedgan.gan.network.blocks import placed
+from cbedgan.gan.network.contract import Condition
+from cbedgan.gan.network.discriminator import Discriminator
 from cbedgan.gan.network.sampler import Sampler
+from cbedgan.gan.optimiser import adam
 from cbedgan.gan.train_config import TrainGanConfig
 from cbedgan.gan.training_data import Data
 from classifier.foundation.checkpoint import load_checkpoint, save_checkpoint
@@ -36,28 +38,27 @@ class State:
         torch.manual_seed(config.seed)
         # On the CPU, so that a mapped set and one in a GPU's memory begin alike.
         x, device = data.samples.x.cpu(), data.samples.device
-        shape = tuple(x.shape[1:])
-        self.generator = build_generator(shape, config.network, data.class_map, view=config.view,
-                                         intensity=data.intensity)
-        self.discriminator = Discriminator(shape, config.network, data.class_map)
+        shape, network = tuple(x.shape[1:]), config.network
+        self.generator = network.generator.build(shape, network, data.class_map, view=config.view,
+                                                 intensity=data.intensity)
+        self.discriminator = Discriminator(shape, network.discriminator, network, data.class_map)
         self.discriminator.mean_sample.copy_(x.mean(0))
-        self.generator.fit(x, data.bank and data.bank.forms)
-        for network in (self.generator, self.discriminator):
-            network.to(device, memory_format=torch.channels_last if len(shape) == 3 else torch.preserve_format)
+        self.generator.fit(x, Condition(data.samples.class_idx.cpu(), data.bank and data.bank.forms))
+        for built in (self.generator, self.discriminator):
+            placed(built, device, len(shape) - 1)
         for constant in head_constants(self.discriminator):
             constant.requires_grad_(False)
         self.generator_ema = copy.deepcopy(self.generator).requires_grad_(False)
-        self.optimisers = {name: torch.optim.Adam(getattr(self, name).parameters(), lr=0.0, betas=(0.0, 0.9), eps=1e-8,
-                                                  fused=True) for name in NETWORKS}
-        self.sampler = Sampler.of(self.generator_ema, data.bank, config.network)
+        self.optimisers = {name: adam(getattr(self, name)) for name in NETWORKS}
+        self.sampler = Sampler.of(self.generator_ema, data.bank, network)
         self.images_seen = 0
         # Sums and numbers of the finite terms stay on the device until somebody asks: a step never waits for the host.
         self.sums, self.counts = torch.zeros(2, len(TERMS), dtype=torch.float64, device=device)
         self.skipped = torch.zeros(2, dtype=torch.float64, device=device)
-        self.augment_probability = torch.full((len(SHOT_CLASSES),), config.augment_probability, device=device)
-        self.head_weights = head_weights(2 if config.network.unconditional_pixels else 1, config.unconditional_weight,
-                                         device)
-        self.adapts = config.adaptive is not None
+        self.augment_probability = torch.full((len(SHOT_CLASSES),), config.augmentation.probability, device=device)
+        self.head_weights = head_weights(2 if network.discriminator.unconditional_pixels else 1,
+                                         network.discriminator.unconditional_weight, device)
+        self.adapts = config.augmentation.adaptive is not None
 
     def save(self, path: Path, header: dict[str, Any]) -> None:
         """Write everything a resumed training needs: all randomness is a function of images_seen."""
@@ -80,26 +81,24 @@ class State:
             for index, parameter in enumerate(getattr(self, name).parameters()):
                 # Moments must lie in memory as their parameter does: the fused update walks through both at once.
                 optimiser.state[parameter] = {
-                    key: torch.empty_like(parameter).copy_(held) if held.shape == parameter.shape else
-                    held.to(parameter.device)
-                    for key, held in parts["optimisers"][name].get(index, {}).items()}
+                    key: torch.empty_like(parameter).copy_(moment) if moment.shape == parameter.shape else
+                    moment.to(parameter.device)
+                    for key, moment in parts["optimisers"][name].get(index, {}).items()}
         self.images_seen = parts["images_seen"]
         for name in TALLIES:
             getattr(self, name).copy_(parts[name])
 
-    def follow(self, *, learning_rate: float, generator_rate: float, beta2: float) -> None:
-        """Set what schedules say for the next step; generator_rate: of the generator's learning rate."""
-        for name, optimiser in self.optimisers.items():
-            optimiser.param_groups[0]["lr"] = learning_rate * (generator_rate if name == "generator" else 1.0)
-            optimiser.param_groups[0]["betas"] = (0.0, beta2)
+    def skips(self) -> dict[str, int]:
+        """Steps that each network skipped."""
+        return dict(zip(NETWORKS, map(int, self.skipped), strict=True))
 
     def count(self, sums: dict[str, Tensor], counts: dict[str, Tensor]) -> None:
         """Add sums of values by name, and of how many (1 where not said); a sum that is not finite is left out."""
         none = torch.zeros_like(self.sums[0])
-        found = torch.stack([sums.get(name, none).double() for name in TERMS])
+        total = torch.stack([sums.get(name, none).double() for name in TERMS])
         number = torch.stack([counts.get(name, none + (name in sums)).double() for name in TERMS])
-        finite = torch.isfinite(found)
-        self.sums += torch.where(finite, found, 0)
+        finite = torch.isfinite(total)
+        self.sums += torch.where(finite, total, 0)
         self.counts += torch.where(finite, number, 0)
 
     def report(self) -> dict[str, float]:
@@ -109,11 +108,11 @@ class State:
         self.counts.zero_()
         if not any(counts):
             return {}
-        found = {name: total / number for name, total, number in zip(TERMS, sums, counts, strict=True) if number}
+        means = {name: total / number for name, total, number in zip(TERMS, sums, counts, strict=True) if number}
         if self.adapts:
             shares = zip(SHOT_CLASSES, self.augment_probability.tolist(), strict=True)
-            found |= {f"augment_probability_{shots}": share for shots, share in shares}
-        return found
+            means |= {f"augment_probability_{shots}": share for shots, share in shares}
+        return means
 
 
 def head_constants(discriminator: Discriminator) -> list[nn.Parameter]:
@@ -121,5 +120,5 @@ def head_constants(discriminator: Discriminator) -> list[nn.Parameter]:
 
     Its gradient would be rounding, other in every cut of a batch, of which Adam would make a full step.
     """
-    blind = [] if discriminator.unconditional_level is None else [discriminator.unconditional[-1].bias]
-    return [discriminator.head.bias, *blind]
+    blind: Any = None if discriminator.unconditional_level is None else discriminator.unconditional[-1]
+    return [discriminator.head.bias] + ([] if blind is None else [blind.bias])

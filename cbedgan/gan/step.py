@@ -5,16 +5,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from cbedgan.gan.adaptive import adapted, wins_by_shots
-from cbedgan.gan.adversarial import noisy, twins_loss, update
-from cbedgan.gan.batch import Batch, draw_batch, draw_twins, make_augmentation, sent
-from cbedgan.gan.by_hand import discriminator_step, generator_step
+from cbedgan.gan.adversarial import discriminator_step, generator_step
+from cbedgan.gan.augmentation import adapted, make_augmentation, wins_by_shots
+from cbedgan.gan.batch import draw_batch, draw_twins
 from cbedgan.gan.ema import ema_decay, update_ema
-from cbedgan.gan.network.diffraction_generator import DiffractionGenerator
-from cbedgan.gan.network.networks import Generator
+from cbedgan.gan.optimiser import follow, update
 from cbedgan.gan.state import State
 from cbedgan.gan.train_config import TrainGanConfig
 from cbedgan.gan.training_data import Data
+from cbedgan.gan.twins import twins_loss
 from classifier.foundation.ranks import Ranks
 from classifier.statistics.metrics import SHOT_CLASSES
 
@@ -25,61 +24,51 @@ def take_step(state: State, config: TrainGanConfig, data: Data, ranks: Ranks) ->
     Every rank has its rows, in parts of at most micro_batch. Draws, and the divisors of means, are those of the whole
     batch, so that ranks and parts only change the order of a sum; after it all ranks hold the same state to the bit.
     """
-    seen, share = state.images_seen, state.images_seen / max(1.0, config.burn_in_share * config.images)
-    state.follow(learning_rate=config.learning_rate.at(share), generator_rate=config.generator_rate,
-                 beta2=config.beta2.at(share))
-    parts = draw_batch(config, data, seen, ranks.rows(config.batch)).parts(config.micro_batch)
-    augmentations = [make_augmentation(config, data, state.augment_probability, seen, part.rows) for part in parts]
-    how = {"weights": state.head_weights, "batch": config.batch}
-    penalty = {"gamma": config.gamma.at(share) * config.penalty_every,
-               "penalise": (seen // config.batch) % config.penalty_every == 0}
+    seen, batch, share = state.images_seen, config.batch, config.burnt_in(state.images_seen)
+    draws, every = config.draws(seen), config.penalty.every
+    follow(state.optimisers, config.optimiser, share)
+    parts = draw_batch(draws, data, ranks.rows(batch)).parts(config.micro_batch)
+    augmentations = [make_augmentation(config.augmentation, data, draws, state.augment_probability, part.rows)
+                     for part in parts]
+    how = {"weights": state.head_weights, "batch": batch}
+    penalty = {"gamma": config.penalty.gamma.at(share) * every, "penalise": (seen // batch) % every == 0}
 
     whole = len(parts) == 1  # else only one part's graph is held at a time, and G's step generates its part anew
     terms, logits_real = {}, []
     for part, augmentation in zip(parts, augmentations, strict=True):
         with torch.set_grad_enabled(whole):
-            fake = _generate(state.generator, part)
-        found = discriminator_step(state.discriminator, part.real, fake, part.class_idx, augmentation=augmentation,
-                                   **how, **penalty)
-        logits_real.append(found.pop("logits_real"))
-        found["wins"], found["pairs"] = wins_by_shots(logits_real[-1], found.pop("logits_fake"),
-                                                      data.shots[part.class_idx])
-        terms = _sum(terms, found)
+            fake = state.generator(part.z, part.condition, part.noise)
+        own = discriminator_step(state.discriminator, part.real, fake, part.class_idx, augmentation=augmentation,
+                                 **how, **penalty)
+        logits_real.append(own.pop("logits_real"))
+        own["wins"], own["pairs"] = wins_by_shots(logits_real[-1], own.pop("logits_fake"), data.shots[part.class_idx])
+        terms = _sum(terms, own)
     ranks.add([*_gradients(state.discriminator), *terms.values()])
     skipped_d = update(state.optimisers["discriminator"], state.discriminator)
 
     terms_g = {}
     for part, augmentation, logits in zip(parts, augmentations, logits_real, strict=True):
-        fake = fake if whole else _generate(state.generator, part)
+        fake = fake if whole else state.generator(part.z, part.condition, part.noise)
         terms_g = _sum(terms_g, generator_step(state.discriminator, fake, part.class_idx, logits,
                                                augmentation=augmentation, **how))
-    if config.twins_weight:
+    if config.twins is not None:
         # It needs all its pairs at once, and but the small mapping network: every rank takes an equal share of it.
-        twins = twins_loss(state.generator, *draw_twins(config, data, seen), config.twins_decorrelation)
-        (config.twins_weight / ranks.count * twins).backward()
+        twins = twins_loss(state.generator, *draw_twins(draws, data, config.twins.batch), config.twins.decorrelation)
+        (config.twins.weight / ranks.count * twins).backward()
         terms["twins"] = twins.detach()
     ranks.add([*_gradients(state.generator), *terms_g.values()])
     skipped_g = update(state.optimisers["generator"], state.generator)
-    update_ema(state.generator_ema, state.generator, ema_decay(
-        seen, batch=config.batch, half_life_images=config.ema_half_life_images, ramp_up=config.ema_ramp_up), skipped_g)
+    update_ema(state.generator_ema, state.generator, ema_decay(seen, batch, config.ema), skipped_g)
 
     wins, pairs = terms.pop("wins"), terms.pop("pairs")
-    if config.adaptive is not None:
-        moved = adapted(state.augment_probability, wins, pairs, config.adaptive)
+    if config.augmentation.adaptive is not None:
+        moved = adapted(state.augment_probability, wins, pairs, config.augmentation.adaptive)
         state.augment_probability = torch.where(skipped_d > 0, state.augment_probability, moved)
     by_shots = [{f"real_wins_{name}": values[k] for k, name in enumerate(SHOT_CLASSES)} for values in (wins, pairs)]
     state.count(terms | terms_g | by_shots[0] | {"skipped_discriminator": skipped_d, "skipped_generator": skipped_g},
                 by_shots[1])
     state.skipped += torch.stack((skipped_d, skipped_g))
-    state.images_seen += config.batch
-
-
-def _generate(generator: Generator | DiffractionGenerator, part: Batch) -> Tensor:
-    """The stacks x^ [n, C, *spatial] of a part's latents and classes, of the forms of its real stacks."""
-    device = part.z.device
-    layout = None if part.form is None else generator.layout(part.form).to(device)
-    e = generator.embed(part.class_idx, None if part.form is None else sent(part.form, device))
-    return generator.synthesise(generator.mapping(part.z, noisy(e, part.noise)), layout)
+    state.images_seen += batch
 
 
 def _gradients(network: nn.Module) -> list[Tensor]:

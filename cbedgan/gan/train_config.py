@@ -6,61 +6,53 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from cbedgan.gan.adaptive import AdaptiveConfig
-from cbedgan.gan.network.networks import NetworkConfig
-from cbedgan.gan.schedule import Schedule
-from cbedgan.gan.watch import WatchConfig
+from cbedgan.gan.adversarial import PenaltyConfig
+from cbedgan.gan.augmentation import AugmentationConfig
+from cbedgan.gan.batch import Draws
+from cbedgan.gan.ema import EmaConfig
+from cbedgan.gan.network.conditioning import ClassNoiseConfig
+from cbedgan.gan.network.config import NetworkConfig
+from cbedgan.gan.optimiser import OptimiserConfig
+from cbedgan.gan.reporting.reports import ReportConfig
+from cbedgan.gan.twins import TwinsConfig
 from classifier.foundation.config import Config
-from classifier.pattern.augment import AugmentConfig
 from classifier.pattern.geometry import ViewConfig
 from classifier.pattern.intensity import IntensityConfig
 
 
 class TrainGanConfig(Config):
-    """Everything that decides a GAN training.
+    """Everything that decides a GAN training; what a table holds is said where it is used.
 
-    augment_probability: share of the samples that the discriminator sees transformed, real and generated alike, or,
-    with `adaptive`, that share at the start; images, batch: real stacks seen in all and in a step, however many
-    processes share it; micro_batch: stacks that are in the networks at once (None: all of a process);
-    generator_rate: learning rate of the generator over the discriminator's, which is `learning_rate`;
-    burn_in_share: share of `images` after which the schedules of learning_rate, beta2 and gamma rest; penalty_every: R1
-    and R2 act at every k-th step, times k; unconditional_weight: of the class-blind head's loss; class_noise: standard
-    deviation added to e(class) in the mapping, larger for rare classes by class_noise_beta; twins_*: NoisyTwins;
-    ema_*: half-life of the averaged generator and its ramp; max_skipped_share: of a network's steps, those with a
-    gradient not finite; watch: what each report measures (None: nothing); sheet_samples: stacks a group in the contact
-    sheet; fidelity_samples: largest number of stacks measured at the end.
+    images, batch: real samples seen in all and in a step, however many processes share it; micro_batch: samples that
+    are in the networks at once (None: all of a process); sampling_power: p(group) ~ (its training materials)^power;
+    burn_in_share: share of `images` after which the schedules of learning_rate, beta2 and gamma rest.
     """
 
-    seed: int
-    threads: int
-    device: Literal["auto", "cpu", "cuda"]
+    seed: int = 0
+    threads: int = 1
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    images: int
+    batch: int = 32
+    micro_batch: Annotated[int, Field(ge=1)] | None = None
+    sampling_power: float = 0.5
+    burn_in_share: float = 1.0
+    checkpoint_every_images: int = 10000
     view: ViewConfig
     intensity: IntensityConfig
-    augment: AugmentConfig
-    augment_probability: Annotated[float, Field(ge=0, le=1)]
-    adaptive: AdaptiveConfig | None = Field(None, exclude_if=lambda feedback: feedback is None)
+    augmentation: AugmentationConfig
     network: NetworkConfig
-    images: int
-    batch: int
-    micro_batch: Annotated[int, Field(ge=1)] | None = Field(None, exclude_if=lambda size: size is None)
-    sampling_power: float
-    burn_in_share: float
-    learning_rate: Schedule
-    generator_rate: Annotated[float, Field(gt=0)] = Field(1.0, exclude_if=lambda rate: rate == 1)
-    beta2: Schedule
-    gamma: Schedule
-    penalty_every: int
-    unconditional_weight: float
-    class_noise: float
-    class_noise_beta: float
-    twins_weight: float
-    twins_decorrelation: float
-    twins_batch: int
-    ema_half_life_images: int
-    ema_ramp_up: float
-    max_skipped_share: float
-    report_every_images: int
-    checkpoint_every_images: int
-    watch: WatchConfig | None = Field(None, exclude_if=lambda watch: watch is None)
-    sheet_samples: int
-    fidelity_samples: int
+    optimiser: OptimiserConfig = OptimiserConfig()
+    penalty: PenaltyConfig
+    class_noise: ClassNoiseConfig = ClassNoiseConfig()
+    twins: TwinsConfig | None = None
+    ema: EmaConfig
+    report: ReportConfig
+
+    def draws(self, images_seen: int) -> Draws:
+        """What decides the draws of a step."""
+        return Draws(self.seed, images_seen, self.batch, self.sampling_power, self.network.generator.latent_dim,
+                     self.network.embedding_dim)
+
+    def burnt_in(self, images_seen: int) -> float:
+        """Share of the schedules that is over."""
+        return images_seen / max(1.0, self.burn_in_share * self.images)

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from cbedgan.form.form_bank import FormBank
-from cbedgan.gan.network.conditioning import effective_number_noise
-from cbedgan.gan.train_config import TrainGanConfig
+from cbedgan.gan.network.conditioning import ClassNoiseConfig, effective_number_noise
 from classifier.crystal.spacegroup import ClassMap
 from classifier.pattern.intensity import IntensityTransform
 from classifier.samples.dataset import StackSet
@@ -34,13 +33,23 @@ class Data:
     bank: FormBank | None
 
     @classmethod
-    def build(cls, samples: StackSet, class_map: ClassMap, config: TrainGanConfig, device: torch.device, *,
+    def build(cls, samples: StackSet, class_map: ClassMap, class_noise: ClassNoiseConfig, device: torch.device, *,
               intensity: IntensityTransform, forms: Tensor | None = None) -> Data:
-        """Order the samples for drawing and move them to the device."""
+        """Order the samples for drawing and move them to the device.
+
+        Parameters
+        ----------
+        samples : the train part
+        class_map : of its labels
+        class_noise : how much noise an embedding gets
+        device : of the training
+        intensity : scale of the samples
+        forms : [N, C, COLUMNS] of the samples, where crystals are drawn
+        """
         strata = Strata.build(samples.class_idx.numpy(), samples.material)
         materials = materials_per_class(samples.class_idx.numpy(), samples.material, len(class_map))
         shots = torch.tensor([SHOT_CLASSES.index(name) for name in shot_class(materials)])
         counts = torch.bincount(samples.class_idx, minlength=len(class_map))
-        noise = effective_number_noise(counts, config.class_noise, config.class_noise_beta)
+        noise = effective_number_noise(counts, class_noise.std, class_noise.beta)
         bank = None if forms is None else FormBank(forms, samples.class_idx.cpu())
         return cls(samples.to(device), strata, class_map, shots.to(device), noise.to(device), intensity, bank)

@@ -19,13 +19,13 @@ from classifier.crystal.spacegroup import ClassMap
 from classifier.foundation.config import parse_config
 from classifier.pattern.intensity import IntensityTransform
 from classifier.samples.dataset import load_physical, stack_set
-from tiny import GAN
+from tiny import CRYSTALS, GAN, merged
 
 
 @pytest.fixture
 def tiny_config() -> Callable[..., TrainGanConfig]:
     """Factory of the tiny configuration with some keys replaced."""
-    return lambda **changes: parse_config(GAN | changes, TrainGanConfig, source="test")
+    return lambda **changes: parse_config(merged(GAN, changes), TrainGanConfig, source="test")
 
 
 def make_data(stacks: Path, config: TrainGanConfig, device: str = "cpu") -> Data:
@@ -34,15 +34,14 @@ def make_data(stacks: Path, config: TrainGanConfig, device: str = "cpu") -> Data
     class_map = ClassMap.of(table.space_group)
     transform = IntensityTransform.fit(physical, config.intensity)
     samples = stack_set(physical, table, class_map=class_map, source=stacks, transform=transform)
-    data = Data.build(samples, class_map, config, torch.device(device), intensity=transform)
-    return data if config.network.diffraction is None else with_forms(data)
+    data = Data.build(samples, class_map, config.class_noise, torch.device(device), intensity=transform)
+    return data if config.network.generator.form_strain is None else with_forms(data)
 
 
 @pytest.fixture
-def tiny_crystals(tiny_config) -> dict[str, Any]:
-    """Networks of the tiny configuration with a generator of crystals."""
-    return tiny_config().network.model_dump() | {
-        "diffraction": {"scatterers": 4, "slices": 4, "nodes": 4, "strain": 0.0}}
+def tiny_crystals() -> Callable[..., dict[str, Any]]:
+    """Factory of what makes the tiny networks draw crystals, with some of the generator's settings replaced."""
+    return lambda **changes: {"generator": CRYSTALS | changes}
 
 
 def with_forms(data: Data) -> Data:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from cbedgan.gan.ema import ema_decay, update_ema
+from cbedgan.gan.ema import EmaConfig, ema_decay, update_ema
 
 
 def test_a_weight_fades_to_one_half_within_the_half_life():
-    decay = ema_decay(10**9, batch=50, half_life_images=1000, ramp_up=0.1)
+    decay = ema_decay(10**9, 50, EmaConfig(half_life_images=1000))
     assert abs(decay ** (1000 / 50) - 0.5) < 1e-12
 
 
 def test_the_half_life_grows_with_the_images_seen_and_starts_at_zero():
-    assert ema_decay(0, batch=50, half_life_images=1000, ramp_up=0.1) == 0
-    assert ema_decay(500, batch=50, half_life_images=1000, ramp_up=0.1) == 0.5
-    assert ema_decay(500, batch=50, half_life_images=1000, ramp_up=0.0) == 0
+    assert ema_decay(0, 50, EmaConfig(half_life_images=1000)) == 0
+    assert ema_decay(500, 50, EmaConfig(half_life_images=1000, ramp_up=0.1)) == 0.5
+    assert ema_decay(500, 50, EmaConfig(half_life_images=1000, ramp_up=0.0)) == 0
 
 
 def test_parameters_are_averaged_unless_the_step_was_skipped_and_buffers_copied():

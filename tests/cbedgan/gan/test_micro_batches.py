@@ -17,8 +17,8 @@ pytestmark = pytest.mark.slow
 
 ALONE = Ranks(0, 1, torch.device("cpu"))
 # Each step must be one with penalties, twins, adaptive and fixed augmentation and both heads.
-CHANGES = {"penalty_every": 1, "learning_rate": {"start": 5e-4, "end": 5e-4},
-           "adaptive": {"target": 0.5, "images": 64, "largest": 0.8, "by_shots": True}}
+CHANGES = {"penalty": {"every": 1}, "optimiser": {"learning_rate": {"start": 5e-4, "end": 5e-4}},
+           "augmentation": {"adaptive": {"target": 0.5, "images": 64, "largest": 0.8, "by_shots": True}}}
 RANK = """
 import importlib.util, sys
 from pathlib import Path
@@ -58,7 +58,7 @@ def loaded(config, data, path: Path, steps: int = 0) -> State:
 @pytest.fixture(params=[8, 0], ids=["two heads", "one head"])
 def warm(request, tiny_config, tiny_data, tmp_path):
     """Data, configuration and checkpoint after some steps: at the first, Adam makes a full step of every rounding."""
-    network = tiny_config().network.model_dump() | {"unconditional_pixels": request.param}
+    network = {"discriminator": {"unconditional_pixels": request.param}}
     config, data = tiny_config(**CHANGES, network=network), tiny_data(path=tmp_path / "stacks.h5")
     state = State(config, data)
     for _ in range(8):
@@ -86,7 +86,7 @@ def test_a_part_that_holds_all_changes_no_bit(warm):
 
 
 def test_micro_batches_of_disks_take_the_step_of_the_whole_batch(tiny_config, tiny_crystals, tiny_data, tmp_path):
-    config, data = tiny_config(**CHANGES, network=tiny_crystals), tiny_data(forms=True)
+    config, data = tiny_config(**CHANGES, network=tiny_crystals()), tiny_data(forms=True)
     path = tmp_path / "warm.safetensors"
     state = State(config, data)
     for _ in range(8):
@@ -108,7 +108,7 @@ def test_two_processes_take_the_step_of_one(warm, size):
 
 
 def test_two_processes_take_the_step_of_one_on_disks(tiny_data, tiny_config, tiny_crystals, tmp_path):
-    config = tiny_config(**CHANGES, network=tiny_crystals)
+    config = tiny_config(**CHANGES, network=tiny_crystals())
     data = tiny_data(path=tmp_path / "stacks.h5", forms=True)
     state = State(config, data)
     for _ in range(8):

@@ -11,7 +11,7 @@ import torch
 
 from cbedgan.gan import step as step_module
 from cbedgan.gan.batch import draw_batch
-from cbedgan.gan.network.networks import principal_components
+from cbedgan.gan.network.pixel_generator import principal_components
 from cbedgan.gan.state import TERMS, State
 from cbedgan.gan.step import take_step
 from classifier.foundation.ranks import Ranks
@@ -33,11 +33,11 @@ def parameters(state: State) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("rate", [1.0, 0.25])
 def test_the_generator_learns_at_its_share_of_the_rate(data, tiny_config, rate):
-    config = tiny_config(generator_rate=rate)
+    config = tiny_config(optimiser={"generator_rate": rate})
     state = State(config, data)
     before = parameters(state)
     take_step(state, config, data, ALONE)
-    after, start = parameters(state), config.learning_rate.start
+    after, start = parameters(state), config.optimiser.learning_rate.start
     # Adam's first step moves every parameter that has a gradient by the learning rate.
     for name, expected in (("generator", rate * start), ("discriminator", start)):
         moved = max(float((after[key] - before[key]).abs().max()) for key in before if key.startswith(f"{name}."))
@@ -81,7 +81,7 @@ def test_penalties_act_every_kth_step_times_k(data, monkeypatch, tiny_config):
 
     genuine = step_module.discriminator_step
     monkeypatch.setattr(step_module, "discriminator_step", spy)
-    config = tiny_config(penalty_every=3, gamma={"start": 0.2, "end": 0.2})
+    config = tiny_config(penalty={"every": 3, "gamma": {"start": 0.2, "end": 0.2}})
     state = State(config, data)
     for _ in range(7):
         take_step(state, config, data, ALONE)
@@ -118,7 +118,8 @@ def test_a_batch_that_is_not_finite_is_skipped_and_counted(data, tiny_config):
 
 
 def test_a_network_whose_gradient_is_not_finite_is_skipped_alone(data, monkeypatch, tiny_config):
-    config = tiny_config(adaptive={"target": 0.0, "images": 16, "largest": 1.0, "by_shots": False})
+    config = tiny_config(augmentation={
+        "adaptive": {"target": 0.0, "images": 16, "largest": 1.0, "by_shots": False}})
     state = State(config, data)
     take_step(state, config, data, ALONE)
     genuine = step_module.generator_step
@@ -161,7 +162,7 @@ def moments_of(state: State, name: str) -> list[torch.Tensor]:
 
 
 def test_a_step_draws_generated_stacks_of_the_real_classes(data, monkeypatch, tiny_config):
-    config, pairs = tiny_config(augment_probability=0.0), []
+    config, pairs = tiny_config(augmentation={"probability": 0.0}), []
 
     def spy(discriminator, real, fake, class_idx, **settings):
         rows = [int((data.samples.x == x).flatten(1).all(1).nonzero()[0, 0]) for x in real]
@@ -240,7 +241,7 @@ def test_real_stacks_are_read_once_a_step_and_by_the_rank_that_owns_them(data, m
     whole, shares = read[1], [Ranks(number, 3, CPU).rows(16) for number in range(3)]
     read.clear()
     for rows in shares:
-        draw_batch(config, data, 16, rows)
+        draw_batch(config.draws(16), data, rows)
     assert [len(rows) for rows in read] == [5, 5, 6] and np.array_equal(np.concatenate(read), whole)
 
 
@@ -248,8 +249,8 @@ def test_real_stacks_are_read_once_a_step_and_by_the_rank_that_owns_them(data, m
 @pytest.mark.parametrize("forms", [False, True], ids=["pixels", "disks"])
 @pytest.mark.parametrize("micro_batch", [None, 6])
 def test_the_step_never_waits_for_the_gpu(tiny_data, tiny_config, tiny_crystals, micro_batch, forms):
-    config = tiny_config(device="cuda", penalty_every=2, **({"network": tiny_crystals} if forms else {}),
-                         adaptive={"target": 0.6, "images": 64, "largest": 0.8, "by_shots": True})
+    config = tiny_config(device="cuda", penalty={"every": 2}, network=tiny_crystals() if forms else {}, augmentation={
+        "adaptive": {"target": 0.6, "images": 64, "largest": 0.8, "by_shots": True}})
     config, gpu = config.model_copy(update={"micro_batch": micro_batch}), torch.device("cuda")
     data = tiny_data("cuda", forms)
     state = State(config, data)

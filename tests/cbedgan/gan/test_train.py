@@ -103,8 +103,8 @@ def test_only_the_train_part_is_seen(inputs, tmp_path, monkeypatch, tiny_config)
 
 def test_killed_at_random_moments_it_ends_with_the_same_bytes(inputs, tmp_path, tiny_config):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    config = tiny_config(images=1600, report_every_images=800, micro_batch=10, watch={"stacks": 8},
-                         adaptive={"target": 0.3, "images": 500, "largest": 0.8, "by_shots": True})
+    config = tiny_config(images=1600, report={"every_images": 800, "watch_stacks": 8}, micro_batch=10, augmentation={
+        "adaptive": {"target": 0.3, "images": 500, "largest": 0.8, "by_shots": True}})
     train_gan(config, **inputs, out=whole)
     arguments = {name: str(path) for name, path in inputs.items()} | {"out": str(broken)}
     command = [sys.executable, "-c", PROGRAM, config.model_dump_json(), json.dumps(arguments)]
@@ -128,8 +128,8 @@ def test_killed_at_random_moments_it_ends_with_the_same_bytes(inputs, tmp_path, 
 
 
 def test_two_processes_killed_end_with_the_same_bytes_and_one_process_may_not_go_on(inputs, tmp_path, tiny_config):
-    config = tiny_config(images=480, report_every_images=240, checkpoint_every_images=64, micro_batch=5,
-                         adaptive={"target": 0.3, "images": 500, "largest": 0.8, "by_shots": True})
+    config = tiny_config(images=480, report={"every_images": 240}, checkpoint_every_images=64, micro_batch=5,
+                         augmentation={"adaptive": {"target": 0.3, "images": 500, "largest": 0.8, "by_shots": True}})
     whole, broken, given = tmp_path / "whole", tmp_path / "broken", inputs | {"cache": tmp_path / "cache"}
     assert run_two(config, given | {"out": whole}) == [0, 0]
     saved = broken / "checkpoint.safetensors"
@@ -227,11 +227,10 @@ def test_an_interrupt_saves_and_exits_with_130_and_the_same_call_resumes(inputs,
 
 
 def test_a_generator_of_crystals_resumes_to_the_bit_with_forms_from_a_cache(tiny_stack_file, tmp_path, monkeypatch,
-                                                                         tiny_config):
+                                                                         tiny_config, tiny_crystals):
     stacks = tiny_stack_file(materials=9, cells=True)
     inputs = {"stacks": stacks, "split": split(NO_VALIDATION, stacks=stacks, out=tmp_path / "split.json")}
-    crystals = {"scatterers": 3, "slices": 4, "nodes": 4, "strain": 0.02}
-    config = tiny_config(images=96, network=tiny_config().network.model_dump() | {"diffraction": crystals})
+    config = tiny_config(images=96, network=tiny_crystals(scatterers=3, strain=0.02))
     genuine = train_module.take_step
 
     def interrupted(state, config, data, ranks):
@@ -251,9 +250,8 @@ def test_a_generator_of_crystals_resumes_to_the_bit_with_forms_from_a_cache(tiny
     assert torch.isfinite(trained.sample(torch.randn(4, trained.latent_dim), torch.arange(4))).all()
 
 
-def test_stacks_without_cells_cannot_train_a_generator_of_crystals(inputs, tmp_path, tiny_config):
-    crystals = {"scatterers": 3, "slices": 4, "nodes": 4, "strain": 0.0}
-    config = tiny_config(network=tiny_config().network.model_dump() | {"diffraction": crystals})
+def test_stacks_without_cells_cannot_train_a_generator_of_crystals(inputs, tmp_path, tiny_config, tiny_crystals):
+    config = tiny_config(network=tiny_crystals())
     with pytest.raises(InputError, match="needs shortest_g_inv_angstrom of every sample"):
         train_gan(config, **inputs, out=tmp_path / "gan")
 

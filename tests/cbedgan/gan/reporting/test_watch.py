@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from cbedgan.fidelity.features import random_features
-from cbedgan.gan.watch import Watch, WatchConfig
+from cbedgan.gan.reporting.watch import Watch
 from classifier.samples.dataset import StackSet
 
 GROUPS, EACH = 4, 20
@@ -24,13 +24,12 @@ def samples() -> StackSet:
     return StackSet(x, class_idx, torch.eye(GROUPS)[class_idx], names, names, names, names)
 
 
-def state(make) -> SimpleNamespace:
-    make.mean_sample = torch.zeros(3, 16, 16)
-    return SimpleNamespace(generator_ema=make, sampler=SimpleNamespace(sample=make), skipped=torch.zeros(2))
+def sampler(make) -> SimpleNamespace:
+    return SimpleNamespace(sample=make)
 
 
 def watch(samples: StackSet, stacks: int = 60) -> Watch:
-    return Watch(WatchConfig(stacks=stacks), samples, random_features(3, 16), latent_dim=4, seed=0)
+    return Watch(samples, random_features(3, 16), stacks=stacks, latent_dim=4, seed=0)
 
 
 def test_collapsed_and_copying_generators_are_seen(samples):
@@ -46,7 +45,7 @@ def test_collapsed_and_copying_generators_are_seen(samples):
         return noise * 2**0.5 + 3 * class_idx[:, None, None, None]
 
     eye = watch(samples, stacks=GROUPS * EACH)
-    copies, alike, free = (eye.look(state(make)) for make in (copying, collapsed, asymmetric))
+    copies, alike, free = (eye.look(sampler(make)) for make in (copying, collapsed, asymmetric))
     assert copies["copies"] == 1.0 and free["copies"] < 0.1
     assert copies["spread_alarms"] == 0 and alike["spread_alarms"] == GROUPS
     assert alike["coverage_few"] < copies["coverage_few"] and alike["kid"] > copies["kid"]
@@ -56,12 +55,12 @@ def test_collapsed_and_copying_generators_are_seen(samples):
 
 def test_two_looks_are_alike_and_no_random_number_of_the_training_is_drawn(samples):
     before = torch.get_rng_state()
-    first, second = (watch(samples).look(state(lambda z, class_idx: samples.x[class_idx] + z[:, :1, None, None]))
+    first, second = (watch(samples).look(sampler(lambda z, class_idx: samples.x[class_idx] + z[:, :1, None, None]))
                      for _ in range(2))
     assert first == second and torch.equal(before, torch.get_rng_state())
 
 
 def test_its_share_of_the_time_is_known(samples):
     eye = watch(samples, stacks=8)
-    eye.look(state(lambda z, class_idx: samples.x[class_idx]))
+    eye.look(sampler(lambda z, class_idx: samples.x[class_idx]))
     assert 0 < eye.share_of_time <= 1

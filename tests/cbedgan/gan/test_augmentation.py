@@ -1,15 +1,17 @@
-"""Feedback on the augmentation, worked out by hand, and in a training."""
+"""Transforms keep the label true; feedback on their share, worked out by hand, and in a training."""
 
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from cbedgan.gan.adaptive import AdaptiveConfig, adapted, wins_by_shots
+from cbedgan.gan.augmentation import AdaptiveConfig, adapted, make_augmentation, wins_by_shots
 from cbedgan.gan.state import State
 from cbedgan.gan.step import take_step
+from classifier.crystal.spacegroup import ClassMap
 from classifier.foundation.errors import InputError
 from classifier.foundation.ranks import Ranks
 
@@ -55,7 +57,7 @@ def test_it_settles_where_the_target_is_met_even_with_one_pair_a_batch():
 
 def test_a_training_moves_it_reports_it_and_keeps_it_in_its_checkpoint(tiny_data, tiny_config, tmp_path):
     settings = {"target": 0.6, "images": 32, "largest": 0.8, "by_shots": True}
-    given, data = tiny_config(augment_probability=0.2, adaptive=settings), tiny_data()
+    given, data = tiny_config(augmentation={"probability": 0.2, "adaptive": settings}), tiny_data()
     state, alone = State(given, data), Ranks(0, 1, torch.device("cpu"))
     for _ in range(3):
         take_step(state, given, data, alone)
@@ -69,4 +71,31 @@ def test_a_training_moves_it_reports_it_and_keeps_it_in_its_checkpoint(tiny_data
 
 def test_a_target_that_no_discriminator_can_pass_is_refused(tiny_config):
     with pytest.raises(InputError, match="adaptive.target"):
-        tiny_config(adaptive={"target": 1.0, "images": 32, "largest": 0.8, "by_shots": True})
+        tiny_config(augmentation={"adaptive": {"target": 1.0, "images": 32, "largest": 0.8, "by_shots": True}})
+
+
+def test_augmentation_repeats_its_draws_and_moves_the_label_of_a_mirrored_stack(tiny_config):
+    class_map = ClassMap((76, 78, 194))  # 4_1 and 4_3 are mirror images of each other
+    data = SimpleNamespace(class_map=class_map, shots=torch.tensor([0, 0, 2]))
+    still = {"half_turn": False, "quarter_turns": False, "gain": 0.0, "shift_pixels": 0}
+    config = tiny_config(batch=64, augmentation={"probability": 1.0, "transforms": {"mirror": True, **still}})
+    x, class_idx = torch.randn(64, 3, 4, 4), torch.tensor([0, 1, 2, 2] * 16)
+    augmentation = make_augmentation(config.augmentation, data, config.draws(5), torch.ones(3), range(64))
+    (once, label), (again, same) = augmentation(x, class_idx), augmentation(x, class_idx)
+    assert torch.equal(once, again) and torch.equal(label, same)
+    mirrored = (once == x.flip(-2)).flatten(1).all(1)
+    assert 15 < mirrored.sum() < 49 and torch.equal(once[~mirrored], x[~mirrored])
+    assert torch.equal(label, torch.where(mirrored & (class_idx < 2), 1 - class_idx, class_idx))
+
+
+def test_each_shot_group_is_augmented_as_often_as_its_probability_says(tiny_config):
+    data = SimpleNamespace(class_map=ClassMap((194, 216, 225)), shots=torch.tensor([0, 1, 2]))
+    config = tiny_config(batch=300)
+    x, class_idx = torch.randn(300, 3, 4, 4), torch.arange(3).repeat(100)
+    seen, _ = make_augmentation(config.augmentation, data, config.draws(5), torch.tensor([0.0, 0.5, 1.0]),
+                                range(300))(x, class_idx)
+    changed = (seen != x).flatten(1).any(1)
+    counts = torch.bincount(class_idx[changed], minlength=3)
+    assert counts[0] == 0 and 35 < counts[1] < 65 and counts[2] == 100  # the gain changes every stack
+    none = tiny_config(augmentation={"probability": 0.0}).augmentation
+    assert make_augmentation(none, data, config.draws(5), torch.zeros(3), range(300))(x, class_idx)[0] is x

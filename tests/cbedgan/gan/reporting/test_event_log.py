@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from cbedgan.gan.event_log import EventLog
+from cbedgan.gan.reporting.event_log import EventLog
 
 
 def read(folder) -> dict[str, list[tuple[int, float]]]:
@@ -43,7 +43,7 @@ def test_without_the_package_one_notice_says_so(tmp_path, monkeypatch, capsys):
 FILL = """
 import resource, sys
 from pathlib import Path
-from cbedgan.gan.event_log import EventLog
+from cbedgan.gan.reporting.event_log import EventLog
 log = EventLog(Path(sys.argv[1]), images_seen=0)
 resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
 try:

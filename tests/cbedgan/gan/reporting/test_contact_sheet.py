@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.image import imread
 
-from cbedgan.gan.contact_sheet import GAP, mosaic, write_contact_sheet
+from cbedgan.gan.reporting.contact_sheet import GAP, mosaic, write_contact_sheet
 
 
 def test_stacks_lie_side_by_side_with_k_y_upwards():

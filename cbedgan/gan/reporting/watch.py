@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any
 
 import numpy as np
 import torch
-from pydantic import Field
-from torch import Tensor
 
 from cbedgan.fidelity.collapse import collapsed, spread_ratio
 from cbedgan.fidelity.coverage import Balls
@@ -17,29 +14,31 @@ from cbedgan.fidelity.halves import sample_rows
 from cbedgan.fidelity.kernel import kid
 from cbedgan.fidelity.memorisation import Training
 from cbedgan.fidelity.symmetry import shown_symmetries, symmetry_figures, symmetry_residuals
-from classifier.foundation.config import Config
+from cbedgan.gan.network.sampler import Sampler
 from classifier.samples.dataset import StackSet
 from classifier.statistics.metrics import materials_per_class, shot_class
-
-
-class WatchConfig(Config):
-    """stacks: real stacks of the train part, and as many generated ones, that each look compares; half of the places
-    go to the groups in turn, so that rare ones are whole."""
-
-    stacks: Annotated[int, Field(ge=8)]
 
 
 class Watch:
     """The real stacks that a training's averaged generator is held against, measured once; `look` measures it.
 
-    features: of x as the generator normalises it. No random number of the training is drawn.
+    No random number of the training is drawn.
     """
 
-    def __init__(self, config: WatchConfig, samples: StackSet, features: Features, *, latent_dim: int,
-                 seed: int) -> None:
+    def __init__(self, samples: StackSet, features: Features, *, stacks: int, latent_dim: int, seed: int) -> None:
+        """Measure the real stacks.
+
+        Parameters
+        ----------
+        samples : the train part
+        features : of x as the generator normalises it
+        stacks : that each look compares; half of the places go to the groups in turn
+        latent_dim : length of z
+        seed : of the choice of stacks and of z
+        """
         self._begun, self._spent = time.perf_counter(), 0.0
         labels = samples.class_idx.cpu()
-        rows = sample_rows(labels.numpy(), config.stacks, seed)
+        rows = sample_rows(labels.numpy(), stacks, seed)
         x = samples.x[torch.from_numpy(rows).to(samples.x.device)].cpu()
         self.class_idx, self.features = labels[torch.from_numpy(rows)], features
         material = np.unique(samples.material[rows], return_inverse=True)[1]
@@ -59,22 +58,22 @@ class Watch:
         return self._spent / max(time.perf_counter() - self._begun, 1e-9)
 
     @torch.no_grad()
-    def look(self, state: Any) -> dict[str, float]:
-        """Figures of state.generator_ema by name, the same for the same weights; what cannot be measured is left out.
+    def look(self, sampler: Sampler) -> dict[str, float]:
+        """Figures of a generator by name, the same for the same weights; what cannot be measured is left out.
 
         kid and coverage of all groups and (_few) of those with few materials;
         spread_alarms: collapsed groups; copies: share of the watched stacks; symmetry_ratio: generated over real.
         """
         begun = time.perf_counter()
-        made = self._generate(state)
+        made = sampler.sample(self.z, self.class_idx).cpu()
         f = self.features(made)
         figures = {}
         for name, chosen in (("", torch.ones_like(self.few)), ("_few", self.few)):
             own = self.material[chosen]
-            found = kid(f[chosen], own.numpy(), self.real[chosen], own.numpy(), replicates=0, seed=0)
+            distance = kid(f[chosen], own.numpy(), self.real[chosen], own.numpy(), replicates=0, seed=0)
             balls = Balls.around(self.real[chosen], own)
-            if found is not None:
-                figures[f"kid{name}"] = found["estimate"]
+            if distance is not None:
+                figures[f"kid{name}"] = distance["estimate"]
             if balls is not None:
                 figures[f"coverage{name}"] = balls.coverage(balls.holding(f[chosen]))
         ratios = (spread_ratio(*pair, self.class_idx) for pair in ((f, self.class_idx, self.real),
@@ -83,13 +82,10 @@ class Watch:
         copied = self.training.figures(self.training.nearest(made))
         if copied:
             figures["copies"] = copied["share"]
-        if self.residuals is not None:
-            symmetry = symmetry_figures(symmetry_residuals(made), self.class_idx, self.residuals, self.class_idx,
-                                        self.shown)
+        residuals = symmetry_residuals(made)
+        if residuals is not None and self.residuals is not None and self.shown is not None:
+            symmetry = symmetry_figures(residuals, self.class_idx, self.residuals, self.class_idx, self.shown)
             if symmetry:
                 figures["symmetry_ratio"] = symmetry["ratio"]
         self._spent += time.perf_counter() - begun
         return figures
-
-    def _generate(self, state: Any) -> Tensor:
-        return state.sampler.sample(self.z, self.class_idx).cpu()
