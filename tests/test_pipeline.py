@@ -28,6 +28,7 @@ from classifier.samples.stackfile import StackFile
 from classifier.training.losses import CrossEntropy
 from classifier.training.train import TrainClassifierConfig, train_classifier
 from project import CONFIGS
+from tiny import merged
 
 VIEW = {"half_width": 2.0, "size_pixels": 16}
 STILL = {"mirror": False, "half_turn": False, "quarter_turns": False, "gain": 0.0, "shift_pixels": 0}
@@ -39,11 +40,11 @@ TINY: dict[str, dict[str, Any]] = {
     "split": {"validation_fraction": 0.25, "minimum_materials": 4},
     "train_clf": CLASSIFIER,
     "train_gan": {
-        "threads": 1, "images": 2048, "batch": 16, "generator_rate": 1.0, "report_every_images": 1024,
-        "checkpoint_every_images": 1024,
-        "ema_half_life_images": 128, "view": VIEW, "augment": STILL, "fidelity_samples": 16, "sheet_samples": 1,
-        "network": {"latent_dim": 8, "mapping_dim": 16, "mapping_layers": 1, "embedding_dim": 8,
-                    "generator_widths": [16, 16], "discriminator_widths": [16, 16], "templates": 8}},
+        "images": 2048, "batch": 16, "view": VIEW, "augmentation": {"transforms": STILL},
+        "optimiser": {"generator_rate": 1.0}, "ema": {"half_life_images": 128},
+        "report": {"every_images": 1024, "fidelity_samples": 16, "sheet_samples": 1},
+        "network": {"embedding_dim": 8, "discriminator": {"widths": [16, 16]},
+                    "generator": {"latent_dim": 8, "mapping_dim": 16, "mapping_layers": 1}}},
     "probe": {"threads": 1, "shots": ["few"], "partners": 2, "paths": 12, "paths_at_once": 64},
     # Loose limits: a generator of a minute could not pass the real ones, and what is tested is the way through.
     "synthesize": {
@@ -60,12 +61,6 @@ def tiny(name: str, model: type) -> Any:
     """The demo configuration `name`, of which TINY replaces single keys, also within its tables."""
     content = tomllib.loads((CONFIGS / f"demo/{name}.toml").read_text(encoding="utf-8"))
     return parse_config(merged(content, TINY[name]), model, source=name)
-
-
-def merged(content: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """The nested dictionary `content` with the keys of `changes` replaced."""
-    return content | {key: merged(content[key], value) if isinstance(value, dict) else value
-                      for key, value in changes.items()}
 
 
 @pytest.fixture(scope="module")

@@ -11,14 +11,13 @@ from typing import Any
 import pytest
 
 from project import CONFIGS
+from tiny import merged
 
 SHIPPED = CONFIGS / "gan" / "pixels.toml"  # tiny stacks have no cells for forms
-SMALL = {"device": "cpu", "images": 64, "batch": 16, "twins_batch": 16, "report_every_images": 64,
-         "checkpoint_every_images": 64, "sheet_samples": 1, "fidelity_samples": 24,
-         "view": {"half_width": 2.0, "size_pixels": 16},
-         "network": {"latent_dim": 8, "mapping_dim": 16, "embedding_dim": 8, "generator_widths": [8, 8],
-                     "discriminator_widths": [8, 8], "templates": 2, "generator_patch": 2, "discriminator_patch": 2,
-                     "unconditional_pixels": 8}}
+SMALL = {"device": "cpu", "images": 64, "batch": 16, "view": {"half_width": 2.0, "size_pixels": 16},
+         "report": {"every_images": 64, "sheet_samples": 1, "fidelity_samples": 24},
+         "network": {"embedding_dim": 8, "discriminator": {"widths": [8, 8], "patch": 2, "unconditional_pixels": 8},
+                     "generator": {"latent_dim": 8, "mapping_dim": 16, "widths": [8, 8], "templates": 2, "patch": 2}}}
 
 
 @pytest.fixture
@@ -29,16 +28,11 @@ def variants(tmp_path: Path) -> Callable[..., Path]:
         folder.mkdir(exist_ok=True)
         for name, changed in changes.items():
             train = tomllib.loads(SHIPPED.read_text(encoding="utf-8"))["train"]
-            content = {"label": name, "changes": f"of {name}", "train": _merged(_merged(train, SMALL), changed)}
+            content = {"label": name, "changes": f"of {name}", "train": merged(merged(train, SMALL), changed)}
             (folder / f"{name}.toml").write_text(_toml(content), encoding="utf-8")
         return folder
 
     return write
-
-
-def _merged(content: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    return content | {key: _merged(content[key], value) if isinstance(value, dict) else value
-                      for key, value in changes.items()}
 
 
 def _toml(content: dict[str, Any], prefix: str = "") -> str:

@@ -10,6 +10,7 @@ from cbedgan.ablation.figures import FIGURES
 from cbedgan.ablation.study import CompareGeneratorsConfig, compare_generators
 from cbedgan.ablation.variants import load_variants, plan
 from cbedgan.cli import main
+from cbedgan.gan.train_config import TrainGanConfig
 from classifier.foundation.config import load_config, parse_config
 from classifier.foundation.errors import InputError
 from project import CONFIGS
@@ -17,7 +18,7 @@ from project import CONFIGS
 CONFIG = {"seeds": [1, 2], "judgement": {"reference": "plain", "judged": ["kid", "coverage"], "alpha": 0.05},
           "assessment": {"seed": 0, "threads": 1, "stacks": 24, "least_of_group": 2, "network_epochs": 0,
                          "disk_patterns": 0, "held_out": "validation", "sheet_stacks": 1, "suspicious": 1}}
-FASTER = {"penalty_every": 16}
+FASTER = {"penalty": {"every": 16}}
 
 
 def config(**changes):
@@ -112,3 +113,9 @@ def test_the_shipped_variants_differ_from_the_recipe_in_what_they_say():
         assert (variant.train.images, variant.train.batch, variant.train.view) == (
             recipe.images, recipe.batch, recipe.view), name
     assert len({variant.label for variant in found.values()}) == len(found)
+
+
+def test_the_recipe_is_the_shipped_training_but_for_what_makes_many_runs_cheap():
+    recipe = load_variants(CONFIGS / "gan")["recipe"].train.model_dump()
+    shipped = load_config(CONFIGS / "bench/train_gan_cbed_lt.toml", TrainGanConfig).model_dump()
+    assert {key for key in shipped if shipped[key] != recipe[key]} == {"device", "images", "report"}

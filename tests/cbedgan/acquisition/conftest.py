@@ -9,14 +9,15 @@ import pytest
 from cbedgan.acquisition.rounds import Base
 from cbedgan.acquisition.study import AcquireConfig
 from classifier.foundation.config import parse_config
-from tiny import ARM, GAN, INPUT, NETWORK
+from tiny import ARM, GAN, INPUT, NETWORK, merged
 
 BOUNDARY: dict[str, Any] = {
-    "gan": GAN | INPUT | {
-        "augment_probability": 1.0, "images": 192, "burn_in_share": 1.0, "class_noise": 0.0, "twins_weight": 0.0,
-        "ema_half_life_images": 16, "max_skipped_share": 0.1, "report_every_images": 192, "fidelity_samples": 8,
-        "checkpoint_every_images": 192, "learning_rate": {"start": 1e-2, "end": 1e-3},
-        "gamma": {"start": 3.0, "end": 3.0}, "network": NETWORK},
+    "gan": merged(GAN, {
+        "images": 192, "burn_in_share": 1.0, "intensity": INPUT["intensity"],
+        "augmentation": {"probability": 1.0, "transforms": INPUT["augment"]},
+        "optimiser": {"learning_rate": {"start": 1e-2, "end": 1e-3}, "max_skipped_share": 0.1},
+        "penalty": {"gamma": {"start": 3.0, "end": 3.0}}, "class_noise": {"std": 0.0}, "ema": {"half_life_images": 16},
+        "report": {"every_images": 192, "fidelity_samples": 8}}) | {"network": NETWORK, "twins": None},
     "probe": {"seed": 0, "threads": 1, "shots": ["few"], "partners": 1, "paths": 8, "kinds": ["w"],
               "follow_rivals": False, "paths_at_once": 64, "batch": 64,
               "trace": {"grid_points": 5, "tolerance": 1e-2, "plausible": 0.1, "polish_steps": 0,

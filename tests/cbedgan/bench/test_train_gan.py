@@ -72,8 +72,8 @@ def test_costs_are_named_by_operation_and_side_and_are_shares() -> None:
 def test_other_sizes_keep_the_finest_widths_and_shrink_the_batch() -> None:
     config = load_config(CONFIG, TrainGanConfig)
     large, small = (at_size(config, size, CPU) for size in (256, 16))
-    assert large.network.generator_widths == (112, 112, 112, 112, 96, 64, 32) and large.batch == 2
-    assert small.network.discriminator_widths == (96, 64, 32) and small.batch == config.batch
+    assert large.network.generator.widths == (112, 112, 112, 112, 96, 64, 32) and large.batch == 2
+    assert small.network.discriminator.widths == (96, 64, 32) and small.batch == config.batch
     assert large.view.size_pixels == 256 and at_size(config, 64, CPU) == config
     assert at_size(config, 256, torch.device("cuda")).batch == config.batch
 
@@ -81,7 +81,7 @@ def test_other_sizes_keep_the_finest_widths_and_shrink_the_batch() -> None:
 def tiny() -> str:
     """The configuration with networks of two small stages for 8-pixel stacks."""
     text = CONFIG.read_text().replace("[112, 112, 96, 64, 32]", "[8, 4]").replace("batch = 24", "batch = 4")
-    return text.replace("size_pixels = 64", "size_pixels = 8").replace("penalty_every = 1", "penalty_every = 2")
+    return text.replace("size_pixels = 64", "size_pixels = 8").replace("every = 1 ", "every = 2 ")
 
 
 @pytest.mark.slow
