@@ -27,6 +27,15 @@ def blocks(page: Path) -> list[tuple[str, str | None, str]]:
             for indent, language, name, text in FENCE.findall(page.read_text(encoding="utf-8"))]
 
 
+def test_the_readme_is_short_and_names_every_room_and_verb():
+    text = PAGES[0].read_text(encoding="utf-8")
+    rooms = {path.parent.name for path in ROOT.glob("c*/*/__init__.py")}
+    verbs = set(typer.main.get_command(app).commands) - {"bench"}
+    assert len(text.splitlines()) <= 100
+    assert {room for room in rooms if not re.search(rf"\b{room}\b", text)} == set()
+    assert {verb for verb in verbs if f"`{verb}`" not in text} == set()
+
+
 def test_there_is_a_guide_for_each_task():
     assert {path.stem for path in GUIDES} == {"own_data", "own_loss", "own_network", "own_crystal_source", "cluster"}
 
@@ -63,7 +72,7 @@ def commands(page: Path) -> list[list[str]]:
                  for line in block.replace("\\\n", " ").splitlines()]
         lines += [line for line in re.findall(r"`(cbedgan [^`]*)`", text) if " --" in line]
     words = [shlex.split(part, comments=True) for line in lines for part in line.split(" && ")]
-    return [line for line in words if line[:1] == ["cbedgan"] and "..." not in line]
+    return [line for line in words if line[:1] == ["cbedgan"] and "..." not in line and "$data" not in line]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
