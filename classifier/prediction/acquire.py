@@ -74,10 +74,10 @@ class Seen:
 
 
 def see(classifier: TrainedClassifier, stacks: Path, sample_ids: Sequence[str]) -> Seen:
-    """Judge samples of a stack file, block by block; no label is read, and another frame is an InputError."""
-    pose = load_pose_features(stacks, sample_ids) if classifier.model_config.pose_input else None
+    """Look at samples of a stack file, block by block; no label is read, and another frame is an InputError."""
     parts, start = [], 0
     with StackFile(stacks) as file:
+        pose = load_pose_features(file, sample_ids) if classifier.model_config.pose_input else None
         viewed = Viewed.of(file, classifier.view, sample_ids)
         classifier.frame.require(viewed.frame, stacks)
         for block in viewed.blocks():

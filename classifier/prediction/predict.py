@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from classifier.crystal.spacegroup import ClassMap
@@ -34,7 +35,7 @@ COLUMNS = ("sample_id", "material", "structure_type", "space_group", "logits", "
 
 @dataclass(frozen=True, eq=False)
 class TrainedClassifier:
-    """A classifier with all it needs to judge a stack: view, intensity scale, class map, and where it came from.
+    """A classifier with all it needs for a stack: view, intensity scale, class map, and where it came from.
 
     frame: detector (after the view), pose and intensity unit; prior: float32 [K], class frequencies of its training;
     training_materials: int64 [K], real training materials of each class; digest: of the checkpoint, "" before saving;
@@ -55,8 +56,8 @@ class TrainedClassifier:
     digest: str = ""
     trust: Trust | None = None
 
-    def logits(self, x: Tensor, pose: Tensor | None = None) -> Tensor:
-        """Logits float32 [B, K] of normalised stacks x [B, 3, H, W]; differentiable, one pass."""
+    def logits(self, x: Float[Tensor, "B C H W"], pose: Float[Tensor, "B 9"] | None = None) -> Float[Tensor, "B K"]:
+        """Logits of normalised stacks; differentiable, one pass."""
         return self.model(x, pose)
 
     def save(self, path: Path) -> str:
@@ -98,16 +99,18 @@ def load_classifier(path: Path, *, split_digest: str | None = None) -> TrainedCl
             checkpoint.digest, trust)
 
 
-def predict_logits(model: StackClassifier, x: Tensor, pose: Tensor | None = None) -> np.ndarray:
-    """Logits float32 [N, K] of normalised stacks x [N, 3, H, W], batch by batch, in evaluation mode, as numpy.
+def predict_logits(model: StackClassifier, x: Float[Tensor, "N C H W"], pose: Float[Tensor, "N 9"] | None = None
+                   ) -> Float[np.ndarray, "N K"]:
+    """Logits of normalised stacks, batch by batch, in evaluation mode, as numpy.
 
     pose: features [N, 9] (pose_input.pose_features), for a model that has them as an input.
     """
     return _batch_by_batch(model, lambda *seen: [model(*seen)], [model.head.out_features], x, pose)[0]
 
 
-def predict_features(model: StackClassifier, x: Tensor, pose: Tensor | None = None) -> np.ndarray:
-    """Features float32 [N, F] as predict_logits gives logits."""
+def predict_features(model: StackClassifier, x: Float[Tensor, "N C H W"], pose: Float[Tensor, "N 9"] | None = None
+                     ) -> Float[np.ndarray, "N F"]:
+    """Features as predict_logits gives logits."""
     return _batch_by_batch(model, lambda *seen: [model.features(*seen)], [model.feature_count], x, pose)[0]
 
 
@@ -155,7 +158,7 @@ class Predictions:
     @classmethod
     def of(cls, classifier: TrainedClassifier, samples: StackSet, *, part: str,
            provenance: dict[str, Any]) -> Predictions:
-        """Judge normalised samples of one part."""
+        """Predict normalised samples of one part, under the provenance that is given."""
         return cls(samples.sample_id, samples.material, samples.structure_type,
                    np.asarray(classifier.class_map.space_groups)[samples.class_idx.cpu().numpy()],
                    predict_logits(classifier.model, samples.x, samples.pose), np.full(len(samples), part),
@@ -233,13 +236,12 @@ class OwnStacks:
     @classmethod
     def read(cls, stacks: Path, classifier: TrainedClassifier) -> OwnStacks:
         """Read them; another pose, detector or unit than the classifier's is an InputError."""
-        intensity, table, frame = load_physical(stacks, classifier.view)
-        classifier.frame.require(frame, stacks)
         with StackFile(stacks) as file:
-            digest = file.digest
-        x = torch.from_numpy(classifier.intensity.normalise(intensity))
-        pose = load_pose_features(stacks) if classifier.model_config.pose_input else None
-        return cls(classifier, intensity, x, pose, table, digest)
+            intensity, table, frame = load_physical(file, classifier.view)
+            classifier.frame.require(frame, stacks)
+            x = torch.from_numpy(classifier.intensity.normalise(intensity))
+            pose = load_pose_features(file) if classifier.model_config.pose_input else None
+        return cls(classifier, intensity, x, pose, table, file.digest)
 
     def predictions(self, logits: np.ndarray) -> Predictions:
         """The classifier's logits [N, K] with all that is known of their stacks."""
@@ -250,6 +252,6 @@ class OwnStacks:
 
 
 def predict(classifier: TrainedClassifier, stacks: Path) -> Predictions:
-    """Judge every stack of a stack file, labelled or not; another pose, detector or unit is an InputError."""
+    """Predict every stack of a stack file, labelled or not; another pose, detector or unit is an InputError."""
     own = OwnStacks.read(stacks, classifier)
     return own.predictions(predict_logits(classifier.model, own.x, own.pose))

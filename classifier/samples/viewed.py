@@ -13,7 +13,7 @@ from classifier.foundation.config import digest
 from classifier.foundation.errors import InputError
 from classifier.pattern.geometry import Detector, ViewConfig, view
 from classifier.pattern.intensity import stacks_at_once
-from classifier.samples.stackfile import SampleTable, StackFile
+from classifier.samples.stackfile import SampleTable, StackFile, opened
 
 
 @dataclass(frozen=True)
@@ -86,10 +86,10 @@ class Viewed:
                 "samples": digest(self.file.table.sample_id[self.rows].tolist())}
 
 
-def load_physical(stacks: Path, config: ViewConfig, sample_ids: Sequence[str] | None = None
+def load_physical(stacks: Path | StackFile, config: ViewConfig, sample_ids: Sequence[str] | None = None
                   ) -> tuple[np.ndarray, SampleTable, Frame]:
     """Read intensities float32 [N, 3, H, W] in the given view, their table and frame; all samples, or sample_ids."""
-    with StackFile(stacks) as file:
+    with opened(stacks) as file:
         viewed = Viewed.of(file, config, sample_ids)
         return viewed.read(), viewed.table(), viewed.frame
 

@@ -145,8 +145,8 @@ class LogitAdjusted(EqualWeights):
 AnyLoss = Annotated[Loss, Kinds(CrossEntropy, Weighted, Focal, Ldam, LogitAdjusted)]
 
 
-def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
-    """-sum_k target_k log softmax(logits)_k, [B], of logits and target probabilities [B, K]."""
+def cross_entropy(logits: Float[Tensor, "B K"], target: Float[Tensor, "B K"]) -> Float[Tensor, " B"]:
+    """-sum_k target_k log softmax(logits)_k of logits and target probabilities."""
     return -(target * F.log_softmax(logits, dim=1)).sum(1)
 
 

@@ -16,7 +16,7 @@ from classifier.statistics import metrics
 
 
 class EarlyStopConfig(Config):
-    """metric: of the validation part, judged at every report; patience_images: stacks that training goes on without a
+    """metric: of the validation part, taken at every report; patience_images: stacks that training goes on without a
     better value before it ends. The weights (averaged, where they are) of the best value leave it."""
 
     metric: Literal["balanced_accuracy", "loss"]
