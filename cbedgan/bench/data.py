@@ -48,17 +48,26 @@ class Reading:
 
 def bench_data(folder: Path, *, sizes: Sequence[int], workers: Sequence[int], batch: int, megabytes: int,
                repeats: int) -> list[Reading]:
-    """Measure every size (pixels) and number of threads on made-up sets of `megabytes`, in `folder` for that long."""
-    found = []
+    """Measure every size and number of threads on made-up sets.
+
+    Parameters
+    ----------
+    folder : where the sets lie while they are read
+    sizes, workers : pixels, and threads
+    batch : stacks
+    megabytes : of a set
+    repeats : turns of each way to read
+    """
+    readings = []
     with progress("bench data", len(sizes) * len(workers)) as bar:
         for size in sizes:
             with scratch(folder, "bench-data-") as place:
                 stacks = _made_up_set(place / "stacks.h5", size, max(batch, megabytes * 10**6 // (12 * size**2)))
                 for number in workers:
                     bar.update(f"bench data, {size} px, workers {number}")
-                    found.append(_measure(stacks, size, number, batch, repeats))
+                    readings.append(_measure(stacks, size, number, batch, repeats))
                     bar.advance()
-    return found
+    return readings
 
 
 def report(readings: Sequence[Reading]) -> Table:
@@ -95,12 +104,13 @@ def _measure(stacks: Path, size: int, workers: int, batch: int, repeats: int) ->
     config = IntensityConfig(transform="log", floor=1e-3, per_radius=False)
     samples = load_stack_set(stacks, class_map=ClassMap((1,)), view=ViewConfig(half_width=size / 2, size_pixels=size),
                              intensity=IntensityTransform(config, 1.0), cache=stacks.parent)
+    assert samples.reader is not None  # as there is a cache
     reader = Prefetch(samples.reader.cache, workers=workers)
     mapped = np.load(samples.reader.cache.path, mmap_mode="r")
     with StackFile(stacks) as file:
-        ways: dict[str, Callable[[list[np.ndarray]], None]] = {
+        ways: dict[str, Callable[[list[np.ndarray]], object]] = {
             "plain": lambda rows: _in_threads(mapped, rows, workers), "cache": lambda rows: _ahead(reader, rows),
-            "stack_file": lambda rows: [file.read(each) for each in rows] and None}
+            "stack_file": lambda rows: [file.read(each) for each in rows]}
         rates: dict[str, list[float]] = {name: [] for name in ways}
         for repeat in range(-1, repeats):  # the first turn only warms up
             rows = list(_shuffled(len(samples), batch, size, repeat + 1))

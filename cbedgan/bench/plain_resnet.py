@@ -24,12 +24,13 @@ def plain_resnet(*, block: str, stem_width: int, widths: Sequence[int], blocks: 
         layers.append(nn.MaxPool2d(3, stride=2, padding=1))
     for stage, (width, count) in enumerate(zip(widths, blocks, strict=True)):
         for number in range(count):
-            layers.append(PlainBlock(first, width, 2 if stage and not number else 1, bottleneck=block == "bottleneck"))
+            layers.append(PlainResidualBlock(first, width, 2 if stage and not number else 1,
+                                             bottleneck=block == "bottleneck"))
             first = width
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(first, classes))
 
 
-class PlainBlock(nn.Module):
+class PlainResidualBlock(nn.Module):
     """relu(skip(h) + f(h)), f = two 3x3 convolutions, or 1x1, 3x3 (with the stride) and 1x1 at a quarter inside."""
 
     def __init__(self, before: int, width: int, stride: int, *, bottleneck: bool) -> None:

@@ -20,5 +20,5 @@ def scratch(folder: Path, prefix: str) -> Iterator[Path]:
     except OSError as error:
         raise InputError(source=folder, rule="must be a folder to write to", value=error,
                          remedy="Name another one.") from error
-    with place as held:
-        yield Path(held)
+    with place as name:
+        yield Path(name)

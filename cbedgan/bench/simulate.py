@@ -199,9 +199,9 @@ def _abtem(case: Case, *, same_potential: bool) -> Timed:
     same_potential damps and band-limits its projected potential as ours is, before it becomes a phase.
     """
     try:
-        import abtem
+        import abtem  # pyright: ignore[reportMissingImports]
         import ase
-        import numba
+        import numba  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise InputError(source="cbedgan bench simulate --abtem", rule="needs the extra 'abtem'", value=error,
                          remedy="Install it: pip install 'cbedgan[abtem]'.") from None
@@ -263,8 +263,7 @@ def _timed(work: Callable[[], Result]) -> tuple[float, Result]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        work()
-        seconds = []
+        result, seconds = work(), []
         for _ in range(REPEATS):
             start = time.process_time()
             result = work()

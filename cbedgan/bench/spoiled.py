@@ -45,8 +45,8 @@ def spoiled(stacks: np.ndarray, *, shortest_g_pixels: float, seed: int) -> Itera
 def _magnified(stacks: np.ndarray, factor: float) -> np.ndarray:
     centre = (stacks.shape[-1] - 1) / 2
     matrix = np.diag([1, 1, 1 / factor, 1 / factor])
-    return ndimage.affine_transform(stacks, matrix, (0, 0, centre * (1 - 1 / factor), centre * (1 - 1 / factor)),
-                                    order=1)
+    offset = (0, 0, centre * (1 - 1 / factor), centre * (1 - 1 / factor))
+    return ndimage.affine_transform(stacks, matrix, offset, order=1)  # pyright: ignore[reportArgumentType]
 
 
 def _not_cbed(stacks: np.ndarray, random: np.random.Generator) -> Iterator[tuple[str, np.ndarray]]:

@@ -52,11 +52,18 @@ class Comparison:
 
 def bench_train_classifier(config: TrainClassifierConfig, folder: Path, *, classes: int, stacks: int, steps: int,
                            repeats: int) -> Comparison:
-    """Measure the training of `config` on so many made-up stacks, in `folder` for that long, in turns of `steps`.
+    """Measure the training of a configuration on made-up stacks.
 
     Ours is the whole step: reading from a training cache, augmentation, update, averaged weights. The plain loop
     indexes the same mapped tensor, augments nothing and keeps no average. A step of each and a matrix product follow
     each other, so that whatever else the machine does meets all three.
+
+    Parameters
+    ----------
+    config : of the training
+    folder : where the stacks lie for so long
+    classes, stacks : of the made-up set
+    steps, repeats : of each loop in a turn, and turns
     """
     if stacks < classes:
         raise InputError(source="bench train-clf", rule="needs at least one stack of each class",
@@ -94,23 +101,24 @@ def bench_train_classifier(config: TrainClassifierConfig, folder: Path, *, class
                       median(rates["peak"]), mine, other, median(ratios))
 
 
-def report(found: Comparison) -> Table:
+def report(comparison: Comparison) -> Table:
     """The comparison as a table for the terminal."""
-    table = Table(title=f"Training, {found.size_pixels} px, batch {found.batch}, {found.device}, {found.threads} "
-                  f"threads, {found.parameters:,} parameters",
-                  caption=f"matrix product: {found.peak_gflops:,.0f} Gflop/s; ours over plain: {found.ratio:.2f} in "
-                          f"flop/s; plain: blocks {found.plain_blocks}, no augmentation, no averaged weights")
+    table = Table(title=f"Training, {comparison.size_pixels} px, batch {comparison.batch}, {comparison.device}, "
+                  f"{comparison.threads} threads, {comparison.parameters:,} parameters",
+                  caption=f"matrix product: {comparison.peak_gflops:,.0f} Gflop/s; ours over plain: "
+                          f"{comparison.ratio:.2f} in flop/s; plain: blocks {comparison.plain_blocks}, "
+                          "no augmentation, no averaged weights")
     for name in ("loop", "images/s", "Gflop an image", "Gflop/s", "of the matrix product"):
         table.add_column(name, justify="left" if name == "loop" else "right")
-    for name, one in (("train-clf", found.ours), ("plain", found.plain)):
+    for name, one in (("train-clf", comparison.ours), ("plain", comparison.plain)):
         table.add_row(name, f"{one.images_per_second:,.0f}", f"{one.gflop_per_image:.3f}", f"{one.gflops:,.1f}",
                       f"{one.share_of_peak:.0%}")
     return table
 
 
-def to_json(found: Comparison) -> dict[str, object]:
+def to_json(comparison: Comparison) -> dict[str, object]:
     """The same as plain content."""
-    return {**asdict(found), "cores": os.cpu_count(), "versions": versions()}
+    return {**asdict(comparison), "cores": os.cpu_count(), "versions": versions()}
 
 
 def operations(network: nn.Module, x: torch.Tensor) -> float:
@@ -142,11 +150,12 @@ def equal_work(config: TrainClassifierConfig, classes: int, work: float
             return operations(build(blocks=blocks), torch.empty(2, 3, size, size))
 
     blocks = [1] * len(model.widths)
-    found = counted(blocks)
-    of_block = [counted([1 + (other == stage) for other in range(len(blocks))]) - found for stage in range(len(blocks))]
+    counted_work = counted(blocks)
+    of_block = [counted([1 + (other == stage) for other in range(len(blocks))]) - counted_work
+                for stage in range(len(blocks))]
     for stage in cycle(range(len(blocks))):
-        if abs(found + of_block[stage] - work) >= abs(found - work):
+        if abs(counted_work + of_block[stage] - work) >= abs(counted_work - work):
             break
         blocks[stage] += 1
-        found += of_block[stage]
-    return build(blocks=blocks), tuple(blocks), found
+        counted_work += of_block[stage]
+    return build(blocks=blocks), tuple(blocks), counted_work

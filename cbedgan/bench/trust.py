@@ -24,19 +24,26 @@ KINDS = 40  # of spoiled stacks, the stacks as they are included
 
 def bench_trust(classifiers: Sequence[TrainedClassifier], stacks: Path, split: Path, *, accuracy: float, most: int,
                 seed: int) -> list[dict[str, Any]]:
-    """Answer the test part (at most `most` stacks of it, at random) as it is and spoiled; a row of figures for each.
+    """Answer the test part as it is and spoiled; a row of figures for each.
 
-    strangeness: what decides whether a stack is out of distribution, above 1 where it is; auroc: how well it tells the
-    spoiled stacks from the others.
+    The row's strangeness decides whether a stack is out of distribution: it is above 1 there. Its auroc says how well
+    strangeness tells the spoiled stacks from the others.
+
+    Parameters
+    ----------
+    classifiers : that answer together
+    stacks, split : the stack file, and split.json
+    accuracy : asked of what is answered
+    most : stacks of the test part, drawn at random
+    seed : of that choice and of the noise
     """
     with StackFile(stacks) as file:
-        held = load_split(split, stack_digest=file.digest)
-        rows = rows_of(file, held.parts["test"])
+        rows = rows_of(file, load_split(split, stack_digest=file.digest).parts["test"])
         rows = np.sort(np.random.default_rng(seed).permutation(rows)[:most])
         whole, table, detector = file.read(rows), file.table.take(rows), file.detector
         frame = {"detector": detector, "pose": file.pose, "intensity_unit": file.intensity_unit, "provenance": {}}
     shortest_g = 1 / detector.pixel_size if detector.unit == "shortest_g" else detector.size_pixels / 4
-    found: list[dict[str, Any]] = []
+    figures: list[dict[str, Any]] = []
     usual: np.ndarray | None = None
     with tempfile.TemporaryDirectory() as folder, progress("bench trust", KINDS) as bar:
         for kind, amount, made in (("as they are", "", whole),
@@ -48,7 +55,7 @@ def bench_trust(classifiers: Sequence[TrainedClassifier], stacks: Path, split: P
             usual = strange if usual is None else usual
             right = predictions.predicted() == table.space_group
             answered = np.array([not answer.refusals for answer in answers])
-            found.append({
+            figures.append({
                 "kind": kind, "amount": amount, "accuracy": float(right.mean()),
                 "confidence": float(np.mean([answer.groups[0][1] for answer in answers])),
                 "out_of_distribution": float((strange > 1).mean()), "refused": float(1 - answered.mean()),
@@ -56,10 +63,10 @@ def bench_trust(classifiers: Sequence[TrainedClassifier], stacks: Path, split: P
                 "auroc": float(roc_auc_score(np.repeat([0, 1], len(usual)),
                                              np.minimum(np.append(usual, strange), 1e9)))})
             bar.advance()
-    return found
+    return figures
 
 
-def report(found: Sequence[dict[str, Any]], accuracy: float) -> Table:
+def report(figures: Sequence[dict[str, Any]], accuracy: float) -> Table:
     """The rows as a table."""
     table = Table("stacks", "", "accuracy", "confidence", "out of distribution", "refused", "accuracy of answered",
                   "AUROC", box=None, header_style="dim",
@@ -67,7 +74,7 @@ def report(found: Sequence[dict[str, Any]], accuracy: float) -> Table:
                           f"{accuracy:.0%} of the time in validation.")
     for column in table.columns[2:]:
         column.justify = "right"
-    for row in found:
+    for row in figures:
         answered = row["accuracy_of_answered"]
         table.add_row(row["kind"], row["amount"], f"{row['accuracy']:.2f}", f"{row['confidence']:.2f}",
                       f"{row['out_of_distribution']:.0%}", f"{row['refused']:.0%}",

@@ -28,7 +28,16 @@ class Speed:
 
 def take_turns(loops: Mapping[str, Callable[[], object]], amount: Mapping[str, float], device: torch.device, *,
                steps: int, repeats: int, title: str) -> dict[str, list[float]]:
-    """Rates of each loop in `amount` a second, one value a turn of `steps`; its calls alternate with the others'."""
+    """Rates of each loop a second, one value a turn; its calls alternate with the others'.
+
+    Parameters
+    ----------
+    loops : {name: one step}
+    amount : {name: what a step does}
+    device : that the steps run on
+    steps, repeats : in a turn, and turns
+    title : of the progress bar
+    """
     rates: dict[str, list[float]] = {name: [] for name in loops}
     with progress(title, repeats + 1) as bar:
         for repeat in range(-1, repeats):  # the first turn only warms up

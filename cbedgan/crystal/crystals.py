@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import gemmi
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from jaxtyping import Float, Int
+from numpy.typing import ArrayLike
 
 from classifier.foundation.config import digest
 from classifier.foundation.errors import InputError
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     import moyopy
 
 SYMMETRY_PRECISION_ANGSTROM = 1e-2
+Lattice = Float[np.ndarray, "3 3"]  # rows a, b, c in angstrom
+Positions = Float[np.ndarray, "n 3"]  # fractional
+Numbers = Int[np.ndarray, " n"]  # atomic numbers
 DECIMALS = 8  # of lattices and positions, so that a crystal read back from its record is the same to the last bit
 
 # Rows are primitive vectors in units of the conventional ones; all are right-handed, R is the obverse setting.
@@ -40,16 +44,15 @@ PRIMITIVE_BASIS = {
 class Crystal:
     """One crystal in moyopy's standard conventional cell.
 
-    lattice: float64 [3, 3], rows a, b, c in angstrom; positions: float64 [n, 3], fractional, first the atoms of one
-    primitive cell, then their copies by each centring translation; numbers: int [n], atomic numbers.
+    positions: first the atoms of one primitive cell, then their copies by each centring translation.
     space_group: measured, 1..230; structure_type: group, anonymous formula and Wyckoff letters (`structure_type_of`);
     formula: reduced, elements in alphabetical order; material: group, formula and a hash of the geometry;
     source: where it came from, in words.
     """
 
-    lattice: NDArray[np.float64]
-    positions: NDArray[np.float64]
-    numbers: NDArray[np.int64]
+    lattice: Lattice
+    positions: Positions
+    numbers: Numbers
     space_group: int
     structure_type: str
     material: str
@@ -61,14 +64,14 @@ class Crystal:
         """Number of atoms in the primitive cell."""
         return len(self.numbers) // len(centring_translations(self.space_group))
 
-    def primitive(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-        """Return lattice [3, 3] (rows, angstrom), fractional positions [m, 3] and numbers [m] of the primitive cell."""
+    def primitive(self) -> tuple[Lattice, Positions, Numbers]:
+        """Return lattice, positions and numbers of the primitive cell."""
         basis = PRIMITIVE_BASIS[centring_type(self.space_group)]
         sites = self.positions[: self.n_primitive] @ np.linalg.inv(basis)
         return basis @ self.lattice, sites % 1.0, self.numbers[: self.n_primitive]
 
-    def cell_parameters(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the lengths [3] in angstrom and the angles [3] in degrees of the conventional cell."""
+    def cell_parameters(self) -> tuple[Float[np.ndarray, " 3"], Float[np.ndarray, " 3"]]:
+        """Return the lengths in angstrom and the angles in degrees of the conventional cell."""
         lengths = np.linalg.norm(self.lattice, axis=1)
         unit = self.lattice / lengths[:, None]
         cosines = np.array([unit[1] @ unit[2], unit[0] @ unit[2], unit[0] @ unit[1]])
@@ -97,7 +100,15 @@ class Crystal:
 
 def measure_symmetry(lattice: ArrayLike, positions: ArrayLike, numbers: ArrayLike, *,
                      precision_angstrom: float = SYMMETRY_PRECISION_ANGSTROM) -> moyopy.MoyoDataset:
-    """Measure the symmetry of a cell (rows in angstrom, fractional positions, atomic numbers) with moyopy."""
+    """Measure the symmetry of a cell with moyopy.
+
+    Parameters
+    ----------
+    lattice : [3, 3], rows in angstrom
+    positions : [n, 3], fractional
+    numbers : int [n], atomic numbers
+    precision_angstrom : how far an atom may be from its symmetric place
+    """
     try:
         import moyopy
     except ImportError:
@@ -110,8 +121,10 @@ def measure_symmetry(lattice: ArrayLike, positions: ArrayLike, numbers: ArrayLik
 def standard_crystal(lattice: ArrayLike, positions: ArrayLike, numbers: ArrayLike, *, source: str) -> Crystal:
     """Build a Crystal from any cell: measure its group and structure type and standardise its setting.
 
-    lattice: [3, 3], rows in angstrom; positions: [n, 3], fractional; numbers: [n]. Raises InputError for a cell
-    whose symmetry cannot be measured.
+    Parameters
+    ----------
+    lattice, positions, numbers : as for `measure_symmetry`; InputError where that fails
+    source : of the crystal, in words
     """
     try:
         symmetry = measure_symmetry(lattice, positions, numbers)
@@ -129,7 +142,7 @@ def standard_crystal(lattice: ArrayLike, positions: ArrayLike, numbers: ArrayLik
                    f"{symmetry.number}-{formula}-{geometry[:8]}", formula, source)
 
 
-def formula_of(numbers: Sequence[int] | NDArray[np.int64]) -> str:
+def formula_of(numbers: Sequence[int] | Numbers) -> str:
     """Return the reduced formula of a list of atomic numbers, elements in alphabetical order."""
     counts = Counter(gemmi.Element(int(number)).name for number in numbers)
     divisor = reduce(gcd, counts.values())
@@ -137,9 +150,9 @@ def formula_of(numbers: Sequence[int] | NDArray[np.int64]) -> str:
 
 
 def structure_type_of(symmetry: moyopy.MoyoDataset) -> str:
-    """Return the canonical structure-type key, e.g. "194_AB2_c_f": group, anonymous formula, letters by element.
+    """Return the canonical key of a structure type, e.g. "194_AB2_c_f": group, anonymous formula, Wyckoff letters.
 
-    Each element is one word of Wyckoff letters with their number of orbits ("a2h"); words are ordered by the
+    Each element is one word of letters with their number of orbits ("a2h"); words are ordered by the
     element's share and then by letters, so that names of elements play no part. Choices of origin and axes rename
     letters (rocksalt a, b or b, a): the smallest key over the Euclidean normaliser is taken, so that one structure
     type has one key whatever its source calls it.
@@ -166,14 +179,13 @@ def centring_type(space_group: int) -> str:
     return gemmi.find_spacegroup_by_number(space_group).centring_type()
 
 
-def centring_translations(space_group: int) -> NDArray[np.float64]:
-    """Return the centring translations [k, 3] of the conventional cell, the zero vector first."""
+def centring_translations(space_group: int) -> Float[np.ndarray, "k 3"]:
+    """Return the centring translations of the conventional cell, fractional, the zero vector first."""
     operations = gemmi.find_spacegroup_by_number(space_group).operations()
     return np.array(operations.cen_ops, dtype=np.float64) / gemmi.Op.DEN
 
 
-def shortest_distance_ratio(lattice: NDArray[np.float64], positions: NDArray[np.float64],
-                            numbers: NDArray[np.int64]) -> float:
+def shortest_distance_ratio(lattice: Lattice, positions: Positions, numbers: Numbers) -> float:
     """Return the smallest distance between two atoms, periodic images included, over their summed covalent radii."""
     radii = np.array([gemmi.Element(int(number)).covalent_r for number in numbers])
     apart = positions[:, None] - positions[None, :]
@@ -184,28 +196,26 @@ def shortest_distance_ratio(lattice: NDArray[np.float64], positions: NDArray[np.
     return float((distance.min(axis=2) / (radii[:, None] + radii[None, :])).min())
 
 
-def _one_primitive_cell(positions: NDArray[np.float64], numbers: NDArray[np.int64],
-                        space_group: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def _one_primitive_cell(positions: Positions, numbers: Numbers, space_group: int) -> tuple[np.ndarray, np.ndarray]:
     """Keep one atom [m, 3] of every set of copies by centring, in the order in which they come."""
     translations = centring_translations(space_group)
     free = np.ones(len(numbers), dtype=bool)
-    kept = []
+    primitive = []
     for atom in range(len(numbers)):
         if not free[atom]:
             continue
-        kept.append(atom)
+        primitive.append(atom)
         apart = positions[:, None] - positions[atom] - translations
         apart -= np.round(apart)
         free &= ~((np.abs(apart).max(axis=2) < 1e-4).any(axis=1) & (numbers == numbers[atom]))
-    if len(kept) * len(translations) != len(numbers):
+    if len(primitive) * len(translations) != len(numbers):
         raise InputError(source=f"space group {space_group}", rule="a standard cell must fill its centring",
-                         value=f"{len(numbers)} atoms, {len(kept)} apart from centring",
+                         value=f"{len(numbers)} atoms, {len(primitive)} apart from centring",
                          remedy="Check the cell for atoms closer than 0.01 angstrom to a symmetric place.")
-    return np.round(positions[kept] % 1.0, DECIMALS) % 1.0, numbers[kept]
+    return np.round(positions[primitive] % 1.0, DECIMALS) % 1.0, numbers[primitive]
 
 
-def _fill(sites: NDArray[np.float64], numbers: NDArray[np.int64],
-          space_group: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def _fill(sites: np.ndarray, numbers: np.ndarray, space_group: int) -> tuple[Positions, Numbers]:
     translations = centring_translations(space_group)
     positions = (sites[None, :, :] + translations[:, None, :]).reshape(-1, 3) % 1.0
     return positions, np.tile(numbers.astype(np.int64), len(translations))

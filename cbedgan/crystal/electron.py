@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gemmi
 import numpy as np
+from jaxtyping import Float
 
 from classifier.crystal.electron import REST_ENERGY_KEV, wavelength_angstrom
 from classifier.foundation.errors import InputError
@@ -22,8 +23,8 @@ def interaction(beam_energy_kev: float) -> float:
     return (1 + beam_energy_kev / REST_ENERGY_KEV) * wavelength_angstrom(beam_energy_kev)
 
 
-def scattering_factor(number: int, g: np.ndarray) -> np.ndarray:
-    """Return the electron scattering factor f(|g|) in angstrom of the neutral atom, same shape as g (1/angstrom).
+def scattering_factor(number: int, g: Float[np.ndarray, "*any"]) -> Float[np.ndarray, "*any"]:
+    """Return the electron scattering factor f(|g|) in angstrom of the neutral atom, g in 1/angstrom.
 
     Five Gaussians in s = |g| / 2, valid to |g| = 4 1/angstrom (International Tables C, table 4.3.2.2).
     """
@@ -32,4 +33,4 @@ def scattering_factor(number: int, g: np.ndarray) -> np.ndarray:
         raise InputError(source="crystal", rule="every element must have an electron scattering factor (Z = 1 to 98)",
                          value=f"Z = {number}", remedy="Leave this crystal out.")
     s2 = np.square(g) / 4
-    return sum(a * np.exp(-b * s2) for a, b in zip(coefficients.a, coefficients.b, strict=True))
+    return sum((a * np.exp(-b * s2) for a, b in zip(coefficients.a, coefficients.b, strict=True)), np.zeros_like(s2))

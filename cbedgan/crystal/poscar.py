@@ -6,10 +6,9 @@ from pathlib import Path
 
 import gemmi
 import numpy as np
-from numpy.typing import NDArray
 
 from cbedgan.crystal.cif import OVERLAP_RATIO
-from cbedgan.crystal.crystals import Crystal, shortest_distance_ratio, standard_crystal
+from cbedgan.crystal.crystals import Crystal, Lattice, Numbers, Positions, shortest_distance_ratio, standard_crystal
 from classifier.foundation.errors import InputError
 
 
@@ -23,7 +22,7 @@ def crystal_from_poscar(path: Path) -> Crystal:
                          remedy="Correct the path, or save the file as plain text.") from None
     lattice = _lattice(path, lines)
     numbers = _numbers(path, lines)
-    positions = _positions(path, lines, lattice, len(numbers))
+    positions = _positions(path, lines, len(numbers))
     if abs(np.linalg.det(lattice)) < 1 or shortest_distance_ratio(lattice, positions, numbers) < OVERLAP_RATIO:
         raise InputError(source=path, rule="atoms must not lie on top of each other",
                          value=f"{len(numbers)} atoms in {abs(np.linalg.det(lattice)):.1f} cubic angstrom",
@@ -31,8 +30,8 @@ def crystal_from_poscar(path: Path) -> Crystal:
     return standard_crystal(lattice, positions, numbers, source=f"POSCAR {path.name}")
 
 
-def _lattice(path: Path, lines: list[str]) -> NDArray[np.float64]:
-    """Return the lattice [3, 3] (rows, angstrom); a negative scale is the volume, three are one a direction."""
+def _lattice(path: Path, lines: list[str]) -> Lattice:
+    """Return the lattice; a negative scale is the volume, three are one a direction."""
     scale = _floats(path, lines, 1)
     rows = np.array([_floats(path, lines, row, 3) for row in (2, 3, 4)])
     volume = abs(np.linalg.det(rows))
@@ -44,16 +43,17 @@ def _lattice(path: Path, lines: list[str]) -> NDArray[np.float64]:
     return rows * (scale[0] if scale[0] > 0 else (-scale[0] / volume) ** (1 / 3))
 
 
-def _numbers(path: Path, lines: list[str]) -> NDArray[np.int64]:
-    """Return the atomic numbers [n] from the lines of elements and of counts."""
+def _numbers(path: Path, lines: list[str]) -> Numbers:
+    """Return the atomic numbers from the lines of elements and of counts."""
     names, counts = _words(lines, 5), _words(lines, 6)
     if names and all(name.isdecimal() for name in names):
         raise InputError(source=f"{path}, line 6", rule="a POSCAR must name its elements", value=" ".join(names),
                          remedy="This is the format of VASP 4; insert the line of elements before the counts.")
     # VASP 6 may add a hash of the potential: "Fe/1a2b3c"; older ones its kind: "Fe_pv".
     elements = [gemmi.Element(name.split("/")[0].split("_")[0]) for name in names]
-    known = bool(names) and all(element.atomic_number > 0 for element in elements)
-    if not known or len(counts) != len(names) or not all(count.isdecimal() and int(count) > 0 for count in counts):
+    are_elements = bool(names) and all(element.atomic_number > 0 for element in elements)
+    are_counts = len(counts) == len(names) and all(count.isdecimal() and int(count) > 0 for count in counts)
+    if not are_elements or not are_counts:
         raise InputError(source=f"{path}, lines 6 and 7", rule="a POSCAR lists elements and as many counts",
                          value=f"{' '.join(names) or 'nothing'} / {' '.join(counts) or 'nothing'}",
                          remedy="Give element symbols in line 6 and the number of atoms of each in line 7.")
@@ -64,8 +64,8 @@ def _numbers(path: Path, lines: list[str]) -> NDArray[np.int64]:
     return np.repeat([element.atomic_number for element in elements], [int(count) for count in counts])
 
 
-def _positions(path: Path, lines: list[str], lattice: NDArray[np.float64], n_atoms: int) -> NDArray[np.float64]:
-    """Return the fractional positions [n, 3], given as such ("Direct") or in scaled angstrom ("Cartesian")."""
+def _positions(path: Path, lines: list[str], n_atoms: int) -> Positions:
+    """Return the fractional positions, given as such ("Direct") or in scaled angstrom ("Cartesian")."""
     line = 7
     if lines[line : line + 1] and lines[line].strip()[:1] in ("S", "s"):  # Selective dynamics
         line += 1

@@ -11,12 +11,15 @@ from typing import Literal, NamedTuple
 
 import gemmi
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Float
 from pydantic import Field
 
 from cbedgan.crystal.crystals import (
     SYMMETRY_PRECISION_ANGSTROM,
     Crystal,
+    Lattice,
+    Numbers,
+    Positions,
     centring_translations,
     shortest_distance_ratio,
     standard_crystal,
@@ -63,8 +66,8 @@ class WyckoffPosition(NamedTuple):
     """One Wyckoff position: a point x on it has the images rotations @ x + translations."""
 
     letter: str
-    rotations: NDArray[np.float64]  # [multiplicity, 3, 3]
-    translations: NDArray[np.float64]  # [multiplicity, 3]
+    rotations: Float[np.ndarray, "multiplicity 3 3"]
+    translations: Float[np.ndarray, "multiplicity 3"]
     freedom: int  # free coordinates
 
 
@@ -106,12 +109,12 @@ def wyckoff_positions(space_group: int) -> tuple[WyckoffPosition, ...]:
     except ImportError:
         raise InputError(source="pyxtal", rule="the Wyckoff positions of random crystals come with pyxtal",
                          value="not installed", remedy="Install it with `pip install cbedgan[simulate]`.") from None
-    found = []
+    positions = []
     for position in Group(space_group).Wyckoff_positions:
         maps = np.array([operation.affine_matrix for operation in position.ops], dtype=np.float64)
-        found.append(WyckoffPosition(position.letter, maps[:, :3, :3], maps[:, :3, 3],
-                                     int(np.linalg.matrix_rank(maps[0, :3, :3]))))
-    return tuple(found)
+        positions.append(WyckoffPosition(position.letter, maps[:, :3, :3], maps[:, :3, 3],
+                                         int(np.linalg.matrix_rank(maps[0, :3, :3]))))
+    return tuple(positions)
 
 
 def draw_positions(space_group: int, maximum_primitive_atoms: int,
@@ -149,8 +152,8 @@ def draw_numbers(n_orbits: int, maximum_elements: int, generator: np.random.Gene
     return [int(number) for number in generator.permutation(elements + more)]
 
 
-def draw_cell(space_group: int, generator: np.random.Generator) -> NDArray[np.float64]:
-    """Draw a lattice [3, 3] (rows; unit volume) of the group's crystal system in the standard setting."""
+def draw_cell(space_group: int, generator: np.random.Generator) -> Lattice:
+    """Draw a lattice of unit volume of the group's crystal system in the standard setting."""
     a, b, c = np.exp(generator.uniform(-1, 1, 3) * np.log(AXIS_RATIO) / 2)
     angles = 90 + generator.uniform(-1, 1, 3) * ANGLE_SPAN_DEG
     if space_group > 2:
@@ -173,15 +176,17 @@ def spglib_group(crystal: Crystal) -> int | None:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = spglib.get_symmetry_dataset(crystal.primitive(), symprec=SYMMETRY_PRECISION_ANGSTROM)
-    return None if found is None else int(found.number)
+        lattice, sites, kinds = crystal.primitive()
+        symmetry = spglib.get_symmetry_dataset((lattice.tolist(), sites.tolist(), kinds.tolist()),
+                                               symprec=SYMMETRY_PRECISION_ANGSTROM)
+    return None if symmetry is None else int(symmetry.number)
 
 
 def _pack(space_group: int, positions: list[WyckoffPosition], numbers: list[int], contact: float,
-          generator: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]] | None:
+          generator: np.random.Generator) -> tuple[Lattice, Positions, Numbers] | None:
     """Draw cells until the orbits fill enough of one, at `contact`: shortest distance over summed radii.
 
-    Returns lattice [3, 3], positions [n, 3] and numbers [n]; None when none of the cells will do.
+    None when none of the cells will do.
     """
     for _ in range(CELLS):
         lattice = draw_cell(space_group, generator)
@@ -191,11 +196,11 @@ def _pack(space_group: int, positions: list[WyckoffPosition], numbers: list[int]
     return None
 
 
-def _place(lattice: NDArray[np.float64], positions: list[WyckoffPosition], numbers: list[int],
-           generator: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.int64], float]:
+def _place(lattice: Lattice, positions: list[WyckoffPosition], numbers: list[int],
+           generator: np.random.Generator) -> tuple[Positions, Numbers, float]:
     """Place one orbit after the other, each at the roomiest of several random points of its position.
 
-    Returns positions [n, 3], numbers [n] and the shortest distance between two atoms over their summed radii.
+    Returns positions, numbers and the shortest distance between two atoms over their summed radii.
     """
     sites, kinds, ratio = np.zeros((0, 3)), np.zeros(0, dtype=np.int64), np.inf
     for position, number in zip(positions, numbers, strict=True):
@@ -208,9 +213,8 @@ def _place(lattice: NDArray[np.float64], positions: list[WyckoffPosition], numbe
     return sites % 1.0, kinds, ratio
 
 
-def _contact(lattice: NDArray[np.float64], positions: NDArray[np.float64],
-             numbers: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return [k] of positions [k, n, 3]: the smallest distance of the first atom to any, over the summed radii."""
+def _contact(lattice: Lattice, positions: Float[np.ndarray, "k n 3"], numbers: Numbers) -> Float[np.ndarray, " k"]:
+    """Return the smallest distance of the first atom to any, over the summed radii."""
     radii = np.array([gemmi.Element(int(number)).covalent_r for number in numbers])
     apart = positions - positions[:, :1]
     apart -= np.round(apart)
@@ -220,6 +224,6 @@ def _contact(lattice: NDArray[np.float64], positions: NDArray[np.float64],
     return (distance.min(axis=2) / (radii[0] + radii)).min(axis=1)
 
 
-def _filled_share(lattice: NDArray[np.float64], numbers: NDArray[np.int64]) -> float:
+def _filled_share(lattice: Lattice, numbers: Numbers) -> float:
     radii = np.array([gemmi.Element(int(number)).covalent_r for number in numbers])
     return float(4 / 3 * np.pi * (radii**3).sum() / np.linalg.det(lattice))

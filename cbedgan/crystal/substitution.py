@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import gemmi
 import numpy as np
-from numpy.typing import NDArray
 
-from cbedgan.crystal.crystals import Crystal
+from cbedgan.crystal.crystals import Crystal, Lattice, Numbers, Positions
 
 if TYPE_CHECKING:
     import moyopy
@@ -33,8 +32,8 @@ FAMILY_OF: dict[int, tuple[int, ...]] = {
 }
 
 
-def draw_substitution(numbers: NDArray[np.int64], generator: np.random.Generator) -> dict[int, int]:
-    """Draw for every element in `numbers` [n] one of its family, never the same for two of them.
+def draw_substitution(numbers: Numbers, generator: np.random.Generator) -> dict[int, int]:
+    """Draw for every element in `numbers` one of its family, never the same for two of them.
 
     Elements outside the families stay as they are.
     """
@@ -45,19 +44,23 @@ def draw_substitution(numbers: NDArray[np.int64], generator: np.random.Generator
     return chosen
 
 
-def linear_scale(numbers: NDArray[np.int64], substitution: dict[int, int]) -> float:
+def linear_scale(numbers: Numbers, substitution: dict[int, int]) -> float:
     """Return the factor on all lengths: the ratio of the summed covalent radii, so that volumes go with its cube."""
     radius = {number: gemmi.Element(number).covalent_r for number in {*substitution, *substitution.values()}}
     return sum(radius[substitution[n]] for n in numbers.tolist()) / sum(radius[n] for n in numbers.tolist())
 
 
 def distort(crystal: Crystal, symmetry: moyopy.MoyoDataset, generator: np.random.Generator, *, strain: float,
-            displacement_angstrom: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return lattice [3, 3] and positions [n, 3] after a small change of every parameter that the symmetry leaves free.
+            displacement_angstrom: float) -> tuple[Lattice, Positions]:
+    """Return lattice and positions after a small change of every parameter that the symmetry leaves free.
 
-    strain: standard deviation of each component of the symmetric strain before it is averaged over the point group
-    (a cubic lattice only swells, a tetragonal one also changes c/a); displacement_angstrom: standard deviation of
-    each free coordinate of an orbit. Both are cut at two standard deviations. symmetry: of this very cell.
+    Parameters
+    ----------
+    crystal, symmetry : the crystal, and what `measure_symmetry` says of this very cell
+    generator : of the change
+    strain : standard deviation of each component of the symmetric strain before it is averaged over the point group
+        (a cubic lattice only swells, a tetragonal one also changes c/a); cut at two standard deviations
+    displacement_angstrom : standard deviation of each free coordinate of an orbit; cut likewise
     """
     lattice = crystal.lattice
     rotations = np.array(symmetry.operations.rotations, dtype=np.float64)

@@ -14,9 +14,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Complex, Float, Int
 
-from cbedgan.crystal.crystals import SYMMETRY_PRECISION_ANGSTROM, Crystal, measure_symmetry
+from cbedgan.crystal.crystals import (
+    SYMMETRY_PRECISION_ANGSTROM,
+    Crystal,
+    Lattice,
+    Numbers,
+    Positions,
+    measure_symmetry,
+)
 from cbedgan.crystal.electron import scattering_factor
 
 if TYPE_CHECKING:
@@ -31,13 +38,13 @@ DEBYE_WALLER_SQ_ANGSTROM = 0.5
 class Image:
     """What the crystal, in its primitive cell, becomes under an operation of a higher group: x -> rotation x + shift.
 
-    space_group: the higher one; rotation: int64 [3, 3]; shift: float64 [3], fractional. The rotation is the identity
-    where it would be one of the crystal's own: the image is then the crystal itself, shifted.
+    space_group: the higher one; shift: fractional. The rotation is the identity where it would be one of the crystal's
+    own: the image is then the crystal itself, shifted.
     """
 
     space_group: int
-    rotation: NDArray[np.int64]
-    shift: NDArray[np.float64]
+    rotation: Int[np.ndarray, "3 3"]
+    shift: Float[np.ndarray, " 3"]
 
     @property
     def only_shifted(self) -> bool:
@@ -63,19 +70,19 @@ def images(crystal: Crystal, tolerance_angstrom: float) -> Iterator[Image]:
     if len(elements := np.unique(numbers)) > 1:
         views += [(numbers != element, numbers, SYMMETRY_PRECISION_ANGSTROM) for element in elements]
         views += [(every, np.ones_like(numbers), SYMMETRY_PRECISION_ANGSTROM)]
-    for kept, labels, precision in views:
+    for atoms, labels, precision in views:
         with _quiet_moyo():
             try:
-                found = measure_symmetry(lattice, positions[kept], labels[kept], precision_angstrom=precision)
+                higher = measure_symmetry(lattice, positions[atoms], labels[atoms], precision_angstrom=precision)
             except ValueError:
                 continue
-        for rotation, shift in _additional(own, found, lattice, 2 * precision):
-            yield Image(int(found.number), rotation, shift)
+        for rotation, shift in _additional(own, higher, lattice, 2 * precision):
+            yield Image(int(higher.number), rotation, shift)
 
 
-def structure_factors(lattice: NDArray[np.float64], positions: NDArray[np.float64],
-                      numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.complex128]]:
-    """Return all reflections hkl [m, 3] up to `LARGEST_G`, without 000, and their structure factors [m] in angstrom."""
+def structure_factors(lattice: Lattice, positions: Positions, numbers: Numbers
+                      ) -> tuple[Int[np.ndarray, "m 3"], Complex[np.ndarray, " m"]]:
+    """Return all reflections hkl up to `LARGEST_G`, without 000, and their structure factors in angstrom."""
     limit = np.floor(LARGEST_G * np.linalg.norm(lattice, axis=1)).astype(int)
     hkl = np.stack(np.meshgrid(*[np.arange(-n, n + 1) for n in limit], indexing="ij"), -1).reshape(-1, 3)
     length = np.linalg.norm(hkl @ np.linalg.inv(lattice).T, axis=1)
@@ -87,34 +94,34 @@ def structure_factors(lattice: NDArray[np.float64], positions: NDArray[np.float6
     return hkl, (waves * np.stack([amplitude[number] for number in numbers.tolist()], axis=1)).sum(axis=1)
 
 
-def _change(hkl: NDArray[np.int64], factors: NDArray[np.complex128], rotation: NDArray[np.int64],
-            shift: NDArray[np.float64]) -> float:
+def _change(hkl: Int[np.ndarray, "m 3"], factors: Complex[np.ndarray, " m"], rotation: Int[np.ndarray, "3 3"],
+            shift: Float[np.ndarray, " 3"]) -> float:
     """Return sum |F - F'| / sum |F|; F'(h) = F(h R) exp(-2 pi i h t) is of the crystal that the operation has moved."""
     limit = np.abs(hkl).max(axis=0)
-    known = np.full(2 * limit + 1, np.nan, dtype=np.complex128)
-    known[tuple((hkl + limit).T)] = factors
+    by_index = np.full(2 * limit + 1, np.nan, dtype=np.complex128)
+    by_index[tuple((hkl + limit).T)] = factors
     turned = hkl @ rotation + limit
     inside = ((turned >= 0) & (turned <= 2 * limit)).all(axis=1)
     moved = np.full(len(hkl), np.nan, dtype=np.complex128)
-    moved[inside] = known[tuple(turned[inside].T)] * np.exp(-2j * np.pi * hkl[inside] @ shift)
+    moved[inside] = by_index[tuple(turned[inside].T)] * np.exp(-2j * np.pi * hkl[inside] @ shift)
     both = ~np.isnan(moved)  # the cell has the higher symmetry but nearly, so that some reflections leave the sphere
     return float(np.abs(moved - factors)[both].sum() / np.abs(factors[both]).sum())
 
 
-def _additional(own: moyopy.MoyoDataset, found: moyopy.MoyoDataset, lattice: NDArray[np.float64],
-                tolerance_angstrom: float) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
-    """Yield operations of `found` (rotation [3, 3], translation [3], fractional) that `own` has not.
+def _additional(own: moyopy.MoyoDataset, higher: moyopy.MoyoDataset, lattice: Lattice,
+                tolerance_angstrom: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield operations of `higher` (rotation [3, 3], translation [3], fractional) that `own` has not.
 
     One of each coset: what follows an operation of the crystal's own group makes the same image.
     """
     rotations, shifts = np.array(own.operations.rotations), np.array(own.operations.translations)
-    known_rotations, known_shifts = rotations, shifts
-    for rotation, shift in zip(found.operations.rotations, found.operations.translations, strict=True):
+    all_rotations, all_shifts = rotations, shifts  # of the cosets that have come
+    for rotation, shift in zip(higher.operations.rotations, higher.operations.translations, strict=True):
         rotation, shift = np.array(rotation), np.array(shift)
-        apart = known_shifts[(known_rotations == rotation).all(axis=(1, 2))] - shift
+        apart = all_shifts[(all_rotations == rotation).all(axis=(1, 2))] - shift
         if (np.linalg.norm((apart - np.round(apart)) @ lattice, axis=1) > tolerance_angstrom).all():
-            known_rotations = np.concatenate([known_rotations, rotation @ rotations])
-            known_shifts = np.concatenate([known_shifts, shifts @ rotation.T + shift])
+            all_rotations = np.concatenate([all_rotations, rotation @ rotations])
+            all_shifts = np.concatenate([all_shifts, shifts @ rotation.T + shift])
             same = np.flatnonzero((rotations == rotation).all(axis=(1, 2)))
             yield (np.eye(3, dtype=np.int64), shift - shifts[same[0]]) if len(same) else (rotation, shift)
 

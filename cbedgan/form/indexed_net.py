@@ -39,7 +39,7 @@ def absent_rows(space_group: int, indexed: IndexedNet) -> np.ndarray:
     As glide planes and two-fold screw axes have it; screws of three leave the third.
     """
     multiples = np.stack((indexed.hkl, 3 * indexed.hkl))
-    return is_systematically_absent(space_group, multiples).all((0, 1)) & (len(indexed.hkl) > 0)
+    return np.asarray(is_systematically_absent(space_group, multiples).all((0, 1)) & (len(indexed.hkl) > 0))
 
 
 def free_strains(space_group: int, lengths_angstrom: np.ndarray, angles_degree: np.ndarray) -> np.ndarray:

@@ -33,11 +33,11 @@ class Share:
     @classmethod
     def parse(cls, text: str) -> Share:
         """Read "i/n"."""
-        found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
-        if found is None or not 1 <= int(found[1]) <= int(found[2]):
+        match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
+        if match is None or not 1 <= int(match[1]) <= int(match[2]):
             raise InputError(source="--shard", rule="must be i/n with 1 <= i <= n", value=text,
                              remedy="For instance --shard 3/10.")
-        return cls(int(found[1]), int(found[2]))
+        return cls(int(match[1]), int(match[2]))
 
     def __str__(self) -> str:
         return f"{self.number}/{self.of}"
@@ -47,7 +47,13 @@ def plan(config: SimulateConfig, given: list[Crystal] | None, identity: dict[str
     """Plan the jobs of the configuration, or of the crystals `given`, and deal them to units.
 
     Sorted by group and part, the jobs go round the units as cards do, so that every unit, and every share of units, is
-    a small sample of all groups. identity: what the set is, see `simulate`; it is kept in the manifest.
+    a small sample of all groups.
+
+    Parameters
+    ----------
+    config, given : what decides the jobs
+    identity : what the set is, see `simulate`; the manifest carries it
+    workers : processes that plan
     """
     manifest = {**identity, "round": 0, "failed": {}, "jobs": [], "passed_over": [], "planning_seconds": 0.0}
     _plan(manifest, config, given, [quota.space_group for quota in config.crystals.groups], workers)
@@ -60,24 +66,30 @@ def plan(config: SimulateConfig, given: list[Crystal] | None, identity: dict[str
 
 def replan(manifest: Manifest, failed: dict[str, str], config: SimulateConfig, given: list[Crystal] | None,
            workers: int) -> Manifest:
-    """Plan the groups of the materials in `failed` {material: reason} again without them.
+    """Plan the groups of failed materials again without them.
 
     A job that stays keeps its unit; a new one takes the index of the unit that a job of its group and part has left,
     in a round of its own: it makes a shard of its own, but belongs to the same share.
+
+    Parameters
+    ----------
+    manifest : as it was
+    failed : {material: reason}
+    config, given, workers : as for `plan`
     """
-    held = {job["name"]: job for job in manifest["jobs"]}
-    groups = {job["crystal"]["space_group"] for job in held.values() if job["crystal"]["material"] in failed}
+    former = {job["name"]: job for job in manifest["jobs"]}
+    groups = {job["crystal"]["space_group"] for job in former.values() if job["crystal"]["material"] in failed}
     manifest = {**manifest, "round": manifest["round"] + 1, "failed": {**manifest["failed"], **failed}}
     _plan(manifest, config, given, [quota.space_group for quota in config.crystals.groups
                                     if quota.space_group in groups], workers)
-    staying = {job["name"] for job in manifest["jobs"] if _stays(job, held)}
+    staying = {job["name"] for job in manifest["jobs"] if _stays(job, former)}
     vacant: dict[tuple[int, str], list[int]] = {}
-    for job in held.values():
+    for job in former.values():
         if job["name"] not in staying:
             vacant.setdefault(_kind(job), []).append(job["unit"])
     for job in manifest["jobs"]:
         if job["name"] in staying:
-            job |= {key: held[job["name"]][key] for key in ("unit", "round")}
+            job |= {key: former[job["name"]][key] for key in ("unit", "round")}
         else:
             job |= {"unit": vacant[_kind(job)].pop(0), "round": manifest["round"]}
     return manifest
@@ -159,5 +171,5 @@ def _kind(job: Job) -> tuple[int, str]:
     return job["crystal"]["space_group"], job["partition"]
 
 
-def _stays(job: Job, held: dict[str, Job]) -> bool:
-    return job["name"] in held and all(held[job["name"]][key] == value for key, value in job.items())
+def _stays(job: Job, former: dict[str, Job]) -> bool:
+    return job["name"] in former and all(former[job["name"]][key] == value for key, value in job.items())

@@ -9,7 +9,7 @@ import numpy as np
 
 from cbedgan.simulate.cbed.stack import SimulateConfig
 from cbedgan.simulate.manifest import Job, Manifest, Share, units_of
-from cbedgan.simulate.parts import Parts
+from cbedgan.simulate.parts import PartsFolder
 from cbedgan.simulate.units import INTENSITY_UNIT, frame
 from classifier.foundation.atomic import read_json, write_json
 from classifier.foundation.errors import InputError
@@ -32,10 +32,17 @@ def report_of(out: Path) -> Path:
     return out.with_name(f"{out.name}.report.json")
 
 
-def merge(out: Path, manifest: Manifest, config: SimulateConfig, parts: Parts, share: Share | None) -> None:
+def merge(out: Path, manifest: Manifest, config: SimulateConfig, parts: PartsFolder, share: Share | None) -> None:
     """Write report, reserve (if the plan has one) and at last `out`, in the order of the manifest.
 
     A damaged shard is removed and named in an InputError.
+
+    Parameters
+    ----------
+    out : the stack file
+    manifest, config : of the set
+    parts : the folder with its shards
+    share : which of the units, None for all
     """
     units = units_of(manifest, share)
     place = {job["name"]: unit for unit, jobs in units.items() for job in jobs}
@@ -53,7 +60,7 @@ def merge(out: Path, manifest: Manifest, config: SimulateConfig, parts: Parts, s
     _write(out, [job for job in jobs if job["partition"] != "reserve"], place, provenance, config, parts)
 
 
-def report(manifest: Manifest, units: dict[str, list[Job]], parts: Parts) -> dict[str, Any]:
+def report(manifest: Manifest, units: dict[str, list[Job]], parts: PartsFolder) -> dict[str, Any]:
     """Count jobs and processor seconds, all and by group; wall_seconds: while at least one unit was being worked on."""
     records = {unit: read_json(parts.record(unit)) for unit in units}
     groups: dict[int, dict[str, float]] = {}
@@ -74,16 +81,16 @@ def report(manifest: Manifest, units: dict[str, list[Job]], parts: Parts) -> dic
 
 
 def _write(path: Path, jobs: list[Job], place: dict[str, str], provenance: dict[str, Any], config: SimulateConfig,
-           parts: Parts) -> None:
-    held: dict[str, tuple[StackFile, dict[str, Any]]] = {}
+           parts: PartsFolder) -> None:
+    shards: dict[str, tuple[StackFile, dict[str, Any]]] = {}
     with StackWriter(path, detector=frame(config), pose=config.detector.pose, intensity_unit=INTENSITY_UNIT,
                      provenance=provenance, mantissa_bits=config.mantissa_bits) as writer:
         for job in jobs:
             unit = place[job["name"]]
             try:
-                if unit not in held:
-                    held[unit] = StackFile(parts.shard(unit)), read_json(parts.record(unit))["rows"]
-                shard, rows = held[unit]
+                if unit not in shards:
+                    shards[unit] = StackFile(parts.shard(unit)), read_json(parts.record(unit))["rows"]
+                shard, rows = shards[unit]
                 index = np.arange(*rows[job["name"]])
                 with shard:  # jobs come from all shards in turn: no more than one is kept open
                     stacks, table = shard.read(index), shard.table.take(index)

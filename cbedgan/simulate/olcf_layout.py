@@ -42,9 +42,19 @@ class BatchFile:
 def export_olcf(stacks: Path, *, out: Path, samples_per_file: int, partition: str | None = None) -> Path:
     """Write the stack file `stacks` (raw pose, 512 pixels of 0.01 1/angstrom) into the folder `out`, as published.
 
-    Part "train" goes to `train/batch_train_<k>.h5`, "validation" to dev/, "test" to test/; partition: the part of
-    stacks that have none. One sample is in memory at a time; a file is whole or absent, and the same command goes on
-    where it was stopped. Raises InputError when the stacks do not fit the layout, Interrupted after SIGINT or SIGTERM.
+    Part "train" goes to `train/batch_train_<k>.h5`, "validation" to dev/, "test" to test/. One sample is in memory at
+    a time; a file is whole or absent, and the same command goes on where it was stopped.
+
+    Parameters
+    ----------
+    stacks : as from configs/olcf/simulate.toml
+    out : folder of train/, dev/ and test/
+    samples_per_file : about 20 in the published files
+    partition : part of stacks that have none
+
+    Raises
+    ------
+    InputError when the stacks do not fit the layout, Interrupted after SIGINT or SIGTERM.
     """
     out = Path(out)
     if samples_per_file < 1:
@@ -103,9 +113,9 @@ def published_attributes(table: SampleTable, row: int) -> dict[str, Any]:
     """
     energy = float(table.beam_energy_kev[row])
     try:
-        found = json.loads(table.provenance[row])
-        crystal = Crystal.from_record(found["crystal"])
-        hkl, spacing, up = (np.array(found[key]) for key in ("hkl", "d_hkl_angstrom", "y_direction_uvw"))
+        provenance = json.loads(table.provenance[row])
+        crystal = Crystal.from_record(provenance["crystal"])
+        hkl, spacing, up = (np.array(provenance[key]) for key in ("hkl", "d_hkl_angstrom", "y_direction_uvw"))
     except (json.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError):
         raise InputError(source=f"sample {table.sample_id[row]}",
                          rule='must be simulated by the zone-axis rule "strongest_xray"',
@@ -117,8 +127,8 @@ def published_attributes(table: SampleTable, row: int) -> dict[str, Any]:
         "space_group": np.bytes_(str(table.space_group[row])),
         "material": np.bytes_(str(table.material[row])),
         "energy_keV": np.int64(energy),
-        "z_dirs": np.dstack(hkl.astype(np.int64)),
-        "y_dirs": np.dstack(up.astype(np.float64)),
+        "z_dirs": np.dstack(list(hkl.astype(np.int64))),
+        "y_dirs": np.dstack(list(up.astype(np.float64))),
         "semi_angles_rad": table.convergence_semi_angle_mrad[row] * 1e-3,
         "d_hkls_angstrom": spacing.astype(np.float64),
         "abc_angstrom": table.cell_lengths_angstrom[row],

@@ -18,7 +18,7 @@ from classifier.foundation.errors import InputError
 from classifier.foundation.run import require_same_run
 
 
-class Parts:
+class PartsFolder:
     """The parts folder of the output `out`; `at_work` before anything is written into it."""
 
     def __init__(self, out: Path) -> None:

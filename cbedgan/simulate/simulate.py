@@ -16,7 +16,7 @@ from cbedgan.crystal.structure_files import crystals_from_files
 from cbedgan.simulate.cbed.stack import SimulateConfig
 from cbedgan.simulate.manifest import Manifest, Share, plan, replan
 from cbedgan.simulate.merge import merge, reserve_of
-from cbedgan.simulate.parts import Parts
+from cbedgan.simulate.parts import PartsFolder
 from cbedgan.simulate.units import run_units
 from classifier.foundation.config import digest
 from classifier.foundation.errors import InputError
@@ -27,15 +27,29 @@ from classifier.samples.stackfile import StackFile
 
 def simulate(config: SimulateConfig, *, out: Path, workers: int, crystals: Path | None = None,
              share: Share | None = None, alone: bool = False, device: str = "cpu") -> Path:
-    """Simulate the stacks of all planned crystals, or of the structure files `crystals`, into the stack file `out`.
+    """Simulate the stacks of all planned crystals, or of structure files, into a stack file.
 
-    workers: processes, each with one thread; device: "cpu", or "cuda", which they then share. Shards lie in
-    `<out>.parts` until the file is complete. Crystals that cannot be simulated are replaced by the next of their type
-    (files: left out) and listed in the file's provenance.
-    share: work on that share only and leave its shards; any number of shares may be worked on at the same time, and
-    the call without one does what is missing and merges. alone: make of the share a stack file by itself.
-    Returns `out`, or the folder of shards. Beside `out` lie its report and, if one is planned, the reserve.
-    Raises InputError when `out` holds another set or a quota cannot be met, Interrupted after SIGINT or SIGTERM.
+    Shards lie in `<out>.parts` until the file is complete. Crystals that cannot be simulated are replaced by the next
+    of their type (files: left out) and listed in the file's provenance.
+
+    Parameters
+    ----------
+    config : of the set
+    out : the stack file; beside it come its report and, if one is planned, the reserve
+    workers : processes, each with one thread
+    crystals : structure file or folder, in place of the plan
+    share : work on that share only and leave its shards; any number of shares may be worked on at the same time, and
+        the call without one does what is missing and merges
+    alone : make of the share a stack file by itself
+    device : "cpu", or "cuda", which all processes share
+
+    Returns
+    -------
+    `out`, or the folder of shards.
+
+    Raises
+    ------
+    InputError when `out` holds another set or a quota cannot be met, Interrupted after SIGINT or SIGTERM.
     """
     if alone and share is None:
         raise InputError(source="--merge", rule="goes with --shard", value="no share",
@@ -43,7 +57,7 @@ def simulate(config: SimulateConfig, *, out: Path, workers: int, crystals: Path 
     if device not in ("cpu", "cuda") or (device == "cuda" and not torch.cuda.is_available()):
         raise InputError(source="--device", rule="must be cpu, or cuda where there is a GPU", value=device,
                          remedy="Take cpu, or a machine with a GPU and a PyTorch that was built for it.")
-    out, parts = Path(out), Parts(Path(out))
+    out, parts = Path(out), PartsFolder(Path(out))
     given = None if crystals is None else crystals_from_files(crystals)
     identity = _identity(config, given, share if alone else None, device)
     if _finished(out, identity):
@@ -68,9 +82,9 @@ def simulate(config: SimulateConfig, *, out: Path, workers: int, crystals: Path 
 
 def prepare_manifest(config: SimulateConfig, *, out: Path, workers: int, crystals: Path | None = None,
                      device: str = "cpu") -> Manifest:
-    """Plan the set of `simulate` with the same arguments into `<out>.parts` and return its manifest."""
+    """Plan the set of `simulate` with the same parameters into `<out>.parts` and return its manifest."""
     given = None if crystals is None else crystals_from_files(crystals)
-    identity, parts = _identity(config, given, None, device), Parts(Path(out))
+    identity, parts = _identity(config, given, None, device), PartsFolder(Path(out))
     with parts.at_work(alone=False):
         return parts.manifest(identity, lambda: plan(config, given, identity, workers))
 

@@ -12,7 +12,7 @@ from cbedgan.simulate.simulate import prepare_manifest, simulate
 from classifier.foundation.errors import InputError
 
 if TYPE_CHECKING:
-    import submitit
+    import submitit  # pyright: ignore[reportMissingImports]
 
 
 @dataclass(frozen=True)
@@ -44,19 +44,25 @@ class ShareTask:
 
     def checkpoint(self) -> submitit.helpers.DelayedSubmission:
         """What is to be queued when time runs out: the same, for finished units are kept."""
-        from submitit.helpers import DelayedSubmission
+        from submitit.helpers import DelayedSubmission  # pyright: ignore[reportMissingImports]
 
         return DelayedSubmission(self)
 
 
 def submit(config: SimulateConfig, cluster: Cluster, *, out: Path, workers: int,
            crystals: Path | None = None, device: str = "cpu") -> list[submitit.Job]:
-    """Plan here, then submit every share as a job of `workers` processors; `simulate` without a share merges later.
+    """Plan here, then submit every share as a job of its own; `simulate` without a share merges later.
 
-    Paths must mean the same on the nodes. Logs lie in `<out>.slurm`. Raises InputError without submitit or SLURM.
+    Paths must mean the same on the nodes. Logs lie in `<out>.slurm`. InputError without submitit or SLURM.
+
+    Parameters
+    ----------
+    config, out, crystals, device : as for `simulate`
+    cluster : what is asked of it
+    workers : processors of a job
     """
     try:
-        import submitit
+        import submitit  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise InputError(source="--slurm", rule="needs the extra 'slurm'", value="no submitit",
                          remedy="Install it: pip install 'cbedgan[slurm]'.") from None

@@ -12,9 +12,15 @@ from classifier.foundation.workers import worker_pool
 
 def in_pool(function: Callable[..., Any], jobs: dict[Any, tuple], *, workers: int, description: str,
             sizes: dict[Any, int]) -> dict[Any, Any]:
-    """Call function(*arguments) for jobs {key: arguments} in a pool and return {key: result}, in the order of `jobs`.
+    """Call a function in a pool and return {key: result}, in the order of jobs; Interrupted after SIGINT or SIGTERM.
 
-    sizes: by how much each advances the progress bar. Raises Interrupted after SIGINT or SIGTERM.
+    Parameters
+    ----------
+    function : called as function(*arguments)
+    jobs : {key: arguments}
+    workers : processes
+    description : of the progress bar
+    sizes : {key: by how much it advances the bar}
     """
     results: dict[Any, Any] = {}
     if not jobs:

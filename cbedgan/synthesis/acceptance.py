@@ -42,7 +42,7 @@ class AcceptanceConfig(Config):
 
 
 @dataclass(frozen=True, eq=False)
-class Batch:
+class CandidateStacks:
     """Stacks to decide on: x [n, 3, H, W] normalised for the classifier, and their intensity.
 
     probability [n, K] and features [n, F] come from the second classifier; claimed: int64 [n, 2], the classes of a
@@ -92,7 +92,7 @@ class Reference:
                    float(intensity.max()))
 
 
-def decide(batch: Batch, reference: Reference, config: AcceptanceConfig) -> Int[Tensor, " n"]:
+def decide(batch: CandidateStacks, reference: Reference, config: AcceptanceConfig) -> Int[Tensor, " n"]:
     """Return for each stack the index of the first of REASONS that rejects it, or ACCEPTED."""
     finite = torch.isfinite(batch.x).flatten(1).all(1) & torch.isfinite(batch.intensity).flatten(1).all(1)
     sums = batch.intensity.double().sum((-2, -1))
@@ -108,7 +108,7 @@ def decide(batch: Batch, reference: Reference, config: AcceptanceConfig) -> Int[
     return torch.where(passed.all(0), ACCEPTED, (~passed).to(torch.uint8).argmax(0))
 
 
-def _realistic(batch: Batch, reference: Reference, config: AcceptanceConfig) -> Bool[Tensor, " n"]:
+def _realistic(batch: CandidateStacks, reference: Reference, config: AcceptanceConfig) -> Bool[Tensor, " n"]:
     """Whether a stack lies no farther from its two claimed classes together than real stacks of either do.
 
     In the interior both are one class, and this is the class radius. A boundary stack must lie between its two

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 
 from cbedgan.gan.network.generator import TrainedGenerator
-from cbedgan.synthesis.acceptance import AcceptanceConfig, Batch, Reference, decide
+from cbedgan.synthesis.acceptance import AcceptanceConfig, CandidateStacks, Reference, decide
 from cbedgan.synthesis.latents import Candidates
 from cbedgan.synthesis.provenance import synthetic_table
 from classifier.prediction.predict import TrainedClassifier
@@ -49,7 +49,7 @@ def make(workshop: Workshop, candidates: Candidates, *, batch: int) -> Made:
             x = workshop.second.intensity.normalise(intensity)
             first = workshop.first.logits(workshop.first.intensity.normalise(intensity)).softmax(1)
             second = workshop.second.logits(x).softmax(1)
-            code = decide(Batch(x, intensity, second, workshop.second.model.features(x), claimed_idx[rows]),
+            code = decide(CandidateStacks(x, intensity, second, workshop.second.model.features(x), claimed_idx[rows]),
                           workshop.reference, workshop.limits)
         parts.append([values.contiguous().numpy() for values in (intensity, code, first, second)])
     return Made(*(np.concatenate(values) for values in zip(*parts, strict=True)))

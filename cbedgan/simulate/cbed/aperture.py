@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Float
 
 RADIUS_OF_MEAN = 8.0  # samples along the aperture's radius when a mean over it is taken
 
 
-def incident_directions(across: int) -> NDArray[np.float64]:
-    """Square grid over the unit disk, `across` to its diameter, with a rim just outside it, float64 [D, 2]."""
+def incident_directions(across: int) -> Float[np.ndarray, "D 2"]:
+    """Square grid over the unit disk, `across` to its diameter, with a rim just outside it."""
     line = (np.arange(-1, across + 1) - (across - 1) / 2) * 2 / across
     grid = np.stack(np.meshgrid(line, line, indexing="xy"), -1).reshape(-1, 2)
     return grid[np.hypot(grid[:, 0], grid[:, 1]) < 1 + 1.2 / across]
 
 
-def aperture_samples(radius: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Unit squares that tile a disk of `radius`: centres float64 [S, 2] and their shares [S] of the disk, summing to 1.
+def aperture_samples(radius: float) -> tuple[Float[np.ndarray, "S 2"], Float[np.ndarray, " S"]]:
+    """Unit squares that tile a disk of `radius`: their centres and their shares of the disk, summing to 1.
 
     A square on the rim counts by the part of it that lies inside.
     """
@@ -27,17 +27,17 @@ def aperture_samples(radius: float) -> tuple[NDArray[np.float64], NDArray[np.flo
     return centres[share > 0], share[share > 0] / share.sum()
 
 
-def interpolation(nodes: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Weights float64 [S, D] of cubic interpolation from nodes [D, 2] to points [S, 2].
+def interpolation(nodes: Float[np.ndarray, "D 2"], points: Float[np.ndarray, "S 2"]) -> Float[np.ndarray, "S D"]:
+    """Weights of cubic interpolation from nodes to points.
 
     Polyharmonic spline r^3 with a linear polynomial: cubic along lines, exact at the nodes, and at home in a disk,
     where a product of one-dimensional splines would need the corners of the square as well.
     """
-    def distance_cubed(first: NDArray[np.float64]) -> NDArray[np.float64]:
+    def distance_cubed(first: np.ndarray) -> np.ndarray:
         apart = first[:, None] - nodes[None]
         return (apart**2).sum(-1) ** 1.5
 
-    def linear(first: NDArray[np.float64]) -> NDArray[np.float64]:
+    def linear(first: np.ndarray) -> np.ndarray:
         return np.concatenate([np.ones((len(first), 1)), first], axis=1)
 
     system = np.block([[distance_cubed(nodes), linear(nodes)], [linear(nodes).T, np.zeros((3, 3))]])
@@ -45,8 +45,8 @@ def interpolation(nodes: NDArray[np.float64], points: NDArray[np.float64]) -> ND
     return np.linalg.solve(system, wanted.T)[:len(nodes)].T
 
 
-def weights_of_mean(nodes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Weights float64 [D], summing to 1, that turn values at nodes [D, 2] into the mean of their spline over the disk.
+def weights_of_mean(nodes: Float[np.ndarray, "D 2"]) -> Float[np.ndarray, " D"]:
+    """Weights, summing to 1, that turn values at nodes into the mean of their spline over the disk.
 
     So the mean hardly depends on where the nodes lie, as a plain one does: those near the rim stand for less area.
     """

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from jaxtyping import Bool, Float, Int
+from numpy.typing import ArrayLike
 from pydantic import Field
 
 from cbedgan.simulate.cbed.aperture import aperture_samples, incident_directions, interpolation, weights_of_mean
@@ -40,7 +41,7 @@ class Drift(Config):
 class DetectorConfig(Config):
     """Detector, aperture and sampling of one pattern.
 
-    In canonical pose lengths count in units of |g1|, the shortest visible zero-layer reflection, which points along +x.
+    In canonical pose lengths count in units of |g1|, the shortest visible reflection of the ZOLZ, which points to +x.
     aperture_unit "spacing_at_100_kev": wavelength at 100 keV over the spacing of the reflection that names the zone
     axis, whatever the energy; `stack.detectors` puts it in mrad.
     """
@@ -60,16 +61,15 @@ class DetectorConfig(Config):
 class PatternResult:
     """One zone axis at T thicknesses.
 
-    image: float32 [T, H, W], fraction of the incident beam per pixel; thickness_angstrom: float64 [T], real;
-    shortest_g: float64 [2], (k_x, k_y) in 1/angstrom in the slab's own frame; pixel_size_inv_angstrom: of the drawn
-    frame; azimuth_rad: counter-clockwise turn from the slab's frame to the drawn one; detector: of the drawn frame;
-    slope: of the entry surface, dz over in-plane length.
+    image: fraction of the incident beam per pixel; thickness_angstrom: real; shortest_g: (k_x, k_y) in 1/angstrom in
+    the slab's own frame; pixel_size_inv_angstrom: of the drawn frame; azimuth_rad: counter-clockwise turn from the
+    slab's frame to the drawn one; detector: of the drawn frame; slope: of the entry surface, dz over in-plane length.
     """
 
-    image: NDArray[np.float32]
-    thickness_angstrom: NDArray[np.float64]
+    image: Float[np.ndarray, "T H W"]
+    thickness_angstrom: Float[np.ndarray, " T"]
     semi_angle_mrad: float
-    shortest_g: NDArray[np.float64]
+    shortest_g: Float[np.ndarray, " 2"]
     pixel_size_inv_angstrom: float
     azimuth_rad: float
     detector: Detector
@@ -80,27 +80,37 @@ class PatternResult:
 class Disks:
     """Beam intensities over the aperture, not yet drawn.
 
-    intensity: float32 [T, D, B]; nodes: float64 [D, 2], transverse wave vectors of the incident waves and radius:
-    of the aperture, 1/angstrom, slab frame; weights: float64 [D], of the mean over the aperture, summing to 1;
-    beam: int [B, 2]; thickness_angstrom: float64 [T], real.
+    nodes: transverse wave vectors of the incident waves, and radius: of the aperture, 1/angstrom, slab frame;
+    weights: of the mean over the aperture, summing to 1; thickness_angstrom: real.
     """
 
-    intensity: NDArray[np.float32]
-    nodes: NDArray[np.float64]
-    weights: NDArray[np.float64]
+    intensity: Float[np.ndarray, "T D B"]
+    nodes: Float[np.ndarray, "D 2"]
+    weights: Float[np.ndarray, " D"]
     radius: float
-    beam: NDArray[np.int64]
-    thickness_angstrom: NDArray[np.float64]
+    beam: Int[np.ndarray, "B 2"]
+    thickness_angstrom: Float[np.ndarray, " T"]
 
 
 def simulate_pattern(slab: Slab, *, beam_energy_kev: float, thickness_angstrom: ArrayLike, multislice: MultisliceConfig,
                      detector: DetectorConfig, azimuth_rad: float = 0.0, device: str = "cpu") -> PatternResult:
-    """Simulate the CBED patterns of one slab at thicknesses [T] (angstrom, rounded to whole periods).
+    """Simulate the CBED patterns of one slab.
 
     A survey guesses g1; where the disks taken through the guess's aperture say that g1 has another length, they are
     taken again through the right one. Which of several equally long g1 it is, the full disks decide.
-    azimuth_rad turns the pattern counter-clockwise from the slab's frame in raw pose; canonical pose sets its own turn.
-    Raises InputError for a faulty energy, thickness or aperture and when no diffracted disk is visible.
+
+    Parameters
+    ----------
+    slab : along one zone axis
+    beam_energy_kev : of the electrons
+    thickness_angstrom : [T], rounded to whole periods
+    multislice, detector : configurations
+    azimuth_rad : counter-clockwise turn from the slab's frame in raw pose; canonical pose sets its own
+    device : "cpu" or "cuda"
+
+    Raises
+    ------
+    InputError for a faulty energy, thickness or aperture and when no diffracted disk is visible.
     """
     propagation = Multislice(slab, beam_energy_kev=beam_energy_kev, config=multislice, device=device)
     canonical = detector.pose == "canonical"
@@ -111,7 +121,7 @@ def simulate_pattern(slab: Slab, *, beam_energy_kev: float, thickness_angstrom: 
                          value=detector.aperture_unit, remedy="Simulate the stack of a crystal instead.")
     follows, tie = detector.aperture_unit == "shortest_g", detector.tie
 
-    def through_aperture(g1: NDArray[np.float64]) -> Disks:
+    def through_aperture(g1: np.ndarray) -> Disks:
         unit = float(np.hypot(*g1)) if follows else propagation.wavenumber * 1e-3
         radius = detector.aperture_radius * unit
         across = directions_across(detector.directions_across, radius / propagation.wavenumber, thickness_angstrom)
@@ -135,18 +145,18 @@ def simulate_pattern(slab: Slab, *, beam_energy_kev: float, thickness_angstrom: 
 
 
 def survey(slab: Slab, *, beam_energy_kev: float, thickness_angstrom: ArrayLike, multislice: MultisliceConfig,
-           detector: DetectorConfig, device: str = "cpu") -> tuple[NDArray[np.float64], Disks]:
-    """Look at the disks from a few incident directions, through coarse layers.
+           detector: DetectorConfig, device: str = "cpu") -> tuple[Float[np.ndarray, " 2"], Disks]:
+    """Look at the disks from a few incident directions, through coarse layers; parameters as for simulate_pattern.
 
-    Returns a shortest visible zero-layer reflection, float64 [2] in 1/angstrom, slab frame, and the disks. Where the
-    aperture itself waits for that g1, the shortest vector of the zero-layer net stands in for it.
+    Returns a shortest visible reflection of the ZOLZ in 1/angstrom, slab frame, and the disks. Where the aperture
+    itself waits for that g1, the shortest vector of the ZOLZ's lattice stands in for it.
     """
     merged = max(multislice.merge_angstrom, SURVEY_MERGE_ANGSTROM)
     propagation = Multislice(slab, beam_energy_kev=beam_energy_kev, device=device,
                              config=multislice.model_copy(update={"merge_angstrom": merged}))
-    net_length = np.linalg.norm(np.linalg.inv(slab.projected_net), axis=0).min()
+    zolz_length = np.linalg.norm(np.linalg.inv(slab.projected_lattice), axis=0).min()
     follows = detector.aperture_unit == "shortest_g"
-    radius = detector.aperture_radius * (net_length if follows else propagation.wavenumber * 1e-3)
+    radius = detector.aperture_radius * (zolz_length if follows else propagation.wavenumber * 1e-3)
     angle = np.concatenate([2 * np.pi * np.arange(count) / count for count, _ in SURVEY_RINGS])
     share = np.concatenate([np.full(count, share) for count, share in SURVEY_RINGS])
     nodes = radius * share[:, None] * np.stack([np.cos(angle), np.sin(angle)], -1)
@@ -163,9 +173,15 @@ def directions_across(wanted: int | Drift, semi_angle_rad: float, thickness_angs
 
 def illuminate(propagation: Multislice, thickness_angstrom: ArrayLike, *, radius: float, across: int,
                azimuth_rad: float) -> Disks:
-    """Send waves from all over an aperture of `radius` 1/angstrom, on a square grid with `across` to its diameter.
+    """Send waves from all over an aperture; InputError for one that is wider than the band limit.
 
-    The grid is aligned with a frame turned by azimuth_rad. Raises InputError for an aperture wider than the band limit.
+    Parameters
+    ----------
+    propagation : through the slab
+    thickness_angstrom : [T]
+    radius : of the aperture, 1/angstrom
+    across : directions of the square grid along its diameter
+    azimuth_rad : turn of the frame with which the grid is aligned
     """
     nodes = incident_directions(across)
     return _disks(propagation, nodes * radius @ _turn(azimuth_rad).T, weights_of_mean(nodes), radius,
@@ -173,8 +189,17 @@ def illuminate(propagation: Multislice, thickness_angstrom: ArrayLike, *, radius
 
 
 def draw(propagation: Multislice, disks: Disks, *, pixel: float, azimuth_rad: float, size: int,
-         samples_per_pixel: int) -> NDArray[np.float32]:
-    """Draw patterns float32 [T, size, size] in a frame turned by azimuth_rad; pixel in 1/angstrom."""
+         samples_per_pixel: int) -> Float[np.ndarray, "T {size} {size}"]:
+    """Draw patterns float32.
+
+    Parameters
+    ----------
+    propagation, disks : that which `illuminate` was given, and what it returned
+    pixel : its side, 1/angstrom
+    azimuth_rad : turn of the frame
+    size : pixels of a side
+    samples_per_pixel : interpolated, along one side of a pixel
+    """
     turn = _turn(azimuth_rad)
     side = pixel / samples_per_pixel
     samples, share = aperture_samples(disks.radius / side)
@@ -187,10 +212,16 @@ def draw(propagation: Multislice, disks: Disks, *, pixel: float, azimuth_rad: fl
     return splat(landed, place / pixel, 1 / samples_per_pixel, size)
 
 
-def splat(intensity: NDArray[np.float64], place: NDArray[np.float64], side: float, size: int) -> NDArray[np.float32]:
-    """Lay samples intensity [T, S, B] at place [S, B, 2] (x, y in pixels from the centre) on patterns [T, size, size].
+def splat(intensity: Float[np.ndarray, "T S B"], place: Float[np.ndarray, "S B 2"], side: float, size: int
+          ) -> Float[np.ndarray, "T {size} {size}"]:
+    """Lay square samples on patterns float32; each pixel gets its share by area.
 
-    A sample is a square of `side` pixels (at most 1); each pixel gets its share by area.
+    Parameters
+    ----------
+    intensity : of the samples
+    place : (x, y) in pixels from the centre
+    side : of a sample, at most 1 pixel
+    size : pixels of a side of the pattern
     """
     lower = place + size / 2 - side / 2
     pixel = np.floor(lower).astype(np.int64)
@@ -206,7 +237,7 @@ def splat(intensity: NDArray[np.float64], place: NDArray[np.float64], side: floa
     return patterns.reshape(-1, size + 4, size + 4)[:, 2:-2, 2:-2].astype(np.float32)
 
 
-def _disks(propagation: Multislice, nodes: NDArray[np.float64], weights: NDArray[np.float64], radius: float,
+def _disks(propagation: Multislice, nodes: np.ndarray, weights: np.ndarray, radius: float,
            thickness_angstrom: ArrayLike) -> Disks:
     g_max = propagation.config.g_max_inv_angstrom
     if radius >= g_max / 2:
@@ -216,24 +247,25 @@ def _disks(propagation: Multislice, nodes: NDArray[np.float64], weights: NDArray
     return Disks(leaving.intensity, nodes, weights, radius, leaving.beam, leaving.thickness_angstrom)
 
 
-def in_zero_layer(g: NDArray[np.float64], slab: Slab) -> NDArray[np.bool_]:
-    """Which beams g [B, 2], 1/angstrom, slab frame, belong to the zero-order Laue zone, bool [B]."""
-    order = g @ slab.projected_net.T
+def in_zolz(g: Float[np.ndarray, "B 2"], slab: Slab) -> Bool[np.ndarray, " B"]:
+    """Which beams g, 1/angstrom, slab frame, belong to the zero-order Laue zone (ZOLZ)."""
+    order = g @ slab.projected_lattice.T
     return np.abs(order - np.round(order)).max(-1) < 1e-6
 
 
 def _shortest(disks: Disks, slab: Slab, *, visible: float, tie: float,
-              least: float = 0.0) -> NDArray[np.float64]:
-    """The shortest visible reflection of the zero-order Laue zone not shorter than `least`, 1/angstrom, slab frame."""
-    g = disks.beam @ slab.reciprocal_net
-    rows = in_zero_layer(g, slab) & (np.hypot(g[:, 0], g[:, 1]) >= least)
+              least: float = 0.0) -> Float[np.ndarray, " 2"]:
+    """The shortest visible reflection of the ZOLZ not shorter than `least`, 1/angstrom, slab frame."""
+    g = disks.beam @ slab.reciprocal_lattice
+    rows = in_zolz(g, slab) & (np.hypot(g[:, 0], g[:, 1]) >= least)
     mean = disks.weights @ disks.intensity[..., rows].mean(0)
     return shortest_visible_g(g[rows], mean, visible=visible, tie=tie)
 
 
-def _landing(propagation: Multislice, directions: NDArray[np.float64], beam: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Transverse wave vectors [D, B, 2] with which beams [B, 2] leave, in 1/angstrom, slab frame."""
-    return propagation.dispersion(directions, beam @ propagation.slab.reciprocal_net)[0]
+def _landing(propagation: Multislice, directions: Float[np.ndarray, "D 2"], beam: Int[np.ndarray, "B 2"]
+             ) -> Float[np.ndarray, "D B 2"]:
+    """Transverse wave vectors with which beams leave, in 1/angstrom, slab frame."""
+    return propagation.dispersion(directions, beam @ propagation.slab.reciprocal_lattice)[0]
 
 
 def _spread(propagation: Multislice, radius: float) -> float:
@@ -242,6 +274,6 @@ def _spread(propagation: Multislice, radius: float) -> float:
     return radius * (1.05 + float(np.linalg.norm(propagation.slab.slope)) * tilt)
 
 
-def _turn(azimuth_rad: float) -> NDArray[np.float64]:
+def _turn(azimuth_rad: float) -> Float[np.ndarray, "2 2"]:
     """Matrix by which row vectors of the slab frame are multiplied to get components in the turned drawing."""
     return np.array([[np.cos(azimuth_rad), np.sin(azimuth_rad)], [-np.sin(azimuth_rad), np.cos(azimuth_rad)]])

@@ -1,6 +1,6 @@
 """Do a crystal's patterns tell its group? They are set beside those of its images in higher groups.
 
-Structure factors (`supergroup`) judge all of a crystal; three zone axes may still hide what they differ in.
+Structure factors (`supergroup`) compare all of a crystal; three zone axes may still hide what they differ in.
 """
 
 from __future__ import annotations
@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import Annotated
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Float
 from pydantic import Field
 
 from cbedgan.crystal.crystals import Crystal
 from cbedgan.crystal.supergroup import Image, images
-from cbedgan.simulate.cbed.detector import DetectorConfig, in_zero_layer, survey
+from cbedgan.simulate.cbed.detector import DetectorConfig, in_zolz, survey
 from cbedgan.simulate.cbed.multislice import MultisliceConfig
 from cbedgan.simulate.cbed.zone_axis import Slab, slab
 from classifier.foundation.config import Config
@@ -29,33 +29,39 @@ class DistinctConfig(Config):
 
 
 def least_difference(crystal: Crystal, pieces: list[Slab], detectors: list[DetectorConfig], *,
-                     tolerance_angstrom: float, beam_energy_kev: float, thickness_angstrom: NDArray[np.float64],
+                     tolerance_angstrom: float, beam_energy_kev: float, thickness_angstrom: Float[np.ndarray, " T"],
                      multislice: MultisliceConfig) -> tuple[float, int]:
     """Return how well the patterns along the axes of `pieces` tell the crystal from that image they tell least.
 
     For an image that is turned: relative L1 between the diffracted disks of crystal and image, at a few incident
     directions. For one that is only shifted, which changes no intensity: the share of the diffracted light in disks
-    that the shift, were it a symmetry, would put out. Each the greatest of the axes. Also returns the higher group;
-    (inf, the crystal's own group) where there is none within the tolerance.
+    that would be systematically absent, were the shift a symmetry. Each the greatest of the axes. Also returns the
+    higher group; (inf, the crystal's own group) where there is none within the tolerance.
+
+    Parameters
+    ----------
+    crystal, pieces : the crystal, and its slab along each axis
+    detectors : of each axis
+    tolerance_angstrom : from the places that a higher group gives the atoms
+    beam_energy_kev, thickness_angstrom, multislice : as for simulate_pattern
     """
     lattice, positions, numbers = crystal.primitive()
     coarse = multislice.model_copy(update={"g_max_inv_angstrom": min(SURVEY_G_MAX, multislice.g_max_inv_angstrom)})
 
-    def disks(piece: Slab, detector: DetectorConfig) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    def disks(piece: Slab, detector: DetectorConfig) -> tuple[np.ndarray, np.ndarray]:
         """Beams g [B, 2] and their intensity [T, D, B], zero for the direct beam and outside the frame."""
         g1, seen = survey(piece, beam_energy_kev=beam_energy_kev, thickness_angstrom=thickness_angstrom,
                           multislice=coarse, detector=detector)
-        g = seen.beam @ piece.reciprocal_net
+        g = seen.beam @ piece.reciprocal_lattice
         distance = np.linalg.norm(g, axis=1)
         edge = detector.half_width * (np.hypot(*g1) if detector.pose == "canonical" else 1.0)
         return g, np.where((distance > 0) & (distance < edge), seen.intensity, 0)
 
-    def difference(image: Image, piece: Slab, detector: DetectorConfig, g: NDArray[np.float64],
-                   before: NDArray[np.float32]) -> float:
+    def difference(image: Image, piece: Slab, detector: DetectorConfig, g: np.ndarray, before: np.ndarray) -> float:
         if image.only_shifted:
             phase = g @ (piece.frame[:2] @ (image.shift @ lattice))
-            put_out = in_zero_layer(g, piece) & (np.abs(phase - np.round(phase)) > 1e-3)
-            return float(before[..., put_out].sum() / before.sum())
+            absent = in_zolz(g, piece) & (np.abs(phase - np.round(phase)) > 1e-3)
+            return float(before[..., absent].sum() / before.sum())
         moved = (positions @ image.rotation.T + image.shift) % 1.0
         _, after = disks(slab(crystal.lattice, (lattice, moved, numbers), piece.zone_axis_uvw), detector)
         return float(np.abs(after - before).sum() / before.sum())

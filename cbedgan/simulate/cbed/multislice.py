@@ -11,7 +11,8 @@ from typing import Annotated
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from jaxtyping import Float, Int
+from numpy.typing import ArrayLike
 from pydantic import Field
 
 from cbedgan.crystal.electron import interaction, scattering_factor, wavenumber_inv_angstrom
@@ -39,13 +40,13 @@ class MultisliceConfig(Config):
 class BeamIntensities:
     """What leaves the slab, by thickness T, incident direction D and beam B.
 
-    intensity: float32 [T, D, B], fraction of the incident beam; beam: int [B, 2], indices in the reciprocal net;
-    thickness_angstrom: float64 [T], real, a whole number of periods.
+    intensity: fraction of the incident beam; beam: indices in the slab's reciprocal lattice; thickness_angstrom: real,
+    a whole number of periods.
     """
 
-    intensity: NDArray[np.float32]
-    beam: NDArray[np.int64]
-    thickness_angstrom: NDArray[np.float64]
+    intensity: Float[np.ndarray, "T D B"]
+    beam: Int[np.ndarray, "B 2"]
+    thickness_angstrom: Float[np.ndarray, " T"]
 
 
 class Multislice:
@@ -65,13 +66,13 @@ class Multislice:
         lengths = np.linalg.norm(slab.cell[:2, :2], axis=1)
         self.shape = tuple(_smooth(3 * config.g_max_inv_angstrom * length) for length in lengths)
         self.index = np.stack(np.meshgrid(*[np.fft.fftfreq(n, 1 / n) for n in self.shape], indexing="ij"), -1)
-        self.g = self.index @ slab.reciprocal_net
+        self.g = self.index @ slab.reciprocal_lattice
         self.inside = np.hypot(self.g[..., 0], self.g[..., 1]) <= config.g_max_inv_angstrom
         layers, self.gaps = atomic_layers(slab, merge_angstrom=config.merge_angstrom, entry_plane=config.entry_plane)
         strength = interaction(beam_energy_kev) * scattering_scale
         self.transmission = [self._transmission(atoms, strength) for atoms in layers]
 
-    def _transmission(self, atoms: NDArray[np.int64], strength: float) -> torch.Tensor:
+    def _transmission(self, atoms: Int[np.ndarray, " n"], strength: float) -> torch.Tensor:
         """Band-limited transmission of one layer in real space over the number of grid points, complex [n1, n2].
 
         With the number in here the transforms need no scale factor, whose rounding would add up over the layers.
@@ -90,10 +91,11 @@ class Multislice:
         spectrum = np.fft.fft2(np.exp((1j - self.config.absorption) * phase)) * self.inside
         return torch.from_numpy(np.fft.ifft2(spectrum) / spectrum.size).to(self.device, self.dtype)
 
-    def dispersion(self, directions: NDArray[np.float64], g: NDArray[np.float64]) -> tuple[NDArray, NDArray]:
-        """Return transverse wave vectors, float64 [D, ..., 2], and kappa, float64 [D, ...], both 1/angstrom.
+    def dispersion(self, directions: Float[np.ndarray, "D 2"], g: Float[np.ndarray, "*beams 2"]
+                   ) -> tuple[Float[np.ndarray, "D *beams 2"], Float[np.ndarray, "D ..."]]:
+        """Return transverse wave vectors and kappa, both 1/angstrom.
 
-        directions: float64 [D, 2], transverse wave vectors of the incident waves; g: float64 [..., 2], net vectors.
+        directions: transverse wave vectors of the incident waves; g: vectors of the reciprocal lattice.
         kappa = sqrt(K^2 - |k_t|^2) - K is the wave vector along the beam less K. On an inclined surface the beam g
         has k_t = h0 + g - kappa * slope with h0 = k0 + kappa0 * slope, solved by fixed-point rounds.
         """
@@ -133,7 +135,7 @@ class Multislice:
         arrays = 4 + len(set(self.gaps))  # the wave, the transforms' own, and one propagator for each gap
         return max(1, int(DEVICE_MEMORY_SHARE * free / (arrays * np.prod(self.shape) * self.dtype.itemsize)))
 
-    def _propagate(self, directions: NDArray[np.float64], periods: NDArray[np.int64],
+    def _propagate(self, directions: Float[np.ndarray, "D 2"], periods: Int[np.ndarray, " T"],
                    chosen: torch.Tensor) -> torch.Tensor:
         """Intensities [T, D, B] of the chosen beams, on the device; one pass to the greatest thickness, no waiting."""
         propagators = self._propagators(directions)
@@ -150,7 +152,7 @@ class Multislice:
                 intensity[reached] = torch.view_as_real(wave.flatten(1)[:, chosen]).square().sum(-1)
         return intensity
 
-    def _propagators(self, directions: NDArray[np.float64]) -> list[torch.Tensor]:
+    def _propagators(self, directions: Float[np.ndarray, "D 2"]) -> list[torch.Tensor]:
         """Free propagation over the gap behind each layer, complex [D, n1, n2] each; equal gaps share memory."""
         _, kappa = self.dispersion(directions, self.g[self.inside])
         kappa = torch.from_numpy(kappa).to(self.device)
@@ -165,7 +167,7 @@ class Multislice:
 
 
 def atomic_layers(slab: Slab, *, merge_angstrom: float,
-                  entry_plane: float) -> tuple[list[NDArray[np.int64]], list[float]]:
+                  entry_plane: float) -> tuple[list[np.ndarray], list[float]]:
     """Group atoms into layers by height along c', in the order in which the beam meets them.
 
     Returns the atoms of each layer and the gaps in angstrom behind each layer (the last to the first layer of the next
@@ -185,8 +187,8 @@ def atomic_layers(slab: Slab, *, merge_angstrom: float,
     return [np.array(layer) for layer in layers], gaps.tolist()
 
 
-def whole_periods(thickness_angstrom: ArrayLike, period_angstrom: float) -> NDArray[np.int64]:
-    """Round thicknesses [T] in angstrom to whole repeat periods, int64 [T], at least one; InputError unless > 0."""
+def whole_periods(thickness_angstrom: ArrayLike, period_angstrom: float) -> Int[np.ndarray, " T"]:
+    """Round thicknesses [T] in angstrom to whole repeat periods, at least one; InputError unless > 0."""
     thickness = np.atleast_1d(np.asarray(thickness_angstrom, dtype=np.float64))
     if not (thickness.size and np.isfinite(thickness).all() and (thickness > 0).all()):
         raise InputError(source="thickness_angstrom", rule="must be positive and finite", value=thickness.tolist(),

@@ -8,7 +8,8 @@ from __future__ import annotations
 from itertools import product
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from jaxtyping import Float, Int
+from numpy.typing import ArrayLike
 
 from cbedgan.simulate.cbed.multislice import BeamIntensities, Multislice
 from cbedgan.simulate.cbed.zone_axis import Slab
@@ -17,13 +18,13 @@ SAME_PLACE_ANGSTROM = 1e-5  # only exact symmetry counts, up to the rounding of 
 SAME_DIRECTION = 1e-6  # of the widest incident direction
 
 
-def intensities_by_symmetry(propagation: Multislice, directions: NDArray[np.float64],
+def intensities_by_symmetry(propagation: Multislice, directions: Float[np.ndarray, "D 2"],
                             thickness_angstrom: ArrayLike) -> BeamIntensities:
-    """Do what `Multislice.intensities` does for directions [D, 2], sending one wave for each symmetry orbit."""
+    """Do what `Multislice.intensities` does, sending one wave for each symmetry orbit of directions."""
     slab = propagation.slab
-    net = slab.cell[:2, :2]
+    plane = slab.cell[:2, :2]
     operations = plane_operations(slab)
-    source, by = _orbits(directions, [np.linalg.inv(net) @ operation @ net for operation in operations])
+    source, by = _orbits(directions, [np.linalg.inv(plane) @ operation @ plane for operation in operations])
     sent = np.unique(source)
     leaving = propagation.intensities(directions[sent], thickness_angstrom)
     place = np.full(propagation.shape, -1)
@@ -36,8 +37,8 @@ def intensities_by_symmetry(propagation: Multislice, directions: NDArray[np.floa
     return BeamIntensities(intensity, leaving.beam, leaving.thickness_angstrom)
 
 
-def plane_operations(slab: Slab) -> list[NDArray[np.int64]]:
-    """Return the operations int64 [2, 2] on rows of in-plane fractional coordinates, the identity first.
+def plane_operations(slab: Slab) -> list[Int[np.ndarray, "2 2"]]:
+    """Return the operations on rows of in-plane fractional coordinates, the identity first.
 
     Each leaves every height along the beam as it is; none but the identity where the entry surface is inclined.
     """
@@ -45,16 +46,16 @@ def plane_operations(slab: Slab) -> list[NDArray[np.int64]]:
     if np.abs(slab.slope).max() > 1e-9:
         return [identity]
     metric = slab.cell[:2, :2] @ slab.cell[:2, :2].T
-    found = [identity]
+    operations = [identity]
     for entries in product((-1, 0, 1), repeat=4):
         operation = np.array(entries).reshape(2, 2)
         keeps_lengths = np.abs(operation @ metric @ operation.T - metric).max() < 1e-7 * metric.max()
         if keeps_lengths and (operation != identity).any() and _keeps(slab, operation):
-            found.append(operation)
-    return found
+            operations.append(operation)
+    return operations
 
 
-def _keeps(slab: Slab, operation: NDArray[np.int64]) -> bool:
+def _keeps(slab: Slab, operation: Int[np.ndarray, "2 2"]) -> bool:
     """Whether the operation with some shift across the beam takes every atom to one of its kind and height."""
     kinds, counts = np.unique(slab.numbers, return_counts=True)
     rarest = np.flatnonzero(slab.numbers == kinds[counts.argmin()])
@@ -70,9 +71,9 @@ def _keeps(slab: Slab, operation: NDArray[np.int64]) -> bool:
     return False
 
 
-def _orbits(directions: NDArray[np.float64],
-            rotations: list[NDArray[np.float64]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """For each direction the one, int64 [D], from which the rotation of this number, int64 [D], makes it."""
+def _orbits(directions: Float[np.ndarray, "D 2"], rotations: list[Float[np.ndarray, "2 2"]]
+            ) -> tuple[Int[np.ndarray, " D"], Int[np.ndarray, " D"]]:
+    """For each direction the one from which the rotation of this number makes it."""
     tolerance = SAME_DIRECTION * max(float(np.abs(directions).max()), 1e-12)
     source, by = np.full(len(directions), -1), np.zeros(len(directions), dtype=np.int64)
     for one in range(len(directions)):

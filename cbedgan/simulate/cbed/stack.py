@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Float
 from pydantic import Field, model_validator
 
 from cbedgan.crystal.crystals import Crystal
@@ -63,13 +63,13 @@ class SimulateConfig(Config):
 class Conditions:
     """What may differ between stacks of one material by chance, not by symmetry: nuisances, recorded.
 
-    thickness_angstrom: float64 [T], wanted, of all three patterns; entry_plane: fraction of the repeat period at which
-    each slab begins, float64 [3]; azimuth_rad: counter-clockwise turn of each raw pattern, float64 [3].
+    thickness_angstrom: wanted, of all three patterns; entry_plane: fraction of the repeat period at which each slab
+    begins; azimuth_rad: counter-clockwise turn of each raw pattern.
     """
 
-    thickness_angstrom: NDArray[np.float64]
-    entry_plane: NDArray[np.float64]
-    azimuth_rad: NDArray[np.float64]
+    thickness_angstrom: Float[np.ndarray, " T"]
+    entry_plane: Float[np.ndarray, " 3"]
+    azimuth_rad: Float[np.ndarray, " 3"]
 
 
 def conditions(crystal: Crystal, config: SimulateConfig, beam_energy_kev: float) -> Conditions:
@@ -107,16 +107,17 @@ def detectors(crystal: Crystal, config: SimulateConfig) -> list[DetectorConfig]:
 
 
 def widest_disk(crystal: Crystal, config: SimulateConfig, pieces: list[Slab]) -> float:
-    """Return the greatest diameter of a disk over the shortest vector of its zero-layer net, at the highest energy.
+    """Return the greatest diameter of a disk over the shortest vector of its ZOLZ, at the highest energy.
 
-    Glide planes and screw axes may leave net points dark: the disks that are seen lie no closer than this says.
+    Glide planes and screw axes make reflections systematically absent: the disks that are seen lie no closer than this
+    says.
     """
     if config.detector.aperture_unit == "shortest_g":
         return 2 * config.detector.aperture_radius
     wavenumber = 1e-3 / wavelength_angstrom(max(config.beam_energies_kev))
-    nets = [np.linalg.inv(piece.projected_net).T for piece in pieces]
-    return max(2 * detector.aperture_radius * wavenumber / np.linalg.norm(reduced_basis(net), axis=1).min()
-               for detector, net in zip(detectors(crystal, config), nets, strict=True))
+    lattices = [np.linalg.inv(piece.projected_lattice).T for piece in pieces]
+    return max(2 * detector.aperture_radius * wavenumber / np.linalg.norm(reduced_basis(lattice), axis=1).min()
+               for detector, lattice in zip(detectors(crystal, config), lattices, strict=True))
 
 
 def steps(piece: Slab, config: SimulateConfig) -> float:
@@ -145,13 +146,23 @@ def refusal(crystal: Crystal, config: SimulateConfig) -> str | None:
 
 
 def simulate_stacks(crystal: Crystal, config: SimulateConfig, *, beam_energy_kev: float,
-                    partition: str = "", device: str = "cpu") -> tuple[NDArray[np.float32], SampleTable]:
-    """Simulate a crystal's stacks, float32 [T, 3, H, W] in fractions of the incident beam per pixel, and their table.
+                    partition: str = "", device: str = "cpu") -> tuple[Float[np.ndarray, "T 3 H W"], SampleTable]:
+    """Simulate a crystal's stacks, float32 in fractions of the incident beam per pixel, and their table.
 
     T is 1, or the length of the thickness series, which one propagation yields. A row's provenance holds the crystal
     itself, so that `resimulate` needs neither its source nor a seed.
-    Raises InputError when a pattern cannot be made (no visible disk, aperture beyond the band limit) or when the three
-    cannot tell the crystal's group.
+
+    Parameters
+    ----------
+    crystal, config : what is simulated, and how
+    beam_energy_kev : of the electrons
+    partition : of the rows
+    device : "cpu" or "cuda"
+
+    Raises
+    ------
+    InputError when a pattern cannot be made (no visible disk, aperture beyond the band limit) or when the three cannot
+    tell the crystal's group.
     """
     pieces = slabs(crystal, config)
     drawn = conditions(crystal, config, beam_energy_kev)
@@ -202,14 +213,14 @@ def simulate_stacks(crystal: Crystal, config: SimulateConfig, *, beam_energy_kev
     return np.stack([result.image for result in results], axis=1), rows
 
 
-def sample_ids(crystal: Crystal, beam_energy_kev: float, thickness_angstrom: NDArray[np.float64]) -> list[str]:
-    """Name the samples [T]: material and energy, and the wanted thickness in a series."""
+def sample_ids(crystal: Crystal, beam_energy_kev: float, thickness_angstrom: Float[np.ndarray, " T"]) -> list[str]:
+    """Name the samples: material and energy, and the wanted thickness in a series."""
     name = f"{crystal.material}-{beam_energy_kev:g}kev"
     return [name] if len(thickness_angstrom) == 1 else [f"{name}-{wanted:g}a" for wanted in thickness_angstrom]
 
 
-def resimulate(config: SimulateConfig, provenance: str) -> NDArray[np.float32]:
-    """Simulate the stack of a row again, float32 [3, H, W], from the row's provenance and the file's configuration.
+def resimulate(config: SimulateConfig, provenance: str) -> Float[np.ndarray, "3 H W"]:
+    """Simulate the stack of a row again, float32, from the row's provenance and the file's configuration.
 
     On the machine that made it the result is the same to the bit, before the mantissa is rounded for the file.
     """
@@ -224,7 +235,7 @@ def resimulate(config: SimulateConfig, provenance: str) -> NDArray[np.float32]:
 
 
 def _require_distinct(crystal: Crystal, pieces: list[Slab], config: SimulateConfig, limits: DistinctConfig,
-                      beam_energy_kev: float, thickness_angstrom: NDArray[np.float64]) -> None:
+                      beam_energy_kev: float, thickness_angstrom: Float[np.ndarray, " T"]) -> None:
     difference, group = least_difference(
         crystal, pieces, detectors(crystal, config), tolerance_angstrom=limits.tolerance_angstrom,
         beam_energy_kev=beam_energy_kev, thickness_angstrom=thickness_angstrom, multislice=config.multislice)

@@ -6,21 +6,21 @@ from functools import lru_cache
 
 import gemmi
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Float, Int
 
-from cbedgan.crystal.crystals import Crystal
+from cbedgan.crystal.crystals import Crystal, Lattice
 from classifier.foundation.errors import InputError
 
 WAVELENGTH_ANGSTROM = 1.54184  # copper K alpha; decides the Lorentz-polarisation factor only
 LEAST_SPACING_ANGSTROM = 0.8  # close to backscattering, where the factor diverges
 SPACING_LIMITS_ANGSTROM = (1.0, 5.0)  # kept to when three reflections lie within
 EQUAL = 1e-5  # relative; spacings, and strengths, that differ less count as equal
-FAINTEST = 1e-5  # of the strongest intensity; below, a reflection counts as extinct
+FAINTEST = 1e-5  # of the strongest intensity; below, a reflection counts as absent
 
 
 @lru_cache(maxsize=2)  # slabs, detectors and attributes of a crystal ask in turn
-def strongest_reflections(crystal: Crystal) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return the three strongest kinematic X-ray reflections: hkl int [3, 3], strongest first, and d [3] in angstrom.
+def strongest_reflections(crystal: Crystal) -> tuple[Int[np.ndarray, "3 3"], Float[np.ndarray, " 3"]]:
+    """Return the three strongest kinematic X-ray reflections: hkl, strongest first, and d in angstrom.
 
     Strength is that of a powder line: |F|^2 (neutral atoms at rest) times the Lorentz-polarisation factor, summed over
     all reflections of one spacing, of which the strongest names the line; of mates the lexicographically greatest hkl,
@@ -44,8 +44,8 @@ def strongest_reflections(crystal: Crystal) -> tuple[NDArray[np.int64], NDArray[
     return indices, spacings
 
 
-def _half_space(lattice: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """All hkl [n, 3] but one of each Friedel pair down to the least spacing, and their spacings [n]."""
+def _half_space(lattice: Lattice) -> tuple[Int[np.ndarray, "n 3"], Float[np.ndarray, " n"]]:
+    """All hkl but one of each Friedel pair down to the least spacing, and their spacings."""
     reach = (np.linalg.norm(lattice, axis=1) / LEAST_SPACING_ANGSTROM).astype(int)
     hkl = np.stack(np.meshgrid(*(np.arange(-n, n + 1) for n in reach), indexing="ij"), -1).reshape(-1, 3)
     hkl = hkl[len(hkl) // 2 + 1:]  # first nonzero index positive
@@ -53,9 +53,9 @@ def _half_space(lattice: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArra
     return hkl[spacing >= LEAST_SPACING_ANGSTROM], spacing[spacing >= LEAST_SPACING_ANGSTROM]
 
 
-def _structure_factor_squared(crystal: Crystal, hkl: NDArray[np.int64],
-                              spacing: NDArray[np.float64]) -> NDArray[np.float64]:
-    """|F|^2 [n] in electrons^2 of the conventional cell, International Tables 1992 scattering factors."""
+def _structure_factor_squared(crystal: Crystal, hkl: Int[np.ndarray, "n 3"],
+                              spacing: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """|F|^2 in electrons^2 of the conventional cell, International Tables 1992 scattering factors."""
     total = np.zeros(len(hkl), dtype=np.complex128)
     for number in np.unique(crystal.numbers):
         coefficients = gemmi.Element(int(number)).it92
@@ -71,9 +71,9 @@ def _structure_factor_squared(crystal: Crystal, hkl: NDArray[np.int64],
     return np.abs(total)**2
 
 
-def _lines(hkl: NDArray[np.int64], spacing: NDArray[np.float64],
-           squared: NDArray[np.float64]) -> list[tuple[tuple[int, ...], float]]:
-    """Gather reflections of one spacing into lines (hkl, spacing), strongest first, extinct ones left out."""
+def _lines(hkl: Int[np.ndarray, "n 3"], spacing: Float[np.ndarray, " n"],
+           squared: Float[np.ndarray, " n"]) -> list[tuple[tuple[int, ...], float]]:
+    """Gather reflections of one spacing into lines (hkl, spacing), strongest first, absent ones left out."""
     sine = WAVELENGTH_ANGSTROM / (2 * spacing)
     cosine_squared = 1 - sine**2
     strength = squared * (1 + (cosine_squared - sine**2)**2) / (sine**2 * np.sqrt(cosine_squared))

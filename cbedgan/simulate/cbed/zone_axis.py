@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from jaxtyping import Float, Int
+from numpy.typing import ArrayLike
 
+from cbedgan.crystal.crystals import Lattice, Numbers, Positions
 from classifier.crystal.reciprocal import bezout
 from classifier.foundation.errors import InputError
 
@@ -24,25 +26,24 @@ LARGEST_COSINE = 0.8
 AREA_BUDGET = 4.0  # in smallest projected cells
 SMALL_AREA_ANGSTROM2 = 40.0  # up to here a cell is cheap whatever its multiple
 
-Cell = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]
+Cell = tuple[Lattice, Positions, Numbers]
 
 
 @dataclass(frozen=True, eq=False)
 class Slab:
     """One repeat period along the beam, in beam coordinates (x, y, z; see the module), angstrom.
 
-    cell: float64 [3, 3], rows a', b', c'; c' = (0, 0, period). positions: float64 [n, 3], fractional in [0, 1).
-    numbers: int [n]. projected_net: float64 [2, 2], rows are the two shortest vectors of the primitive lattice
-    projected along the beam. zone_axis_uvw: int [3], conventional cell. frame: float64 [3, 3], rows x, y, z in the
-    crystal's Cartesian axes. multiplicity: volume in primitive cells.
+    cell: rows a', b', c'; c' = (0, 0, period). positions: in [0, 1). projected_lattice: rows are the two shortest
+    vectors of the primitive lattice projected along the beam. zone_axis_uvw: of the conventional cell. frame: rows
+    x, y, z in the crystal's Cartesian axes. multiplicity: volume in primitive cells.
     """
 
-    cell: NDArray[np.float64]
-    positions: NDArray[np.float64]
-    numbers: NDArray[np.int64]
-    projected_net: NDArray[np.float64]
-    zone_axis_uvw: NDArray[np.int64]
-    frame: NDArray[np.float64]
+    cell: Lattice
+    positions: Positions
+    numbers: Numbers
+    projected_lattice: Float[np.ndarray, "2 2"]
+    zone_axis_uvw: Int[np.ndarray, " 3"]
+    frame: Float[np.ndarray, "3 3"]
     multiplicity: int
 
     @property
@@ -56,18 +57,18 @@ class Slab:
         return float(np.linalg.det(self.cell[:2, :2]))
 
     @property
-    def reciprocal_net(self) -> NDArray[np.float64]:
-        """Rows b1, b2 of the reciprocal net of the projection, float64 [2, 2] in 1/angstrom (no 2 pi)."""
+    def reciprocal_lattice(self) -> Float[np.ndarray, "2 2"]:
+        """Rows b1, b2 of the reciprocal lattice of the projected cell in 1/angstrom (no 2 pi)."""
         return np.linalg.inv(self.cell[:2, :2]).T
 
     @property
-    def slope(self) -> NDArray[np.float64]:
-        """Slope (dz/dx, dz/dy) of the surface spanned by a', b', float64 [2]; zero when it is normal to the beam."""
+    def slope(self) -> Float[np.ndarray, " 2"]:
+        """Slope (dz/dx, dz/dy) of the surface spanned by a', b'; zero when it is normal to the beam."""
         return np.linalg.solve(self.cell[:2, :2], self.cell[:2, 2])
 
 
-def zone_axes(conventional: ArrayLike, lattice: ArrayLike, rule: str) -> NDArray[np.int64]:
-    """Return three zone axes [uvw], int64 [3, 3], in the conventional cell.
+def zone_axes(conventional: ArrayLike, lattice: ArrayLike, rule: str) -> Int[np.ndarray, "3 3"]:
+    """Return three zone axes [uvw] in the conventional cell.
 
     conventional, lattice: float64 [3, 3], rows of the conventional and of the primitive cell in angstrom, in the same
     Cartesian axes. rule "conventional": [001] [100] [110], on hexagonal axes [001] [100] [210] (their [110] repeats
@@ -87,12 +88,12 @@ def zone_axes(conventional: ArrayLike, lattice: ArrayLike, rule: str) -> NDArray
     return np.array([[0, 0, 1], [1, 0, 0], [1, 1, 0]])
 
 
-def metric_axes(conventional: NDArray[np.float64], lattice: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return the three shortest lattice directions of different length that do not lie in one plane, int64 [3, 3].
+def metric_axes(conventional: Lattice, lattice: Lattice) -> Int[np.ndarray, "3 3"]:
+    """Return the three shortest lattice directions of different length that do not lie in one plane.
 
     Only the lattice counts, never the space group or the atoms. Directions are primitive-lattice vectors up to sign,
     shortest first; lengths within LENGTH_TOLERANCE are one length, of which one direction is taken. Among equally long
-    ones the winner is the one whose projected net has the longest shortest vector; directions still equal, for
+    ones the winner is the one whose projected lattice has the longest shortest vector; directions still equal, for
     instance the symmetry mates of the lattice, differ only by name, and the greatest [uvw] is taken (first nonzero
     index positive): the crystal itself may tell such mates, or a direction and its reverse, apart.
     """
@@ -107,11 +108,12 @@ def metric_axes(conventional: NDArray[np.float64], lattice: NDArray[np.float64])
     length = np.linalg.norm(vectors, axis=1)
     order = np.argsort(length)
     vectors, names, length = vectors[order], names[order], length[order]
-    chosen: list[NDArray[np.int64]] = []
+    chosen: list[np.ndarray] = []
     start = 0
     while len(chosen) < 3:
         stop = int(np.searchsorted(length, length[start] * (1 + LENGTH_TOLERANCE)))
-        mates = [(round(_net_width(vectors[i], basis) / LENGTH_TOLERANCE), tuple(names[i])) for i in range(start, stop)]
+        mates = [(round(_projected_width(vectors[i], basis) / LENGTH_TOLERANCE), tuple(names[i]))
+                 for i in range(start, stop)]
         for _, name in sorted(mates, reverse=True):
             if np.linalg.matrix_rank(np.array([*chosen, name])) == len(chosen) + 1:
                 chosen.append(np.array(name))
@@ -142,17 +144,17 @@ def slab(conventional: ArrayLike, cell: Cell, zone_axis_uvw: ArrayLike) -> Slab:
     along //= np.gcd.reduce(along)
     frame = _frame(conventional, along @ lattice)
     vectors = lattice @ frame.T
-    net = _complement(along)
-    net = _reduced(net @ vectors[:, :2], net)
-    matrix = np.array([*_in_plane_vectors(net, along, vectors), along])
+    plane = _complement(along)
+    plane = _reduced(plane @ vectors[:, :2], plane)
+    matrix = np.array([*_in_plane_vectors(plane, along, vectors), along])
     multiplicity = abs(round(np.linalg.det(matrix)))  # left-handed cells are welcome
     filled, kinds = _fill(matrix, multiplicity, positions, numbers)
     beam_cell = matrix @ vectors
     beam_cell[2, :2] = 0  # rounding only
-    return Slab(beam_cell, filled, kinds, (net @ vectors)[:, :2], uvw // np.gcd.reduce(uvw), frame, multiplicity)
+    return Slab(beam_cell, filled, kinds, (plane @ vectors)[:, :2], uvw // np.gcd.reduce(uvw), frame, multiplicity)
 
 
-def _frame(conventional: NDArray[np.float64], beam: NDArray[np.float64]) -> NDArray[np.float64]:
+def _frame(conventional: Lattice, beam: Float[np.ndarray, " 3"]) -> Float[np.ndarray, "3 3"]:
     """Rows x, y, z of the beam frame by the rule in the module's docstring."""
     z = beam / np.linalg.norm(beam)
     x = conventional[0] - conventional[0] @ z * z
@@ -162,18 +164,18 @@ def _frame(conventional: NDArray[np.float64], beam: NDArray[np.float64]) -> NDAr
     return np.array([x, np.cross(z, x), z])
 
 
-def _in_plane_vectors(net: NDArray[np.int64], along: NDArray[np.int64],
-                      vectors: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Choose a', b' as integer rows [2, 3] of the primitive cell, whose rows in beam coordinates are `vectors`.
+def _in_plane_vectors(plane: Int[np.ndarray, "2 3"], along: Int[np.ndarray, " 3"],
+                      vectors: Lattice) -> Int[np.ndarray, "2 3"]:
+    """Choose a', b' as integer rows of the primitive cell, whose rows in beam coordinates are `vectors`.
 
-    net: integer rows [2, 3] whose projections are a reduced basis of the projected net; along: the row of c'.
+    plane: integer rows whose projections are a reduced basis of the projected lattice; along: the row of c'.
     """
     period = along @ vectors
-    smallest = abs(np.linalg.det((net @ vectors)[:, :2]))
+    smallest = abs(np.linalg.det((plane @ vectors)[:, :2]))
     candidates = []
     for i, j in ((i, j) for i in range(REACH + 1) for j in range(-REACH, REACH + 1)):
         if i > 0 or j > 0:
-            candidate = i * net[0] + j * net[1]
+            candidate = i * plane[0] + j * plane[1]
             # Whole periods are free: stay as near to the normal plane as possible, half a period counting as up.
             candidates.append(candidate - int(np.ceil((candidate @ vectors)[2] / period[2] - 0.5 - 1e-6)) * along)
     best, lowest = None, np.inf
@@ -191,8 +193,8 @@ def _in_plane_vectors(net: NDArray[np.int64], along: NDArray[np.int64],
     return np.array(best)
 
 
-def _fill(matrix: NDArray[np.int64], multiplicity: int, positions: NDArray[np.float64],
-          numbers: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def _fill(matrix: Int[np.ndarray, "3 3"], multiplicity: int, positions: np.ndarray,
+          numbers: np.ndarray) -> tuple[Positions, Numbers]:
     """Return fractional positions [m n, 3] and numbers [m n] of the cell with rows `matrix` in primitive vectors."""
     reach = int(np.abs(matrix).sum())
     axis = np.arange(-reach, reach + 1)
@@ -206,7 +208,7 @@ def _fill(matrix: NDArray[np.int64], multiplicity: int, positions: NDArray[np.fl
     return filled.reshape(-1, 3) % 1.0, np.tile(numbers, multiplicity)
 
 
-def _complement(along: NDArray[np.int64]) -> NDArray[np.int64]:
+def _complement(along: Int[np.ndarray, " 3"]) -> Int[np.ndarray, "2 3"]:
     """Two integer rows that complete the coprime row `along` to a basis of determinant +-1."""
     a, b, c = (int(value) for value in along)
     if a == b == 0:
@@ -218,7 +220,7 @@ def _complement(along: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.array([[-y, x, 0], [-q * a // d, -q * b // d, p]])
 
 
-def _reduced(vectors: NDArray[np.float64], names: NDArray[np.int64] | None = None) -> NDArray:
+def _reduced(vectors: np.ndarray, names: np.ndarray | None = None) -> np.ndarray:
     """Shorten a basis [k, d] by pairs until nothing gets shorter; return it, or the same combinations of `names`."""
     vectors = vectors.copy()
     combination = np.eye(len(vectors), dtype=np.int64)
@@ -235,7 +237,7 @@ def _reduced(vectors: NDArray[np.float64], names: NDArray[np.int64] | None = Non
     return vectors if names is None else combination @ names
 
 
-def _net_width(beam: NDArray[np.float64], basis: NDArray[np.float64]) -> float:
+def _projected_width(beam: Float[np.ndarray, " 3"], basis: Lattice) -> float:
     """Length of the shortest nonzero vector of the lattice projected along `beam`, relative to the beam's vector."""
     coefficients = np.stack(np.meshgrid(*[np.arange(-2, 3)] * 3, indexing="ij"), -1).reshape(-1, 3)
     vectors = coefficients @ basis

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from cbedgan.bench.plain_resnet import PlainBlock, plain_resnet, train_step
+from cbedgan.bench.plain_resnet import PlainResidualBlock, plain_resnet, train_step
 from cbedgan.bench.train_classifier import equal_work, operations
 from cbedgan.bench.turns import SIDE
 from cbedgan.cli import main
@@ -31,7 +31,7 @@ def test_operations_of_a_convolution_and_a_head_are_counted_by_hand() -> None:
 def test_the_plain_network_halves_where_it_should(block: str, stem: int, side: int) -> None:
     network = plain_resnet(block=block, stem_width=stem, widths=(8, 16), blocks=(1, 2), channels=3, classes=5)
     assert network[:-3](torch.zeros(2, 3, 16, 16)).shape == (2, 16, side, side)
-    assert sum(isinstance(layer, PlainBlock) for layer in network) == 3
+    assert sum(isinstance(layer, PlainResidualBlock) for layer in network) == 3
 
 
 def test_resnet_50_with_its_published_number_of_parameters() -> None:

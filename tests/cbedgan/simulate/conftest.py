@@ -11,7 +11,7 @@ import pytest
 
 from cbedgan.simulate import simulate, units
 from cbedgan.simulate.cbed.stack import SimulateConfig
-from cbedgan.simulate.parts import Parts
+from cbedgan.simulate.parts import PartsFolder
 from classifier.foundation.errors import InputError
 
 
@@ -78,7 +78,7 @@ def quartz(grown, hexagonal) -> Cells:
 @pytest.fixture(scope="session")
 def run_here() -> Callable[..., None]:
     """In place of run_units: units in this process, which loads the prototypes once; the pool has a test of its own."""
-    def run(pending: dict, config: SimulateConfig, parts: Parts, *, workers: int, device: str) -> None:
+    def run(pending: dict, config: SimulateConfig, parts: PartsFolder, *, workers: int, device: str) -> None:
         for unit, jobs in pending.items():
             units.work(unit, jobs, config, parts, device)
     return run

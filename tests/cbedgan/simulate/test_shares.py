@@ -18,7 +18,7 @@ from cbedgan.simulate import manifest as planning
 from cbedgan.simulate import simulate as stage
 from cbedgan.simulate.cbed.stack import SimulateConfig
 from cbedgan.simulate.manifest import Share, plan, replan, units_of
-from cbedgan.simulate.parts import Parts
+from cbedgan.simulate.parts import PartsFolder
 from cbedgan.simulate.simulate import simulate
 from classifier.foundation.atomic import read_json
 from classifier.foundation.config import load_config
@@ -145,7 +145,7 @@ def test_a_gpu_makes_nearly_the_same_set(tmp_path: Path, in_process: None, whole
 
 
 def test_nothing_works_beside_a_merge(tmp_path: Path):
-    parts = Parts(tmp_path / "set.h5")
+    parts = PartsFolder(tmp_path / "set.h5")
     with parts.at_work(alone=False), parts.at_work(alone=False):
         with pytest.raises(InputError, match="another command at work"), parts.at_work(alone=True):
             pass
@@ -171,7 +171,7 @@ def test_two_shards_at_once_one_killed_and_a_merge_give_the_same_file(tmp_path: 
     settings.write_text(CONFIG.model_dump_json())
     processes = [subprocess.Popen([sys.executable, str(script), str(settings), str(out), share],
                                   stderr=subprocess.DEVNULL) for share in ("1/2", "2/2")]
-    first, deadline = Parts(out).record("unit-00000-0"), time.monotonic() + 120
+    first, deadline = PartsFolder(out).record("unit-00000-0"), time.monotonic() + 120
     while not first.exists() and processes[0].poll() is None and time.monotonic() < deadline:
         time.sleep(0.005)
     processes[0].send_signal(signal.SIGKILL)

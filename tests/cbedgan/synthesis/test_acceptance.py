@@ -8,7 +8,7 @@ from cbedgan.synthesis.acceptance import (
     ACCEPTED,
     REASONS,
     AcceptanceConfig,
-    Batch,
+    CandidateStacks,
     Reference,
     class_distance,
     class_reach,
@@ -48,7 +48,7 @@ def good(n=1):
 
 
 def verdict(reference, **changes):
-    code = decide(Batch(**good() | changes), reference, CONFIG)[0].item()
+    code = decide(CandidateStacks(**good() | changes), reference, CONFIG)[0].item()
     return "accepted" if code == ACCEPTED else REASONS[code]
 
 

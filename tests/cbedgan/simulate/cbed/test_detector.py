@@ -89,7 +89,7 @@ def test_canonical_pose_puts_the_shortest_visible_g_on_x_at_fixed_pixels(nacl):
 
 
 def test_forbidden_reflections_do_not_set_the_pose(silicon, nacl):
-    """Both nets have {200} as shortest vectors; in silicon the glide planes extinguish them."""
+    """{200} are the shortest vectors of both; in silicon the glide planes make them systematically absent."""
     for crystal, length in ((silicon, np.sqrt(8) / 5.431), (nacl, 2 / 5.64)):
         result = pattern_of(crystal, [0, 0, 1])
         assert np.hypot(*result.shortest_g) == pytest.approx(length)

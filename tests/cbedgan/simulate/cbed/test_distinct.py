@@ -40,7 +40,7 @@ def test_elements_apart_tell_the_group_and_elements_alike_do_not():
     assert alike < 0.2 * apart and apart > 0.3
 
 
-def test_a_lost_centring_is_told_by_the_light_in_the_disks_it_would_put_out():
+def test_a_lost_centring_is_told_by_the_light_in_the_disks_that_it_makes_absent():
     """CsCl is body-centred but for its elements; the image, shifted by (1/2, 1/2, 1/2), has the same intensities."""
     bright, higher = difference(caesium_chloride("Cs", "Cl"))
     faint, _ = difference(caesium_chloride("Er", "Tm"))
@@ -57,8 +57,8 @@ def test_a_crystal_that_its_patterns_do_not_tell_is_refused_unless_told_to_keep_
     config = CONFIG.model_copy(update={"thickness_angstrom": 50.0})
     with pytest.raises(InputError, match="differ by 0.02 from those of a higher group.*from space group 229"):
         simulate_stacks(crystal, config, beam_energy_kev=100.0)
-    kept = config.model_copy(update={"distinct": None})
-    assert simulate_stacks(crystal, kept, beam_energy_kev=100.0)[0].shape == (1, 3, 64, 64)
+    without = config.model_copy(update={"distinct": None})
+    assert simulate_stacks(crystal, without, beam_energy_kev=100.0)[0].shape == (1, 3, 64, 64)
 
 
 def test_limits_are_positive_shares():

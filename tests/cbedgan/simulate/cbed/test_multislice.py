@@ -23,7 +23,7 @@ def structure_factor(piece: Slab, index: np.ndarray, length: np.ndarray) -> np.n
 
 def kinematic(piece: Slab, beam: np.ndarray, direction: np.ndarray, wavenumber: float, cells: int) -> np.ndarray:
     """First-order intensities [B], direct beam left out, of a slab that is normal to the beam."""
-    g = beam @ piece.reciprocal_net
+    g = beam @ piece.reciprocal_lattice
 
     def along(transverse: np.ndarray) -> np.ndarray:
         return np.sqrt(wavenumber**2 - (transverse**2).sum(-1))
@@ -55,11 +55,11 @@ def test_dynamical_zero_layer_agrees_with_bloch_waves(nacl):
     direction = np.array([[0.08, 0.03]])
     leaving = propagation.intensities(direction, [300.0])
     difference = leaving.beam[:, None] - leaving.beam[None]
-    length = np.linalg.norm(difference @ piece.reciprocal_net, axis=-1)
+    length = np.linalg.norm(difference @ piece.reciprocal_lattice, axis=-1)
     index = np.concatenate([difference, np.zeros((*length.shape, 1))], -1).reshape(-1, 3)
     potential = structure_factor(piece, index, length.ravel()).reshape(length.shape) * (length <= 2.5)
     potential *= interaction(200.0) / (2 * np.pi * piece.area_angstrom2 * piece.period_angstrom)
-    _, kappa = propagation.dispersion(direction, leaving.beam @ piece.reciprocal_net)
+    _, kappa = propagation.dispersion(direction, leaving.beam @ piece.reciprocal_lattice)
     system = torch.from_numpy(np.diag(kappa[0]) + potential)
     waves = torch.matrix_exp(2j * torch.pi * leaving.thickness_angstrom[0] * system)
     expected = np.abs(waves[:, ~leaving.beam.any(1)].numpy()[:, 0]) ** 2

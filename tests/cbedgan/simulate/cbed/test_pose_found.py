@@ -1,4 +1,4 @@
-"""The pose that the simulation knows is found again in its raw patterns, by the net and by the image alone."""
+"""The pose that the simulation knows is found again in its raw patterns, by the lattice and by the image alone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CUBIC, HEXAGONAL = [90.0, 90, 90], [90.0, 90, 120]
 
 
 @pytest.fixture(scope="module", params=["nacl 001", "gaas 111", "silicon 110", "quartz 001", "quartz 100"])
-def found(request, nacl, gaas, silicon, quartz):
+def simulated(request, nacl, gaas, silicon, quartz):
     name, axis = request.param.split()
     cells = {"nacl": nacl, "gaas": gaas, "silicon": silicon, "quartz": quartz}[name]
     lengths = np.linalg.norm(cells.conventional, axis=1)
@@ -46,16 +46,16 @@ def same_pose(result, pose):
     assert abs(turned) < 0.5 or np.abs(here - there).sum() < 0.12 * here.sum()
 
 
-def test_by_the_lattice(found):
-    result, lattice, radius = found
+def test_by_the_lattice(simulated):
+    result, lattice, radius = simulated
     same_pose(result, pose_from_lattice(result.image[0], result.detector, DiskLattice(lattice, radius), visible=0.02,
                                         tie=0.02))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("counts", [None, 1e6])
-def test_by_the_image_alone(found, counts):
-    result, _, radius = found
+def test_by_the_image_alone(simulated, counts):
+    result, _, radius = simulated
     pattern = result.image[0].astype(np.float64)
     if counts is not None:
         pattern = np.random.default_rng(0).poisson(pattern * counts)

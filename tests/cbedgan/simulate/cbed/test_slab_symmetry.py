@@ -33,5 +33,5 @@ def test_an_atom_out_of_place_ends_the_symmetry(nacl):
     positions = piece.positions.copy()
     positions[0, :2] += [1e-4, 3e-5]
     both, numbers = np.concatenate([positions, piece.positions + [0.5, 0, 0.5]]), np.tile(piece.numbers, 2)
-    moved = Slab(piece.cell, both, numbers, piece.projected_net, piece.zone_axis_uvw, piece.frame, 2)
+    moved = Slab(piece.cell, both, numbers, piece.projected_lattice, piece.zone_axis_uvw, piece.frame, 2)
     assert len(plane_operations(piece)) == 8 and len(plane_operations(moved)) < 8

@@ -137,8 +137,8 @@ def holz_ring(quartz: tuple, sign: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def in_plane_index(piece: Slab, lattice: np.ndarray) -> np.ndarray:
-    """Matrix [2, 2] from indices in the slab's net to h, k of the crystal."""
-    in_crystal = piece.frame[:2].T @ piece.reciprocal_net.T  # columns: net vectors in Cartesian axes
+    """Matrix [2, 2] from indices in the slab's reciprocal lattice to h, k of the crystal."""
+    in_crystal = piece.frame[:2].T @ piece.reciprocal_lattice.T  # columns: its vectors in Cartesian axes
     return (lattice[:2] @ in_crystal).T
 
 

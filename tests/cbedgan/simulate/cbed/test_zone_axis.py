@@ -72,7 +72,7 @@ def test_silicon_slabs_have_the_shortest_period_and_a_surface_normal_to_the_beam
     assert np.linalg.norm(piece.slope) < 1e-9
     assert len(piece.numbers) == 2 * piece.multiplicity
     assert piece.area_angstrom2 * piece.period_angstrom == pytest.approx(piece.multiplicity * 5.431**3 / 4)
-    smallest = abs(np.linalg.det(piece.projected_net))
+    smallest = abs(np.linalg.det(piece.projected_lattice))
     assert smallest * piece.period_angstrom == pytest.approx(5.431**3 / 4)
 
 
