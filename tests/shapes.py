@@ -51,6 +51,10 @@ def fits(value: Any, annotation: Any) -> bool:
         return isinstance(value, annotation)
     if origin in (Union, UnionType):
         return any(fits(value, member) for member in members)
+    if origin not in (tuple, list):
+        return True
+    if not isinstance(value, origin):
+        return False
     if origin is tuple and members[-1] is not Ellipsis:
         return len(value) == len(members) and all(map(fits, value, members))
-    return origin not in (tuple, list) or all(fits(entry, members[0]) for entry in value)
+    return all(fits(entry, members[0]) for entry in value)
