@@ -68,13 +68,13 @@ def test_it_reports_both_loops_and_cleans_up(tmp_path, capsys, monkeypatch) -> N
     with pytest.raises(SystemExit) as left:
         main(["bench", "train-clf", "--config", str(tmp_path / "tiny.toml"), "--folder", str(tmp_path / "sets"),
               "--classes", "3", "--stacks", "8", "--steps", "1", "--repeats", "1",
-              "--json", str(tmp_path / "found.json")])
+              "--json", str(tmp_path / "written.json")])
     assert left.value.code in (0, None) and "matrix product" in capsys.readouterr().out
-    found = json.loads((tmp_path / "found.json").read_text())
-    ours, plain = found["ours"], found["plain"]
-    assert found["ratio"] == pytest.approx(ours["gflops"] / plain["gflops"])  # a single turn
+    written = json.loads((tmp_path / "written.json").read_text())
+    ours, plain = written["ours"], written["plain"]
+    assert written["ratio"] == pytest.approx(ours["gflops"] / plain["gflops"])  # a single turn
     assert ours["gflops"] == pytest.approx(ours["images_per_second"] * ours["gflop_per_image"])
-    assert ours["share_of_peak"] == pytest.approx(ours["gflops"] / found["peak_gflops"])
+    assert ours["share_of_peak"] == pytest.approx(ours["gflops"] / written["peak_gflops"])
     assert plain["gflop_per_image"] == pytest.approx(ours["gflop_per_image"], rel=0.3)
     assert list((tmp_path / "sets").iterdir()) == []
 

@@ -42,10 +42,10 @@ def test_the_rows_count_what_is_refused(tiny_networks) -> None:
     judge = with_trust(judge, training=training, validation=test, shift_pixels=1)
     rows = bench_trust([judge], tiny_networks.stacks, tiny_networks.split, accuracy=0.5, most=8, seed=0)
     assert len(rows) == KINDS
-    found = {(row["kind"], row["amount"]): row for row in rows}
-    assert found["as they are", ""]["auroc"] == 0.5 and found["as they are", ""]["accuracy"] > 0.5
+    by_kind = {(row["kind"], row["amount"]): row for row in rows}
+    assert by_kind["as they are", ""]["auroc"] == 0.5 and by_kind["as they are", ""]["accuracy"] > 0.5
     for name in ("uniform noise", "constant"):
-        assert found["not CBED", name]["refused"] == found["not CBED", name]["auroc"] == 1.0
+        assert by_kind["not CBED", name]["refused"] == by_kind["not CBED", name]["auroc"] == 1.0
     console = Console(width=160, file=io.StringIO(), record=True)
     console.print(report(rows, 0.5))
     assert "uniform noise" in console.export_text()

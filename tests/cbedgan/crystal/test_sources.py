@@ -67,6 +67,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "simulate.toml"
 
 
+@pytest.mark.slow
 def test_a_set_is_simulated_from_a_users_own_source(own: Path):
     with pytest.raises(SystemExit) as left:
         main(["simulate", "--config", str(own), "--out", "stacks.h5", "--workers", "1"])
@@ -91,6 +92,7 @@ def test_a_users_own_source_is_counted(own: Path, monkeypatch: pytest.MonkeyPatc
     assert row[-5:] == ["6", "1", "2", "0", "220"]
 
 
+@pytest.mark.slow
 def test_a_crystal_of_another_group_than_was_asked_for_is_no_crystal(own: Path):
     config = load_config(own, SimulateConfig).crystals
     quota = config.groups[0].model_copy(update={"space_group": 225})
@@ -114,6 +116,7 @@ def test_structure_files_fill_a_quota(tmp_path: Path, rock_salt_cif: Callable[..
     assert config.random.draw(221, np.random.default_rng(0)) is None
 
 
+@pytest.mark.slow
 def test_prototypes_are_a_source_too():
     config = crystal_config({"kind": "prototypes", "maximum_primitive_atoms": 4}, train=2, test=1)
     crystals, _ = plan_group(config.groups[0], config, 0, lambda crystal: None)

@@ -203,11 +203,11 @@ def test_what_does_not_fit_is_refused(tmp_path):
 
 def test_an_export_goes_on_and_keeps_to_its_source(stacks, tmp_path, monkeypatch):
     out = export_olcf(stacks, out=tmp_path, samples_per_file=1)
-    kept, lost = out / "train/batch_train_0.h5", out / "train/batch_train_1.h5"
-    content, before = lost.read_bytes(), kept.stat().st_mtime_ns
+    whole, lost = out / "train/batch_train_0.h5", out / "train/batch_train_1.h5"
+    content, before = lost.read_bytes(), whole.stat().st_mtime_ns
     lost.unlink()
     export_olcf(stacks, out=tmp_path, samples_per_file=1)
-    assert kept.stat().st_mtime_ns == before and lost.read_bytes() == content
+    assert whole.stat().st_mtime_ns == before and lost.read_bytes() == content
     monkeypatch.setattr(olcf_layout, "_write", None)
     export_olcf(stacks, out=tmp_path, samples_per_file=1)
     with pytest.raises(InputError, match="config_digest may not change"):

@@ -160,8 +160,8 @@ def test_killed_and_resumed_gives_the_same_file(tmp_path: Path, salts: Path):
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    kept = {path: path.stat().st_mtime_ns for path in parts.glob("unit-*.json")}
-    assert kept and not out.exists()
+    finished_units = {path: path.stat().st_mtime_ns for path in parts.glob("unit-*.json")}
+    assert finished_units and not out.exists()
 
     finished = simulate(CONFIG, out=tmp_path / "whole.h5", workers=2, crystals=salts)
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL)

@@ -30,8 +30,8 @@ SALT = cubic(5.64, {11: list(FACES), 17: list(FACES + 0.5)})
     (cubic(1.5, {6: [[0, 0, 0]]}), [[1, 0, 0], [1, 1, 0], [1, 1, 1]]),  # only two spacings lie above 1 angstrom
 ])
 def test_textbook_patterns(crystal, hkl):
-    found, spacing = strongest_reflections(crystal)
-    assert found.tolist() == hkl
+    strongest, spacing = strongest_reflections(crystal)
+    assert strongest.tolist() == hkl
     np.testing.assert_allclose(spacing, crystal.lattice[0, 0] / np.linalg.norm(hkl, axis=1))
 
 
@@ -58,7 +58,7 @@ def test_the_order_is_that_of_another_program(entry):
     pattern = diffraction.XRDCalculator(wavelength=1.54184).get_pattern(
         core.Structure(core.Lattice(crystal.lattice), crystal.numbers, crystal.positions), two_theta_range=(0, 150))
     spacings = np.array(pattern.d_hkls)
-    hkl, found = strongest_reflections(crystal)
+    hkl, d_hkl = strongest_reflections(crystal)
     named = [mates[0]["hkl"] for mates in pattern.hkls]
     ranked = [k for k in np.argsort(-pattern.y, kind="stable") if 1 < spacings[k] < 5]
     theirs: list[int] = []
@@ -67,6 +67,6 @@ def test_the_order_is_that_of_another_program(entry):
         mate = next((j for j in theirs if not np.cross(index, np.array(named[j])[[0, 1, -1]]).any()), None)
         if mate is None and len(theirs) < 3:
             theirs.append(k)
-    strength = [pattern.y[np.abs(spacings - d).argmin()] for d in found]
+    strength = [pattern.y[np.abs(spacings - d).argmin()] for d in d_hkl]
     np.testing.assert_allclose(strength, pattern.y[theirs], rtol=0.03)
-    np.testing.assert_allclose(found, 1 / np.linalg.norm(hkl @ np.linalg.inv(crystal.lattice).T, axis=1), rtol=1e-5)
+    np.testing.assert_allclose(d_hkl, 1 / np.linalg.norm(hkl @ np.linalg.inv(crystal.lattice).T, axis=1), rtol=1e-5)
