@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from jaxtyping import Float, Int
 from rich.table import Table
 
 from cbedgan.simulate.cbed.aperture import incident_directions
@@ -57,13 +57,13 @@ class Case:
     repeats: int
 
     def primitive(self) -> Cell:
-        """Lattice [3, 3] (rows, angstrom), fractional positions [n, 3] and atomic numbers [n] of the primitive cell."""
+        """Lattice, positions and numbers of the primitive cell."""
         lattice = self.a * (np.array([[0, 1, 1], [1, 0, 1], [1, 1, 0]]) / 2 if self.centred else np.eye(3))
         numbers, places = zip(*self.sites, strict=True)
         return lattice, np.array(places) * self.a @ np.linalg.inv(lattice) % 1.0, np.array(numbers)
 
-    def cubic(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Atomic numbers [n] and fractional positions [n, 3] of the whole cubic cell."""
+    def cubic(self) -> tuple[Int[np.ndarray, " n"], Float[np.ndarray, "n 3"]]:
+        """Atomic numbers and fractional positions of the whole cubic cell."""
         centring = [(0, 0, 0), *([(0, 0.5, 0.5), (0.5, 0, 0.5), (0.5, 0.5, 0)] if self.centred else [])]
         atoms = [(number, (np.array(place) + shift) % 1.0) for (number, place), shift in product(self.sites, centring)]
         return np.array([number for number, _ in atoms]), np.array([place for _, place in atoms])
@@ -140,10 +140,10 @@ def bench_abtem() -> list[Table]:
 
 @dataclass(frozen=True, eq=False)
 class Timed:
-    """One simulator's pattern [H, W], fraction of the incident beam per pixel, and its seconds without and with
+    """One simulator's pattern, fraction of the incident beam per pixel, and its seconds without and with
     preparation; bright_field: share of the incident beam in the direct disk."""
 
-    image: NDArray[np.float64]
+    image: Float[np.ndarray, "H W"]
     seconds: float
     total: float
     bright_field: float
@@ -176,7 +176,7 @@ def _ours(case: Case, *, by_drift: bool) -> Timed:
         across = directions_across(CANONICAL.directions_across, _radius(case) / propagation.wavenumber,
                                    [THICKNESS_ANGSTROM])
 
-    def pattern() -> NDArray[np.float32]:
+    def pattern() -> Float[np.ndarray, "H W"]:
         disks = illuminate(propagation, [THICKNESS_ANGSTROM], radius=_radius(case), across=across, azimuth_rad=0.0)
         return draw(propagation, disks, pixel=1 / (case.repeats * case.a), azimuth_rad=0.0, size=_size(case),
                     samples_per_pixel=2)[0]
@@ -230,7 +230,7 @@ def _abtem(case: Case, *, same_potential: bool) -> Timed:
 
     preparing, (potential, probe) = _timed(prepare)
 
-    def pattern() -> NDArray[np.float32]:
+    def pattern() -> Float[np.ndarray, "H W"]:
         measured = probe.multislice(potential, scan=abtem.CustomScan([(0.0, 0.0)]),
                                     detectors=abtem.PixelatedDetector(max_angle=None), lazy=False)
         return np.asarray(measured.array)[0]
@@ -247,14 +247,14 @@ def _middle(shape: tuple[int, ...]) -> int:
     return int(np.ravel_multi_index(tuple(n // 2 for n in shape), shape))
 
 
-def _bright_field(image: NDArray, case: Case) -> float:
+def _bright_field(image: Float[np.ndarray, "H W"], case: Case) -> float:
     """Intensity within the middle between the direct disk and the nearest other one."""
     place = np.arange(_size(case)) - _size(case) // 2
     within = np.hypot(*np.meshgrid(place, place)) < case.reflection * case.repeats / 2
     return float(image[within].sum())
 
 
-def _correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+def _correlation(one: Float[np.ndarray, "H W"], other: Float[np.ndarray, "H W"]) -> float:
     return float(np.corrcoef(one.ravel(), other.ravel())[0, 1])
 
 
