@@ -30,12 +30,12 @@ def made_up_set(folder: Path, size: int, stacks: int, class_map: ClassMap) -> St
     random = np.random.default_rng(0)
     parts = (random.random((min(WRITE_AT_ONCE, stacks - start), 3, size, size), dtype=np.float32)
              for start in range(0, stacks, WRITE_AT_ONCE))
-    held = open_or_build(folder, name="made-up", key={"stage": "bench"}, shape=(stacks, 3, size, size),
-                         blocks=parts)
+    cache = open_or_build(folder, name="made-up", key={"stage": "bench"}, shape=(stacks, 3, size, size),
+                          blocks=parts)
     class_idx = torch.arange(stacks) % len(class_map)
     names = np.arange(stacks).astype(str)
-    return StackSet(held.x, class_idx, torch.eye(len(class_map))[class_idx], names, names, names,
-                    np.full(stacks, "simulated"), Prefetch(held))
+    return StackSet(cache.x, class_idx, torch.eye(len(class_map))[class_idx], names, names, names,
+                    np.full(stacks, "simulated"), Prefetch(cache))
 
 
 def made_up_form(net: Sequence[Sequence[float]], *, radius: float = 0.4, azimuth: float = 0.0,

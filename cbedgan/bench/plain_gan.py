@@ -1,4 +1,4 @@
-"""The plain loop that the GAN's speed is held against: residual networks and autograd, channels-last, fused Adam.
+"""The plain loop that the GAN's speed is compared with: residual networks and autograd, channels-last, fused Adam.
 
 The relativistic loss with R1 and R2 (arXiv 1807.00734, 2501.05441) as one writes it down: no augmentation, no averaged
 weights, no check of the gradients.
@@ -90,7 +90,7 @@ def discriminator_loss(discriminator: nn.Module, real: Tensor, fake: Tensor, cla
 def train_step(generator: nn.Module, discriminator: nn.Module, optimisers: Sequence[torch.optim.Optimizer],
                real: Tensor, class_idx: Tensor, *, latent_dim: int, gamma: float) -> None:
     """One step of the discriminator and one of the generator on real [B, C, H, W], class_idx [B]; optimisers: in the
-    same order. The generator's step judges no real stack again."""
+    same order. The generator's step looks at no real stack again."""
     fake = generator(torch.randn(len(real), latent_dim, device=real.device), class_idx)
     loss, logits_real = discriminator_loss(discriminator, real, fake, class_idx, gamma)
     optimisers[0].zero_grad()

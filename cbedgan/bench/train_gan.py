@@ -73,15 +73,15 @@ def bench_train_gan(config: TrainGanConfig, folder: Path, *, sizes: Sequence[int
     tensor. A turn has `steps` steps, made up to whole periods of penalty.every.
     """
     device, period = choose_device(config.device), config.penalty.every
-    steps, found = period * math.ceil(steps / period), []
+    steps, speeds = period * math.ceil(steps / period), []
     with scratch(folder, "bench-train-gan-") as place, reproducible(config.threads), tf32():
         for size in sizes:
             scaled = at_size(config, size, device)
-            found.append(_measure(scaled, place / str(size), device, classes, steps, repeats, profile))
+            speeds.append(_measure(scaled, place / str(size), device, classes, steps, repeats, profile))
         first = at_size(config, sizes[0], device)
         alone = Alone(first, place / "processes", classes, steps * repeats)
         rates = {count: in_processes(alone, count).images_per_second for count in processes}
-    return GanBench(str(device), config.threads, period, tuple(found), rates)
+    return GanBench(str(device), config.threads, period, tuple(speeds), rates)
 
 
 def at_size(config: TrainGanConfig, size: int, device: torch.device) -> TrainGanConfig:
@@ -107,28 +107,28 @@ def at_size(config: TrainGanConfig, size: int, device: torch.device) -> TrainGan
                                      "view": config.view.model_copy(update={"size_pixels": size})})
 
 
-def report(found: GanBench) -> Table:
+def report(bench: GanBench) -> Table:
     """The sizes as a table for the terminal; the caption has the processes and the costs."""
     lines = [f"{one.size_pixels} px: {one.parameters[0]:,} + {one.parameters[1]:,} parameters; ours over plain "
-             f"{one.ratio:.2f} in images/s; matrix product {one.peak_gflops:,.0f} Gflop/s" for one in found.sizes]
+             f"{one.ratio:.2f} in images/s; matrix product {one.peak_gflops:,.0f} Gflop/s" for one in bench.sizes]
     lines += [f"{one.size_pixels} px, dearest: " + ", ".join(
         f"{cost.operation} at {cost.side_pixels} px {cost.share:.0%}" for cost in one.costs)
-        for one in found.sizes if one.costs]
-    lines += [f"{count} processes: {rate:,.2f} images/s" for count, rate in found.processes.items()]
-    table = Table(title=f"GAN training, {found.device}, {found.threads} threads, penalties at 1 step in "
-                  f"{found.penalty_every}", caption="\n".join(lines))
+        for one in bench.sizes if one.costs]
+    lines += [f"{count} processes: {rate:,.2f} images/s" for count, rate in bench.processes.items()]
+    table = Table(title=f"GAN training, {bench.device}, {bench.threads} threads, penalties at 1 step in "
+                  f"{bench.penalty_every}", caption="\n".join(lines))
     for name in ("px", "batch", "loop", "images/s", "Gflop an image", "Gflop/s", "of the matrix product", "MB"):
         table.add_column(name, justify="left" if name == "loop" else "right")
-    for one in found.sizes:
-        for name, loop, held in (("train-gan", one.ours, f"{one.megabytes:,.0f}"), ("plain", one.plain, "")):
+    for one in bench.sizes:
+        for name, loop, memory in (("train-gan", one.ours, f"{one.megabytes:,.0f}"), ("plain", one.plain, "")):
             table.add_row(str(one.size_pixels), str(one.batch), name, f"{loop.images_per_second:,.2f}",
-                          f"{loop.gflop_per_image:.2f}", f"{loop.gflops:,.1f}", f"{loop.share_of_peak:.0%}", held)
+                          f"{loop.gflop_per_image:.2f}", f"{loop.gflops:,.1f}", f"{loop.share_of_peak:.0%}", memory)
     return table
 
 
-def to_json(found: GanBench) -> dict[str, object]:
+def to_json(bench: GanBench) -> dict[str, object]:
     """The same as plain content."""
-    return {**asdict(found), "cores": os.cpu_count(), "versions": versions()}
+    return {**asdict(bench), "cores": os.cpu_count(), "versions": versions()}
 
 
 def _measure(config: TrainGanConfig, place: Path, device: torch.device, classes: int, steps: int, repeats: int,

@@ -33,7 +33,7 @@ def take_step(state: State, config: TrainGanConfig, data: Data, ranks: Ranks) ->
     how = {"weights": state.head_weights, "batch": batch}
     penalty = {"gamma": config.penalty.gamma.at(share) * every, "penalise": (seen // batch) % every == 0}
 
-    whole = len(parts) == 1  # else only one part's graph is held at a time, and G's step generates its part anew
+    whole = len(parts) == 1  # else only one part's graph exists at a time, and G's step generates its part anew
     terms, logits_real = {}, []
     for part, augmentation in zip(parts, augmentations, strict=True):
         with torch.set_grad_enabled(whole):

@@ -11,8 +11,8 @@ Usual = tuple[float, float]
 class DrawingConstants(RenderConstants):
     """Each with the section of analysis/LOG.md that chose it.
 
-    Limits by which forms are measured, and by which their nets are called symmetric, stay with `cbedgan.form`: they are
-    a matter of the forms, which a checkpoint holds too.
+    Limits by which forms are measured, and by which their lattices are called symmetric, stay with `cbedgan.form`: they
+    are a matter of the forms, which a checkpoint holds too.
     """
 
     farthest: float = 2.5  # "A generator of crystals": standard deviations from the usual value that can be reached
@@ -20,8 +20,8 @@ class DrawingConstants(RenderConstants):
     damping: float = 0.125  # "A generator of crystals": Angstrom^2, a Debye-Waller factor of 0.5 Angstrom^2
     absorption: float = 0.06  # the same: largest imaginary part of the potential, of the real one
     plate: float = 11.0  # the same: Angstrom^2, wavelength * thickness at which amount is meant (300 A at 100 kV)
-    curved: float = 1.22  # "What cell and space group say": excitation errors over what energy, thickness, |g1| say
-    cell: float = 28.0  # "Half turns ...": Angstrom^2 of the net's cell at which amount is meant; larger ones add less
+    curved: float = 1.22  # "What cell and space group say": excitation errors over what is known
+    cell: float = 28.0  # "Half turns ...": Angstrom^2, cell of the lattice at which amount is meant
     amount: Usual = (0.5, 0.8)  # "Bright nets, weak light and layers", for these six
     screens: Usual = (0.0, 0.4)
     damps: Usual = (0.0, 0.5)

@@ -1,4 +1,4 @@
-"""The trained generator as a file: everything that sampling, walking between classes and judging samples need."""
+"""The trained generator as a file: everything that sampling, walking between classes and scoring samples need."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from cbedgan.form.form import COLUMNS, plausible
@@ -64,27 +65,28 @@ class TrainedGenerator:
         """The generator with the forms that it draws from."""
         return Sampler.of(self.generator, self.bank, self.network)
 
-    def condition(self, class_idx: Tensor, z: Tensor, other: Tensor | None = None) -> Tensor:
-        """class_idx [B], z [B, latent_dim] -> e [B, E]; sums of e with weights that sum to 1 are soft classes.
+    def condition(self, class_idx: Int[Tensor, " B"], z: Float[Tensor, "B L"],
+                  other: Float[Tensor, "B E"] | None = None) -> Float[Tensor, "B E"]:
+        """Classes and z -> e; sums of e with weights that sum to 1 are soft classes.
 
         other: e of other classes whose lattices stay, see Sampler.condition.
         """
         return self.sampler.condition(class_idx, z, other)
 
-    def mapping(self, z: Tensor, e: Tensor) -> Tensor:
-        """z [B, latent_dim], e [B, E] -> w [B, W]."""
+    def mapping(self, z: Float[Tensor, "B L"], e: Float[Tensor, "B E"]) -> Float[Tensor, "B W"]:
+        """z and e -> w."""
         return self.sampler.mapping(z, e)
 
-    def synthesise(self, w: Tensor) -> Tensor:
-        """w [B, W] -> x [B, C, *spatial], normalised as `intensity` does."""
+    def synthesise(self, w: Float[Tensor, "B W"]) -> Float[Tensor, "B C *spatial"]:
+        """w -> x, normalised as `intensity` does."""
         return self.generator.synthesise(w)
 
-    def score(self, x: Tensor, class_idx: Tensor) -> Tensor:
-        """Class logit [B] of the discriminator for x [B, C, *spatial]; only differences within a class count."""
+    def score(self, x: Float[Tensor, "B C *spatial"], class_idx: Int[Tensor, " B"]) -> Float[Tensor, " B"]:
+        """Class logit of the discriminator; only differences within a class count."""
         return self.discriminator(x, class_idx)[:, 0]
 
-    def sample(self, z: Tensor, class_idx: Tensor) -> Tensor:
-        """z [N, latent_dim], class_idx [N] -> x [N, C, *spatial], batch by batch, without a graph."""
+    def sample(self, z: Float[Tensor, "N L"], class_idx: Int[Tensor, " N"]) -> Float[Tensor, "N C *spatial"]:
+        """z and classes -> x, batch by batch, without a graph."""
         return self.sampler.sample(z, class_idx)
 
     def save(self, path: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from cbedgan.form.form_bank import NUMBERS, FormBank, with_symmetry_of
@@ -32,10 +33,11 @@ class Sampler:
         """Length of z: the generator's, and the numbers that decide a form."""
         return self.generator.latent_dim + (NUMBERS if self.bank is not None else 0)
 
-    def condition(self, class_idx: Tensor, z: Tensor, other: Tensor | None = None) -> Tensor:
-        """class_idx [B], z [B, latent_dim] -> e [B, E] with the form that z decides.
+    def condition(self, class_idx: Int[Tensor, " B"], z: Float[Tensor, "B L"],
+                  other: Float[Tensor, "B E"] | None = None) -> Float[Tensor, "B E"]:
+        """Classes and z -> e with the form that z decides.
 
-        other: e [B, E] of other classes whose lattices stay; only the patterns' symmetry becomes that of class_idx.
+        other: e of other classes whose lattices stay; only the patterns' symmetry becomes that of class_idx.
         """
         if self.bank is None:
             return self.generator.embed(Condition(class_idx))
@@ -45,13 +47,13 @@ class Sampler:
             form = with_symmetry_of(before.cpu(), form)
         return self.generator.embed(Condition(class_idx, form))
 
-    def mapping(self, z: Tensor, e: Tensor) -> Tensor:
-        """z [B, latent_dim], e [B, E] -> w [B, W]."""
+    def mapping(self, z: Float[Tensor, "B L"], e: Float[Tensor, "B E"]) -> Float[Tensor, "B W"]:
+        """z and e -> w."""
         return self.generator.mapping(z[:, : self.generator.latent_dim], e)
 
     @torch.no_grad()
-    def sample(self, z: Tensor, class_idx: Tensor) -> Tensor:
-        """z [N, latent_dim], class_idx [N] -> x [N, C, *spatial], batch by batch, without a graph, where G lies."""
+    def sample(self, z: Float[Tensor, "N L"], class_idx: Int[Tensor, " N"]) -> Float[Tensor, "N C *spatial"]:
+        """z and classes -> x, batch by batch, without a graph, where the generator lies."""
         device = next(self.generator.parameters()).device
         batches = zip(z.to(device).split(SAMPLE_AT_ONCE), class_idx.to(device).split(SAMPLE_AT_ONCE), strict=True)
         return torch.cat([self.generator.synthesise(self.mapping(part, self.condition(classes, part)))

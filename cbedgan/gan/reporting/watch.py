@@ -20,7 +20,7 @@ from classifier.statistics.metrics import materials_per_class, shot_class
 
 
 class Watch:
-    """The real stacks that a training's averaged generator is held against, measured once; `look` measures it.
+    """The real stacks that a training's averaged generator is compared with, measured once; `look` measures it.
 
     No random number of the training is drawn.
     """
