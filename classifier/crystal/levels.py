@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 import numpy as np
+from jaxtyping import Float, Int
 
 from classifier.crystal import spacegroup
 from classifier.crystal.spacegroup import ClassMap
@@ -23,34 +24,35 @@ LEVELS: dict[str, tuple[tuple[str, ...], Callable[[int], str]]] = {
 }
 
 
-def level_index(space_groups: Iterable[int], level: str) -> np.ndarray:
-    """Place of each space group [N] among the names of a level, int64 [N]."""
+def level_index(space_groups: Iterable[int], level: str) -> Int[np.ndarray, " N"]:
+    """Place of each space group among the names of a level."""
     names, name_of = _level(level)
     return np.array([names.index(name_of(number)) for number in space_groups], dtype=np.int64)
 
 
-def level_matrix(class_map: ClassMap, level: str) -> tuple[tuple[str, ...], np.ndarray]:
-    """Names of a level, all L of them, and the matrix float64 [K, L] that holds 1 where a class belongs to a name."""
+def level_matrix(class_map: ClassMap, level: str) -> tuple[tuple[str, ...], Float[np.ndarray, "K L"]]:
+    """Names of a level, all L of them, and a matrix that holds 1 where a class belongs to a name."""
     names, _ = _level(level)
     return names, np.eye(len(names))[level_index(class_map.space_groups, level)].reshape(len(class_map), len(names))
 
 
-def level_probabilities(logits: np.ndarray, class_map: ClassMap, level: str) -> np.ndarray:
-    """Probabilities float64 [N, L] of the names of a level, from logits [N, K] of the groups."""
+def level_probabilities(logits: Float[np.ndarray, "N K"], class_map: ClassMap, level: str) -> Float[np.ndarray, "N L"]:
+    """Probabilities of the names of a level, from logits of the groups."""
     return softmax(logits) @ level_matrix(class_map, level)[1]
 
 
-def restrict(logits: np.ndarray, class_map: ClassMap, space_groups: Iterable[int]) -> np.ndarray:
-    """Logits [N, K] with minus infinity for every group but these: the answer of one who knows that no other occurs.
+def restrict(logits: Float[np.ndarray, "N K"], class_map: ClassMap, space_groups: Iterable[int]
+             ) -> Float[np.ndarray, "N K"]:
+    """Logits with minus infinity for every group but these: the answer of one who knows that no other occurs.
 
     The probabilities are those under that condition: p(group | one of these). A group that the map lacks is refused.
     """
-    kept = class_map.indices(np.array(sorted(set(space_groups)), dtype=np.int64))
-    if not len(kept):
+    columns = class_map.indices(np.array(sorted(set(space_groups)), dtype=np.int64))
+    if not len(columns):
         raise InputError(source="space groups", rule="at least one must be left to answer with", value="none",
                          remedy="Name the groups that can occur.")
     masked = np.full_like(logits, -np.inf)
-    masked[:, kept] = logits[:, kept]
+    masked[:, columns] = logits[:, columns]
     return masked
 
 

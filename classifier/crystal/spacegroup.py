@@ -79,10 +79,7 @@ def is_centrosymmetric(space_group: int) -> bool:
 
 
 def is_systematically_absent(space_group: int, hkl: np.ndarray) -> np.ndarray:
-    """Whether the group's centring, glide planes and screw axes put out the reflections hkl [..., 3], bool [...].
-
-    hkl of the reference setting's cell.
-    """
+    """Whether the reflections hkl [..., 3] of the reference setting's cell are systematically absent, bool [...]."""
     hkl, operations = np.asarray(hkl, dtype=np.int64), _operations(space_group)
     return np.array([operations.is_systematically_absent(one) for one in hkl.reshape(-1, 3).tolist()],
                     dtype=bool).reshape(hkl.shape[:-1])
@@ -145,12 +142,12 @@ class ClassMap:
 
     def indices(self, space_groups: np.ndarray) -> np.ndarray:
         """class_idx int64 of space-group numbers of any shape; InputError when the map lacks one."""
-        known, asked = np.array(self.space_groups, dtype=np.int64), np.asarray(space_groups, dtype=np.int64)
-        missing = np.setdiff1d(asked, known)
+        numbers, asked = np.array(self.space_groups, dtype=np.int64), np.asarray(space_groups, dtype=np.int64)
+        missing = np.setdiff1d(asked, numbers)
         if len(missing):
             raise InputError(source="class map", rule=f"space groups must be among {list(self.space_groups)}",
                              value=missing.tolist(), remedy="Leave those samples out, or train with these groups.")
-        return np.searchsorted(known, asked)
+        return np.searchsorted(numbers, asked)
 
     def space_group(self, class_idx: int) -> int:
         """Space-group number of one class_idx, 0..K-1."""

@@ -31,20 +31,23 @@ class Checkpoint:
 def save_checkpoint(path: Path, *, kind: str, parts: dict[str, Any], header: dict[str, Any]) -> str:
     """Write the checkpoint and, beside it, its header as readable JSON; return its digest.
 
-    kind says what the parts are for ("classifier", "generator", "classifier-training", "gan-training"), and a
-    checkpoint of one kind is never read as another.
+    Parameters
+    ----------
+    path : NAME.safetensors; the header goes to NAME.json
+    kind : what the parts are for, e.g. "classifier" or "gan-training"; no other kind is read from this file
+    parts, header : see Checkpoint
     """
     path = Path(path)
     tensors: dict[str, torch.Tensor] = {}
     tree = _detach_tensors(parts, "", tensors)
     description = {"format": FORMAT, "kind": kind, "header": header, "tree": tree}
     text = json.dumps(description, sort_keys=True)
-    found = _digest(text, tensors)
+    digest = _digest(text, tensors)
     with atomic_path(path) as temporary:
         # One key only: safetensors writes several in random order, and equal content should give equal files.
-        save_file(tensors, temporary, metadata={"checkpoint": json.dumps([found, text])})
-    write_json(path.with_suffix(".json"), {"kind": kind, "digest": found, **header})
-    return found
+        save_file(tensors, temporary, metadata={"checkpoint": json.dumps([digest, text])})
+    write_json(path.with_suffix(".json"), {"kind": kind, "digest": digest, **header})
+    return digest
 
 
 def load_checkpoint(path: Path, *, kind: str) -> Checkpoint:
@@ -65,8 +68,8 @@ def load_checkpoint(path: Path, *, kind: str) -> Checkpoint:
         if "checkpoint" not in metadata:
             raise InputError(source=path, rule="the file must be a checkpoint of cbedgan", remedy=damaged,
                              value=f"safetensors with metadata keys {sorted(metadata)}")
-        found, text = json.loads(metadata["checkpoint"])
-        if _digest(text, tensors) != found:
+        digest, text = json.loads(metadata["checkpoint"])
+        if _digest(text, tensors) != digest:
             raise InputError(source=path, rule="the content must match its stored sha256", remedy=damaged,
                              value="another digest")
         description = json.loads(text)
@@ -77,7 +80,7 @@ def load_checkpoint(path: Path, *, kind: str) -> Checkpoint:
         parts, header = _attach_tensors(description["tree"], tensors), description["header"]
         if not isinstance(parts, dict) or not isinstance(header, dict):
             raise TypeError(f"parts are {type(parts).__name__}, the header is {type(header).__name__}")
-    return Checkpoint(parts, header, found)
+    return Checkpoint(parts, header, digest)
 
 
 def _digest(description: str, tensors: dict[str, torch.Tensor]) -> str:
@@ -85,7 +88,7 @@ def _digest(description: str, tensors: dict[str, torch.Tensor]) -> str:
     for name in sorted(tensors):
         tensor = tensors[name]
         sha.update(f"{name}{tensor.dtype}{tuple(tensor.shape)}".encode())
-        sha.update(tensor.reshape(-1).view(torch.uint8).numpy())
+        sha.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return sha.hexdigest()
 
 

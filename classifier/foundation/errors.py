@@ -25,10 +25,10 @@ class InputError(ValueError):
 
     def __init__(self, *, source: object, rule: str, value: object, remedy: str) -> None:
         self.source, self.rule, self.value, self.remedy = str(source), rule, value, remedy
-        found = str(value)
-        if len(found) > LONGEST_VALUE:
-            found = found[:LONGEST_VALUE] + " ..."
-        super().__init__(_one_line(f"{source}: {rule}; found {found}. {remedy}"))
+        shown = str(value)
+        if len(shown) > LONGEST_VALUE:
+            shown = shown[:LONGEST_VALUE] + " ..."
+        super().__init__(_one_line(f"{source}: {rule}; found {shown}. {remedy}"))
 
     def __reduce__(self) -> tuple:
         # Worker processes hand their errors to the parent; keyword-only arguments need to be rebuilt by name.

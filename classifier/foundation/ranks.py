@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -24,7 +25,7 @@ class Ranks:
     number: int
     count: int
     device: torch.device
-    control: dist.ProcessGroup | None = None
+    control: Any = None  # dist.ProcessGroup, which not every build of torch has
 
     @property
     def first(self) -> bool:

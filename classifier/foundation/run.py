@@ -59,9 +59,7 @@ class Run:
 
     @classmethod
     def open(cls, folder: Path, *, stage: str, config: Config, inputs: dict[str, str]) -> Run:
-        """Create the folder, or go on in it when it holds the same stage, configuration and input digests.
-
-        Another run in the folder is an InputError.
+        """Create the folder, or go on in it; InputError when it holds another stage, configuration or input.
 
         Parameters
         ----------

@@ -38,7 +38,8 @@ def _prepare_worker() -> None:
     parent = multiprocessing.parent_process()
 
     def follow() -> None:
-        parent.join()
+        if parent is not None:
+            parent.join()
         os._exit(1)
 
     threading.Thread(target=follow, daemon=True).start()

@@ -140,12 +140,13 @@ def pixel_size_inv_angstrom(array: PatternArray, config: GeometryConfig, beam_en
 
 
 def _calibrated(array: PatternArray) -> tuple[Axis, Axis]:
-    for axis in (array.rows, array.columns):
-        if axis is None or not is_unit(axis.unit):
-            raise InputError(source=array.source, rule='"from file" needs calibrated axes of the pattern',
-                             value="no axis" if axis is None else f"unit {axis.unit!r}",
-                             remedy='Declare pixel_size = { value = ..., unit = "1/angstrom" } and centre.')
-    return array.rows, array.columns
+    rows, columns = array.rows, array.columns
+    if rows is None or columns is None or not (is_unit(rows.unit) and is_unit(columns.unit)):
+        raise InputError(source=array.source, rule='"from file" needs calibrated axes of the pattern',
+                         value="no axis" if rows is None or columns is None else
+                         f"unit {(columns if is_unit(rows.unit) else rows).unit!r}",
+                         remedy='Declare pixel_size = { value = ..., unit = "1/angstrom" } and centre.')
+    return rows, columns
 
 
 def stored_centre(pattern: np.ndarray, array: PatternArray, config: GeometryConfig,

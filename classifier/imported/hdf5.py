@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -39,26 +40,26 @@ def open_hdf5(path: Path, dataset: str) -> Iterator[PatternArray]:
 
 def _choose(file: h5py.File, dataset: str) -> tuple[str, AxesOf]:
     """Path of the dataset and what tells its axes."""
-    found: dict[str, AxesOf] = {}
+    described: dict[str, AxesOf] = {}
     for layout in (_hyperspy, _nexus, _emd):
-        found = found or layout(file)
+        described = described or layout(file)
         if dataset != "auto":
-            found = {place: axes for place, axes in layout(file).items()
+            described = {place: axes for place, axes in layout(file).items()
                      if dataset.strip("/") in (place.strip("/"), place.strip("/").rpartition("/")[0])}
-            if found:
+            if described:
                 break
-    if dataset != "auto" and not found:
+    if dataset != "auto" and not described:
         return dataset, lambda _: (None, None)
-    if len(found) != 1:
+    if len(described) != 1:
         raise InputError(source=file.filename, rule="one array of patterns must be named or be the only one",
-                         value=f"{len(found)} found: {', '.join(found) or 'none in a HyperSpy, NeXus or EMD layout'}",
+                         value=f"{len(described)}: {', '.join(described) or 'none in a HyperSpy, NeXus or EMD layout'}",
                          remedy='Name it in the configuration: dataset = "/path/in/the/file".')
-    return next(iter(found.items()))
+    return next(iter(described.items()))
 
 
-def _resolve(file: h5py.File, path: str, depth: int = 0) -> h5py.Group | h5py.Dataset:
+def _resolve(file: h5py.File, path: str, depth: int = 0) -> Any:
     """The object at a path, soft links followed within the file only."""
-    item = file
+    item: Any = file
     for key in path.strip("/").split("/"):
         if not _holds(item, key):
             raise KeyError(f"nothing lies at {path}")
@@ -80,13 +81,13 @@ def _hyperspy(file: h5py.File) -> dict[str, AxesOf]:
     """Signals of /Experiments: {path of data: its axes}."""
     names = _resolve(file, "Experiments") if _holds(file, "Experiments") else ()
 
-    def axes(group: h5py.Group, _: int) -> Axes:
+    def axes(group: Any, _: int) -> Axes:
         described = sorted((key for key in group if key.startswith("axis-")), key=lambda key: int(key[5:]))
         sides = [group[key].attrs for key in described]
         if any(side.get("navigate", False) for side in sides[-2:]):
             raise InputError(source=f"{file.filename}, {group.name}", rule="the last two axes must span a pattern",
                              value="a navigation axis", remedy="Transpose the signal to Signal2D and save it again.")
-        return tuple(_axis(float(side["scale"]), float(side["offset"]), side.get("units")) if "scale" in side else None
+        return _pair(_axis(float(side["scale"]), float(side["offset"]), side.get("units")) if "scale" in side else None
                      for side in sides[-2:])
 
     groups = [_resolve(file, f"Experiments/{name}") for name in names]
@@ -95,7 +96,7 @@ def _hyperspy(file: h5py.File) -> dict[str, AxesOf]:
 
 def _nexus(file: h5py.File) -> dict[str, AxesOf]:
     """The default NXdata group, or all of them: {path of the signal: its axes}."""
-    group: h5py.Group = file
+    group: Any = file
     for _ in range(LINKS_DEEP):
         if "default" not in group.attrs:
             break
@@ -107,7 +108,7 @@ def _nexus(file: h5py.File) -> dict[str, AxesOf]:
     def axes(group: h5py.Group, dimensions: int) -> Axes:
         names = [_text(name) for name in np.atleast_1d(group.attrs.get("axes", []))]
         sides = names[-2:] if len(names) == dimensions else [".", "."]
-        return tuple(_coordinates(file, f"{group.name}/{side}") if _holds(group, side) else None for side in sides)
+        return _pair(_coordinates(file, f"{group.name}/{side}") if _holds(group, side) else None for side in sides)
 
     signals = [(group, _text(group.attrs.get("signal", "data"))) for group in groups]
     return {f"{group.name}/{signal}": partial(axes, group) for group, signal in signals if _holds(group, signal)}
@@ -115,7 +116,7 @@ def _nexus(file: h5py.File) -> dict[str, AxesOf]:
 
 def _emd(file: h5py.File) -> dict[str, AxesOf]:
     """Groups of EMD arrays: {path of data: its axes}; a dim vector may hold its first two values only."""
-    groups: list[h5py.Group] = []
+    groups: list[Any] = []
 
     def visit(_: str, item: h5py.Group | h5py.Dataset) -> None:
         kind = item.attrs.get("emd_group_type", "")
@@ -126,10 +127,15 @@ def _emd(file: h5py.File) -> dict[str, AxesOf]:
 
     def axes(group: h5py.Group, dimensions: int) -> Axes:
         last = dimensions - 1 + (not _holds(group, "dim0"))  # older EMD files count from 1
-        return tuple(_coordinates(file, f"{group.name}/dim{number}") if _holds(group, f"dim{number}") else None
+        return _pair(_coordinates(file, f"{group.name}/dim{number}") if _holds(group, f"dim{number}") else None
                      for number in (last - 1, last))
 
     return {f"{group.name}/data": partial(axes, group) for group in groups}
+
+
+def _pair(axes: Iterable[Axis | None]) -> Axes:
+    rows, columns = axes
+    return rows, columns
 
 
 def _coordinates(file: h5py.File, path: str) -> Axis | None:
@@ -152,7 +158,7 @@ def _axis(scale: float, offset: float, unit: object) -> Axis | None:
     return Axis(scale, offset, _text(unit)) if np.isfinite([scale, offset]).all() and scale != 0 else None
 
 
-def _holds(item: h5py.Group | h5py.Dataset, key: str) -> bool:
+def _holds(item: object, key: str) -> bool:
     return isinstance(item, h5py.Group) and key not in ("", ".") and key in item  # "." is the group itself
 
 

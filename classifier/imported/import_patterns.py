@@ -68,8 +68,15 @@ def import_patterns(config: ImportConfig, *, files: Sequence[Path], out: Path, l
                     dark: Path | None = None) -> Path:
     """Bring patterns of HyperSpy, NeXus, EMD, .npy and TIFF files into the stack file `out`, origin "experimental".
 
-    like: a trained classifier whose detector, pose and unit the patterns take; dark: a file of one pattern that is
-    subtracted. What was left out, and why, is in the provenance of `out`.
+    What was left out, and why, is in the provenance of `out`.
+
+    Parameters
+    ----------
+    config : what the files hold, and how patterns become stacks
+    files : of patterns, no two of one name
+    out : the stack file; one of the same config and inputs is kept
+    like : a trained classifier whose detector, pose and unit the patterns take
+    dark : a file of one pattern that is subtracted
     """
     target = _target(config, like)
     files = [Path(file) for file in files]
@@ -81,8 +88,8 @@ def import_patterns(config: ImportConfig, *, files: Sequence[Path], out: Path, l
     identity = {"stage": "import", "config": config.model_dump(mode="json"), "config_digest": digest(config),
                 "inputs": inputs}
     if Path(out).exists():
-        with StackFile(out) as held:
-            require_same_run(out, held.provenance, identity)
+        with StackFile(out) as written:
+            require_same_run(out, written.provenance, identity)
         return out
     with ExitStack() as exits:
         opened = exits.enter_context(OpenFiles(config.dataset))
@@ -114,20 +121,20 @@ def import_patterns(config: ImportConfig, *, files: Sequence[Path], out: Path, l
 
 
 def _target(config: ImportConfig, like: Path | None) -> Target:
-    if (config.frame == "classifier") != (like is not None):
+    if config.frame != "classifier" and like is None:
+        return config.frame.target()
+    if config.frame != "classifier" or like is None:
         raise InputError(source="import configuration, frame",
                          rule='must be "classifier" with --like CLASSIFIER, or a table without it',
                          value="--like" if like else "no --like", remedy="Give the one or the other.")
-    if like is None:
-        return config.frame.target()
     frame = load_classifier(like).frame
-    written = config.intensity.written_unit()
-    if frame.intensity_unit != written:
+    unit = config.intensity.written_unit()
+    if frame.intensity_unit != unit:
         how = 'set intensity.incident to "total" or to the electrons of the incident beam'
         if frame.intensity_unit != FRACTION:
             how = f'bring the patterns to it, and set intensity.incident = "unknown", unit = "{frame.intensity_unit}"'
-        raise InputError(source="import configuration, intensity", value=repr(written), remedy=f"To use it, {how}.",
-                         rule=f"the classifier {like} judges intensities in {frame.intensity_unit!r}")
+        raise InputError(source="import configuration, intensity", value=repr(unit), remedy=f"To use it, {how}.",
+                         rule=f"the classifier {like} reads intensities in {frame.intensity_unit!r}")
     return Target(frame.detector, frame.pose)
 
 
@@ -149,12 +156,12 @@ def _stack(config: ImportConfig, sample: StackConfig, places: list[Place], opene
                              "pose_from": [pose.way for pose in poses],
                              "remarks": [f"pattern {k}: {said}" for k, pose in enumerate(poses) for said in pose.said]})
     mrad = config.convergence_semi_angle_mrad
-    known = sample.model_dump(exclude={"patterns", "shortest_g_disk"}, exclude_none=True)
+    columns = sample.model_dump(exclude={"patterns", "shortest_g_disk"}, exclude_none=True)
     if mrad != "unknown":
-        known.setdefault("convergence_semi_angle_mrad", (mrad,) * 3)
+        columns.setdefault("convergence_semi_angle_mrad", (mrad,) * 3)
     return np.stack(patterns)[None], SampleTable.build(
         1, origin="experimental", beam_energy_kev=config.beam_energy_kev, provenance=[provenance],
-        **{name: [value] for name, value in known.items()},
+        **{name: [value] for name, value in columns.items()},
         pixel_size_inv_angstrom=[[pose.pixel_size for pose in poses]],
         shortest_g_inv_angstrom=[[pose.length for pose in poses]], azimuth_rad=[[pose.azimuth for pose in poses]])
 

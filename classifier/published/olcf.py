@@ -107,8 +107,9 @@ def reduced_formula(formula: str) -> str:
 
     What cannot be read is returned as it is.
     """
-    parts = [re.fullmatch(r"([A-Z][a-z]?)([1-9][0-9]*)?", part, re.ASCII) for part in formula.split()]
-    if not parts or None in parts:
+    every = [re.fullmatch(r"([A-Z][a-z]?)([1-9][0-9]*)?", part, re.ASCII) for part in formula.split()]
+    parts = [part for part in every if part is not None]
+    if not parts or len(parts) < len(every):
         return formula
     counts: Counter[str] = Counter()
     for part in parts:
@@ -157,7 +158,7 @@ def _numbers(name: str, attributes: Mapping[str, Any], doubts: list[str]) -> np.
     unknown = np.full(shape, np.nan)
     try:
         raw = np.asarray(attributes[name])
-        # Wide floats written on other machines may overflow or turn out as noise: judged by range below.
+        # Wide floats written on other machines may overflow or turn out as noise: refused by range below.
         with np.errstate(all="ignore"):
             values = raw.astype(np.float64).reshape(shape)
     except (OSError, TypeError, ValueError, KeyError, RuntimeError) as error:

@@ -35,8 +35,8 @@ READING_FAULTS = (OSError, RuntimeError, KeyError, ValueError, TypeError)  # wha
 
 def find_batches(source: Path) -> dict[str, list[Path]]:
     """The *.h5 files by "<folder>/<file>", each alone, folder by folder, numbers in their names in numeric order."""
-    found = [path for folder in PARTITIONS for path in sorted((source / folder).glob("*.h5"), key=_numeric)]
-    return {f"{path.parent.name}/{path.name}": [path] for path in found}
+    return {f"{folder}/{path.name}": [path]
+            for folder in PARTITIONS for path in sorted((source / folder).glob("*.h5"), key=_numeric)}
 
 
 def _numeric(path: Path) -> list[tuple[int, str]]:
@@ -56,9 +56,14 @@ def mark(paths: list[Path]) -> str:
 
 
 def reduce_batch(name: str, paths: list[Path], shard: Path, config: PrepareConfig) -> dict[str, Any]:
-    """Write one batch file's shard; return its record.
+    """Write one batch file's shard; return its record: what was left out, doubted or mended, and what the shard holds.
 
-    The record: unreadable, skipped {sample: reason}, doubts, remarks, poses, fingerprints, and what the shard holds.
+    Parameters
+    ----------
+    name : "<folder>/<file>" of the batch
+    paths : its one file
+    shard : file to write
+    config : of the stage
     """
     (path,) = paths
     record: dict[str, Any] = {"unreadable": "", "samples": 0, "skipped": {}, "doubts": {}, "remarks": {}, "poses": {}}
@@ -85,9 +90,9 @@ def reduce_batch(name: str, paths: list[Path], shard: Path, config: PrepareConfi
             fingerprints.append(fingerprint(stack))
             writer.append(reduced.stack, _row(name, group, attributes, reduced, config))
             poses.update(reduced.pose_from)
-            for kind, found in (("doubts", attributes.doubts), ("remarks", reduced.remarks)):
-                if found:
-                    record[kind][group] = found
+            for kind, texts in (("doubts", attributes.doubts), ("remarks", reduced.remarks)):
+                if texts:
+                    record[kind][group] = texts
     return {**record, **writer.content, "poses": dict(poses), "fingerprints": fingerprints}
 
 
@@ -116,7 +121,7 @@ def _groups(file: h5py.File, skipped: dict[str, str]) -> Iterator[str]:
 
 def _read(file: h5py.File, name: str, buffer: np.ndarray) -> tuple[np.ndarray, SampleAttributes]:
     """The stack and the attributes of one sample, which must lie in the file itself; a regular stack fills `buffer`."""
-    group = file[name] if isinstance(file.get(name, getlink=True), h5py.HardLink) else None
+    group: Any = file[name] if isinstance(file.get(name, getlink=True), h5py.HardLink) else None
     stack = group.get("cbed_stack") if isinstance(group, h5py.Group) else None
     if not isinstance(stack, h5py.Dataset) or stack.file.filename != file.filename:
         raise SkipSample("no dataset cbed_stack")
@@ -135,7 +140,7 @@ def _row(name: str, group: str, attributes: SampleAttributes, reduced: ReducedSt
     provenance = {"d_hkl_angstrom": [float(d) if np.isfinite(d) else None for d in attributes.d_hkl_angstrom],
                   "formula": attributes.formula, "pose_from": reduced.pose_from}
     return {"sample_id": f"{folder}/{Path(file).stem}/{group}", "partition": PARTITIONS[folder], "origin": "simulated",
-            # Reduced: materials that differ by the size of the cell alone must be known as one compound.
+            # Reduced: materials that differ by the size of the cell alone must count as one compound.
             "formula": reduced_formula(attributes.formula), "thickness_angstrom": [thickness] * 3,
             "provenance": json.dumps(provenance, separators=(",", ":")),
             "pixel_size_inv_angstrom": reduced.pixel_size_inv_angstrom,

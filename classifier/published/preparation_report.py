@@ -67,14 +67,14 @@ def _equal_stacks(fingerprints: list[str], table: SampleTable) -> list[dict[str,
 
 
 def _by_sample(records: dict[str, dict[str, Any]], kind: str) -> dict[str, Any]:
-    return {f"{Path(name).with_suffix('')}/{group}": found
-            for name, record in records.items() for group, found in record[kind].items()}
+    return {f"{Path(name).with_suffix('')}/{group}": texts
+            for name, record in records.items() for group, texts in record[kind].items()}
 
 
-def _by_kind(found: dict[str, list[str]], kind: Callable[[str], str]) -> dict[str, dict[str, Any]]:
+def _by_kind(by_sample: dict[str, list[str]], kind: Callable[[str], str]) -> dict[str, dict[str, Any]]:
     """Texts of many samples as {kind: {"samples": how many, "first": {sample: text}}}."""
     kinds: dict[str, dict[str, Any]] = {}
-    for sample, texts in found.items():
+    for sample, texts in by_sample.items():
         for text in texts:
             entry = kinds.setdefault(kind(text), {"samples": 0, "first": {}})
             entry["samples"] += 1
@@ -92,8 +92,8 @@ def _in_several(names: np.ndarray, places: np.ndarray) -> dict[str, list[str]]:
     pairs = np.unique(np.stack([names, places], axis=1), axis=0) if len(names) else np.zeros((0, 2), dtype=str)
     distinct, times = np.unique(pairs[:, 0], return_counts=True)
     repeated = set(distinct[times > 1].tolist())
-    found: dict[str, list[str]] = defaultdict(list)
+    places_of: dict[str, list[str]] = defaultdict(list)
     for name, place in pairs.tolist():
         if name in repeated:
-            found[name].append(place)
-    return dict(found)
+            places_of[name].append(place)
+    return dict(places_of)

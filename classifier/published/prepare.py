@@ -34,29 +34,35 @@ Batches = dict[str, list[Path]]
 def prepare(config: PrepareConfig, *, source: Path, out: Path, workers: int = 1, layout: Layout | None = None) -> Path:
     """Reduce all samples under `source` into the stack file `out`; the published partition is kept.
 
-    workers: processes, each with one thread; the result does not depend on them. layout: "olcf" (folders train, dev,
-    test of *.h5 files), "stfc" (folders training, validation, testing, inference of *.npz files), or None to recognise
-    it. `<out>.report.json` says what was left out, doubted or found twice. One sample a worker is in memory at a time;
-    shards lie in `<out>.parts` until the file is complete. Raises InputError when `out` holds another set or no sample
-    is usable, Interrupted after SIGINT or SIGTERM.
+    `<out>.report.json` says what was left out, doubted or found twice. One sample a worker is in memory at a time, and
+    shards lie in `<out>.parts` until the file is complete.
+
+    Parameters
+    ----------
+    config : how samples become smaller, and what is done with faults
+    source : folder of the data set
+    out : InputError where it holds another set
+    workers : processes, each with one thread; the result does not depend on them
+    layout : "olcf" (folders train, dev, test of *.h5 files), "stfc" (folders training, validation, testing, inference
+        of *.npz files), or None to recognise it
     """
     source, out = Path(source), Path(out)
-    layout, batches = _find(source, layout)
+    kind, batches = _find(source, layout)
     identity = {"stage": "prepare", "config": config.model_dump(mode="json"), "config_digest": digest(config),
-                "inputs": {"source": digest([[name, LAYOUTS[layout].mark(paths)] for name, paths in batches.items()])}}
-    if layout == "stfc":
+                "inputs": {"source": digest([[name, LAYOUTS[kind].mark(paths)] for name, paths in batches.items()])}}
+    if kind == "stfc":
         stfc.check_config(config)
     parts = out.with_name(out.name + ".parts")
     if out.exists():
-        with StackFile(out) as held:
-            require_same_run(out, held.provenance, identity)
+        with StackFile(out) as written:
+            require_same_run(out, written.provenance, identity)
     else:
         if (parts / "manifest.json").exists():
             require_same_run(parts, read_json(parts / "manifest.json"), identity)
         else:
             write_json(parts / "manifest.json", identity)
-        _reduce_all(layout, batches, parts, config, workers)
-        _merge(list(batches), parts, out, config, {**identity, "layout": layout}, LAYOUTS[layout].INTENSITY_UNIT)
+        _reduce_all(kind, batches, parts, config, workers)
+        _merge(list(batches), parts, out, config, {**identity, "layout": kind}, LAYOUTS[kind].INTENSITY_UNIT)
     if parts.exists():  # also when the last run was killed between the two
         with StackFile(out) as written:
             write_json(report_path(out), {**identity, **preparation_report(
@@ -72,11 +78,11 @@ def report_path(out: Path) -> Path:
 
 def _find(source: Path, layout: Layout | None) -> tuple[str, Batches]:
     """The batches of files under `source` and the layout that has them."""
-    found = {name: module.find_batches(source) for name, module in LAYOUTS.items() if layout in (None, name)}
-    kinds = [name for name, batches in found.items() if batches]
+    tried = {name: module.find_batches(source) for name, module in LAYOUTS.items() if layout in (None, name)}
+    kinds = [name for name, batches in tried.items() if batches]
     if len(kinds) == 1:
-        return kinds[0], found[kinds[0]]
-    raise InputError(source=source, rule="must have the folders " + ", or ".join(FOLDERS[name] for name in found),
+        return kinds[0], tried[kinds[0]]
+    raise InputError(source=source, rule="must have the folders " + ", or ".join(FOLDERS[name] for name in tried),
                      value="both" if kinds else "no such file",
                      remedy="Choose the layout." if kinds else "Give the folder into which the data set was unpacked.")
 

@@ -8,6 +8,7 @@ from math import gcd
 from typing import Annotated, Any, Literal
 
 import numpy as np
+from jaxtyping import Float
 from pydantic import Field, model_validator
 
 from classifier.crystal.electron import wavelength_angstrom
@@ -64,7 +65,7 @@ class ReductionConfig(Config):
     @property
     def source(self) -> Detector:
         """Detector of the published patterns."""
-        if not self.calibrated:
+        if self.source_pixel_size_inv_angstrom == "unknown":
             return Detector(self.source_size_pixels, 1.0, "pixel")
         return Detector(self.source_size_pixels, self.source_pixel_size_inv_angstrom, "1/angstrom")
 
@@ -117,11 +118,12 @@ class ReducedStack:
     remarks: list[str]
 
 
-def reduce_stack(stack: np.ndarray, sample: SampleAttributes, config: ReductionConfig) -> ReducedStack:
-    """Reduce a stack [3, H, W]; raises SkipSample with the reason when it must be left out."""
+def reduce_stack(stack: Float[np.ndarray, "3 H W"], sample: SampleAttributes | None, config: ReductionConfig
+                 ) -> ReducedStack:
+    """Reduce a stack; SkipSample with the reason when it must be left out. Only the canonical pose needs the sample."""
     stack, remarks = _mend(stack, config)
     stack, field = config.crop(stack)
-    if config.pose == "raw":
+    if sample is None or config.pose == "raw":
         pixel_size = field.pixel_size if config.calibrated else np.nan
         return ReducedStack(_filled(stack), np.full(3, pixel_size), np.full(3, np.nan), np.zeros(3), [], remarks)
     poses, ways = zip(*(_pose(stack[k], field, sample, k, config) for k in range(3)), strict=True)
@@ -146,8 +148,8 @@ def fingerprint(stack: np.ndarray) -> str:
 
     The sums read a stack at the speed of memory, and neither a mirror image nor another order of patterns keeps them.
     """
-    kept = gcd(stack.shape[1], 16)
-    bits = np.ascontiguousarray(stack, dtype="<f4").view("<u4").reshape(3, -1, kept, stack.shape[2])
+    rows = gcd(stack.shape[1], 16)
+    bits = np.ascontiguousarray(stack, dtype="<f4").view("<u4").reshape(3, -1, rows, stack.shape[2])
     return hashlib.sha256(np.add.reduce(bits, axis=1, dtype="<u4").tobytes()).hexdigest()[:32]
 
 

@@ -24,7 +24,7 @@ from classifier.foundation.run import Interrupted, StopRequest, progress, versio
 from classifier.pattern.intensity import IntensityConfig, IntensityTransform
 
 FORMAT = "cbed-cache 1"
-SPARE_BYTES = 1 << 22  # kept free for the header and for other writers
+SPARE_BYTES = 1 << 22  # left free for the header and for other writers
 WRITABLE = {"rule": "there must be room and permission to write the cache", "remedy": "Free space (a killed run may "
             "have left a hidden .partial file there), or name another folder, and run the same command again."}
 REBUILD = "Delete this file and the one of the same name beside it: the same command makes both again."
@@ -47,11 +47,11 @@ class Cache:
         except (OSError, ValueError, EOFError) as error:
             raise self._damaged(error) from None
         self.map, self._offset = np.asarray(mapped), getattr(mapped, "offset", 0)
-        found, size = f"{self.map.dtype} {list(self.map.shape)}", self.path.stat().st_size
-        if found != f"{key['dtype']} {key['shape']}" or not self.map.flags.c_contiguous:
-            raise self._damaged(found)
+        content, size = f"{self.map.dtype} {list(self.map.shape)}", self.path.stat().st_size
+        if content != f"{key['dtype']} {key['shape']}" or not self.map.flags.c_contiguous:
+            raise self._damaged(content)
         if size != self._offset + self.map.nbytes:
-            raise self._damaged(f"{size} bytes for {found}")
+            raise self._damaged(f"{size} bytes for {content}")
         crc32 = header.get("crc32")
         if not isinstance(crc32, list) or len(crc32) != len(self):
             raise self._damaged("a header without one crc32 a sample")
@@ -91,8 +91,8 @@ class Cache:
             raise IndexError(f"rows {rows.min()}..{rows.max()} of {len(self)}")
         np.take(self.map, rows, axis=0, out=out, mode="clip")  # "raise" would copy twice
 
-    def _damaged(self, found: object) -> InputError:
-        return InputError(source=self.path, rule="the cache must be whole and undamaged", value=found, remedy=REBUILD)
+    def _damaged(self, value: object) -> InputError:
+        return InputError(source=self.path, rule="the cache must be whole and undamaged", value=value, remedy=REBUILD)
 
 
 def open_or_build(folder: Path, *, name: str, key: dict[str, Any], shape: tuple[int, ...],
@@ -118,11 +118,11 @@ def open_or_fit(folder: Path, *, name: str, key: dict[str, Any], config: Intensi
     key = {**key, "intensity": config.model_dump(mode="json"), "cbedgan": versions().get("cbedgan")}
     path = Path(folder) / f"{name}-fit-{digest(key)[:24]}.json"
     if path.exists():
-        held = read_json(path)
-        if held.get("format") != FORMAT or held.get("key") != key or held.get("digest") != digest(held.get("fit")):
+        stored = read_json(path)
+        if (stored.get("format"), stored.get("key"), stored.get("digest")) != (FORMAT, key, digest(stored.get("fit"))):
             raise InputError(source=path, rule="the cached fit must be whole and belong to these stacks",
                              value="another content", remedy="Delete this file: the same command makes it again.")
-        return IntensityTransform.from_plain(held["fit"])
+        return IntensityTransform.from_plain(stored["fit"])
     fitted = IntensityTransform.fit_blocks(blocks, config)
     try:
         write_json(path, {"format": FORMAT, "key": key, "fit": fitted.plain(), "digest": digest(fitted.plain())})

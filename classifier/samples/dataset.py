@@ -118,9 +118,9 @@ def _normalised(viewed: Viewed, class_map: ClassMap, transform: IntensityTransfo
     if cache is None:
         return stack_set(viewed.read(), table, class_map=class_map, transform=transform, source=source)
     labels = _labelled(torch.empty(0), table, class_map, source)
-    held = open_or_build(cache, name=source.stem, key={**viewed.key(), "transform": transform.plain()},
+    stored = open_or_build(cache, name=source.stem, key={**viewed.key(), "transform": transform.plain()},
                          shape=viewed.shape, blocks=(transform.normalise(block) for block in viewed.blocks()))
-    return replace(labels, x=held.x, reader=Prefetch(held))
+    return replace(labels, x=stored.x, reader=Prefetch(stored))
 
 
 def _labelled(x: Tensor, table: SampleTable, class_map: ClassMap, source: object) -> StackSet:
@@ -152,7 +152,7 @@ def soft_labels(table: SampleTable, class_map: ClassMap, source: object) -> Tens
     return target
 
 
-def check_added_source(source: Path, held: Split, *, stacks: Path | StackFile) -> str:
+def check_added_source(source: Path, split: Split, *, stacks: Path | StackFile) -> str:
     """Refuse a file to train on in addition, unless it is clean of the held-out parts; return its digest.
 
     A synthetic file must carry the digest of this split in its provenance. Measured or simulated stacks must share no
@@ -160,28 +160,28 @@ def check_added_source(source: Path, held: Split, *, stacks: Path | StackFile) -
     """
     with StackFile(source) as file, opened(stacks) as base:
         synthetic = file.table.origin == "synthetic"
-        if synthetic.any() and file.provenance.get("split_digest") != held.digest:
+        if synthetic.any() and file.provenance.get("split_digest") != split.digest:
             raise InputError(source=source, rule="synthetic stacks must come from the split they are used with",
                              value=f"split_digest {str(file.provenance.get('split_digest'))[:12]}, not "
-                             f"{held.digest[:12]}", remedy="Synthesize again from a generator trained on this split.")
-        held_out = base.table.take(rows_of(base, held.parts["validation"] + held.parts["test"]))
-        _check_apart(file.table.take(~synthetic), held_out, held, source)
+                             f"{split.digest[:12]}", remedy="Synthesize again from a generator trained on this split.")
+        held_out = base.table.take(rows_of(base, split.parts["validation"] + split.parts["test"]))
+        _check_apart(file.table.take(~synthetic), held_out, split, source)
         return file.digest
 
 
-def _check_apart(added: SampleTable, held_out: SampleTable, held: Split, source: object) -> None:
+def _check_apart(added: SampleTable, held_out: SampleTable, split: Split, source: object) -> None:
     # Where the split itself lets training share structure types with validation, an added source may do so too.
-    shared = held.listed.get("validation shares structure types with train", [])
-    in_test = np.isin(held_out.sample_id, held.parts["test"])
+    shared = split.listed.get("validation shares structure types with train", [])
+    in_test = np.isin(held_out.sample_id, split.parts["test"])
     strict = in_test | ~np.isin(_keys("space group ", held_out.space_group), shared)
     for column, rows in (("material", slice(None)), ("structure_type", strict), ("formula", slice(None))):
         values, others = getattr(added, column), getattr(held_out, column)[rows]
-        known = values != ""
-        mine = _keys(added.space_group[known], "/", values[known])
+        named = values != ""
+        mine = _keys(added.space_group[named], "/", values[named])
         common = np.isin(mine, _keys(held_out.space_group[rows], "/", others))
         if common.any():
             raise InputError(source=source, rule=f"an added source may share no {column} with validation or test",
-                             value=f"{int(common.sum())} samples, first {added.sample_id[known][common][0]}",
+                             value=f"{int(common.sum())} samples, first {added.sample_id[named][common][0]}",
                              remedy="Leave these samples out: the held-out parts must stay unseen.")
 
 

@@ -31,22 +31,28 @@ class FoldsConfig(Config):
 def folds(config: FoldsConfig, *, stacks: Path, split: Path, out: Path) -> Path:
     """Write fold-1.json to fold-K.json, each a split with a digest of its own, into the folder `out`.
 
-    The train and validation parts of `split` are parted anew; its test part stays as it is, and so does what it
-    dropped. Existing files of the same configuration and split are kept.
+    Existing files of the same configuration and split are kept.
+
+    Parameters
+    ----------
+    config : how many folds, and what never crosses train and validation
+    stacks : the stack file that was split
+    split : its train and validation parts are parted anew; its test part, and what it dropped, stay
+    out : folder
     """
     with StackFile(stacks) as file:
-        table, held = file.table, load_split(split, stack_digest=file.digest)
-    learning = np.isin(table.sample_id, held.parts["train"] + held.parts["validation"])
+        table, whole = file.table, load_split(split, stack_digest=file.digest)
+    learning = np.isin(table.sample_id, whole.parts["train"] + whole.parts["validation"])
     fold = np.full(len(table), ALWAYS_TRAINED)
     fold[learning], cuts = assign_folds(table.take(learning), config, source=stacks)
     Path(out).mkdir(parents=True, exist_ok=True)
-    part = np.where(np.isin(table.sample_id, held.parts["test"]), "test", "").astype("<U10")
+    part = np.where(np.isin(table.sample_id, whole.parts["test"]), "test", "").astype("<U10")
     for number in range(config.folds):
         part[learning] = np.where(fold[learning] == number, "validation", "train")
         # What the split says of its own validation part no longer holds.
-        listed = {reason: names for reason, names in held.listed.items() if "validation" not in reason} | cuts
-        write_split(Path(out) / f"fold-{number + 1}.json", table, part, listed, stack_digest=held.stack_digest,
-                    config={**config.model_dump(mode="json"), "fold": number + 1, "of_split": held.digest})
+        listed = {reason: names for reason, names in whole.listed.items() if "validation" not in reason} | cuts
+        write_split(Path(out) / f"fold-{number + 1}.json", table, part, listed, stack_digest=whole.stack_digest,
+                    config={**config.model_dump(mode="json"), "fold": number + 1, "of_split": whole.digest})
     return Path(out)
 
 
@@ -54,9 +60,9 @@ def assign_folds(table: SampleTable, config: FoldsConfig, *, source: object
                  ) -> tuple[np.ndarray, dict[str, list[str]]]:
     """Fold of each sample, int [N] from 0 (or ALWAYS_TRAINED), and {reason: space groups} of every exception made.
 
-    Each space group is dealt by itself, so that every fold has its share. Whole structure types are kept together
-    where none makes more than half of the group, else the group is dealt by material; materials of one formula stay
-    together in any case. A group that is a single unit is in train always.
+    Each space group is dealt by itself, so that every fold has its share. Whole structure types stay together where
+    none makes more than half of the group; else the group is dealt by material. Materials of one formula always stay
+    together. A group that is a single unit is always in train.
     """
     if (table.material == "").any():
         raise InputError(source=source, rule="every stack needs its material, by which folds are cut", value="none for "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Int
 
 from classifier.samples.sampletable import SampleTable
 
@@ -49,32 +50,39 @@ def bundle(kind: np.ndarray, duplicate: np.ndarray) -> np.ndarray:
         label = lowest
 
 
-def hold_out(unit: np.ndarray, fraction: float, rng: np.random.Generator, *, remaining: int) -> np.ndarray:
-    """Choose the rows int [<= M] of whole units (int [M], one a material) that make about `fraction` of the materials.
+def hold_out(unit: Int[np.ndarray, " M"], fraction: float, rng: np.random.Generator, *, remaining: int
+             ) -> Int[np.ndarray, " chosen"]:
+    """Choose the rows of whole units (one a material) that make about `fraction` of the materials.
 
-    Units are tried in random order until the share is reached; one that would take it more than half above is passed
-    over. Where all are so large, the smallest is taken, if it holds at most half of the materials. At least `remaining`
-    units stay behind; where there are not more than these, nothing is chosen.
+    Units are tried in random order until the share is reached. One that would exceed it by more than half is passed
+    over. Where all are so large, the smallest is taken if it holds at most half of the materials.
+
+    Parameters
+    ----------
+    unit : number of the unit of each material
+    fraction : of the materials
+    rng : draws the order
+    remaining : so many units stay behind at least; where there are no more, nothing is chosen
     """
     sizes = np.bincount(unit)
     if len(sizes) <= remaining:
         return np.empty(0, dtype=np.int64)
     wanted = max(1, round(fraction * len(unit)))
     taken: list[int] = []
-    held = 0
+    count = 0
     for candidate in rng.permutation(len(sizes)):
-        if held >= wanted or len(sizes) - len(taken) == remaining:
+        if count >= wanted or len(sizes) - len(taken) == remaining:
             break
-        if held + sizes[candidate] <= max(1, 1.5 * wanted):
+        if count + sizes[candidate] <= max(1, 1.5 * wanted):
             taken.append(int(candidate))
-            held += int(sizes[candidate])
+            count += int(sizes[candidate])
     if not taken and 2 * sizes.min() <= len(unit):
         taken = [int(sizes.argmin())]
     return np.flatnonzero(np.isin(unit, taken))
 
 
-def deal(unit: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Deal whole units (int [M], one a material) to `count` hands of about equal size; int [M], the hand of each.
+def deal(unit: Int[np.ndarray, " M"], count: int, rng: np.random.Generator) -> Int[np.ndarray, " M"]:
+    """Deal whole units (one a material) to `count` hands of about equal size; the hand of each material.
 
     The largest unit comes first, and each goes to the hand that holds least; who is first among equals is random.
     """

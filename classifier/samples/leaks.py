@@ -1,4 +1,4 @@
-"""What parts that must not know each other share: materials, structure types, a formula of one group, or a stack."""
+"""What parts share that must share nothing: materials, structure types, a formula of one group, or a stack."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from classifier.foundation.errors import InputError
 from classifier.samples.sampletable import SampleTable
-from classifier.samples.split import JUDGED
+from classifier.samples.split import HELD_OUT
 from classifier.samples.stackfile import StackFile
 
 ADDED = "added"  # the part of samples that no partition or split names: a reserve, or another source to train on
@@ -19,8 +19,11 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class Leak:
-    """held: the part that judges; other: a part it must not share anything with; names: what both have of `kind`
-    (material, structure_type, formula or stack); samples: how many of `held` are touched."""
+    """What a held-out part shares with another.
+
+    held, other: the two parts; names: what both have of `kind` (material, structure_type, formula or stack);
+    samples: how many of `held` are touched.
+    """
 
     kind: str
     held: str
@@ -32,8 +35,8 @@ class Leak:
         what = {"material": "materials", "structure_type": "structure types", "stack": "equal stacks",
                 "formula": "formulas of one space group"}[self.kind]
         shown = ", ".join(self.names[:SHOWN])
-        return (f"Leak: {self.other} shares {len(self.names)} {what} with {self.held} ({self.samples} of its samples): "
-                f"{shown}{', ...' if len(self.names) > SHOWN else '.'}")
+        return (f"Leak: {self.other} shares {len(self.names)} {what} with {self.held} ({self.samples} of its "
+                f"samples): {shown}{', ...' if len(self.names) > SHOWN else '.'}")
 
 
 def find_leaks(table: SampleTable, part: np.ndarray, *, shared_types: Sequence[int] = ()) -> Iterator[Leak]:
@@ -43,15 +46,15 @@ def find_leaks(table: SampleTable, part: np.ndarray, *, shared_types: Sequence[i
     """
     keys = {"material": table.material, **{kind: _within_group(table, getattr(table, kind))
                                            for kind in ("structure_type", "formula")}}
-    for held, others in JUDGED:
+    for held_out, others in HELD_OUT:
         for other in (*others, ADDED):
             for kind, names in keys.items():
-                judged = (part == held) & (names != "")
-                if kind == "structure_type" and held == "validation":
-                    judged &= ~np.isin(table.space_group, shared_types)
-                common = np.intersect1d(names[judged], names[part == other])
+                own = (part == held_out) & (names != "")
+                if kind == "structure_type" and held_out == "validation":
+                    own &= ~np.isin(table.space_group, shared_types)
+                common = np.intersect1d(names[own], names[part == other])
                 if len(common):
-                    yield Leak(kind, held, other, tuple(common.tolist()), int(np.isin(names[judged], common).sum()))
+                    yield Leak(kind, held_out, other, tuple(common.tolist()), int(np.isin(names[own], common).sum()))
 
 
 def _within_group(table: SampleTable, names: np.ndarray) -> np.ndarray:
@@ -80,14 +83,18 @@ def equal_stacks(files: Sequence[StackFile], faults: list[str]) -> list[tuple[in
             faults.append(str(fault))
             return None
 
-    return [pair for pair in pairs if np.array_equal(*(found := [stack(row) for row in pair])) and found[0] is not None]
+    def alike(pair: tuple[int, int]) -> bool:
+        first, other = map(stack, pair)
+        return first is not None and other is not None and np.array_equal(first, other)
+
+    return list(filter(alike, pairs))
 
 
 def leaking_stacks(pairs: Sequence[tuple[int, int]], table: SampleTable, part: np.ndarray) -> Iterator[Leak]:
     """Leaks among pairs of equal stacks."""
-    for held, others in JUDGED:
+    for held_out, others in HELD_OUT:
         for other in (*others, ADDED):
             rows = {row for pair in pairs for row, twin in (pair, pair[::-1])
-                    if part[row] == held and part[twin] == other}
+                    if part[row] == held_out and part[twin] == other}
             if rows:
-                yield Leak("stack", held, other, tuple(table.sample_id[sorted(rows)].tolist()), len(rows))
+                yield Leak("stack", held_out, other, tuple(table.sample_id[sorted(rows)].tolist()), len(rows))

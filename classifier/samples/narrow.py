@@ -15,25 +15,31 @@ from classifier.samples.stackfile import StackFile
 
 
 def narrow_split(split: Path, *, stacks: Path, materials: Collection[str], out: Path) -> Path:
-    """Write `split` with no other training materials than `materials`; its digest and class map name the origin.
+    """Write `split` with no other training materials than `materials`; its config names the digest it came from.
 
     The class map stays that of the whole split, so that classifiers of several such splits give the same logits.
+
+    Parameters
+    ----------
+    split, stacks : split.json, and the stack file that was split
+    materials : some of the training materials
+    out : the new split.json
     """
     with StackFile(stacks) as file:
-        held, table = load_split(split, stack_digest=file.digest), file.table
-    foreign = sorted(set(materials) - set(held.materials["train"]))
+        whole, table = load_split(split, stack_digest=file.digest), file.table
+    foreign = sorted(set(materials) - set(whole.materials["train"]))
     if foreign or not len(materials):
         raise InputError(source=split, rule="chosen materials must be of the train part, and there must be one",
                          value=", ".join(foreign[:5]) or "none", remedy="Choose among its training materials.")
-    in_train = np.isin(table.sample_id, held.parts["train"]) & np.isin(table.material, list(materials))
-    kept = set(table.sample_id[in_train].tolist())
-    samples = {**held.parts, "train": [name for name in held.parts["train"] if name in kept]}
-    names = {**held.materials, "train": sorted(materials)}
+    in_train = np.isin(table.sample_id, whole.parts["train"]) & np.isin(table.material, list(materials))
+    chosen = set(table.sample_id[in_train].tolist())
+    samples = {**whole.parts, "train": [name for name in whole.parts["train"] if name in chosen]}
+    names = {**whole.materials, "train": sorted(materials)}
     first = np.unique(table.material[in_train], return_index=True)[1]
     groups, count = np.unique(table.space_group[in_train][first], return_counts=True)
     content = {
-        "config": {"narrowed_from": held.digest}, "stack_digest": held.stack_digest, "listed": held.listed,
-        "space_groups": list(held.space_groups),
+        "config": {"narrowed_from": whole.digest}, "stack_digest": whole.stack_digest, "listed": whole.listed,
+        "space_groups": list(whole.space_groups),
         "parts": {part: {"sample_ids": list(samples[part]), "materials": list(names[part])} for part in PARTS},
         "counts": {str(group): {"train": {"material": int(number)}}
                    for group, number in zip(groups, count, strict=True)}}

@@ -26,7 +26,7 @@ def pages_fetched() -> int:
 
 
 class _Buffers:
-    """Memory for batches, used again and again: new memory costs as much as the copy, and the last used is the fastest.
+    """Memory for batches, used again and again, the last used first; new memory would cost as much as the copy.
 
     Each buffer lies with the event that ends its transfer to a GPU, or None.
     """
@@ -49,9 +49,9 @@ class _Buffers:
 @dataclass(eq=False)
 class _Job:
     rows: np.ndarray
-    out: Tensor | None = None
-    taken: threading.Lock = field(default_factory=threading.Lock)  # held by whoever reads, for ever
-    unread: threading.Lock = field(default_factory=threading.Lock)  # held until the batch is there
+    out: Tensor = field(default_factory=lambda: torch.empty(0))
+    taken: threading.Lock = field(default_factory=threading.Lock)  # locked by whoever reads, for ever
+    unread: threading.Lock = field(default_factory=threading.Lock)  # locked until the batch is there
     error: Exception | None = None
 
     def __post_init__(self) -> None:
@@ -77,8 +77,8 @@ class _Job:
 class Prefetch:
     """Reads batches of `cache` with `workers` threads: the caller's own, and others that read ahead of it.
 
-    A caller that would wait reads too, so that reading ahead never costs what it should save. While the disk, not the
-    memory, is what is read, the kernel is asked for all samples of the batches to come at once. device: where batches
+    A caller that would wait reads too, so that reading ahead never costs what it should save. While batches come from
+    the disk and not from memory, the kernel is asked at once for all samples of those to come. device: where batches
     are wanted; for a GPU they are read into page-locked memory and sent without waiting.
     """
 
@@ -94,10 +94,11 @@ class Prefetch:
     def gather(self, rows: Callable[[int], np.ndarray | None]) -> Tensor:
         """Samples at rows(0) int64 [B] as float32 [B, C, H, W] on the device; on a CPU they last until the next call.
 
-        rows(k): the k-th batch from now on, or None after the last; later ones are read ahead. Where the caller goes on
-        elsewhere than it announced, what was read in vain is dropped.
+        rows(k): the k-th batch from now on, or None after the last; later ones are read ahead. What was read in
+        vain, because the caller goes on elsewhere than announced, is dropped.
         """
-        now = rows(0)
+        if (now := rows(0)) is None:
+            raise IndexError("no batch is left")
         if self._lent is not None:
             self._buffers.spare.append((self._lent, None))
             self._lent = None
@@ -137,6 +138,6 @@ class Prefetch:
         for job in self._pending:
             if not job.taken.acquire(blocking=False):
                 job.wait()
-            if job.out is not None:
+            if len(job.out):
                 self._buffers.spare.append((job.out, None))
         self._pending.clear()

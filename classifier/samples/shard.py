@@ -80,8 +80,7 @@ def read_shard(path: Path, content: dict[str, Any], size_pixels: int) -> Iterato
             rows = np.arange(start, min(start + step, n))
             values = np.fromfile(file, "<f4", len(rows) * size)
             stacks = values[:len(values) // size * size].reshape(-1, 3, size_pixels, size_pixels)
-            found = [zlib.crc32(stack) for stack in stacks]
-            if found != crc32[start:start + len(rows)]:
+            if [zlib.crc32(stack.data) for stack in stacks] != crc32[start:start + len(rows)]:
                 raise InputError(source=path, rule="a shard must be intact", value=f"damage from sample {start} on",
                                  remedy="Remove it and its record.")
             yield stacks, table.take(rows)

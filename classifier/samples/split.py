@@ -17,8 +17,8 @@ from classifier.samples.holdout import Materials, bundle, hold_out
 from classifier.samples.stackfile import SampleTable, StackFile
 
 PARTS = ("train", "validation", "test")
-# A part, and those whose learning it judges.
-JUDGED = (("test", ("train", "validation")), ("validation", ("train",)))
+# A held-out part, and those whose learning it measures.
+HELD_OUT = (("test", ("train", "validation")), ("validation", ("train",)))
 
 
 class SplitConfig(Config):
@@ -86,11 +86,19 @@ def split(config: SplitConfig, *, stacks: Path, out: Path) -> Path:
 
 def write_split(out: Path, table: SampleTable, part: np.ndarray, listed: dict[str, list[str]], *,
                 config: dict[str, Any], stack_digest: str) -> Path:
-    """Write split.json for the part of each sample, str [N]; one of the same config and stacks is kept."""
+    """Write split.json; an existing one of the same config and stacks is kept, another is refused.
+
+    Parameters
+    ----------
+    out : split.json
+    table, part : the samples, and the part of each, str [N], "" for a dropped one
+    listed : {reason: names} of what could not be treated as asked
+    config, stack_digest : what the split is made of
+    """
     out = Path(out)
     if out.exists():
-        held = _verified(out)
-        if held["stack_digest"] == stack_digest and held["config"] == config:
+        written = _verified(out)
+        if written["stack_digest"] == stack_digest and written["config"] == config:
             return out
         raise InputError(source=out, rule="an existing split must be of these stacks and this configuration",
                          value="another split", remedy="Choose another output path, or remove this file.")
@@ -125,7 +133,7 @@ def assign_parts(table: SampleTable, config: SplitConfig, *, source: object) -> 
     is cut by material and listed as sharing structure types. With fewer than minimum_materials nothing is cut.
     """
     listed: dict[str, list[str]] = {}
-    table = _materials_known(table, config, listed, source)
+    table = _with_materials(table, config, listed, source)
     _check_table(table, source)
     materials = Materials.of(table, by_type=config.group_by == "structure_type")
     part = np.full(len(materials.names), "train", dtype="<U10")
@@ -143,7 +151,7 @@ def assign_parts(table: SampleTable, config: SplitConfig, *, source: object) -> 
     return part[materials.of_sample], listed
 
 
-def _materials_known(table: SampleTable, config: SplitConfig, listed: dict[str, list[str]],
+def _with_materials(table: SampleTable, config: SplitConfig, listed: dict[str, list[str]],
                      source: object) -> SampleTable:
     """Refuse to cut stacks that name no material; where nothing is cut, each becomes a material of its own."""
     unknown = table.material == ""
@@ -185,20 +193,20 @@ def _published(table: SampleTable, materials: Materials, source: object) -> np.n
 def _part_near_duplicates(part: np.ndarray, materials: Materials, config: SplitConfig, listed: dict[str, list[str]],
                           source: object) -> None:
     """Refuse, or drop from the training side, materials whose formula and space group a held-out one has too."""
-    for held, others in JUDGED:
-        near = np.isin(materials.duplicate, materials.duplicate[part == held]) & np.isin(part, others)
+    for held_out, others in HELD_OUT:
+        near = np.isin(materials.duplicate, materials.duplicate[part == held_out]) & np.isin(part, others)
         if config.near_duplicates == "refuse":
-            _refuse(source, f"a formula and space group of the {held} part may not occur in {' or '.join(others)}",
+            _refuse(source, f"a formula and space group of the {held_out} part may not occur in {' or '.join(others)}",
                     materials.names[near], 'Set near_duplicates = "drop" to leave these out of the training side.')
         for name in materials.names[near]:
-            _list(listed, f"dropped: formula and space group also in {held}", str(name))
+            _list(listed, f"dropped: formula and space group also in {held_out}", str(name))
         part[near] = ""
 
 
 def _check_kinds(part: np.ndarray, materials: Materials, source: object) -> None:
-    for held, others in JUDGED:
-        shared = np.intersect1d(materials.kind[part == held], materials.kind[np.isin(part, others)])
-        _refuse(source, f"a structure type of the {held} part may not occur in {' or '.join(others)}", shared,
+    for held_out, others in HELD_OUT:
+        shared = np.intersect1d(materials.kind[part == held_out], materials.kind[np.isin(part, others)])
+        _refuse(source, f"a structure type of the {held_out} part may not occur in {' or '.join(others)}", shared,
                 'Set adopt_partition = false, or group_by = "material".')
 
 
@@ -243,7 +251,7 @@ def _list(listed: dict[str, list[str]], reason: str, name: str) -> None:
 
 
 def _refuse(source: object, rule: str, names: Iterable[Any], remedy: str) -> None:
-    found = [str(name) for name in names]
-    if found:
+    faulty = [str(name) for name in names]
+    if faulty:
         raise InputError(source=source, rule=rule, remedy=remedy,
-                         value=f"{len(found)}: {', '.join(found[:5])}{' ...' if len(found) > 5 else ''}")
+                         value=f"{len(faulty)}: {', '.join(faulty[:5])}{' ...' if len(faulty) > 5 else ''}")

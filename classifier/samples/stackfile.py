@@ -13,6 +13,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+from jaxtyping import Float32
 
 from classifier.foundation.atomic import atomic_path
 from classifier.foundation.errors import InputError, reported
@@ -49,8 +50,16 @@ def round_mantissa(stacks: np.ndarray, bits: int) -> np.ndarray:
 class StackWriter:
     """Write a stack file batch by batch, as a context manager; it appears whole on a clean exit, or not at all.
 
-    pose: "raw" or "canonical"; intensity_unit: unit of the physical intensities; provenance: what made the file, JSON
-    content; mantissa_bits: round the intensities to that many mantissa bits (None: keep all). `digest` after the exit.
+    Parameters
+    ----------
+    path : of the file
+    detector : what the pixels mean
+    pose : "raw" or "canonical"
+    intensity_unit : of the physical intensities
+    provenance : what made the file, JSON content
+    mantissa_bits : to which the intensities are rounded; None keeps all
+
+    `digest` is there after the exit.
     """
 
     digest: str
@@ -99,9 +108,9 @@ class StackWriter:
     def _check(self, stacks: np.ndarray, table: SampleTable) -> None:
         expected = (len(table), *self._stacks.shape[1:])
         if not isinstance(stacks, np.ndarray) or stacks.dtype != np.float32 or stacks.shape != expected:
-            found = f"{stacks.dtype} {list(stacks.shape)}" if hasattr(stacks, "dtype") else type(stacks).__name__
+            given = f"{stacks.dtype} {list(stacks.shape)}" if hasattr(stacks, "dtype") else type(stacks).__name__
             raise InputError(source=f"{self.path}, batch from sample {table.sample_id[0] if len(table) else 'none'}",
-                             rule=f"stacks must be a float32 array {list(expected)}", value=found,
+                             rule=f"stacks must be a float32 array {list(expected)}", value=given,
                              remedy="Give one stack a row of the table, in the detector's size.")
         # False for NaN too; the ceiling keeps the largest floats from being rounded to infinity.
         wrong = ~((stacks >= 0) & (stacks <= 1e38)).all(axis=(1, 2, 3))
@@ -120,9 +129,10 @@ class StackWriter:
                 self._file, table, np.array(self._crc32, dtype=np.uint32), self._detector, **self._description)
 
 
-def write_stack_file(path: Path, stacks: np.ndarray, table: SampleTable, *, detector: Detector, pose: str,
-                     intensity_unit: str, provenance: dict[str, Any], mantissa_bits: int | None = None) -> str:
-    """Write stacks float32 [N, 3, H, W] and their table as one stack file; returns its digest (see StackWriter)."""
+def write_stack_file(path: Path, stacks: Float32[np.ndarray, "N 3 H W"], table: SampleTable, *, detector: Detector,
+                     pose: str, intensity_unit: str, provenance: dict[str, Any], mantissa_bits: int | None = None
+                     ) -> str:
+    """Write stacks and their table as one stack file; returns its digest. Arguments as of StackWriter."""
     with StackWriter(path, detector=detector, pose=pose, intensity_unit=intensity_unit, provenance=provenance,
                      mantissa_bits=mantissa_bits) as writer:
         writer.append(stacks, table)
@@ -139,7 +149,7 @@ class StackFile:
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
-        self._stacks: h5py.Dataset | None = None
+        self._stacks: Any = None
         self._process = 0
         if not self.path.is_file():
             raise InputError(source=self.path, rule="the stack file must exist", value="no file",
@@ -153,21 +163,20 @@ class StackFile:
     def _load(self, file: h5py.File) -> None:
         file_format = stacklayout.read_text(file, "format")
         if file_format != stacklayout.FORMAT:
-            found = f"format {file_format or 'unknown'}, keys {', '.join(sorted(file)) or 'none'}"
             raise InputError(source=self.path, rule=f"the file must be a {stacklayout.FORMAT}",
-                             value=found,
+                             value=f"format {file_format or 'unknown'}, keys {', '.join(sorted(file)) or 'none'}",
                              remedy="Convert other layouts with the stage prepare; if a stage wrote it, it is damaged.")
         entries = stacklayout.read_description(file)
         self.digest: str = stacklayout.content_digest(entries)
         if self.digest != stacklayout.read_text(file, "digest"):
             raise ValueError("table, axes and provenance do not match the digest of the file")
-        group = file[stacklayout.STACKS].parent
+        group: Any = file[stacklayout.STACKS].parent
         self.detector = Detector(int(group.attrs["size_pixels"]), float(group.attrs["pixel_size"]),
                                  stacklayout.read_text(group, "unit"))
         self.pose = stacklayout.read_text(group, "pose")
         self.intensity_unit = stacklayout.read_text(group, "intensity_unit")
         self.mantissa_bits = int(group.attrs["mantissa_bits"])
-        self.provenance: dict[str, Any] = json.loads(entries[f"/{stacklayout.PROVENANCE}"][()])
+        self.provenance: dict[str, Any] = json.loads(entries[f"/{stacklayout.PROVENANCE}"].item())
         if self.pose not in POSES or not isinstance(self.provenance, dict):
             raise ValueError(f"the pose is {self.pose!r}, the provenance {type(self.provenance).__name__}")
         columns = {name: entries[f"/{stacklayout.SAMPLES}/{name}"] for name in SampleTable.__dataclass_fields__}
@@ -179,7 +188,8 @@ class StackFile:
             name: np.char.decode(values, "utf-8") if values.dtype.kind == "S" else values
             for name, values in columns.items()})
         self.table.check(self.path)
-        stacks, sample = file[stacklayout.STACKS], (3, self.detector.size_pixels, self.detector.size_pixels)
+        stacks: Any = file[stacklayout.STACKS]
+        sample = (3, self.detector.size_pixels, self.detector.size_pixels)
         if stacks.dtype != np.float32 or stacks.shape != (len(self.crc32), *sample) or stacks.chunks != (1, *sample):
             raise ValueError(f"the stacks are {stacks.dtype} {stacks.shape} in chunks {stacks.chunks}")
         if stacks.id.get_num_chunks() != len(self):
@@ -210,8 +220,8 @@ class StackFile:
     def __len__(self) -> int:
         return len(self.table)
 
-    def read(self, indices: Any) -> np.ndarray:
-        """Read the stacks at `indices` (integers [n], any order, or a mask [N]) as float32 [n, 3, H, W], verified."""
+    def read(self, indices: Any) -> Float32[np.ndarray, "n 3 H W"]:
+        """Read the stacks at `indices` (integers [n], any order, or a mask [N]), verified."""
         indices = np.asarray(indices)
         indices = np.arange(len(self))[indices if indices.size else []].reshape(-1)
         size = self.detector.size_pixels

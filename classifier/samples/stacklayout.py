@@ -78,13 +78,14 @@ def read_text(item: h5py.HLObject, key: str) -> str:
     """The fixed-length text of an attribute; "" where there is none, or one of another kind."""
     if key not in item.attrs or item.attrs.get_id(key).dtype.kind != "S":
         return ""
-    return item.attrs[key].decode()
+    text: Any = item.attrs[key]
+    return text.decode()
 
 
 def _write_axes(file: h5py.File, axes: list[tuple[str, np.ndarray, str, bool]]) -> None:
     """Describe the four axes (name, coordinates, unit, is navigation) to EMD, NeXus and HyperSpy readers."""
     file["cbed_root"].attrs.update(emd_group_type="root", python_class="Root")
-    emd = file["cbed_root/cbed"]
+    emd: Any = file["cbed_root/cbed"]
     emd.attrs.update(emd_group_type="array", python_class="Array")
     file.create_group("entry").attrs.update(NX_class="NXentry", default="cbed")
     nexus = file.create_group("entry/cbed")
@@ -124,20 +125,20 @@ def read_description(file: h5py.File) -> dict[str, np.ndarray]:
     Each dataset is weighed before it is read; one that lies outside the file, or declares far more than the file can
     hold, is an InputError. So is an object with two names: a few dozen groups could have more paths than can be walked.
     """
-    found: dict[str, np.ndarray] = {}
+    entries: dict[str, np.ndarray] = {}
     seen: set[int] = set()
 
-    def visit(name: str, item: h5py.Group | h5py.Dataset) -> None:
-        address = h5py.h5o.get_info(item.id).addr
+    def visit(name: str, item: Any) -> None:
+        address = h5py.h5o.get_info(item.id).addr  # pyright: ignore[reportAttributeAccessIssue]
         if address in seen:
             raise ValueError(f"{name} is a second name of another object")
         seen.add(address)
         for key in item.attrs:
             if not item.attrs.get_id(key).dtype.hasobject:
-                found[f"{name}@{key}"] = np.asarray(item.attrs[key])
+                entries[f"{name}@{key}"] = np.asarray(item.attrs[key])
         if isinstance(item, h5py.Dataset):
             refuse_bomb(item)
-            found[name] = np.array(item.shape) if name == f"/{STACKS}" else np.asarray(item[()])
+            entries[name] = np.array(item.shape) if name == f"/{STACKS}" else np.asarray(item[()])
             return
         for key in item:
             link = item.get(key, getlink=True)
@@ -145,13 +146,13 @@ def read_description(file: h5py.File) -> dict[str, np.ndarray]:
             if isinstance(link, h5py.ExternalLink):
                 _refuse_outside(file, place)
             elif isinstance(link, h5py.SoftLink):
-                found[place] = np.array(link.path.encode())
+                entries[place] = np.array(link.path.encode())
             else:
                 visit(place, item[key])
 
     visit("/", file)
-    found.pop("/@digest", None)
-    return found
+    entries.pop("/@digest", None)
+    return entries
 
 
 def refuse_bomb(dataset: h5py.Dataset) -> None:
@@ -159,7 +160,7 @@ def refuse_bomb(dataset: h5py.Dataset) -> None:
     if dataset.dtype.hasobject:
         raise ValueError(f"{dataset.name} has values of variable length")
     if dataset.is_virtual or dataset.external:
-        _refuse_outside(dataset.file, dataset.name)
+        _refuse_outside(dataset.file, str(dataset.name))
     # A damaged or forged head may claim storage that the file does not have.
     stored = min(dataset.id.get_storage_size(), dataset.file.id.get_filesize())
     if dataset.nbytes > HIGHEST_PACKING * stored:

@@ -24,14 +24,14 @@ class Frame:
     pose: str
     intensity_unit: str
 
-    def require(self, found: Frame, source: object) -> None:
-        """Refuse stacks `found` in another frame than this one; pixel sizes may differ by rounding."""
-        mine, other = self.detector, found.detector
-        alike = (found.pose, found.intensity_unit, other.unit, other.size_pixels) == (
+    def require(self, other: Frame, source: object) -> None:
+        """Refuse stacks in another frame than this one; pixel sizes may differ by rounding."""
+        mine, theirs = self.detector, other.detector
+        alike = (other.pose, other.intensity_unit, theirs.unit, theirs.size_pixels) == (
             self.pose, self.intensity_unit, mine.unit, mine.size_pixels)
-        if not alike or abs(other.pixel_size / mine.pixel_size - 1) > 1e-6:
+        if not alike or abs(theirs.pixel_size / mine.pixel_size - 1) > 1e-6:
             raise InputError(source=source, rule=f"detector, pose and intensity unit must be those of training, {self}",
-                             value=found, remedy="Bring the patterns to these, or train on patterns like these.")
+                             value=other, remedy="Bring the patterns to these, or train on patterns like these.")
 
 
 @dataclass(frozen=True, eq=False)
