@@ -99,8 +99,12 @@ def open_or_build(folder: Path, *, name: str, key: dict[str, Any], shape: tuple[
                   blocks: Iterable[np.ndarray]) -> Cache:
     """Open, verified, the cache of `key` in `folder`, written first where there is none.
 
-    name: for the eye, a part of the file's name; key: JSON content that decides every value of the samples; shape:
-    [N, C, H, W]; blocks: the samples float32 [n, C, H, W] in turn, only asked for when they are to be written.
+    Parameters
+    ----------
+    folder, name : where it lies; the name is for the eye, a part of the file's
+    key : JSON content that decides every value of the samples
+    shape : [N, C, H, W]
+    blocks : the samples, float32 [n, C, H, W] in turn; only asked for when they are to be written
     """
     key = {**key, "shape": list(shape), "dtype": "float32", "cbedgan": versions().get("cbedgan")}
     path = Path(folder) / f"{name}-{digest(key)[:24]}.npy"
@@ -114,7 +118,14 @@ def open_or_build(folder: Path, *, name: str, key: dict[str, Any], shape: tuple[
 
 def open_or_fit(folder: Path, *, name: str, key: dict[str, Any], config: IntensityConfig,
                 blocks: Callable[[], Iterable[np.ndarray]]) -> IntensityTransform:
-    """The intensity scale fitted on the stacks of `key`, which blocks() gives; kept in `folder` for the next time."""
+    """The intensity scale fitted on the stacks of `key`; kept in `folder` for the next time.
+
+    Parameters
+    ----------
+    folder, name, key : as in open_or_build
+    config : which scale
+    blocks : gives the stacks anew each time, float32 [n, 3, H, W] in turn
+    """
     key = {**key, "intensity": config.model_dump(mode="json"), "cbedgan": versions().get("cbedgan")}
     path = Path(folder) / f"{name}-fit-{digest(key)[:24]}.json"
     if path.exists():

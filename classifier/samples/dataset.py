@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Float, Float32, Int, Real, Shaped
 from torch import Tensor
 
 from classifier.crystal.spacegroup import ClassMap
@@ -27,23 +28,24 @@ __all__ = ["Frame", "StackSet", "check_added_source", "load_physical", "load_sta
 
 @dataclass(frozen=True, eq=False)
 class StackSet:
-    """Samples for a network: x float32 [N, 3, H, W] normalised, class_idx int64 [N] and label arrays str [N].
+    """Samples for a network, with their labels.
 
-    soft_label: float32 [N, K] class probabilities; rows of one-hot where the file states none.
-    reader: reads batches where x is a cache's map, which stays on the disk; None where x is in memory.
-    pose, task_target: float32 [N, 9] and [N, T] where the network wants them, see side_data; else None.
+    x: float32 [N, 3, H, W], normalised; in memory, or a cache's map, which stays on the disk.
+    soft_label: class probabilities; rows of one-hot where the file states none.
+    reader: reads batches where x is a cache's map.
+    pose, task_target: where the network wants them, see side_data.
     """
 
     x: Tensor
-    class_idx: Tensor
-    soft_label: Tensor
-    sample_id: np.ndarray
-    material: np.ndarray
-    structure_type: np.ndarray
-    origin: np.ndarray
+    class_idx: Int[Tensor, " N"]
+    soft_label: Float[Tensor, "N K"]
+    sample_id: Shaped[np.ndarray, " N"]
+    material: Shaped[np.ndarray, " N"]
+    structure_type: Shaped[np.ndarray, " N"]
+    origin: Shaped[np.ndarray, " N"]
     reader: Prefetch | None = None
-    pose: Tensor | None = None
-    task_target: Tensor | None = None
+    pose: Float[Tensor, "N 9"] | None = None
+    task_target: Float[Tensor, "N T"] | None = None
 
     def __len__(self) -> int:
         return len(self.sample_id)
@@ -62,8 +64,8 @@ class StackSet:
             return replace(moved, x=self.x.to(device))
         return replace(moved, reader=Prefetch(self.reader.cache, device=device))
 
-    def gather(self, rows: Callable[[int], np.ndarray]) -> Tensor:
-        """The batch x [B, 3, H, W] at rows(0) on the device; from a cache it lasts until the next call.
+    def gather(self, rows: Callable[[int], np.ndarray]) -> Float[Tensor, "B 3 H W"]:
+        """The batch x at rows(0) on the device; from a cache it lasts until the next call.
 
         rows(k): samples int64 [B] of the k-th batch from now on, so that a cache is read ahead.
         """
@@ -72,24 +74,38 @@ class StackSet:
         return self.reader.gather(rows)
 
 
-def sent(rows: np.ndarray, device: torch.device) -> Tensor:
-    """Row numbers int64 [n] on the device, without waiting for what it still does."""
+def sent(rows: Int[np.ndarray, " n"], device: torch.device) -> Int[Tensor, " n"]:
+    """Row numbers on the device, without waiting for what it still does."""
     return torch.from_numpy(rows).to(device, non_blocking=True)
 
 
-def stack_set(intensity: np.ndarray, table: SampleTable, *, class_map: ClassMap, transform: IntensityTransform,
-              source: object) -> StackSet:
-    """Normalise intensities [N, 3, H, W] and bring them together with the labels of their table."""
+def stack_set(intensity: Real[np.ndarray, "N 3 H W"], table: SampleTable, *, class_map: ClassMap,
+              transform: IntensityTransform, source: object) -> StackSet:
+    """Normalise intensities and bring them together with the labels of their table.
+
+    Parameters
+    ----------
+    intensity, table : physical intensities and their rows
+    class_map : must have every space group of the table
+    transform : intensity to x
+    source : named in errors
+    """
     return _labelled(torch.from_numpy(transform.normalise(intensity)), table, class_map, source)
 
 
 def load_stack_set(stacks: Path | StackFile, *, class_map: ClassMap, view: ViewConfig, intensity: IntensityTransform,
                    sample_ids: Sequence[str] | None = None, cache: Path | None = None,
                    frame: Frame | None = None) -> StackSet:
-    """Read samples (all, or those of sample_ids in their order), view, normalise and label them.
+    """Read, view, normalise and label samples.
 
-    cache: folder that keeps them on the disk, where they would not fit in memory; the values are the same.
-    frame: refuse stacks in another one.
+    Parameters
+    ----------
+    stacks : the file
+    class_map : must have every space group of the samples
+    view, intensity : what a network sees, and its scale
+    sample_ids : which samples, in which order; all, where it is not given
+    cache : folder that keeps them on the disk, where they would not fit in memory; the values are the same
+    frame : stacks in another one are refused
     """
     with opened(stacks) as file:
         viewed = Viewed.of(file, view, sample_ids)
@@ -101,7 +117,13 @@ def load_stack_set(stacks: Path | StackFile, *, class_map: ClassMap, view: ViewC
 def load_training_set(stacks: Path | StackFile, *, class_map: ClassMap, view: ViewConfig, intensity: IntensityConfig,
                       sample_ids: Sequence[str], cache: Path | None
                       ) -> tuple[StackSet, IntensityTransform, Frame]:
-    """Read the train part and fit the intensity scale on it; cache as in load_stack_set."""
+    """Read the train part and fit the intensity scale on it.
+
+    Parameters
+    ----------
+    intensity : which scale to fit
+    stacks, class_map, view, sample_ids, cache : as in load_stack_set
+    """
     with opened(stacks) as file:
         viewed = Viewed.of(file, view, sample_ids)
         if cache is None:
@@ -134,8 +156,8 @@ def _labelled(x: Tensor, table: SampleTable, class_map: ClassMap, source: object
                     origin=table.origin)
 
 
-def soft_labels(table: SampleTable, class_map: ClassMap, source: object) -> Tensor:
-    """Class probabilities float32 [N, K]: those of provenance {"soft_label": {space group: share}}, else one-hot."""
+def soft_labels(table: SampleTable, class_map: ClassMap, source: object) -> Float32[Tensor, "N K"]:
+    """Class probabilities: those of provenance {"soft_label": {space group: share}}, else one-hot."""
     target = torch.zeros(len(table), len(class_map))
     target[torch.arange(len(table)), torch.from_numpy(class_map.indices(table.space_group))] = 1
     for row in np.flatnonzero(np.char.find(table.provenance, '"soft_label"') >= 0):

@@ -129,10 +129,10 @@ class StackWriter:
                 self._file, table, np.array(self._crc32, dtype=np.uint32), self._detector, **self._description)
 
 
-def write_stack_file(path: Path, stacks: Float32[np.ndarray, "N 3 H W"], table: SampleTable, *, detector: Detector,
+def write_stack_file(path: Path, stacks: np.ndarray, table: SampleTable, *, detector: Detector,
                      pose: str, intensity_unit: str, provenance: dict[str, Any], mantissa_bits: int | None = None
                      ) -> str:
-    """Write stacks and their table as one stack file; returns its digest. Arguments as of StackWriter."""
+    """Write stacks float32 [N, 3, H, W] and their table as one file; returns its digest. The rest: StackWriter."""
     with StackWriter(path, detector=detector, pose=pose, intensity_unit=intensity_unit, provenance=provenance,
                      mantissa_bits=mantissa_bits) as writer:
         writer.append(stacks, table)

@@ -46,7 +46,14 @@ def create_stacks(file: h5py.File, size_pixels: int) -> h5py.Dataset:
 
 def write_description(file: h5py.File, table: SampleTable, crc32: np.ndarray, detector: Detector, *, pose: str,
                       intensity_unit: str, mantissa_bits: int, provenance: dict[str, Any]) -> str:
-    """Write everything but the stacks themselves; returns the digest of the file, also stored in it."""
+    """Write everything but the stacks themselves; returns the digest of the file, also stored in it.
+
+    Parameters
+    ----------
+    file : with its stacks
+    table, crc32 : a row, and a checksum uint32 [N], for each stack
+    detector, pose, intensity_unit, mantissa_bits, provenance : as of StackWriter
+    """
     file.attrs.update(ROOT, format=fixed_text(FORMAT))
     file[STACKS].attrs["units"] = intensity_unit
     file[STACKS].parent.attrs.update(
@@ -67,8 +74,8 @@ def write_description(file: h5py.File, table: SampleTable, crc32: np.ndarray, de
 def fixed_text(text: str) -> np.ndarray:
     """Text as an attribute's value of fixed length.
 
-    HDF5 keeps variable-length text in its global heap, which has no checksum, and can loop for ever over a damaged one:
-    what is read back must not lie there.
+    HDF5 keeps variable-length text in its global heap. That has no checksum, and HDF5 can loop for ever over a damaged
+    one. What is read back must not lie there.
     """
     encoded = text.encode()
     return np.array(encoded, dtype=h5py.string_dtype("utf-8", max(1, len(encoded))))
@@ -122,8 +129,8 @@ def _write_column(file: h5py.File, key: str, values: np.ndarray) -> None:
 def read_description(file: h5py.File) -> dict[str, np.ndarray]:
     """Read every link, dataset and attribute of fixed length, but for the stacks: {path: array}, text as UTF-8 bytes.
 
-    Each dataset is weighed before it is read; one that lies outside the file, or declares far more than the file can
-    hold, is an InputError. So is an object with two names: a few dozen groups could have more paths than can be walked.
+    A dataset that lies outside the file, or declares far more than the file can hold, is an InputError before it is
+    read. So is an object with two names: a few dozen groups could have more paths than can be walked.
     """
     entries: dict[str, np.ndarray] = {}
     seen: set[int] = set()

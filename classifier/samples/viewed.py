@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float32, Int
 
 from classifier.foundation.config import digest
 from classifier.foundation.errors import InputError
@@ -46,7 +47,7 @@ class Viewed:
 
     @classmethod
     def of(cls, file: StackFile, config: ViewConfig, sample_ids: Sequence[str] | None) -> Viewed:
-        """Find the samples and what the view makes of the detector."""
+        """The samples' rows, and the detector as the view shows it."""
         rows = np.arange(len(file)) if sample_ids is None else rows_of(file, sample_ids)
         size = file.detector.size_pixels
         empty, detector = view(np.zeros((0, 3, size, size), np.float32), file.detector, config)
@@ -57,8 +58,8 @@ class Viewed:
         """Rows of the samples."""
         return self.file.table.take(self.rows)
 
-    def read(self) -> np.ndarray:
-        """All samples, float32 [N, 3, H, W]."""
+    def read(self) -> Float32[np.ndarray, "N 3 H W"]:
+        """All samples."""
         intensity = np.empty(self.shape, dtype=np.float32)
         self._read_into(intensity, 0)
         return intensity
@@ -94,8 +95,8 @@ def load_physical(stacks: Path | StackFile, config: ViewConfig, sample_ids: Sequ
         return viewed.read(), viewed.table(), viewed.frame
 
 
-def rows_of(file: StackFile, sample_ids: Sequence[str]) -> np.ndarray:
-    """Row int64 [n] of each sample id in the file; an unknown one is an InputError."""
+def rows_of(file: StackFile, sample_ids: Sequence[str]) -> Int[np.ndarray, " n"]:
+    """Row of each sample id in the file; an unknown one is an InputError."""
     order = np.argsort(file.table.sample_id)
     wanted = np.asarray(sample_ids, dtype=str)
     place = np.searchsorted(file.table.sample_id, wanted, sorter=order).clip(max=len(order) - 1)
