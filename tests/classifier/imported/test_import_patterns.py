@@ -298,7 +298,7 @@ def test_hostile_and_foreign_files_are_refused(raw, tmp_path):
     refused("bomb.h5", "variable length", dataset="/ragged")
     refused("bomb.h5", "circle of links", dataset="/circle")
     refused("bomb.h5", "nothing lies at", dataset="/missing/x")
-    refused("bomb.h5", "0 found: none in a HyperSpy, NeXus or EMD layout")
+    refused("bomb.h5", "found 0: none in a HyperSpy, NeXus or EMD layout")
     refused("absent.npy", "must exist")
 
 
