@@ -90,7 +90,14 @@ def only_pattern(array: PatternArray) -> np.ndarray:
 
 def stacks_in(files: list[Path], layout: str, samples: tuple[StackConfig, ...],
               opened: OpenFiles) -> list[tuple[StackConfig, list[Place]]]:
-    """Every sample with the places of its three patterns; layout: "stacks", "patterns" or "listed"."""
+    """Every sample with the places of its three patterns.
+
+    Parameters
+    ----------
+    files, opened : the files in their order, and opened
+    layout : "stacks", "patterns" or "listed"
+    samples : as the configuration describes them; none, where it does not
+    """
     if layout == "listed":
         return [(sample, _listed(sample, files)) for sample in samples]
     if any(sample.patterns for sample in samples):

@@ -97,16 +97,23 @@ class RawFrame(Config):
 
 def mended(pattern: np.ndarray, dark: np.ndarray | None, config: CountsConfig,
            source: str) -> tuple[np.ndarray, list[str]]:
-    """Intensities [H, W], finite and >= 0, in the written unit, of what a detector gave; and remarks."""
+    """Intensities [H, W], finite and >= 0, in the written unit, of what a detector gave; and remarks.
+
+    Parameters
+    ----------
+    pattern, dark : [H, W], as stored, and what to subtract
+    config : what the numbers mean, and what is done with faults
+    source : named in errors
+    """
     remarks = []
 
-    def faults(found: np.ndarray, what: str, policy: str, key: str) -> bool:
-        if found.any() and policy == "refuse":
-            raise InputError(source=source, rule=f"a pattern may hold no {what} pixels", value=int(found.sum()),
+    def faults(faulty: np.ndarray, what: str, policy: str, key: str) -> bool:
+        if faulty.any() and policy == "refuse":
+            raise InputError(source=source, rule=f"a pattern may hold no {what} pixels", value=int(faulty.sum()),
                              remedy=f"Leave it out, or set intensity.{key}.")
-        if found.any():
-            remarks.append(f"{int(found.sum())} {what} pixels")
-        return bool(found.any())
+        if faulty.any():
+            remarks.append(f"{int(faulty.sum())} {what} pixels")
+        return bool(faulty.any())
 
     if config.saturation != "none":
         faults(pattern >= config.saturation, "saturated", config.on_saturated, 'on_saturated = "keep"')
@@ -151,7 +158,14 @@ def _calibrated(array: PatternArray) -> tuple[Axis, Axis]:
 
 def stored_centre(pattern: np.ndarray, array: PatternArray, config: GeometryConfig,
                   find: Callable[[np.ndarray], tuple[float, float]]) -> tuple[float, float]:
-    """Column and row of the direct beam in the stored pattern [H, W], in pixels; find does what "find" asks for."""
+    """Column and row of the direct beam in the stored pattern, in pixels.
+
+    Parameters
+    ----------
+    pattern, array : [H, W], and the array that it comes from, with its axes
+    config : where to look
+    find : finds it in the pattern, where the config says "find"
+    """
     height, width = pattern.shape
     if config.centre == "middle":
         return (width - 1) / 2, (height - 1) / 2
@@ -212,10 +226,15 @@ def cut(pattern: np.ndarray, centre: tuple[float, float], size: int) -> tuple[np
 
 def placed(square: np.ndarray, centre: np.ndarray, field: Detector, target: Detector, target_pixel: float,
            pose: Pose | None) -> np.ndarray:
-    """A square pattern with its centre [2] (pixels from the middle) onto the target detector, float32 [S, S].
+    """A square pattern on the target detector, float32 [S, S].
 
-    With a pose: canonical. Without: raw, cut in whole pixels where the pixel sizes agree and resampled where they do
-    not (target_pixel: in 1/angstrom).
+    Parameters
+    ----------
+    square, field : pattern [H, H], and what its pixels mean
+    centre : [2], of the direct beam, in pixels from the middle
+    target, target_pixel : detector, and the size of its pixels in 1/angstrom
+    pose : for the canonical pose. Without one the pattern stays raw: it is cut in whole pixels where the pixel sizes
+        agree, and resampled where they do not.
     """
     if pose is not None:
         return to_canonical(square, field, pose, size_pixels=target.size_pixels,

@@ -18,7 +18,14 @@ def is_unit(text: str) -> bool:
 
 
 def to_inverse_angstrom(value: float, unit: str, *, beam_energy_kev: float, source: object) -> float:
-    """A length on the detector, in `unit`, in 1/angstrom; angles by their small-angle length, angle / wavelength."""
+    """A length on the detector in 1/angstrom; angles by their small-angle length, angle / wavelength.
+
+    Parameters
+    ----------
+    value, unit : the length, or angle
+    beam_energy_kev : gives the wavelength
+    source : named in errors
+    """
     plain = _plain(unit)
     if plain in RECIPROCAL:
         return value * RECIPROCAL[plain]

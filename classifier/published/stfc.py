@@ -23,7 +23,6 @@ FILES_A_BATCH = 256
 HEADER_BYTES = 1 << 16  # more than the head of any .npy and the directory of any such archive take
 
 
-
 def find_batches(source: Path) -> dict[str, list[Path]]:
     """The *.npz files by "<folder>/<number>", so many a batch, by folder and name."""
     batches = {}
@@ -51,7 +50,7 @@ def check_config(config: PrepareConfig) -> None:
 
 
 def reduce_batch(name: str, paths: list[Path], shard: Path, config: PrepareConfig) -> dict[str, Any]:
-    """Write the shard of one batch of files; return its record, of the same keys as that of an OLCF batch file."""
+    """Write the shard of one batch of files; return its record. Arguments and keys as in olcf_files."""
     record: dict[str, Any] = {"unreadable": "", "skipped": {}, "doubts": {}, "remarks": {}, "poses": {}}
     fingerprints: list[str] = []
     with ShardWriter(shard) as writer:

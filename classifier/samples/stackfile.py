@@ -24,7 +24,7 @@ from classifier.samples.sampletable import SampleTable
 __all__ = ["SampleTable", "StackFile", "StackWriter", "opened", "round_mantissa", "write_stack_file"]
 
 POSES = ("raw", "canonical")
-SPARE_BYTES = 1 << 22  # kept free for the table and for other writers
+SPARE_BYTES = 1 << 22  # left free for the table and for other writers
 READABLE = {"rule": "the stack file must be whole and undamaged",
             "remedy": "Write it again with its stage, or restore it from a copy."}
 WRITABLE = {"rule": "there must be room and permission to write the stack file",
