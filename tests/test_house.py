@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from project import ROOT
+from project import MODULES, ROOT
 
-PACKAGES = ("classifier", "cbedgan")
 MOST_FILES, MOST_LINES = 15, 300
 FREE = {"classifier", "cbedgan", "cbedgan.cli"}  # the packages; `demo` and the verbs call every stage
 
@@ -36,17 +35,6 @@ PICKLING = {"pickle", "_pickle", "cPickle", "cloudpickle", "dill", "joblib", "sh
 VAGUE_NAMES = {"utils", "util", "common", "helpers", "helper", "misc", "tools", "base"}
 
 
-def modules() -> dict[str, Path]:
-    """Every module of both packages: {dotted name: file}."""
-    named = {}
-    for package in PACKAGES:
-        for path in sorted((ROOT / package).rglob("*.py")):
-            parts = path.relative_to(ROOT).with_suffix("").parts
-            named[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
-    return named
-
-
-MODULES = modules()
 ROOMS = {name: path for name, path in MODULES.items() if path.name == "__init__.py"}
 
 
