@@ -38,13 +38,13 @@ def made_up_set(folder: Path, size: int, stacks: int, class_map: ClassMap) -> St
                     np.full(stacks, "simulated"), Prefetch(cache))
 
 
-def made_up_form(net: Sequence[Sequence[float]], *, radius: float = 0.4, azimuth: float = 0.0,
+def made_up_form(lattice: Sequence[Sequence[float]], *, radius: float = 0.4, azimuth: float = 0.0,
                  curvature: float = CURVATURE, weakness: float = 0.0, glide: Sequence[float] = (0, 0),
                  strong: Sequence[int] = ALL, share: Sequence[float] = (0,) * SHARES,
                  freedom: Sequence[Sequence[float]] = ((0.0,) * 3,) * FREEDOMS) -> torch.Tensor:
-    """The form float32 [COLUMNS] of one pattern with this net of rows; see form.Parts."""
+    """The form float32 [COLUMNS] of one pattern with this lattice of rows; see form.Parts."""
     return joined(Parts(*(torch.tensor(column, dtype=torch.float32) for column in (
-        net, radius, azimuth, curvature, G1, weakness, glide, strong, share, freedom))))
+        lattice, radius, azimuth, curvature, G1, weakness, glide, strong, share, freedom))))
 
 
 def made_up_training(config: TrainGanConfig, folder: Path, classes: int, device: torch.device) -> tuple[State, Data]:

@@ -141,16 +141,16 @@ def canonical_lattices(lattice: np.ndarray) -> list[np.ndarray]:
     reach = int(np.ceil(2 / np.hypot(*lattice[0]))) + 1
     points = np.stack(np.meshgrid(np.arange(-reach, reach + 1), np.arange(reach + 1)), -1).reshape(-1, 2) @ lattice
     misfit = np.abs(np.hypot(points[:, 0], points[:, 1]) - 1)
-    nets: list[np.ndarray] = []
+    lattices: list[np.ndarray] = []
     if misfit.min() > SAME_LENGTH:
-        return nets
+        return lattices
     # Only what ties with the best fit: another point within the tolerance would be another reflection.
     for x, y in points[misfit <= misfit.min() + 1e-4]:
         turned = lattice @ np.array([[x, -y], [y, x]]) / (x * x + y * y)
         for candidate in (turned, turned * [1, -1]):
-            if not any(same_lattice(candidate, other, SAME_INDEX) for other in nets):
-                nets.append(candidate)
-    return nets
+            if not any(same_lattice(candidate, other, SAME_INDEX) for other in lattices):
+                lattices.append(candidate)
+    return lattices
 
 
 def _lit(pattern: np.ndarray, detector: Detector, lattice: np.ndarray, radius: float) -> tuple[np.ndarray, np.ndarray]:
