@@ -40,7 +40,7 @@ class AugmentationConfig(Config):
     adaptive: AdaptiveConfig | None = None
 
 
-def make_augmentation(config: AugmentationConfig, data: Data, draws: Draws, probability: Float[Tensor, 3],
+def make_augmentation(config: AugmentationConfig, data: Data, draws: Draws, probability: Float[Tensor, " 3"],
                       rows: range) -> Augmentation:
     """An augmentation of the samples at `rows` that draws the same transforms at every call.
 
@@ -69,8 +69,8 @@ def make_augmentation(config: AugmentationConfig, data: Data, draws: Draws, prob
     return seen_by_discriminator
 
 
-def adapted(probability: Float[Tensor, 3], wins: Float[Tensor, 3], pairs: Float[Tensor, 3],
-            config: AdaptiveConfig) -> Float[Tensor, 3]:
+def adapted(probability: Float[Tensor, " 3"], wins: Float[Tensor, " 3"], pairs: Float[Tensor, " 3"],
+            config: AdaptiveConfig) -> Float[Tensor, " 3"]:
     """Probability of each shot group after a batch in which real samples won `wins` of `pairs`.
 
     Parameters
@@ -91,7 +91,7 @@ def adapted(probability: Float[Tensor, 3], wins: Float[Tensor, 3], pairs: Float[
 
 
 def wins_by_shots(logits_real: Float[Tensor, "B heads"], logits_fake: Float[Tensor, "B heads"],
-                  shots: Int[Tensor, " B"]) -> tuple[Float[Tensor, 3], Float[Tensor, 3]]:
+                  shots: Int[Tensor, " B"]) -> tuple[Float[Tensor, " 3"], Float[Tensor, " 3"]]:
     """How many pairs the real sample wins, and how many there are, by shot group 0..2.
 
     A pair whose difference is not finite is left out.
