@@ -62,13 +62,18 @@ def _beside(text: str, comment: str) -> str:
 def families() -> dict[Path, str]:
     """{path: text} of every file that families.toml names, in its order: a base may be a variant before it."""
     variants: dict[tuple[str, str], Sections] = {}
+    of_family: dict[str, dict[str, tuple[str, str]]] = {}
     for name, entries in read((HERE / "families.toml").read_text(encoding="utf-8")).items():
-        if name:
-            family, variant, *section = name.split(".")
-            variants.setdefault((family, variant), {})[".".join(section)] = entries
+        family, *variant = name.split(".")
+        if variant:
+            variants.setdefault((family, variant[0]), {})[".".join(variant[1:])] = entries
+        else:
+            of_family[family] = entries
     files: dict[Path, str] = {}
     for (family, variant), difference in variants.items():
-        head = {key: difference[""].pop(key)[0].strip('"') for key in ("about", "base", "part") if key in difference[""]}
+        difference[""] = of_family[family] | difference[""]
+        said = difference[""]
+        head = {key: said.pop(key)[0].strip('"') for key in ("about", "base", "part") if key in said}
         path = HERE / f"{head['base']}.toml"
         base = read(files.get(path) or path.read_text(encoding="utf-8"))
         if "part" in head:
