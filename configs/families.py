@@ -71,7 +71,7 @@ def families() -> dict[Path, str]:
             of_family[family] = entries
     files: dict[Path, str] = {}
     for (family, variant), difference in variants.items():
-        difference[""] = of_family[family] | difference[""]
+        difference[""] = of_family.get(family, {}) | difference[""]
         said = difference[""]
         head = {key: said.pop(key)[0].strip('"') for key in ("about", "base", "part") if key in said}
         path = HERE / f"{head['base']}.toml"

@@ -38,7 +38,7 @@ class TrainGanConfig(Config):
     burn_in_share: float = 1.0
     checkpoint_every_images: int = 10000
     view: ViewConfig
-    intensity: IntensityConfig
+    intensity: IntensityConfig = IntensityConfig()
     augmentation: AugmentationConfig
     network: NetworkConfig
     optimiser: OptimiserConfig = OptimiserConfig()
