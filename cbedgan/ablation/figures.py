@@ -41,12 +41,13 @@ FLOOR = ("shots", "many", "real", "kid_high")  # what halves of the real stacks 
 
 def figures_of(assessment: Mapping[str, Any], *, real: bool = False) -> dict[FigureName, float | None]:
     """Every figure of the generated stacks, or of real ones in their place; None for what could not be measured."""
-    figures = {name: _at(assessment, figure.real if real else figure.generated) for name, figure in FIGURES.items()}
+    figures: dict[FigureName, float | None] = {
+        name: _at(assessment, figure.real if real else figure.generated) for name, figure in FIGURES.items()}
     if real:
         view = assessment.get("realness", {}).get("view", "")
         figures["auc"] = _at(assessment, ("realness", "views", view, "real", "estimate"))
-    floor = _at(assessment, FLOOR)
-    figures["kid_many"] = None if None in (floor, figures["kid_many"]) else figures["kid_many"] / floor
+    floor, kid = _at(assessment, FLOOR), figures["kid_many"]
+    figures["kid_many"] = None if floor is None or kid is None else kid / floor
     return figures
 
 

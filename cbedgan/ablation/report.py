@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from cbedgan.ablation.figures import FIGURES, FigureName, reached
 from cbedgan.ablation.variants import VariantConfig
 from cbedgan.ablation.verdicts import AblationVerdicts, Values, differences, means
 from classifier.foundation.atomic import write_json, write_text
-from classifier.foundation.page import MINUS, page
+from classifier.foundation.page import MINUS, page, plain_text
 
 
 def write_report(content: dict[str, Any], out: Path) -> Path:
@@ -22,7 +20,7 @@ def write_report(content: dict[str, Any], out: Path) -> Path:
     text = page("cbedgan.ablation", "report.html.j2", report=content, figures=FIGURES, heading=heading,
                 reached=reached, written=written, differences=_by_variant(content))
     write_json(out / "report.json", content)
-    write_text(out / "ablation.txt", plain(content))
+    write_text(out / "ablation.txt", plain_text(variant_table(content), "", difference_table(content)))
     return write_text(out / "report.html", text)
 
 
@@ -46,13 +44,6 @@ def content(values: Values, real: Mapping[FigureName, float | None], variants: M
                           "config": variants[name].train.model_dump(mode="json"), "figures": figures[name]}
                          for name in sorted(figures, key=place)],
             "differences": differences(values, judgement), "provenance": provenance}
-
-
-def plain(report: dict[str, Any]) -> str:
-    """Both tables as text without a terminal's width."""
-    console = Console(file=io.StringIO(), width=400, color_system=None)
-    console.print(variant_table(report), "", difference_table(report), sep="\n")
-    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"
 
 
 def variant_table(report: dict[str, Any]) -> Table:

@@ -9,11 +9,11 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from cbedgan.ablation.figures import FIGURES, figures_of
+from cbedgan.ablation.figures import FIGURES, FigureName, figures_of
 from cbedgan.ablation.report import content, write_report
 from cbedgan.ablation.runs import read_assessment
 from cbedgan.ablation.variants import VariantConfig, load_variants, plan
-from cbedgan.ablation.verdicts import AblationVerdicts
+from cbedgan.ablation.verdicts import AblationVerdicts, Values
 from cbedgan.assessment.assess import AssessConfig
 from cbedgan.comparison.trainings import train_all
 from classifier.foundation.atomic import write_json
@@ -59,7 +59,7 @@ def compare_generators(config: CompareGeneratorsConfig, *, variants: Path, stack
     return path
 
 
-def measured(folders: Mapping[str, list[Path]]) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, float | None]]:
+def measured(folders: Mapping[str, list[Path]]) -> tuple[Values, dict[FigureName, float | None]]:
     """Figures {variant: {figure: float [S]}} of assessed runs, NaN for what is missing, and those of real stacks."""
     read = {name: [read_assessment(folder) for folder in of_seeds] for name, of_seeds in folders.items()}
     values = {name: [figures_of(one) for one in of_seeds] for name, of_seeds in read.items()}

@@ -15,7 +15,7 @@ from classifier.foundation.atomic import plain
 from classifier.foundation.config import Config
 from classifier.statistics.significance import holm
 
-Values = Mapping[str, Mapping[str, np.ndarray]]
+Values = Mapping[str, Mapping[FigureName, np.ndarray]]
 """{variant: {figure: float [S], one a seed}}, NaN for what could not be measured."""
 Verdict = Literal["better", "worse", "cannot tell"]
 
@@ -44,7 +44,7 @@ class Mean:
         estimate = float(np.mean(values))
         if len(values) < 2 or np.isnan(estimate) or np.ptp(values) == 0:
             return cls(estimate, np.nan, np.nan, 1.0)
-        test = ttest_1samp(values, 0.0)
+        test: Any = ttest_1samp(values, 0.0)
         low, high = test.confidence_interval(1 - alpha)
         return cls(estimate, float(low), float(high), float(test.pvalue))
 
@@ -72,13 +72,13 @@ def differences(values: Values, config: AblationVerdicts) -> list[dict[str, Any]
     judged = [row for row in rows if row[1] in config.judged]
     rejected, _ = holm(np.array([mean.p for *_, mean in judged]), config.alpha) if judged else ((), ())
     verdicts = {(variant, name): verdict(name, mean.estimate, bool(reject))
-             for (variant, name, _, mean), reject in zip(judged, rejected, strict=True)}
+                for (variant, name, _, mean), reject in zip(judged, rejected, strict=True)}
     return [{"variant": variant, "figure": name, **mean.content(), "p": mean.p,
              "per_seed": plain(paired.tolist()), "verdict": verdicts.get((variant, name))}
             for variant, name, paired, mean in rows]
 
 
-def verdict(name: str, difference: float, rejected: bool) -> Verdict:
+def verdict(name: FigureName, difference: float, rejected: bool) -> Verdict:
     """What a difference in a figure says of the variant."""
     if not rejected:
         return "cannot tell"

@@ -14,8 +14,9 @@ COLOURS = {"random": "#66727f", "entropy": "#3b82c4", "margin": "#1b7f5c", "bald
            "boundary": "#c2410c"}
 LABELS = {"random": "random", "entropy": "entropy", "margin": "margin", "bald": "BALD (ensemble)",
           "core_set": "core-set", "boundary": "boundary (GAN's probe)"}
-STYLE = {"font.family": "DejaVu Sans", "font.size": 8.5, "axes.edgecolor": "#d5dbe1", "axes.spines.top": False,
-         "axes.spines.right": False, "axes.titlesize": 9.5, "axes.titlelocation": "left", "legend.frameon": False}
+STYLE: dict[Any, Any] = {
+    "font.family": "DejaVu Sans", "font.size": 8.5, "axes.edgecolor": "#d5dbe1", "axes.spines.top": False,
+    "axes.spines.right": False, "axes.titlesize": 9.5, "axes.titlelocation": "left", "legend.frameon": False}
 
 
 def learning_curves(content: dict[str, Any]) -> bytes:

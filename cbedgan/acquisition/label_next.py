@@ -54,12 +54,12 @@ def label_next(strategy: Strategy, *, classifiers: Sequence[Path], pool: Path, c
             raise InputError(source=path, rule="all classifiers must know the same space groups",
                              value=f"{len(member.class_map)} others", remedy="Train them on one split.")
     parted, centres, points = None, None, None
-    if hints.split is not None:
+    if hints.split is not None and hints.stacks is not None:
         with StackFile(hints.stacks) as file:
             parted = load_split(hints.split, stack_digest=file.digest)
-    if strategy == "core_set":
-        centres = see(members[0], hints.stacks, parted.parts["train"]).features
-    if strategy == "boundary":
+        if strategy == "core_set":
+            centres = see(members[0], hints.stacks, parted.parts["train"]).features
+    if strategy == "boundary" and hints.probe is not None and hints.generator is not None:
         points = boundary_points(hints.probe, hints.generator, members[0])
     sample_ids, material, digest = _unlabelled(pool, parted)
     seen = Pool.of(members, pool, sample_ids=sample_ids, material=material, labelled=centres)

@@ -105,7 +105,7 @@ class Study:
                                  materials=self._more(strategy, seed, number) if number else
                                  start_materials(self.base, self.config.start_materials, seed))
 
-    def _more(self, strategy: str, seed: int, number: int) -> list[str]:
+    def _more(self, strategy: Strategy, seed: int, number: int) -> list[str]:
         """Materials labelled before this round, and those that the strategy asked for."""
         before = self.split(strategy, seed, number - 1)
         ranking = ask(strategy, self.base, labelled=before, count=self.config.batch_materials,
@@ -119,6 +119,7 @@ class Study:
     def _probed(self, seed: int) -> tuple[Path, Path]:
         """probe.h5 and generator of a seed, made once from what was labelled at first."""
         folder, boundary = self.out / "boundary" / f"seed{seed}", self.config.boundary
+        assert boundary is not None, "the strategy was refused without its configuration"
         data = {"stacks": self.base.stacks, "split": self.split(START, seed, 0)}
         classifier = self.run(START, seed, 0) / "classifier.safetensors"
         generator = train_gan(boundary.gan.model_copy(update={"seed": seed}), **data, out=folder / "gan",

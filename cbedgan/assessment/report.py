@@ -48,7 +48,7 @@ def _group_picture(row: dict[str, Any], assessment: Assessment, trained: Trained
         sheet[0, :len(x)] = trained.intensity.denormalise(x).numpy()
         sheets.append(sheet)
     path = folder / f"{number}.png"
-    write_contact_sheet(path, *sheets, [f"{number} {symbol(number)}"], zoom=_zoom(shape))
+    write_contact_sheet(path, sheets[0], sheets[1], [f"{number} {symbol(number)}"], zoom=_zoom(shape))
     return path
 
 
@@ -65,7 +65,7 @@ def _suspicious_picture(assessment: Assessment, trained: TrainedGenerator, count
     groups = [trained.class_map.space_group(k) for k in assessment.made.class_idx[rows].tolist()]
     labels = [", ".join(map(str, groups[start:start + SUSPICIOUS_A_ROW]))
               for start in range(0, len(groups), SUSPICIOUS_A_ROW)]
-    write_contact_sheet(path, *(sheet.reshape(shape) for sheet in sheets), labels, zoom=_zoom(shape))
+    write_contact_sheet(path, sheets[0].reshape(shape), sheets[1].reshape(shape), labels, zoom=_zoom(shape))
     return path
 
 

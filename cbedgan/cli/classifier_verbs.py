@@ -59,10 +59,11 @@ def predict(classifier: Annotated[list[Path], typer.Option(help="classifier.safe
     from classifier.prediction.answers import answer_stacks
     from classifier.prediction.predict import load_classifier
 
-    if (file is None) == (stacks is None):
+    given = [path for path in (file, stacks) if path is not None]
+    if len(given) != 1:
         raise InputError(source="cbedgan predict", rule="needs one stack file, as FILE or with --stacks",
-                         value="none" if file is None else "two", remedy="Name the file to answer.")
-    answers = answer_stacks([load_classifier(path) for path in classifier], file or stacks, top=top, accuracy=accuracy)
+                         value="two" if given else "none", remedy="Name the file to answer.")
+    answers = answer_stacks([load_classifier(path) for path in classifier], given[0], top=top, accuracy=accuracy)
     Console().print(answer_table(*answers))
     if out is not None:
         for path in write_answers(out, *answers):

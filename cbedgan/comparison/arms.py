@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -95,8 +95,8 @@ def write_sources(sources: set[Source], *, synthetic: StackFile, real: StackFile
     train = np.isin(real.table.sample_id, split.parts["train"])
     kind = kinds(synthetic.table)
     numbers = equal_numbers(synthetic.table, sources, np.unique(real.table.space_group[train]),
-                            reserve.table if "reserve" in sources else None)
-    paths = {source: out / f"{source}.h5" for source in sorted(sources)}
+                            reserve.table if reserve is not None and "reserve" in sources else None)
+    paths = {source: out / f"{source}.h5" for source in sorted(get_args(Source)) if source in sources}
     for source, path in paths.items():
         file = {"duplicated": real, "reserve": reserve}.get(source, synthetic)
         eligible = {"duplicated": train, "reserve": True}.get(source, kind == source)

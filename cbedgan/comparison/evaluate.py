@@ -111,7 +111,8 @@ class Evaluation:
         One family: Holm's rule and the corrected intervals run over all of them.
         """
         chosen = self.config.primary
-        pairs = [(arm, ARMS[arm].reference) for arm in self.logits if ARMS[arm].reference in self.logits]
+        pairs = [(arm, reference) for arm in self.logits for reference in [ARMS[arm].reference]
+                 if reference is not None and reference in self.logits]
         pairs += [(chosen.arm, other) for other in self.logits if other != chosen.arm]
         return self._family([(arm, reference, self.shot == shot, {"shot": shot})
                              for arm, reference in dict.fromkeys(pairs) for shot in self._shots()])

@@ -22,10 +22,11 @@ INK, MUTED, LINE, SHADE = "#1f2933", "#66727f", "#d5dbe1", "#f3f5f7"
 VERDICT_COLOURS = {"helped": "#1b7f5c", "hurt": "#b3261e", "no difference": "#51606f", "cannot tell": "#a8adb3"}
 ARM_COLOURS = {"real": "#66727f", "duplicated_reals": "#c98a1b", "reserve_reals": "#1b7f5c",
                "interior_synthetic": "#3b82c4", "boundary_synthetic": "#c2410c"}
-STYLE = {"font.family": "DejaVu Sans", "font.size": 8.5, "axes.edgecolor": LINE, "axes.labelcolor": INK,
-         "text.color": INK, "xtick.color": MUTED, "ytick.color": INK, "axes.linewidth": 0.8, "ytick.major.width": 0,
-         "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 9.5, "axes.titlelocation": "left",
-         "axes.titlepad": 8, "legend.frameon": False}
+STYLE: dict[Any, Any] = {
+    "font.family": "DejaVu Sans", "font.size": 8.5, "axes.edgecolor": LINE, "axes.labelcolor": INK,
+    "text.color": INK, "xtick.color": MUTED, "ytick.color": INK, "axes.linewidth": 0.8, "ytick.major.width": 0,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 9.5, "axes.titlelocation": "left",
+    "axes.titlepad": 8, "legend.frameon": False}
 SIDE_BY_SIDE = 40
 """Up to so many groups are drawn one beside the other; more go over a logarithmic axis of training materials."""
 
@@ -190,7 +191,8 @@ def path(walk: Walk, floor: float) -> Figure:
     """One path across a boundary: patterns, from one group to the other, above the margin between them."""
     accent = ARM_COLOURS["boundary_synthetic"]
     figure = new_figure(9.6, 3.6)
-    above, below = figure.subfigures(2, 1, height_ratios=(1, 1.9))
+    halves: Any = figure.subfigures(2, 1, height_ratios=(1, 1.9))
+    above, below = halves
     brightest = float(walk.patterns.max())
     for axes, pattern, t in zip(above.subplots(1, len(walk.patterns)), walk.patterns, walk.picture_t, strict=True):
         at_crossing = t == walk.crossing

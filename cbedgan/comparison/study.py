@@ -48,7 +48,7 @@ def compare(config: CompareConfig, *, stacks: Path, split: Path, synthetic: Path
     if len({path is None for path in (probe, generator, classifier)}) > 1:
         raise InputError(source="compare", rule="probe, generator and classifier must be given together or not at all",
                          value="some of them", remedy="Give the networks that were probed with the probe file.")
-    wanted = {ARMS[arm].source for arm in config.arms} - {None}
+    wanted = {source for arm in config.arms if (source := ARMS[arm].source) is not None}
     if ("reserve" in wanted) != (reserve is not None):
         raise InputError(source="compare", rule="a reserve must be given with the arms that use it, and only with them",
                          value=reserve or "none", remedy="Give --reserve, or change the arms of the configuration.")
@@ -56,8 +56,8 @@ def compare(config: CompareConfig, *, stacks: Path, split: Path, synthetic: Path
           nullcontext() if reserve is None else StackFile(reserve) as reserved):
         parted = load_split(split, stack_digest=real.digest)
         _check_data(config, parted, real.table, added)
-        shown = None if probe is None else walk(probe=probe, generator=generator, classifier=classifier,
-                                                split_digest=parted.digest)
+        shown = None if probe is None or generator is None or classifier is None else walk(
+            probe=probe, generator=generator, classifier=classifier, split_digest=parted.digest)
         run = Run.open(out, stage="compare", config=config,
                        inputs={"stacks": real.digest, "split": parted.digest, "synthetic": added.digest,
                                **({} if reserved is None else {"reserve": reserved.digest})})
@@ -66,7 +66,7 @@ def compare(config: CompareConfig, *, stacks: Path, split: Path, synthetic: Path
             view_config=config.classifier.view, seed=config.source_seed,
             provenance={**run.provenance(), "split_digest": parted.digest}, out=out / "sources")
         jobs = [Job(arm, seed, config.classifier.model_copy(update={"loss": ARMS[arm].loss, "seed": seed}), stacks,
-                    split, sources.get(ARMS[arm].source), out / "runs" / f"{arm}-seed{seed}")
+                    split, None if (source := ARMS[arm].source) is None else sources[source], out / "runs" / f"{arm}-seed{seed}")
                 for seed in config.seeds for arm in config.arms]
         train_all(jobs, workers)
         evaluation = evaluate(config, parted, real.table, {arm: [job.out for job in jobs if job.arm == arm]

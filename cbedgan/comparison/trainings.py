@@ -61,9 +61,14 @@ class HeadJob:
 class AnyJob(Protocol):
     """What can be run: its arm and seed name it in messages, its log lies beside its run folder `out`."""
 
-    arm: str
-    seed: int
-    out: Path
+    @property
+    def arm(self) -> str: ...
+
+    @property
+    def seed(self) -> int: ...
+
+    @property
+    def out(self) -> Path: ...
 
     def run(self) -> None:
         """Do it; what is finished is kept, what is begun goes on."""
@@ -93,7 +98,8 @@ def _in_processes(jobs: Sequence[AnyJob], workers: int) -> Iterator[None]:
                 while waiting and idle:
                     busy.append(idle.pop())
                     busy[-1].send(waiting.popleft())
-                for pipe in wait(busy, timeout=SECONDS_BETWEEN_LOOKS):
+                ready = wait(busy, timeout=SECONDS_BETWEEN_LOOKS)
+                for pipe in [pipe for pipe in busy if pipe in ready]:
                     yield _settle(pipe.recv())
                     busy.remove(pipe)
                     idle.append(pipe)
@@ -127,7 +133,8 @@ def _work(pipe: Connection) -> None:
     parent = parent_process()
 
     def follow() -> None:
-        parent.join()
+        if parent is not None:
+            parent.join()
         os._exit(1)
 
     Thread(target=follow, daemon=True).start()

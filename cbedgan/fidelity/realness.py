@@ -66,11 +66,11 @@ def largest_auc(views: dict[str, tuple[Tensor, Tensor, Learner]], material: np.n
     areas = {name: {"generated": auc(made, real, material, learn, seed),
                     "real": auc(real[chosen], real[~chosen], material[~half], learn, seed)}
              for name, (real, made, learn) in views.items()}
-    measured = [name for name, pair in areas.items() if pair["generated"] is not None]
+    measured = {name: area for name, pair in areas.items() for area in [pair["generated"]] if area is not None}
     if not measured:
         return {"views": areas}
-    view = max(measured, key=lambda name: areas[name]["generated"]["estimate"])
-    return {"views": areas, "view": view, **areas[view]["generated"]}
+    view = max(measured, key=lambda name: measured[name]["estimate"])
+    return {"views": areas, "view": view, **measured[view]}
 
 
 def logistic(learned_from: Tensor, truth: np.ndarray, others: Tensor) -> np.ndarray:

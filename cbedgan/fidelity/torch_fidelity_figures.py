@@ -48,7 +48,7 @@ def _handed_through() -> str:
         """Its input is its feature."""
 
         get_provided_features_list = staticmethod(lambda: ("given",))
-        get_default_feature_layer_for_metric = staticmethod(lambda _metric: "given")
+        get_default_feature_layer_for_metric = staticmethod(lambda metric: "given")
         can_be_compiled = staticmethod(lambda: False)
         get_dummy_input_for_compile = staticmethod(lambda: torch.zeros(1, 1))
 

@@ -49,10 +49,10 @@ def pooled(made: MeasuredStacks, reference: MeasuredStacks, shown: Tensor | None
     shown: symmetries that real stacks show, bool [K, C, 5]; None for samples that are no patterns.
     """
     figures = distances(made, reference, seed) | torch_fidelity_figures(made.f, reference.f, seed)
-    if shown is not None:
+    if shown is not None and made.residuals is not None and reference.residuals is not None:
         symmetry = symmetry_figures(made.residuals, made.class_idx, reference.residuals, reference.class_idx, shown)
         figures |= {f"symmetry_{name}": value for name, value in symmetry.items() if name != "groups"}
-    if made.brightness is not None:
+    if made.brightness is not None and reference.brightness is not None:
         figures |= brightness_figures(made.brightness, reference.brightness)
     return figures
 

@@ -85,7 +85,7 @@ class _Compared(NamedTuple):
                    unseen.features(made.x[rows]))
 
     def take(self, rows: np.ndarray) -> _Compared:
-        return _Compared(*(values[rows] for values in self))
+        return _Compared(self.class_idx[rows], self.unit[rows], self.real[rows], self.made[rows])
 
 
 def _figures(compared: Sequence[_Compared], seed: int) -> dict[str, Any]:

@@ -56,9 +56,8 @@ def rank(config: RankConfig, *, methods: Path, stacks: Path, split: Path, out: P
                                    for name, folders in planned.members.items()})
     train_all(planned.trainings, workers, "training methods x seeds")
     train_all(planned.heads, workers, "mending heads")
-    folders = {name: (members if configs[name].ensemble is None else
-                      _ensembles(configs[name].ensemble, members, config.seeds, materials, out))
-               for name, members in planned.members.items()} | foreign
+    folders = {name: members if size is None else _ensembles(size, members, config.seeds, materials, out)
+               for name, members in planned.members.items() for size in [configs[name].ensemble]} | foreign
     ranking = ranking_of(config, parted, materials, folders)
     path = write_ranking(ranking, _rows(configs, planned, foreign), provenance=run.provenance(), out=out)
     run.finish({"report": path.name})

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from cbedgan.comparison.figures import VERDICT_COLOURS
@@ -14,7 +12,7 @@ from cbedgan.comparison.wording import spread
 from cbedgan.ranking import figures as ranking_figures
 from cbedgan.ranking.scores import Ranking
 from classifier.foundation.atomic import write_json, write_text
-from classifier.foundation.page import page, percent, points, times
+from classifier.foundation.page import page, percent, plain_text, points, times
 
 SCORE_NAMES = {"balanced_accuracy": "balanced accuracy", "few_recall": "few", "medium_recall": "medium",
                "many_recall": "many", "top_1": "top-1", "top_6": "top-6", "macro_f1": "macro-F1",
@@ -33,7 +31,7 @@ def write_ranking(ranking: Ranking, rows: dict[str, dict[str, Any]], *, provenan
                 written=written, pictures={"shots": ranking_figures.shots(report),
                                            "differences": ranking_figures.differences(report)})
     write_json(out / "report.json", report)
-    write_text(out / "ranking.txt", plain(report))
+    write_text(out / "ranking.txt", plain_text(ranking_table(report), report["headline"]))
     return write_text(out / "report.html", text)
 
 
@@ -89,10 +87,3 @@ def ranking_table(report: dict[str, Any]) -> Table:
                  for name in scores]
         table.add_row(method["label"], *cells, ", ".join(verdicts[method["name"]]) or "reference")
     return table
-
-
-def plain(report: dict[str, Any]) -> str:
-    """The table as text without a terminal's width."""
-    console = Console(file=io.StringIO(), width=400, color_system=None)
-    console.print(ranking_table(report), report["headline"], sep="\n")
-    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()) + "\n"

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import base64
+import io
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jinja2
+from rich.console import Console
 
 MINUS = "−"
 
 
-def page(package: str, template: str, *, unknown: str = "n/a", filters: Mapping[str, Callable[..., str]] | None = None,
+def page(package: str, template: str, *, unknown: str = "n/a", filters: Mapping[str, Callable[..., Any]] | None = None,
          **content: Any) -> str:
     """Fill a template that lies in a package's folder; a name that the template asks for in vain is an error.
 
@@ -51,6 +53,13 @@ def times(factor: float | None, unknown: str = "n/a") -> str:
 def number(value: float | None, unknown: str = "n/a") -> str:
     """Three digits that count, e.g. "0.0123"; NaN is undefined too."""
     return unknown if value is None or value != value else f"{value:.3g}".replace("-", MINUS)
+
+
+def plain_text(*parts: Any) -> str:
+    """What rich would print, as text without a terminal's width or colours."""
+    text = io.StringIO()
+    Console(file=text, width=400, color_system=None).print(*parts, sep="\n")
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
 
 
 def png(picture: bytes | Path) -> str:

@@ -18,10 +18,11 @@ from classifier.crystal.spacegroup import CRYSTAL_SYSTEMS, crystal_system
 INK, MUTED, LINE, ACCENT, EDGE = "#1f2933", "#66727f", "#d5dbe1", "#3b82c4", "#c2410c"
 COLOURS = ("#8a8f98", "#3b82c4", "#1b7f5c", "#c98a1b", "#8a3b8f", "#c2410c", "#1f2933")
 SYSTEM_COLOURS = dict(zip(CRYSTAL_SYSTEMS, COLOURS, strict=True))
-STYLE = {"font.family": "DejaVu Sans", "font.size": 8.5, "axes.edgecolor": LINE, "axes.labelcolor": INK,
-         "text.color": INK, "xtick.color": MUTED, "ytick.color": MUTED, "axes.linewidth": 0.8,
-         "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 9.5, "axes.titlelocation": "left",
-         "axes.titlepad": 8, "legend.frameon": False}
+STYLE: dict[Any, Any] = {
+    "font.family": "DejaVu Sans", "font.size": 8.5, "axes.edgecolor": LINE, "axes.labelcolor": INK,
+    "text.color": INK, "xtick.color": MUTED, "ytick.color": MUTED, "axes.linewidth": 0.8,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 9.5, "axes.titlelocation": "left",
+    "axes.titlepad": 8, "legend.frameon": False}
 LEVEL_LABELS = {"crystal_system": "crystal system (7)", "laue_class": "Laue class (11)",
                 "bravais_lattice": "Bravais lattice (14)", "point_group": "point group (32)"}
 
@@ -64,7 +65,8 @@ def within(content: dict[str, Any]) -> Figure:
     middle.bar(i[1:], gain, width=0.55, color=ACCENT, alpha=0.55)
     middle.vlines(i[1:], low, high, color=ACCENT, lw=1.6)
     middle.set(title="gain $A_i - A_{i-1}$", xlabel="i", ylabel="points", xticks=i[1:])
-    rows = [("space group", content["accuracy_within"][0], content["scores"]["balanced_accuracy"])]
+    rows: list[tuple[Any, ...]] = [
+        ("space group", content["accuracy_within"][0], content["scores"]["balanced_accuracy"])]
     rows += [(label, *(content["scores"][f"{level}_{kind}"] for kind in ("accuracy", "balanced_accuracy")))
              for level, label in reversed(LEVEL_LABELS.items())]
     for offset, place, colour, label in ((-0.13, 1, ACCENT, "of all materials"), (0.13, 2, EDGE, "mean over classes")):
@@ -165,10 +167,11 @@ def confusion(content: dict[str, Any]) -> Figure:
     axes.spines[["top", "right"]].set_visible(True)
     scale = figure.colorbar(image, ax=axes, location="top", shrink=0.42, aspect=30, anchor=(1, 0), pad=0.015,
                             label="of the true group (%)")
-    scale.set_ticks(np.sqrt([0, 1, 5, 10, 25, 50, 100]), labels=["0", "1", "5", "10", "25", "50", "100"])
+    scale.set_ticks(np.sqrt([0, 1, 5, 10, 25, 50, 100]).tolist(), labels=["0", "1", "5", "10", "25", "50", "100"])
     scale.outline.set_visible(False)
     legend = axes.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.3)
-    legend.legend_handles[0].set_sizes([50])
+    frame: Any = legend.legend_handles[0]
+    frame.set_sizes([50])
     return figure
 
 

@@ -155,7 +155,7 @@ def _measured(predictions: Predictions, temperature: float | None, training_mate
 
 def _row(measured: Measured, name: str) -> list[dict[str, float]]:
     return [{"estimate": estimate, "low": low, "high": high}
-            for estimate, (low, high) in zip(measured.estimate(name), measured.intervals(name), strict=True)]
+            for estimate, (low, high) in zip(measured.values[name][0].tolist(), measured.intervals(name), strict=True)]
 
 
 def _groups(judged: Judged, measured: Measured) -> list[dict[str, Any]]:
@@ -176,7 +176,8 @@ def _worst(confusion: np.ndarray, predictions: Predictions) -> list[dict[str, An
     wrong = confusion - np.diag(np.diagonal(confusion))
     order = np.argsort(-wrong, axis=None, kind="stable")[:WORST]
     return [{"truth": groups[i], "answer": groups[j], "materials": float(wrong[i, j]),
-             "share": float(wrong[i, j] / confusion[i].sum()), "relation": _relation(groups[i], groups[j], chain[i, j])}
+             "share": float(wrong[i, j] / confusion[i].sum()),
+             "relation": _relation(groups[i], groups[j], bool(chain[i, j]))}
             for i, j in zip(*np.unravel_index(order, wrong.shape), strict=True) if wrong[i, j] > 0]
 
 
