@@ -96,7 +96,8 @@ def write_sources(sources: set[Source], *, synthetic: StackFile, real: StackFile
     kind = kinds(synthetic.table)
     numbers = equal_numbers(synthetic.table, sources, np.unique(real.table.space_group[train]),
                             reserve.table if reserve is not None and "reserve" in sources else None)
-    paths = {source: out / f"{source}.h5" for source in sorted(get_args(Source)) if source in sources}
+    paths: dict[Source, Path] = {
+        source: out / f"{source}.h5" for source in sorted(get_args(Source)) if source in sources}
     for source, path in paths.items():
         file = {"duplicated": real, "reserve": reserve}.get(source, synthetic)
         eligible = {"duplicated": train, "reserve": True}.get(source, kind == source)

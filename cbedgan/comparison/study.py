@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cbedgan.comparison.arms import ARMS, write_sources
+from cbedgan.comparison.arms import ARMS, Source, write_sources
 from cbedgan.comparison.evaluate import Evaluation, VerdictConfig, trials_of
 from cbedgan.comparison.report import Evidence, write_report
 from cbedgan.comparison.trainings import Job, train_all
@@ -48,7 +48,7 @@ def compare(config: CompareConfig, *, stacks: Path, split: Path, synthetic: Path
     if len({path is None for path in (probe, generator, classifier)}) > 1:
         raise InputError(source="compare", rule="probe, generator and classifier must be given together or not at all",
                          value="some of them", remedy="Give the networks that were probed with the probe file.")
-    wanted = {source for arm in config.arms if (source := ARMS[arm].source) is not None}
+    wanted: set[Source] = {source for arm in config.arms if (source := ARMS[arm].source) is not None}
     if ("reserve" in wanted) != (reserve is not None):
         raise InputError(source="compare", rule="a reserve must be given with the arms that use it, and only with them",
                          value=reserve or "none", remedy="Give --reserve, or change the arms of the configuration.")
@@ -66,7 +66,8 @@ def compare(config: CompareConfig, *, stacks: Path, split: Path, synthetic: Path
             view_config=config.classifier.view, seed=config.source_seed,
             provenance={**run.provenance(), "split_digest": parted.digest}, out=out / "sources")
         jobs = [Job(arm, seed, config.classifier.model_copy(update={"loss": ARMS[arm].loss, "seed": seed}), stacks,
-                    split, None if (source := ARMS[arm].source) is None else sources[source], out / "runs" / f"{arm}-seed{seed}")
+                    split, None if (source := ARMS[arm].source) is None else sources[source],
+                    out / "runs" / f"{arm}-seed{seed}")
                 for seed in config.seeds for arm in config.arms]
         train_all(jobs, workers)
         evaluation = evaluate(config, parted, real.table, {arm: [job.out for job in jobs if job.arm == arm]

@@ -207,6 +207,7 @@ def _held_out(real: MeasuredStacks, made: MeasuredStacks, held_out: StackSet, tr
     learned = {name: accuracy_score(
         *((one.f, others.f) if one.azimuthal is None or others.azimuthal is None else
           (one.azimuthal, others.azimuthal)),
-        one.class_idx.numpy(), others.class_idx.numpy(), others.unit, shot, seed) for name, one in (("generated", made), ("real", real))}
+        one.class_idx.numpy(), others.class_idx.numpy(), others.unit, shot, seed)
+        for name, one in (("generated", made), ("real", real))}
     copies = training.figures(training.nearest(others.x))
     return {"held_out": {"samples": len(others), "copies": copies}, "accuracy": learned}
