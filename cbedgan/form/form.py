@@ -68,7 +68,9 @@ class Parts(NamedTuple):
 def parts(form: Tensor) -> Parts:
     """Name the columns of forms [..., COLUMNS]."""
     net, single, glide, strong, share, freedom = form.split((4, 5, 2, 3, SHARES, 3 * FREEDOMS), -1)
-    return Parts(net.unflatten(-1, (2, 2)), *single.unbind(-1), glide, strong, share, freedom.unflatten(-1, (-1, 3)))
+    radius, azimuth, curvature, g1, weakness = single.unbind(-1)
+    return Parts(net.unflatten(-1, (2, 2)), radius, azimuth, curvature, g1, weakness, glide, strong, share,
+                 freedom.unflatten(-1, (-1, 3)))
 
 
 def joined(known: Parts) -> Tensor:
@@ -137,10 +139,11 @@ def _measured(stacks: np.ndarray, table: SampleTable, detector: Detector, *, sou
     nets, strong, weakness = (np.empty((len(table), 3, *shape)) for shape in ((2, 2), (3,), ()))
     for row, k in np.ndindex(len(table), 3):
         cell = zolz_lattice(table.cell_lengths_angstrom[row], table.cell_angles_degree[row],
-                              table.zone_axis_uvw[row, k]) / table.shortest_g_inv_angstrom[row, k]
-        lit = lit_net(stacks[row, k], detector, cell, radius[row, k],
+                            table.zone_axis_uvw[row, k]) / table.shortest_g_inv_angstrom[row, k]
+        one = float(radius[row, k])
+        lit = lit_net(stacks[row, k], detector, cell, one,
                       source=f"{source}, sample {table.sample_id[row]}, pattern {k}")
-        nets[row, k], strong[row, k], weakness[row, k] = bright_net(stacks[row, k], detector, lit, radius[row, k])
+        nets[row, k], strong[row, k], weakness[row, k] = bright_net(stacks[row, k], detector, lit, one)
     absent, freedom = _told(table, nets * table.shortest_g_inv_angstrom[..., None, None])
     g1 = table.shortest_g_inv_angstrom
     thickness = np.where(np.isfinite(table.thickness_angstrom), table.thickness_angstrom, UNKNOWN_THICKNESS)
