@@ -32,12 +32,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, StackFile(stacks) as file:
         path = split(load_config(config_folder() / "split.toml", SplitConfig), stacks=stacks,
                      out=Path(folder) / "split.json")
-        held = load_split(path, stack_digest=file.digest)
-    generator = load_generator(data_folder() / "generator.safetensors", split_digest=held.digest)
-    classifier = load_classifier(data_folder() / "classifier.safetensors", split_digest=held.digest)
+        demo_split = load_split(path, stack_digest=file.digest)
+    generator = load_generator(data_folder() / "generator.safetensors", split_digest=demo_split.digest)
+    classifier = load_classifier(data_folder() / "classifier.safetensors", split_digest=demo_split.digest)
     class_map = generator.class_map
     train = load_stack_set(stacks, class_map=class_map, view=generator.view, intensity=generator.intensity,
-                           sample_ids=held.parts["train"])
+                           sample_ids=demo_split.parts["train"])
     z = latents(z_seeds(SEED, n=1), generator.latent_dim)
 
     figure = Figure(figsize=(9, 4.1), dpi=130, facecolor="#0d0b14")
