@@ -1,7 +1,5 @@
 """The beam electron: kinetic energy to wavelength."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from classifier.foundation.errors import InputError

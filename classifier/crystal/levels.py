@@ -3,8 +3,6 @@
 Every level is a sum of the same probabilities, so that no two levels can contradict each other.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 
 import numpy as np

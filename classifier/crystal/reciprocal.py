@@ -1,7 +1,5 @@
 """Reciprocal space of a cell: d-spacings, and the reflections of the zero-order Laue zone (ZOLZ) of a zone axis."""
 
-from __future__ import annotations
-
 from math import gcd
 
 import numpy as np

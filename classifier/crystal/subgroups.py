@@ -1,7 +1,5 @@
 """Which space-group types are maximal subgroups of which: the frozen table of all 230 and the graph that it makes."""
 
-from __future__ import annotations
-
 from importlib.resources import files
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Files that are whole or absent: write to a temporary sibling, flush to disk, rename."""
 
-from __future__ import annotations
-
 import errno
 import json
 import math

@@ -1,7 +1,5 @@
 """Checkpoints: named parts as safetensors with a JSON header; tensors only, never pickled code, whole or absent."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Configurations: strict TOML into frozen typed objects; an unknown key, a wrong type or a missing key is an error."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import tomllib

@@ -1,7 +1,5 @@
 """Device, threads and deterministic algorithms of a stage."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """The one exception for bad input: it names the source, the rule, the value found and the way out."""
 
-from __future__ import annotations
-
 import struct
 import tokenize
 import zipfile

@@ -1,7 +1,5 @@
 """Keeps freed memory in the process: a training frees and asks for the same hundreds of megabytes at every step."""
 
-from __future__ import annotations
-
 import ctypes
 import sys
 

@@ -1,7 +1,5 @@
 """HTML pages from templates, without any outside resource, and how numbers are written there and in tables of text."""
 
-from __future__ import annotations
-
 import base64
 import io
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """Ranks: the processes that share one training, each with its rows of every batch; without torchrun there is one."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -5,8 +5,6 @@ variable CBEDGAN_PLUGINS, which lists modules separated by commas. Anything else
 kinds that this process has taken already. No checkpoint holds code.
 """
 
-from __future__ import annotations
-
 import hashlib
 import importlib
 import inspect

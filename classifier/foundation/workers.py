@@ -1,7 +1,5 @@
 """A pool of processes that each use one thread, leave Ctrl-C to their parent and end when it does."""
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 import signal

@@ -1,7 +1,5 @@
 """Which patterns of which files make a stack, and the files opened by what their first bytes say they are."""
 
-from __future__ import annotations
-
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Annotated

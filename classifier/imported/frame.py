@@ -1,7 +1,5 @@
 """One pattern of a user's own, as a detector gave it, to the frame of a classifier: mend, orient, scale, place."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Literal

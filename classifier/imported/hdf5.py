@@ -1,7 +1,5 @@
 """Patterns in HDF5 files of other programs: HyperSpy (.hspy), NeXus NXdata (.nxs), EMD 1.0 with py4DSTEM datacubes."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial

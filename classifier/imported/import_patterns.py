@@ -1,7 +1,5 @@
 """The import stage: a user's own patterns, from files of other programs, to one stack file that predict accepts."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Sequence

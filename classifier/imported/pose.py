@@ -1,7 +1,5 @@
 """Where the direct beam of a user's own pattern lies, and its pose by the image or a lattice of unknown azimuth."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Patterns as other programs store them: arrays [..., H, W] with their axes; readers of .npy files and TIFF stacks."""
 
-from __future__ import annotations
-
 import logging
 import tokenize
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Units of a user's own detector: what a text like "A^-1" or "mrad" means, and lengths in 1/angstrom."""
 
-from __future__ import annotations
-
 from classifier.crystal.electron import wavelength_angstrom
 from classifier.foundation.errors import InputError
 

@@ -4,8 +4,6 @@ A convolution compares neighbours; whether a turn or a mirror leaves a pattern a
 a network hardly learns from few stacks. Differentiable, so that a decision boundary can be followed through it.
 """
 
-from __future__ import annotations
-
 import math
 from functools import lru_cache
 

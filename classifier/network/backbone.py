@@ -1,7 +1,5 @@
 """Residual convolutional bodies of the classifier, pattern or stack -> last feature maps; no layer mixes samples."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """Random numbers of a network in training, drawn for a whole batch: how it is cut into parts then changes nothing."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

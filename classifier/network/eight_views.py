@@ -1,7 +1,5 @@
 """The views of a stack that its symmetry label cannot tell apart, and the exact average of a prediction over them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """The pose as a side input of the network: features that `pose_input` computes, standardised and embedded."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

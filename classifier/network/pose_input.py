@@ -4,8 +4,6 @@ The second g is the shortest that the picture shows. Cell and zone axis say only
 absent reflections give nothing away; where they do not fit the picture, it is looked for without them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 

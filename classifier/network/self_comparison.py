@@ -4,8 +4,6 @@ A convolution compares neighbours; whether a turn or a mirror leaves a pattern a
 canonical pose, where the shortest visible g points along +x, the possible mirrors have fixed azimuths.
 """
 
-from __future__ import annotations
-
 import math
 from functools import lru_cache
 

@@ -4,8 +4,6 @@ The crystal system has a head of its own: the sum of the groups' probabilities w
 frequencies of the systems while a loss against imbalance pulls them elsewhere. The answer given remains that sum.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn

@@ -3,8 +3,6 @@
 Targets are columns side by side; a row that lacks one is NaN there. They are never an input.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from typing import Annotated, Literal

@@ -1,7 +1,5 @@
 """Label-preserving transforms of a whole stack, batched and differentiable; each names the invariance it uses."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import numpy as np

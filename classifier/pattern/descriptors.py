@@ -4,8 +4,6 @@ All follow from the physical intensity alone. In canonical pose no mirroring of 
 turn, changes them. In any other pose only those are taken that no turn changes (but for bilinear sampling).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from typing import Literal

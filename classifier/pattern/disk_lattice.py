@@ -3,8 +3,6 @@
 Disk places by template correlation, a plane lattice through them, then a least-squares fit of all disk edges at once.
 """
 
-from __future__ import annotations
-
 from itertools import combinations
 from typing import NamedTuple
 

@@ -4,8 +4,6 @@ The disk lattice is known (cell, zone axis, energy) or found in the image. Both 
 `geometry.shortest_visible_g`.
 """
 
-from __future__ import annotations
-
 import heapq
 
 import numpy as np

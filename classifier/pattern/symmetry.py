@@ -1,7 +1,5 @@
 """Physics of single patterns: rotation and mirror residuals about the beam, batched."""
 
-from __future__ import annotations
-
 import functools
 import math
 from typing import TypeVar

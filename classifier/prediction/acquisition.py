@@ -3,8 +3,6 @@
 probability: float [N, K], or [M, N, K] of M members of an ensemble; features: float [N, F]. No score sees a label.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

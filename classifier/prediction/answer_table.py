@@ -1,7 +1,5 @@
 """Answers as a table for the terminal, and as JSON and CSV files."""
 
-from __future__ import annotations
-
 import csv
 import math
 from collections import Counter

@@ -1,7 +1,5 @@
 """Deep ensembles: the mean of the probabilities of several networks (Lakshminarayanan et al. 2017, 1612.01474)."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

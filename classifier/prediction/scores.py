@@ -1,7 +1,5 @@
 """The scores that go into result.json: one part of the predictions, counted in materials, with intervals."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What a network may want of its samples beside the stacks: pose features as an input, targets of added tasks."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Answers to the added tasks in words and units, as a user reads them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """How well the added tasks are answered, each against the best that can be said without looking: the training mean."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -3,8 +3,6 @@
 Data set 10.13139/OLCF/1510313: one group a sample, ten beam energies a material, three orientations a sample.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Mapping

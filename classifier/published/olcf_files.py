@@ -1,7 +1,5 @@
 """Batch files of OLCF data set 10.13139/OLCF/1510313: found in their folders, read with suspicion, made into shards."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

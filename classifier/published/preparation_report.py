@@ -1,7 +1,5 @@
 """What prepare left out, doubted or found twice, as JSON content: files, samples, attributes, poses, partitions."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable

@@ -3,8 +3,6 @@
 Killed at any moment, the same command goes on: each batch becomes one shard, a shard is whole or absent.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections import Counter

@@ -3,8 +3,6 @@
 Keys `data` float [3, 128, 128] and `label` (1,). Its test set lies in two folders, testing and inference.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 import zipfile

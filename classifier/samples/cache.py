@@ -3,8 +3,6 @@
 A cache is NAME.npy (float32 [N, C, H, W]; any program maps it) and NAME.json: its origin, and a crc32 of each sample.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import warnings

@@ -1,7 +1,5 @@
 """folds [stage]: K splits with the test part of one, in which each other material is in validation exactly once."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Literal
 

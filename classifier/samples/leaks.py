@@ -1,7 +1,5 @@
 """What parts share that must share nothing: materials, structure types, a formula of one group, or a stack."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """A split whose train part is cut down to chosen materials, as a split file of its own; what is held out stays."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from pathlib import Path
 

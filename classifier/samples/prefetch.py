@@ -1,7 +1,5 @@
 """Shuffled batches of a cache, copied by threads ahead of their use, in an order that no thread can change."""
 
-from __future__ import annotations
-
 import resource
 import threading
 from collections import deque

@@ -3,8 +3,6 @@
 One copy of the stacks; emdfile and py4DSTEM reach it by /cbed_root, HyperSpy by /Experiments, NeXus readers by /entry.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import mmap

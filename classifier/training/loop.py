@@ -1,7 +1,5 @@
 """What trainings share: a reproducible run of several processes, and the loop that reports, saves and gives up."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path

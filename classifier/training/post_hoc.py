@@ -1,7 +1,5 @@
 """adjust-clf [stage]: mend the head of a trained classifier after its training; the body stays as it is."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace

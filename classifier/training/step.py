@@ -1,7 +1,5 @@
 """One step of the classifier's training: a batch, cut into parts and shared by ranks, whose gradients are one."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Early stopping on the validation part: when a training ends before its time, and which weights then leave it."""
 
-from __future__ import annotations
-
 import math
 from typing import Annotated, Any, Literal
 

@@ -1,7 +1,5 @@
 """train-clf [stage]: train the classifier on the train part, and on an added source where one is given."""
 
-from __future__ import annotations
-
 import math
 from contextlib import nullcontext
 from functools import partial

@@ -1,7 +1,5 @@
 """train-baseline [stage]: search the grid of a baseline by K-fold, fit the best choice, predict and score it."""
 
-from __future__ import annotations
-
 import warnings
 from dataclasses import replace
 from pathlib import Path

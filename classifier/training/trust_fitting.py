@@ -1,7 +1,5 @@
 """Fit at the end of a training what tells a user how far to trust the classifier: on validation, never on test."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 
