@@ -1,7 +1,5 @@
 """The 230 space-group types: symbol, crystal system, lattice, point group, Laue class, hand; and the class map."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -129,7 +127,7 @@ class ClassMap:
                              value=list(self.space_groups), remedy="Use ClassMap.of(space_groups).")
 
     @classmethod
-    def of(cls, space_groups: Iterable[int]) -> ClassMap:
+    def of(cls, space_groups: Iterable[int]) -> "ClassMap":
         """The map of all space groups that occur among these labels, in any order and number."""
         return cls(tuple(sorted({int(number) for number in space_groups})))
 

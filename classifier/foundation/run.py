@@ -1,7 +1,5 @@
 """The run folder of a stage: what was run, with what, what it measured, and how the same command goes on."""
 
-from __future__ import annotations
-
 import json
 import platform
 import signal
@@ -58,7 +56,7 @@ class Run:
         self.folder, self.record = folder, record
 
     @classmethod
-    def open(cls, folder: Path, *, stage: str, config: Config, inputs: dict[str, str]) -> Run:
+    def open(cls, folder: Path, *, stage: str, config: Config, inputs: dict[str, str]) -> "Run":
         """Create the folder, or go on in it; InputError when it holds another stage, configuration or input.
 
         Parameters
@@ -135,7 +133,7 @@ class StopRequest:
         self.signal_number: int = signal.SIGINT
         self._previous: dict[int, Any] = {}
 
-    def __enter__(self) -> StopRequest:
+    def __enter__(self) -> "StopRequest":
         for number in (signal.SIGINT, signal.SIGTERM):
             try:
                 self._previous[number] = signal.signal(number, self._request)

@@ -1,7 +1,5 @@
 """The classifier's own network: a residual CNN over patterns or stacks, and what a configuration may ask of it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
@@ -64,7 +62,7 @@ class ModelConfig(Config):
     tasks: TasksConfig | None = added(None)
 
     @model_validator(mode="after")
-    def _nothing_leaks(self) -> ModelConfig:
+    def _nothing_leaks(self) -> "ModelConfig":
         """Refuse a task whose answer is among the inputs, and what needs the patterns' order where they have none."""
         refuse_leak(self.tasks, self.pose_input)
         spacings = self.tasks is not None and "d_spacings" in self.tasks.weights
@@ -77,7 +75,7 @@ class ModelConfig(Config):
         return self
 
     def build(self, *, classes: int, size_pixels: int, channels: int = 3,
-              mirror_partner: Sequence[int] | np.ndarray | None = None) -> ResidualClassifier:
+              mirror_partner: Sequence[int] | np.ndarray | None = None) -> "ResidualClassifier":
         """See NetworkKind."""
         return ResidualClassifier(self, classes, size_pixels, channels, mirror_partner)
 

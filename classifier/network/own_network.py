@@ -1,7 +1,5 @@
 """A network of a user's own: he gives the encoder; dropout, heads, tasks and views are those of every network."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Annotated, Literal
@@ -27,7 +25,7 @@ class OwnNetwork(Config):
     tasks: TasksConfig | None = None
 
     @model_validator(mode="after")
-    def _nothing_leaks(self) -> OwnNetwork:
+    def _nothing_leaks(self) -> "OwnNetwork":
         refuse_leak(self.tasks, self.pose_input)
         return self
 

@@ -1,7 +1,5 @@
 """What every classifier network shares: features -> logits, tasks and views; no layer mixes samples."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import partial
@@ -40,7 +38,7 @@ class NetworkKind(Protocol):
         ...
 
     def build(self, *, classes: int, size_pixels: int, channels: int = 3,
-              mirror_partner: Sequence[int] | np.ndarray | None = None) -> StackClassifier:
+              mirror_partner: Sequence[int] | np.ndarray | None = None) -> "StackClassifier":
         """A new network for samples [C, size_pixels, size_pixels].
 
         Parameters
@@ -60,7 +58,7 @@ class StackClassifier(DrawsForBatch):
     feature_count: int
     tasks: TaskHeads | None
     pose: PoseEmbedding | None
-    head: nn.Linear | CosineHead
+    head: "nn.Linear | CosineHead"
     partner: Tensor
 
     def add_heads(self, encoded: int, classes: int, *, dropout: float, head: Literal["linear", "cosine"], views: Views,

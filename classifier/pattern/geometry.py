@@ -4,8 +4,6 @@ The rule of the canonical pose: of the zero-order Laue zone reflections g whose 
 fixed number of pixels and points along +x. Scale and azimuth say nothing about symmetry; both are recorded.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -93,7 +91,7 @@ class Pose:
         return -np.arctan2(self.shortest_g[..., 1], self.shortest_g[..., 0])
 
     @classmethod
-    def stack(cls, poses: list[Pose]) -> Pose:
+    def stack(cls, poses: "list[Pose]") -> "Pose":
         """Put single poses into one batch along a new first axis."""
         return cls(np.stack([pose.shortest_g for pose in poses]), np.stack([pose.centre for pose in poses]))
 

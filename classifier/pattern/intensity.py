@@ -1,7 +1,5 @@
 """Physical intensity <-> x for networks: one fixed, invertible scale for a data set, fitted on its train part."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -53,14 +51,14 @@ class IntensityTransform:
     std: Tensor | None = None
 
     @classmethod
-    def fit(cls, intensity: np.ndarray | Tensor, config: IntensityConfig) -> IntensityTransform:
+    def fit(cls, intensity: np.ndarray | Tensor, config: IntensityConfig) -> "IntensityTransform":
         """Fit the scale on training stacks [N, 3, H, W] of physical intensity; nothing else may be shown to it."""
         stacks = torch.as_tensor(intensity)
         return cls.fit_blocks(lambda: stacks.split(stacks_at_once(stacks.shape[1:])), config)
 
     @classmethod
     def fit_blocks(cls, blocks: Callable[[], Iterable[np.ndarray | Tensor]], config: IntensityConfig
-                   ) -> IntensityTransform:
+                   ) -> "IntensityTransform":
         """Fit the scale on training stacks that blocks() gives anew each time, as [n, 3, H, W] in turn."""
         if config.floor <= 0:
             raise InputError(source="intensity.floor", rule="must be positive", value=config.floor,
@@ -103,7 +101,7 @@ class IntensityTransform:
         return {**self.config.model_dump(), "high": self.high, "mean": self.mean, "std": self.std}
 
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> IntensityTransform:
+    def from_state(cls, state: dict[str, Any]) -> "IntensityTransform":
         """Rebuild the transform from `state()`."""
         config = IntensityConfig(transform=state["transform"], floor=state["floor"], per_radius=state["per_radius"])
         return cls(config, state["high"], state["mean"], state["std"])
@@ -113,7 +111,7 @@ class IntensityTransform:
         return {name: value.tolist() if isinstance(value, Tensor) else value for name, value in self.state().items()}
 
     @classmethod
-    def from_plain(cls, content: dict[str, Any]) -> IntensityTransform:
+    def from_plain(cls, content: dict[str, Any]) -> "IntensityTransform":
         """Rebuild the transform from `plain()`."""
         return cls.from_state({name: torch.tensor(value, dtype=torch.float32) if isinstance(value, list) else value
                                for name, value in content.items()})

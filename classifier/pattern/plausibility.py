@@ -1,7 +1,5 @@
 """Whether patterns look like those of training: measurements with a physical meaning, and the range of each."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -113,7 +111,7 @@ class Plausibility:
     shift_pixels: int
 
     @classmethod
-    def fit(cls, measured: Float[np.ndarray, "N 3 C"], shift_pixels: int) -> Plausibility:
+    def fit(cls, measured: Float[np.ndarray, "N 3 C"], shift_pixels: int) -> "Plausibility":
         """Take the range over training patterns; the offset may be as large as shift_pixels at least."""
         low, high = np.quantile(measured.reshape(-1, measured.shape[-1]), RANGE_QUANTILES, axis=0)
         margin = np.maximum(MARGIN * (high - low), SMALLEST_WIDTH)
@@ -149,7 +147,7 @@ class Plausibility:
         return {"shift_pixels": self.shift_pixels, "ranges": ranges}
 
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> Plausibility:
+    def from_state(cls, state: dict[str, Any]) -> "Plausibility":
         """Rebuild it from `state()`."""
         low, high = np.array([state["ranges"][name] for name in CHECKS], dtype=np.float64).T
         return cls(low, high, int(state["shift_pixels"]))

@@ -1,7 +1,5 @@
 """Which materials of a pool to label or simulate next: what a strategy may look at, and the ranking it gives."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +40,7 @@ class Pool:
 
     @classmethod
     def of(cls, members: Sequence[TrainedClassifier], stacks: Path, *, sample_ids: Sequence[str], material: np.ndarray,
-           labelled: np.ndarray | None) -> Pool:
+           labelled: np.ndarray | None) -> "Pool":
         """See samples of a stack file through members of one class map.
 
         Parameters

@@ -1,7 +1,5 @@
 """Answers to a user's own stacks, by one classifier or several: what each may be, how sure, or why it is refused."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -73,7 +71,7 @@ class Rules:
     fitted: bool
 
     @classmethod
-    def of(cls, classifiers: Sequence[TrainedClassifier], accuracy: float) -> Rules:
+    def of(cls, classifiers: Sequence[TrainedClassifier], accuracy: float) -> "Rules":
         """Choose them on validation: on the mean of the classifiers where they share one, else on all together."""
         trusts = [classifier.trust for classifier in classifiers if classifier.trust is not None]
         if len(trusts) < len(classifiers):

@@ -1,7 +1,5 @@
 """The features of training stacks, kept with a classifier: how far a stack lies from them, and which are nearest."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -25,7 +23,7 @@ class FeatureBank:
     space_group: np.ndarray
 
     @classmethod
-    def build(cls, features: np.ndarray, material: np.ndarray, space_group: np.ndarray) -> FeatureBank:
+    def build(cls, features: np.ndarray, material: np.ndarray, space_group: np.ndarray) -> "FeatureBank":
         """Keep features float32 [M, F] of training stacks."""
         scale = np.maximum(features.std(axis=0), 1e-6).astype(np.float32)
         limit = np.finfo(np.float16).max
@@ -76,7 +74,7 @@ class FeatureBank:
                 "material": self.material.tolist(), "space_group": self.space_group.tolist()}
 
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> FeatureBank:
+    def from_state(cls, state: dict[str, Any]) -> "FeatureBank":
         """Rebuild the bank from `state()`; what does not fit together is a ValueError."""
         bank = cls(state["features"].numpy(), state["scale"].numpy(), np.array(state["material"], dtype=str),
                    np.array(state["space_group"], dtype=np.int64))

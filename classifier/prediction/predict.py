@@ -1,7 +1,5 @@
 """Trained classifiers and what they predict: both <-> file; predict on a user's own stack file."""
 
-from __future__ import annotations
-
 import io
 import json
 import zipfile
@@ -157,7 +155,7 @@ class Predictions:
 
     @classmethod
     def of(cls, classifier: TrainedClassifier, samples: StackSet, *, part: str,
-           provenance: dict[str, Any]) -> Predictions:
+           provenance: dict[str, Any]) -> "Predictions":
         """Predict normalised samples of one part, under the provenance that is given."""
         return cls(samples.sample_id, samples.material, samples.structure_type,
                    np.asarray(classifier.class_map.space_groups)[samples.class_idx.cpu().numpy()],
@@ -165,7 +163,7 @@ class Predictions:
                    classifier.class_map, classifier.split_digest, provenance)
 
     @classmethod
-    def concatenate(cls, several: list[Predictions]) -> Predictions:
+    def concatenate(cls, several: "list[Predictions]") -> "Predictions":
         """Put predictions of one classifier under each other."""
         columns = {name: np.concatenate([getattr(one, name) for one in several]) for name in COLUMNS}
         return replace(several[0], **columns)
@@ -174,7 +172,7 @@ class Predictions:
         """Most probable space group of each sample, int64 [N]."""
         return np.asarray(self.class_map.space_groups)[self.logits.argmax(axis=1)]
 
-    def take(self, part: str) -> Predictions:
+    def take(self, part: str) -> "Predictions":
         """The samples of one part."""
         rows = self.part == part
         return replace(self, **{name: getattr(self, name)[rows] for name in COLUMNS})
@@ -187,7 +185,7 @@ class Predictions:
                      class_space_groups=np.asarray(self.class_map.space_groups), metadata=json.dumps(metadata))
 
     @classmethod
-    def load(cls, path: Path) -> Predictions:
+    def load(cls, path: Path) -> "Predictions":
         """Read predictions; a missing, foreign or damaged file is an InputError."""
         with reported(path, rule="must be a file of predictions",
                       remedy="Give a predictions.npz that training or predict wrote."):
@@ -234,7 +232,7 @@ class OwnStacks:
     digest: str
 
     @classmethod
-    def read(cls, stacks: Path, classifier: TrainedClassifier) -> OwnStacks:
+    def read(cls, stacks: Path, classifier: TrainedClassifier) -> "OwnStacks":
         """Read them; another pose, detector or unit than the classifier's is an InputError."""
         with StackFile(stacks) as file:
             intensity, table, frame = load_physical(file, classifier.view)

@@ -1,7 +1,5 @@
 """How far to trust a classifier: calibrated probabilities, and thresholds that validation chooses; kept with it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -124,7 +122,7 @@ class Trust:
                 "plausibility": self.plausibility.state()}
 
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> Trust:
+    def from_state(cls, state: dict[str, Any]) -> "Trust":
         """Rebuild it from `state()`."""
         trust = cls(float(state["temperature"]), state["logits"].numpy(), state["class_idx"].numpy(),
                     state["weight"].numpy(), float(state["usual_distance"]), FeatureBank.from_state(state["bank"]),

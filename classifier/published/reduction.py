@@ -1,7 +1,5 @@
 """One published stack to one small stack: faults by policy, crop, then raw pose or canonical pose."""
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import dataclass
 from math import gcd
@@ -48,7 +46,7 @@ class ReductionConfig(Config):
     on_negative: Literal["skip", "clip"]
 
     @model_validator(mode="after")
-    def _window_comes_out(self) -> ReductionConfig:
+    def _window_comes_out(self) -> "ReductionConfig":
         """Refuse a window that does not cut whole pixels before any file is read."""
         if not self.calibrated and (self.pose != "raw" or self.half_width_inv_angstrom != "all"):
             raise InputError(source="source_pixel_size_inv_angstrom", value="unknown",

@@ -1,7 +1,5 @@
 """Stacks in memory or mapped, as networks want them; an added source is checked against the held-out parts."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -55,7 +53,7 @@ class StackSet:
         """Where labels are and batches come."""
         return self.class_idx.device
 
-    def to(self, device: torch.device) -> StackSet:
+    def to(self, device: torch.device) -> "StackSet":
         """The same set with its labels, and x where it is in memory, on `device`."""
         beside = {name: None if values is None else values.to(device)
                   for name, values in (("pose", self.pose), ("task_target", self.task_target))}

@@ -1,7 +1,5 @@
 """Which materials of one space group to hold out: whole units, drawn at random, in about the share asked for."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +20,7 @@ class Materials:
     of_sample: np.ndarray
 
     @classmethod
-    def of(cls, table: SampleTable, *, by_type: bool) -> Materials:
+    def of(cls, table: SampleTable, *, by_type: bool) -> "Materials":
         """The materials of a table; by_type: whole structure types of a space group are kept together."""
         names, first, of_sample = np.unique(table.material, return_index=True, return_inverse=True)
         group = table.space_group[first]

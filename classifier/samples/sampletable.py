@@ -1,7 +1,5 @@
 """The table that goes with a stack file: one row a sample, one numpy column a property."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -44,7 +42,7 @@ class SampleTable:
     provenance: np.ndarray = _column(str, unknown="")  # JSON
 
     @classmethod
-    def build(cls, n: int, **columns: Any) -> SampleTable:
+    def build(cls, n: int, **columns: Any) -> "SampleTable":
         """Make a table of n rows; a missing column takes its unknown value, a single value fills its column."""
         unknown_names = sorted(set(columns) - {column.name for column in fields(cls)})
         if unknown_names:
@@ -54,7 +52,7 @@ class SampleTable:
                                             n, **column.metadata) for column in fields(cls)})
 
     @classmethod
-    def concatenate(cls, tables: Sequence[SampleTable]) -> SampleTable:
+    def concatenate(cls, tables: "Sequence[SampleTable]") -> "SampleTable":
         """Put the rows of several tables under each other."""
         if not tables:
             return cls.build(0)
@@ -64,7 +62,7 @@ class SampleTable:
     def __len__(self) -> int:
         return len(self.sample_id)
 
-    def take(self, indices: Any) -> SampleTable:
+    def take(self, indices: Any) -> "SampleTable":
         """Rows at `indices` (integers or a boolean mask), in that order."""
         indices = np.asarray(indices) if np.size(indices) else np.zeros(0, dtype=np.int64)
         return SampleTable(**{name: values[indices] for name, values in self.columns().items()})

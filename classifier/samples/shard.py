@@ -3,8 +3,6 @@
 Beside a stack file it has no fixed cost: a set of thousands of source files passes through as many shards.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import zlib
@@ -30,7 +28,7 @@ class ShardWriter:
         self._crc32: list[int] = []
         self._columns: dict[str, list[Any]] = {}
 
-    def __enter__(self) -> ShardWriter:
+    def __enter__(self) -> "ShardWriter":
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._temporary.open("wb")

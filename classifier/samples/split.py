@@ -1,7 +1,5 @@
 """split [stage]: which materials are for training, validation and test; the digest is the lock against leakage."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -56,7 +54,7 @@ class _Written(Config):
     counts: dict[str, Any]
 
     @model_validator(mode="after")
-    def _parts_are_apart(self) -> _Written:
+    def _parts_are_apart(self) -> "_Written":
         names = [name for part in self.parts.values() for name in part.sample_ids]
         if set(self.parts) != set(PARTS) or len(set(names)) < len(names):
             raise ValueError("there must be train, validation and test, and no sample in two of them")

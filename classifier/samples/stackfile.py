@@ -1,7 +1,5 @@
 """Read and write stack files: CBED stacks with their table, axes and provenance, verified down to the bit."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil
@@ -76,7 +74,7 @@ class StackWriter:
         self._tables: list[SampleTable] = []
         self._crc32: list[int] = []
 
-    def __enter__(self) -> StackWriter:
+    def __enter__(self) -> "StackWriter":
         with reported(self.path, **WRITABLE), ExitStack() as exits:
             temporary = exits.enter_context(atomic_path(self.path))
             self._file = exits.enter_context(h5py.File(temporary, "w", libver=stacklayout.LIBVER))
@@ -208,7 +206,7 @@ class StackFile:
             self._stacks.file.close()
         self._stacks = None
 
-    def __enter__(self) -> StackFile:
+    def __enter__(self) -> "StackFile":
         return self
 
     def __exit__(self, *_: Any) -> None:

@@ -1,7 +1,5 @@
 """Samples of a stack file in a network's view, block by block, and the frame that says what their pixels mean."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +23,7 @@ class Frame:
     pose: str
     intensity_unit: str
 
-    def require(self, other: Frame, source: object) -> None:
+    def require(self, other: "Frame", source: object) -> None:
         """Refuse stacks in another frame than this one; pixel sizes may differ by rounding."""
         mine, theirs = self.detector, other.detector
         alike = (other.pose, other.intensity_unit, theirs.unit, theirs.size_pixels) == (
@@ -46,7 +44,7 @@ class Viewed:
     frame: Frame
 
     @classmethod
-    def of(cls, file: StackFile, config: ViewConfig, sample_ids: Sequence[str] | None) -> Viewed:
+    def of(cls, file: StackFile, config: ViewConfig, sample_ids: Sequence[str] | None) -> "Viewed":
         """The samples' rows, and the detector as the view shows it."""
         rows = np.arange(len(file)) if sample_ids is None else rows_of(file, sample_ids)
         size = file.detector.size_pixels

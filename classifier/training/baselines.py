@@ -3,8 +3,6 @@
 Each is a scikit-learn Pipeline from descriptors [N, D] to class probabilities; what a configuration lists is searched.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -115,7 +113,7 @@ class NeighbourVote(ClassifierMixin, BaseEstimator):
         self.neighbours, self.distance_power = neighbours, distance_power
         self.class_weight, self.threads = class_weight, threads
 
-    def fit(self, features: np.ndarray, truth: np.ndarray) -> NeighbourVote:
+    def fit(self, features: np.ndarray, truth: np.ndarray) -> "NeighbourVote":
         """Keep the samples [N, D] and their classes [N]."""
         self.classes_, self.code_, count = np.unique(truth, return_inverse=True, return_counts=True)
         self.weight_ = 1 / count if self.class_weight == "balanced" else np.ones(len(count))

@@ -1,7 +1,5 @@
 """Batches of a training: sources of samples, the draw for any number of images seen, and the class sizes it implies."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import partial
 
@@ -25,7 +23,7 @@ class Source:
     weight: float
 
     @classmethod
-    def build(cls, samples: StackSet, *, sampler: Sampler, weight: float, device: torch.device) -> Source:
+    def build(cls, samples: StackSet, *, sampler: Sampler, weight: float, device: torch.device) -> "Source":
         """Order the samples for drawing, by this sampler, and move them to the device; weight: of each in the loss."""
         strata = Strata.build(samples.class_idx.numpy(), samples.material)
         return cls(samples.to(device), strata, strata.class_probability(sampler), weight)

@@ -1,7 +1,5 @@
 """Training of a head alone: features of the training stacks under a frozen body, drawn with all classes alike."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -44,7 +42,7 @@ class FrozenFeatures:
 
     @classmethod
     def of(cls, model: StackClassifier, samples: StackSet, *, views: int, seed: int, trained: TrainedClassifier
-           ) -> FrozenFeatures:
+           ) -> "FrozenFeatures":
         """Run the body, wherever it lies, over augmented copies of the samples.
 
         Parameters

@@ -1,7 +1,5 @@
 """The losses against class imbalance: what a loss promises, and each with its paper and its own configuration."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Annotated, Literal, Protocol
 
@@ -22,7 +20,7 @@ class ClassSizes:
     prior: Float[Tensor, " K"]  # frequencies in the batches, none zero
     materials: Float[Tensor, " K"]  # training materials of each, at least one
 
-    def to(self, device: torch.device) -> ClassSizes:
+    def to(self, device: torch.device) -> "ClassSizes":
         """The same on another device."""
         return ClassSizes(self.prior.to(device), self.materials.to(device))
 

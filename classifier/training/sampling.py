@@ -1,7 +1,5 @@
 """Which samples a batch holds: a pure function of (seed, images_seen), so that resuming is replaying."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Annotated, Literal, Protocol
 
@@ -53,7 +51,7 @@ class Strata:
     class_size: np.ndarray
 
     @classmethod
-    def build(cls, class_idx: np.ndarray, material: np.ndarray) -> Strata:
+    def build(cls, class_idx: np.ndarray, material: np.ndarray) -> "Strata":
         """Order samples with class_idx int [N] (0..K-1) and material labels [N] for drawing."""
         class_idx = np.asarray(class_idx, dtype=np.int64)
         if len(class_idx) == 0 or len(class_idx) != len(material):

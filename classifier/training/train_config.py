@@ -1,7 +1,5 @@
 """What decides a training of the classifier, and the learning rate that follows from it."""
 
-from __future__ import annotations
-
 import math
 from typing import Annotated, Literal
 
@@ -54,7 +52,7 @@ class TrainClassifierConfig(Config):
         return self.sampling or PowerSampler(power=self.sampling_power)
 
     @model_validator(mode="after")
-    def _mixed_samples_have_no_cell(self) -> TrainClassifierConfig:
+    def _mixed_samples_have_no_cell(self) -> "TrainClassifierConfig":
         """Refuse mixup where a sample's pose or cell is needed: between two crystals there is no third."""
         if self.mixup_alpha and (self.model.pose_input or self.model.tasks is not None):
             raise InputError(source="mixup_alpha", rule="must be 0 with model.pose_input or model.tasks",
