@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from cbedgan.gan.adversarial import Augmentation, relativistic_loss
+from cbedgan.gan.adversarial import Sight, relativistic_loss
 
 
 def gradient_penalty(logit: Tensor, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -14,17 +14,17 @@ def gradient_penalty(logit: Tensor, inputs: tuple[Tensor, ...]) -> tuple[Tensor,
     return tuple(gradient.square().flatten(1).sum(1) for gradient in gradients)
 
 
-def discriminator_step(discriminator: nn.Module, real: Tensor, fake: Tensor, class_idx: Tensor, *,
-                       augmentation: Augmentation, weights: Tensor, gamma: float, penalise: bool,
-                       batch: int) -> dict[str, Tensor]:
+def discriminator_step(sight: Sight, real: Tensor, fake: Tensor, class_idx: Tensor,
+                       gamma: float | None) -> dict[str, Tensor]:
     """As `adversarial.discriminator_step`."""
-    real, fake = (x.detach().requires_grad_(penalise) for x in (real, fake))
+    discriminator, augmentation, weights, batch = sight
+    real, fake = (x.detach().requires_grad_(gamma is not None) for x in (real, fake))
     (real_seen, label), (fake_seen, _) = augmentation(real, class_idx), augmentation(fake, class_idx)
     logits = discriminator(torch.cat((real_seen, fake_seen)), torch.cat((label, label)))
     logits_real, logits_fake = logits.chunk(2)
     loss = relativistic_loss(logits_real, logits_fake, weights).sum() / batch
     terms = {"loss_d": loss.detach(), "logits_real": logits_real.detach(), "logits_fake": logits_fake.detach()}
-    if penalise:
+    if gamma is not None:
         r1, r2 = (penalty.sum() / batch for penalty in gradient_penalty(logits @ weights, (real, fake)))
         loss = loss + gamma / 2 * (r1 + r2)
         terms |= {"r1": r1.detach(), "r2": r2.detach()}
@@ -32,9 +32,9 @@ def discriminator_step(discriminator: nn.Module, real: Tensor, fake: Tensor, cla
     return terms
 
 
-def generator_step(discriminator: nn.Module, fake: Tensor, class_idx: Tensor, logits_real: Tensor, *,
-                   augmentation: Augmentation, weights: Tensor, batch: int) -> dict[str, Tensor]:
+def generator_step(sight: Sight, fake: Tensor, class_idx: Tensor, logits_real: Tensor) -> dict[str, Tensor]:
     """As `adversarial.generator_step`."""
+    discriminator, augmentation, weights, batch = sight
     trained = [parameter for parameter in discriminator.parameters() if parameter.requires_grad]
     for parameter in trained:
         parameter.requires_grad_(False)

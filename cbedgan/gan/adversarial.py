@@ -1,7 +1,10 @@
-"""The method on one page: the within-class relativistic loss with R1 and R2, one discriminator and one generator step.
+"""The method on one page: a relativistic loss within each class, two penalties, and one step of either network.
 
-With a real x and a generated x^ = G(z, c) of the same class c, and l = D(., c) (arXiv 1807.00734, 2501.05441):
-    L_D = E softplus(l(x^) - l(x)) + (gamma / 2) E[ |grad l(x)|^2 + |grad l(x^)|^2 ],   L_G = E softplus(l(x) - l(x^)).
+A real sample x is paired with a generated one of its class, x^ = G(z, c). With the logits l(x) = D(x, c):
+
+    L_D = E softplus(l(x^) - l(x)) + gamma / 2 (R1 + R2)    the relativistic pairing of arXiv 1807.00734,
+    L_G = E softplus(l(x) - l(x^))                          with both penalties as in arXiv 2501.05441, section 2
+    R1  = E |grad l(x)|^2,  R2 = E |grad l(x^)|^2
 
 Both steps pass the discriminator's trunk by hand (see `network.trunk`): with penalties it takes four passes, where
 autograd takes six. Augmentation before the trunk and the heads above it are autograd's.
@@ -10,7 +13,7 @@ autograd takes six. Augmentation before the trunk and the heads above it are aut
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -33,6 +36,10 @@ class PenaltyConfig(Config):
     gamma: Schedule
     every: Annotated[int, Field(ge=1)] = 4
 
+    def weight(self, step: int, share: float) -> float | None:
+        """Weight at a step, after `share` of the burn-in; None where the penalties rest."""
+        return None if step % self.every else self.gamma.at(share) * self.every
+
 
 def relativistic_loss(winner: Float[Tensor, "B heads"], loser: Float[Tensor, "B heads"],
                       head_weights: Float[Tensor, " heads"]) -> Float[Tensor, " B"]:
@@ -47,66 +54,70 @@ def head_weights(heads: int, unconditional_weight: float, device: torch.device) 
     return torch.tensor([1.0, unconditional_weight], device=device) / (1 + unconditional_weight)
 
 
-def discriminator_step(discriminator: Discriminator, real: Float[Tensor, "B C *spatial"],
-                       fake: Float[Tensor, "B C *spatial"], class_idx: Int[Tensor, " B"], *,
-                       augmentation: Augmentation, weights: Tensor, gamma: float, penalise: bool,
-                       batch: int) -> dict[str, Tensor]:
+class Sight(NamedTuple):
+    """What both steps see samples through: the discriminator, augmentation before it, weights of its heads [heads].
+
+    batch: pairs of the whole batch, so that terms and gradients of its parts add up to those of the whole.
+    """
+
+    discriminator: Discriminator
+    augmentation: Augmentation
+    head_weights: Tensor
+    batch: int
+
+
+def discriminator_step(sight: Sight, real: Float[Tensor, "B C *spatial"], fake: Float[Tensor, "B C *spatial"],
+                       class_idx: Int[Tensor, " B"], gamma: float | None) -> dict[str, Tensor]:
     """Add the gradients of L_D to the discriminator's; return its terms and the logits of real and fake [B, heads].
 
     Parameters
     ----------
-    discriminator : network that gets the gradients
+    sight : whose discriminator is trained
     real, fake : samples, paired by index
     class_idx : of each pair
-    augmentation : of both; penalties are taken at the inputs as they were before it, so that they act through it
-    weights : [heads], see `head_weights`
-    gamma : weight of the penalties; it already holds the factor k of penalties that act at every k-th step only
-    penalise : whether R1 and R2 act at this step
-    batch : pairs of the whole batch; terms and gradients of its parts add up to those of the whole
+    gamma : weight of the penalties, taken at the samples before augmentation so that they act through it; None: none
     """
-    inputs = tuple(x.detach().requires_grad_(penalise) for x in (real, fake))
-    (real_seen, label), (fake_seen, _) = (augmentation(x, class_idx) for x in inputs)
-    way = _Way(discriminator, torch.cat((real_seen, fake_seen)), torch.cat((label, label)))
+    inputs = tuple(x.detach().requires_grad_(gamma is not None) for x in (real, fake))
+    (real_seen, label), (fake_seen, _) = (sight.augmentation(x, class_idx) for x in inputs)
+    way = _Way(sight.discriminator, torch.cat((real_seen, fake_seen)), torch.cat((label, label)))
     logits_real, logits_fake = way.logits.chunk(2)
-    loss = relativistic_loss(logits_real, logits_fake, weights).sum() / batch
+    loss = relativistic_loss(logits_real, logits_fake, sight.head_weights).sum() / sight.batch
     terms = {"loss_d": loss.detach(), "logits_real": logits_real.detach(), "logits_fake": logits_fake.detach()}
-    if not penalise:
+    if gamma is None:
         loss.backward()
         way.back(way.at_ends(), weights=True)
         return terms
-    at_ends = torch.autograd.grad((way.logits @ weights).sum(), way.ends, create_graph=True)
+    at_ends = torch.autograd.grad((way.logits @ sight.head_weights).sum(), way.ends, create_graph=True)
     at_prepared = way.back([end.detach() for end in at_ends]).requires_grad_()
     at_inputs = torch.autograd.grad(way.prepared, inputs, at_prepared, create_graph=True)
-    r1, r2 = (gradient.square().sum() / batch for gradient in at_inputs)
+    r1, r2 = (gradient.square().sum() / sight.batch for gradient in at_inputs)
     direction, = torch.autograd.grad(gamma / 2 * (r1 + r2), at_prepared)
     of_logits, = torch.autograd.grad(loss, way.logits, retain_graph=True)
-    way.finish(loss, at_ends, direction, of_logits[:, 0] / weights[0])
+    way.finish(loss, at_ends, direction, of_logits[:, 0] / sight.head_weights[0])
     return terms | {"r1": r1.detach(), "r2": r2.detach()}
 
 
-def generator_step(discriminator: Discriminator, fake: Float[Tensor, "B C *spatial"], class_idx: Int[Tensor, " B"],
-                   logits_real: Float[Tensor, "B heads"], *, augmentation: Augmentation, weights: Tensor,
-                   batch: int) -> dict[str, Tensor]:
+def generator_step(sight: Sight, fake: Float[Tensor, "B C *spatial"], class_idx: Int[Tensor, " B"],
+                   logits_real: Float[Tensor, "B heads"]) -> dict[str, Tensor]:
     """Add the gradients of L_G to those of the generator behind `fake`; return its terms.
 
     Parameters
     ----------
-    discriminator : network that gets no gradient
-    fake : samples with the generator's graph
-    class_idx : of each sample
+    sight : whose discriminator gets no gradient
+    fake, class_idx : samples with the generator's graph, and their classes
     logits_real : from the discriminator's step, so that no real sample is looked at twice
-    augmentation, weights, batch : as in `discriminator_step`
     """
-    way = _Way(discriminator, *augmentation(fake, class_idx))
-    loss = relativistic_loss(way.logits, logits_real, weights).sum() / batch
+    way = _Way(sight.discriminator, *sight.augmentation(fake, class_idx))
+    loss = relativistic_loss(way.logits, logits_real, sight.head_weights).sum() / sight.batch
     way.prepared.backward(way.back(torch.autograd.grad(loss, way.ends)))
     return {"loss_g": loss.detach()}
 
 
 class _Way:
-    """The way of samples x [B, C, *spatial] to logits [B, heads].
+    """The way of samples x [B, C, *spatial] through the trunk to logits [B, heads].
 
-    ends: where the heads begin, leaves of their graph: the trunk's end, and the class-blind head's stage if it has one.
+    ends: where the heads begin, leaves of their graph: the trunk's end and, if there is one, the class-blind head's
+    stage.
     """
 
     def __init__(self, discriminator: Discriminator, x: Tensor, label: Tensor) -> None:
@@ -127,10 +138,10 @@ class _Way:
         return self.fine.back(self.at_middle + at_ends[1] if self.fine.layers else self.at_middle, weights=weights)
 
     def finish(self, loss: Tensor, at_ends: Sequence[Tensor], direction: Tensor, c: Tensor) -> None:
-        """Add all gradients of the loss and of the penalty, whose gradient at the gradient at `prepared` is direction.
+        """Add all gradients of loss and penalty: `direction` is the penalty's by the gradient that reached `prepared`.
 
-        at_ends: the gradients that the last way back began with, with their graph; c [B]: those of the loss at the
-        trunk's end over them. Below the class-blind head's stage no such factor is, and the loss goes back by itself.
+        at_ends: with their graph, the gradients that the last way back began with; c [B]: the loss's at the trunk's end
+        over these. Below the class-blind head's stage there is no such factor: there the loss goes back by itself.
         """
         # Convolutions keep to the layout in memory that they are given.
         t = [self.fine.along(torch.empty_like(self.prepared).copy_(direction), torch.zeros_like(c))]

@@ -29,12 +29,9 @@ def ema_decay(images_seen: int, batch: int, config: EmaConfig) -> float:
 
 
 @torch.no_grad()
-def update_ema(average: nn.Module, current: nn.Module, decay: float, skipped: Tensor) -> None:
-    """Move the parameters of `average` towards those of `current`, in float32 and in place; buffers are copied.
-
-    skipped: 0-d, 1.0 where `current` did not take its step: then the average stays as well.
-    """
+def update_ema(average: nn.Module, current: nn.Module, share: Tensor) -> None:
+    """Move the parameters of `average` by a share (0-d) of the way to `current`, float32, in place; copy buffers."""
     slow, fast = list(average.parameters()), list(current.parameters())
-    torch._foreach_lerp_(slow, fast, [(1 - decay) * (1 - skipped)] * len(fast))  # pyright: ignore
+    torch._foreach_lerp_(slow, fast, [share] * len(fast))  # pyright: ignore
     for buffer, current_buffer in zip(average.buffers(), current.buffers(), strict=True):
         buffer.copy_(current_buffer)

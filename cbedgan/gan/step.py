@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from cbedgan.gan.adversarial import discriminator_step, generator_step
+from cbedgan.gan.adversarial import Sight, discriminator_step, generator_step
 from cbedgan.gan.augmentation import adapted, make_augmentation, wins_by_shots
 from cbedgan.gan.batch import draw_batch, draw_twins
 from cbedgan.gan.ema import ema_decay, update_ema
@@ -23,23 +23,26 @@ def take_step(state: State, config: TrainGanConfig, data: Data, ranks: Ranks) ->
 
     Every rank has its rows, in parts of at most micro_batch. Draws, and the divisors of means, are those of the whole
     batch, so that ranks and parts only change the order of a sum; after it all ranks hold the same state to the bit.
+
+    Parameters
+    ----------
+    state : which changes
+    config, data : of the training
+    ranks : that share the batch
     """
     seen, batch, share = state.images_seen, config.batch, config.burnt_in(state.images_seen)
-    draws, every = config.draws(seen), config.penalty.every
+    draws, gamma = config.draws(seen), config.penalty.weight(seen // batch, share)
     follow(state.optimisers, config.optimiser, share)
     parts = draw_batch(draws, data, ranks.rows(batch)).parts(config.micro_batch)
-    augmentations = [make_augmentation(config.augmentation, data, draws, state.augment_probability, part.rows)
-                     for part in parts]
-    how = {"weights": state.head_weights, "batch": batch}
-    penalty = {"gamma": config.penalty.gamma.at(share) * every, "penalise": (seen // batch) % every == 0}
+    sights = [Sight(state.discriminator, make_augmentation(config.augmentation, data, draws, state.augment_probability,
+                                                           part.rows), state.head_weights, batch) for part in parts]
 
     whole = len(parts) == 1  # else only one part's graph exists at a time, and G's step generates its part anew
     terms, logits_real = {}, []
-    for part, augmentation in zip(parts, augmentations, strict=True):
+    for part, sight in zip(parts, sights, strict=True):
         with torch.set_grad_enabled(whole):
             fake = state.generator(part.z, part.condition, part.noise)
-        own = discriminator_step(state.discriminator, part.real, fake, part.class_idx, augmentation=augmentation,
-                                 **how, **penalty)
+        own = discriminator_step(sight, part.real, fake, part.class_idx, gamma)
         logits_real.append(own.pop("logits_real"))
         own["wins"], own["pairs"] = wins_by_shots(logits_real[-1], own.pop("logits_fake"), data.shots[part.class_idx])
         terms = _sum(terms, own)
@@ -47,18 +50,17 @@ def take_step(state: State, config: TrainGanConfig, data: Data, ranks: Ranks) ->
     skipped_d = update(state.optimisers["discriminator"], state.discriminator)
 
     terms_g = {}
-    for part, augmentation, logits in zip(parts, augmentations, logits_real, strict=True):
+    for part, sight, logits in zip(parts, sights, logits_real, strict=True):
         fake = fake if whole else state.generator(part.z, part.condition, part.noise)
-        terms_g = _sum(terms_g, generator_step(state.discriminator, fake, part.class_idx, logits,
-                                               augmentation=augmentation, **how))
+        terms_g = _sum(terms_g, generator_step(sight, fake, part.class_idx, logits))
     if config.twins is not None:
-        # It needs all its pairs at once, and but the small mapping network: every rank takes an equal share of it.
+        # It needs all its pairs at once, but only the small mapping network: every rank takes an equal share of it.
         twins = twins_loss(state.generator, *draw_twins(draws, data, config.twins.batch), config.twins.decorrelation)
         (config.twins.weight / ranks.count * twins).backward()
         terms["twins"] = twins.detach()
     ranks.add([*_gradients(state.generator), *terms_g.values()])
     skipped_g = update(state.optimisers["generator"], state.generator)
-    update_ema(state.generator_ema, state.generator, ema_decay(seen, batch, config.ema), skipped_g)
+    update_ema(state.generator_ema, state.generator, (1 - ema_decay(seen, batch, config.ema)) * (1 - skipped_g))
 
     wins, pairs = terms.pop("wins"), terms.pop("pairs")
     if config.augmentation.adaptive is not None:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from autograd_reference import discriminator_step, generator_step, gradient_penalty
-from cbedgan.gan.adversarial import head_weights, relativistic_loss
+from cbedgan.gan.adversarial import Sight, head_weights, relativistic_loss
 
 CLASSES = torch.tensor([0, 1])
 
@@ -33,6 +33,10 @@ def doubled(x: torch.Tensor, class_idx: torch.Tensor) -> tuple[torch.Tensor, tor
     return 2 * x, class_idx
 
 
+def sight(discriminator: Linear, augmentation=still) -> Sight:
+    return Sight(discriminator, augmentation, torch.ones(1), batch=2)
+
+
 def test_relativistic_loss_of_known_logits():
     loss = relativistic_loss(torch.tensor([[1.0], [0.0]]), torch.tensor([[0.0], [2.0]]), torch.ones(1))
     torch.testing.assert_close(loss, torch.tensor([math.log(1 + math.exp(-1)), math.log(1 + math.exp(2))]))
@@ -41,16 +45,14 @@ def test_relativistic_loss_of_known_logits():
 @pytest.mark.parametrize(("augmentation", "expected"), [(still, 9.25), (doubled, 4 * 9.25)])
 def test_penalty_of_a_linear_discriminator_is_its_squared_weight_at_the_unaugmented_input(augmentation, expected):
     discriminator = Linear([3.0, -0.5])
-    terms = discriminator_step(discriminator, torch.randn(2, 2), torch.randn(2, 2), CLASSES, augmentation=augmentation,
-                               weights=torch.ones(1), gamma=0.0, penalise=True, batch=2)
+    terms = discriminator_step(sight(discriminator, augmentation), torch.randn(2, 2), torch.randn(2, 2), CLASSES, 0.0)
     assert terms["r1"] == terms["r2"] == expected
 
 
 def test_penalties_enter_the_gradient_with_half_of_gamma():
     def gradient(gamma: float) -> torch.Tensor:
         discriminator = Linear([3.0, -0.5])
-        discriminator_step(discriminator, torch.ones(2, 2), -torch.ones(2, 2), CLASSES, augmentation=still,
-                           weights=torch.ones(1), gamma=gamma, penalise=True, batch=2)
+        discriminator_step(sight(discriminator), torch.ones(2, 2), -torch.ones(2, 2), CLASSES, gamma)
         return discriminator.weight.grad
 
     # d/dw of gamma / 2 * (|w|^2 + |w|^2) is 2 gamma w.
@@ -59,17 +61,16 @@ def test_penalties_enter_the_gradient_with_half_of_gamma():
 
 def test_pairing_within_a_class_cancels_the_class_prior():
     discriminator = Linear([1.0, 1.0])
-    terms = discriminator_step(discriminator, torch.ones(2, 2), torch.zeros(2, 2), CLASSES, augmentation=still,
-                               weights=torch.ones(1), gamma=0.0, penalise=False, batch=2)
+    terms = discriminator_step(sight(discriminator), torch.ones(2, 2), torch.zeros(2, 2), CLASSES, None)
     assert torch.equal(terms["logits_real"][:, 0], torch.tensor([2.3, 1.6])) and "r1" not in terms
     torch.testing.assert_close(terms["loss_d"], torch.tensor(math.log(1 + math.exp(-2))))
     assert discriminator.bias.grad.abs().max() < 1e-7
 
 
-def test_a_mirrored_stack_is_judged_with_its_mirrored_label():
+def test_a_mirrored_stack_is_seen_with_its_mirrored_label():
     discriminator = Linear([0.0, 0.0])
-    terms = discriminator_step(discriminator, torch.zeros(2, 2), torch.zeros(2, 2), CLASSES, weights=torch.ones(1),
-                               augmentation=lambda x, c: (x, 1 - c), gamma=0.0, penalise=False, batch=2)
+    mirrored = sight(discriminator, lambda x, c: (x, 1 - c))
+    terms = discriminator_step(mirrored, torch.zeros(2, 2), torch.zeros(2, 2), CLASSES, None)
     torch.testing.assert_close(terms["logits_real"][:, 0], torch.tensor([-0.4, 0.3]))
 
 
@@ -83,8 +84,7 @@ def test_heads_are_combined_as_one_and_alpha():
 
 def test_the_generator_step_leaves_the_discriminator_alone():
     discriminator, source = Linear([1.0, 2.0]), nn.Parameter(torch.zeros(2, 2))
-    terms = generator_step(discriminator, source * 1.0, CLASSES, torch.tensor([[1.3], [0.6]]), augmentation=still,
-                           weights=torch.ones(1), batch=2)
+    terms = generator_step(sight(discriminator), source * 1.0, CLASSES, torch.tensor([[1.3], [0.6]]))
     torch.testing.assert_close(terms["loss_g"], torch.tensor(math.log(1 + math.e)))
     assert discriminator.weight.grad is None and discriminator.weight.requires_grad
     # Uphill for the logit: minus sigmoid(1) / 2 times the weight.

@@ -19,13 +19,13 @@ def test_the_half_life_grows_with_the_images_seen_and_starts_at_zero():
     assert ema_decay(500, 50, EmaConfig(half_life_images=1000, ramp_up=0.0)) == 0
 
 
-def test_parameters_are_averaged_unless_the_step_was_skipped_and_buffers_copied():
+def test_parameters_are_averaged_unless_their_share_is_nothing_and_buffers_copied():
     average, current = nn.Linear(1, 1), nn.Linear(1, 1)
     for network, value in ((average, 1.0), (current, 3.0)):
         network.register_buffer("mean_sample", torch.tensor(value))
         for parameter in network.parameters():
             nn.init.constant_(parameter, value)
-    update_ema(average, current, 0.75, torch.tensor(1.0))
+    update_ema(average, current, torch.tensor(0.0))
     assert average.weight.item() == 1.0
-    update_ema(average, current, 0.75, torch.tensor(0.0))
+    update_ema(average, current, torch.tensor(0.25))
     assert average.weight.item() == 1.5 and average.mean_sample == 3.0 and current.weight.item() == 3.0

@@ -10,7 +10,7 @@ import torch
 
 import autograd_reference
 from cbedgan.gan import adversarial
-from cbedgan.gan.adversarial import head_weights
+from cbedgan.gan.adversarial import Sight, head_weights
 from cbedgan.gan.network.discriminator import Discriminator
 from classifier.crystal.spacegroup import ClassMap
 
@@ -51,9 +51,8 @@ def test_the_discriminators_step_is_autograds(tiny_config, changes, shape, penal
     for way, network in ((adversarial, discriminator), (autograd_reference, copy.deepcopy(discriminator))):
         terms = {}
         for _ in range(2):  # gradients add up
-            terms = way.discriminator_step(network, x[:3], x[3:], torch.tensor([0, 2, 1]), augmentation=augmentation,
-                                           weights=head_weights(heads, 0.7, x.device), gamma=0.7, penalise=penalise,
-                                           batch=4)
+            sight = Sight(network, augmentation, head_weights(heads, 0.7, x.device), batch=4)
+            terms = way.discriminator_step(sight, x[:3], x[3:], torch.tensor([0, 2, 1]), 0.7 if penalise else None)
         found.append(terms | {name: weight.grad for name, weight in network.named_parameters()})
     assert ("r1" in found[0]) == penalise and found[0].keys() == found[1].keys()
     for name, value in found[1].items():
@@ -66,8 +65,8 @@ def test_the_generators_step_is_autograds(tiny_config, changes, shape) -> None:
     heads, found = 2 if "unconditional_pixels" in changes else 1, []
     for way in (adversarial, autograd_reference):
         source = x[:3].clone().requires_grad_()
-        terms = way.generator_step(discriminator, 2 * source, torch.tensor([0, 2, 1]), torch.zeros(3, heads),
-                                   augmentation=augmentation, weights=head_weights(heads, 0.7, x.device), batch=4)
+        sight = Sight(discriminator, augmentation, head_weights(heads, 0.7, x.device), batch=4)
+        terms = way.generator_step(sight, 2 * source, torch.tensor([0, 2, 1]), torch.zeros(3, heads))
         found.append((terms["loss_g"], source.grad))
         assert all(weight.grad is None and weight.requires_grad for weight in discriminator.parameters())
     torch.testing.assert_close(found[0], found[1], rtol=1e-4, atol=1e-6)
@@ -78,8 +77,8 @@ def test_half_precision_is_autograds_to_its_rounding(tiny_config) -> None:
     discriminator, x = build(tiny_config, changes, (3, 32, 32))
     found = []
     for way, network in ((adversarial, discriminator), (autograd_reference, copy.deepcopy(discriminator))):
-        way.discriminator_step(network, x[:3], x[3:], torch.tensor([0, 2, 1]), augmentation=augmentation,
-                               weights=head_weights(1, 1.0, x.device), gamma=0.7, penalise=True, batch=3)
+        sight = Sight(network, augmentation, head_weights(1, 1.0, x.device), batch=3)
+        way.discriminator_step(sight, x[:3], x[3:], torch.tensor([0, 2, 1]), 0.7)
         found.append({name: weight.grad for name, weight in network.named_parameters()})
     for name, value in found[1].items():
         assert found[0][name].dtype == torch.float32
