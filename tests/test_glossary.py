@@ -9,9 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from project import ROOT
+from project import MODULES, ROOT
 
-PACKAGES = ("classifier", "cbedgan")
 # Part of a name -> where it may occur.
 FORBIDDEN = {
     r"(^|_)nets?(_|$)|Net([A-Z]|$)": ("cbedgan/form/", "cbedgan/render/"),  # rooms that a later generator will not need
@@ -33,26 +32,31 @@ def public_names(tree: ast.AST) -> Iterator[str]:
             yield from (target.id for target in targets if isinstance(target, ast.Name))
 
 
-TREES = {path: ast.parse(path.read_text(encoding="utf-8"))
-         for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))}
-NAMES = {path.relative_to(ROOT).as_posix(): {name for name in public_names(tree) if not name.startswith("_")}
-         for path, tree in TREES.items()}
+@pytest.fixture(scope="module")
+def trees() -> dict[str, ast.Module]:
+    """{file, as a path from the root: its syntax} of both packages."""
+    return {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text(encoding="utf-8")) for path in MODULES.values()}
 
 
-def test_every_word_of_the_glossary_is_a_name_of_the_code():
+@pytest.fixture(scope="module")
+def names(trees) -> dict[str, set[str]]:
+    return {path: {name for name in public_names(tree) if not name.startswith("_")} for path, tree in trees.items()}
+
+
+def test_every_word_of_the_glossary_is_a_name_of_the_code(names):
     rows = re.findall(r"^\| (.*?) \|", (ROOT / "docs/glossary.md").read_text(encoding="utf-8"), re.MULTILINE)
     words = {word for row in rows for word in re.findall(r"`(\w+)`", row)}
-    assert len(words) > 30 and words <= set().union(*NAMES.values())
+    assert len(words) > 30 and words <= set().union(*names.values())
 
 
 @pytest.mark.parametrize("forbidden", FORBIDDEN)
-def test_no_name_has_a_forbidden_word(forbidden):
-    assert [(path, name) for path, names in NAMES.items() for name in sorted(names)
+def test_no_name_has_a_forbidden_word(forbidden, names):
+    assert [(path, name) for path, ours in names.items() for name in sorted(ours)
             if re.search(forbidden, name) and not path.startswith(FORBIDDEN[forbidden])] == []
 
 
-@pytest.mark.parametrize("package", PACKAGES)
-def test_no_two_public_classes_of_a_package_have_one_name(package):
-    names = Counter(node.name for path, tree in TREES.items() if path.is_relative_to(ROOT / package)
+@pytest.mark.parametrize("package", ["classifier", "cbedgan"])
+def test_no_two_public_classes_of_a_package_have_one_name(package, trees):
+    names = Counter(node.name for path, tree in trees.items() if path.startswith(f"{package}/")
                     for node in tree.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_"))
     assert [name for name, count in names.items() if count > 1] == []

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int, jaxtyped
 from torch import Tensor
 
+from classifier.training.losses import Loss
 from project import MODULES
 from shapes import checked
 
@@ -45,6 +46,10 @@ def test_an_argument_that_does_not_fit_is_named(arguments, named):
 def test_a_result_that_does_not_fit_is_named():
     with pytest.raises(TypeError, match="the return value of .*first"):
         first(WIDE, name="flat")
+
+
+def test_the_option_of_pytest_has_both_packages_checked(pytestconfig):
+    assert hasattr(Loss.losses, "__wrapped__") == bool(pytestconfig.getoption("jaxtyping_packages"))
 
 
 @pytest.mark.slow

@@ -49,6 +49,7 @@ def test_blocks_are_added_until_the_work_is_nearest() -> None:
     assert abs(work - 0.2) < 3 * 2 * 2 * 9 * 32**2 * 16**2 / 1e9 / 2  # half of one
 
 
+@pytest.mark.slow
 def test_the_plain_loop_learns() -> None:
     torch.manual_seed(0)
     network = plain_resnet(block="basic", stem_width=0, widths=(8,), blocks=(1,), channels=3, classes=2)

@@ -85,6 +85,7 @@ def forget(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "_taken", {})
 
 
+@pytest.mark.slow
 def test_a_loss_of_ones_own_learns_and_a_changed_file_is_another_run(training, monkeypatch):
     own = 'model = {widths = [8, 16]}\nloss = {kind = "my_losses:Tversky", alpha = 0.5}'
     path = training("my_losses", LOSS, own, images=1536)
