@@ -114,7 +114,7 @@ class TinyNetworks:
 def tiny_networks(tmp_path_factory: pytest.TempPathFactory) -> TinyNetworks:
     """Two classifiers of different seeds, and a generator fitted to one latent for each training stack."""
     from cbedgan.gan.network.config import NetworkConfig
-    from cbedgan.gan.network.contract import Condition
+    from cbedgan.gan.network.contract import Condition, SampleSpec
     from cbedgan.gan.network.discriminator import Discriminator
     from cbedgan.gan.network.generator import TrainedGenerator
     from classifier.foundation.config import parse_config
@@ -136,9 +136,9 @@ def tiny_networks(tmp_path_factory: pytest.TempPathFactory) -> TinyNetworks:
                           sample_ids=load_split(held, stack_digest=judged.stack_digest).parts["train"])
     network = parse_config(NETWORK, NetworkConfig, source="test")
     torch.manual_seed(0)
-    generator = network.generator.build((3, 16, 16), network, judged.class_map, view=judged.view,
-                                        intensity=judged.intensity)
-    discriminator = Discriminator((3, 16, 16), network.discriminator, network, judged.class_map)
+    spec = SampleSpec((3, 16, 16), judged.class_map, judged.view, judged.intensity)
+    generator = network.generator.build(spec, network)
+    discriminator = Discriminator(spec, network.discriminator, network)
     z, optimiser = torch.randn(len(real), 8), torch.optim.Adam(generator.parameters(), lr=5e-3)
     for _ in range(200):
         optimiser.zero_grad()

@@ -29,6 +29,7 @@ from hypothesis import strategies as st
 
 from cbedgan.boundary.probefile import ProbedPaths, write_probe
 from cbedgan.gan.network.config import NetworkConfig
+from cbedgan.gan.network.contract import SampleSpec
 from cbedgan.gan.network.discriminator import Discriminator
 from cbedgan.gan.network.generator import TrainedGenerator
 from classifier.crystal.spacegroup import ClassMap
@@ -190,10 +191,9 @@ def write_networks(folder: Path) -> None:
         "embedding_dim": 4, "discriminator": {"widths": [4, 4], "symmetric_input": False},
         "generator": {"kind": "pixels", "latent_dim": 4, "mapping_dim": 8, "mapping_layers": 1, "widths": [8, 4]}},
         NetworkConfig, source="test")
-    shape = (3, SIZE, SIZE)
-    generator = network.generator.build(shape, network, class_map, view=view, intensity=scale)
-    TrainedGenerator(generator, Discriminator(shape, network.discriminator, network, class_map), network, class_map,
-                     view, frame, scale, "split", "stacks").save(folder / "generator.safetensors")
+    spec = SampleSpec((3, SIZE, SIZE), class_map, view, scale)
+    TrainedGenerator(network.generator.build(spec, network), Discriminator(spec, network.discriminator, network),
+                     network, class_map, view, frame, scale, "split", "stacks").save(folder / "generator.safetensors")
 
 
 def write_scans(folder: Path, patterns: np.ndarray) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from cbedgan.gan.adversarial import head_weights
 from cbedgan.gan.network.blocks import placed
-from cbedgan.gan.network.contract import Condition
+from cbedgan.gan.network.contract import Condition, SampleSpec
 from cbedgan.gan.network.discriminator import Discriminator
 from cbedgan.gan.network.sampler import Sampler
 from cbedgan.gan.optimiser import adam
@@ -38,14 +38,13 @@ class State:
         torch.manual_seed(config.seed)
         # On the CPU, so that a mapped set and one in a GPU's memory begin alike.
         x, device = data.samples.x.cpu(), data.samples.device
-        shape, network = tuple(x.shape[1:]), config.network
-        self.generator = network.generator.build(shape, network, data.class_map, view=config.view,
-                                                 intensity=data.intensity)
-        self.discriminator = Discriminator(shape, network.discriminator, network, data.class_map)
+        network, spec = config.network, SampleSpec(tuple(x.shape[1:]), data.class_map, config.view, data.intensity)
+        self.generator = network.generator.build(spec, network)
+        self.discriminator = Discriminator(spec, network.discriminator, network)
         self.discriminator.mean_sample.copy_(x.mean(0))
         self.generator.fit(x, Condition(data.samples.class_idx.cpu(), data.bank and data.bank.forms))
         for built in (self.generator, self.discriminator):
-            placed(built, device, len(shape) - 1)
+            placed(built, device, x.ndim - 2)
         for constant in head_constants(self.discriminator):
             constant.requires_grad_(False)
         self.generator_ema = copy.deepcopy(self.generator).requires_grad_(False)

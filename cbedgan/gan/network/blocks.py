@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from classifier.foundation.errors import InputError
 
 BASE_PIXELS = 4
-FIRST_HALF_PRECISION_PIXELS = 32
+FIRST_HALF_PRECISION_PIXELS = 32  # from here on stages may run in bfloat16; everything outside them stays float32
 SLOPE = 0.2
 CONVOLUTION = {1: nn.Conv1d, 2: nn.Conv2d}
 AVERAGE_POOL = {1: functional.avg_pool1d, 2: functional.avg_pool2d}
@@ -43,19 +43,14 @@ class Block(nn.Module):
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
 
-    def forward(self, x: torch.Tensor, scale: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(self, x: Tensor, scale: Tensor | None = None) -> Tensor:
         """x [B, width, *spatial], scale [B, width] -> the same shape as x."""
-        h = x if scale is None else x * scale.reshape(scale.shape + (1,) * (x.ndim - 2))
+        h = x if scale is None else x * as_channels(scale, x.ndim - 2)
         h = self.first(functional.leaky_relu(h, SLOPE))
         return x + self.last(functional.leaky_relu(h, SLOPE))
 
 
-def half_precision(device_type: str, enabled: bool) -> torch.autocast:
-    """Context in which convolutions run in bfloat16; everything outside it stays float32."""
-    return torch.autocast(device_type, torch.bfloat16, enabled=enabled)
-
-
-def mapped(layers: nn.ModuleList, z: torch.Tensor, e: torch.Tensor) -> torch.Tensor:
+def mapped(layers: nn.ModuleList, z: Tensor, e: Tensor) -> Tensor:
     """The mapping network: z [B, latent_dim], of which only the direction counts, and e [B, E] through its layers."""
     w = torch.cat((z * torch.rsqrt(z.square().mean(1, keepdim=True) + 1e-8), e), 1)
     for layer in layers:
@@ -77,11 +72,11 @@ def linear(inputs: int, outputs: int) -> nn.Linear:
     return layer
 
 
-def as_channels(scale: torch.Tensor, dims: int) -> torch.Tensor:
+def as_channels(scale: Tensor, dims: int) -> Tensor:
     return scale.reshape(scale.shape + (1,) * dims)
 
 
-def patches_to_pixels(x: torch.Tensor, patch: int) -> torch.Tensor:
+def patches_to_pixels(x: Tensor, patch: int) -> Tensor:
     """[B, C * patch^d, *spatial] -> [B, C, *(patch * spatial)]."""
     if patch == 1:
         return x
@@ -91,7 +86,7 @@ def patches_to_pixels(x: torch.Tensor, patch: int) -> torch.Tensor:
     return x.reshape(batch, channels // patch, patch, length).transpose(2, 3).reshape(batch, -1, length * patch)
 
 
-def pixels_to_patches(x: torch.Tensor, patch: int) -> torch.Tensor:
+def pixels_to_patches(x: Tensor, patch: int) -> Tensor:
     """The inverse of `patches_to_pixels`."""
     if patch == 1:
         return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x

@@ -37,32 +37,28 @@ class SharedConfig(Config):
     precision: Literal["float32", "bfloat16"] = "float32"
 
 
+class SampleSpec(NamedTuple):
+    """What samples [C, *spatial] are, for the networks: their shape, classes, what they show, their scale."""
+
+    shape: tuple[int, ...]
+    class_map: ClassMap
+    view: ViewConfig
+    intensity: IntensityTransform
+
+
 class GeneratorKind(Protocol):
-    """What the settings of every kind of generator offer; a user's own kind is a Config that does, see `registry`."""
+    """What the settings of every kind of generator offer; a user's own kind is a Config that does, see `registry`.
+
+    form_strain: standard deviation of the strains of forms that are drawn; None for a generator without forms.
+    """
 
     @property
-    def latent_dim(self) -> int:
-        """Length of z."""
-        ...
+    def latent_dim(self) -> int: ...
 
     @property
-    def form_strain(self) -> float | None:
-        """Standard deviation of the strains of forms drawn at generation; None for a generator without forms."""
-        ...
+    def form_strain(self) -> float | None: ...
 
-    def build(self, sample_shape: tuple[int, ...], shared: SharedConfig, class_map: ClassMap, *, view: ViewConfig,
-              intensity: IntensityTransform) -> Generator:
-        """An untrained generator.
-
-        Parameters
-        ----------
-        sample_shape : [C, *spatial]
-        shared : settings of both networks
-        class_map : classes that it knows
-        view : what a sample shows
-        intensity : scale of the samples
-        """
-        ...
+    def build(self, spec: SampleSpec, shared: SharedConfig) -> Generator: ...  # untrained
 
 
 class LatentConfig(Config):

@@ -20,16 +20,14 @@ from cbedgan.form.form import COLUMNS, FLOOR, INVARIANTS, Parts, invariants, par
 from cbedgan.form.pattern_symmetry import HALF_TURN, SHARES, beam_parities, half_turn_difference, operations, residue
 from cbedgan.gan.network.blocks import SLOPE, linear, mapped
 from cbedgan.gan.network.conditioning import class_embedding
-from cbedgan.gan.network.contract import Condition, Generator, LatentConfig, SharedConfig, noisy, sent
+from cbedgan.gan.network.contract import Condition, Generator, LatentConfig, SampleSpec, SharedConfig, noisy, sent
 from cbedgan.gan.network.drawing_constants import DrawingConstants
 from cbedgan.render.beams import Beams
 from cbedgan.render.disk_layout import DiskLayout, lay_out, node_places
 from cbedgan.render.projected_potential import Scatterers, structure_factors
 from cbedgan.render.scattering import beam_intensities
-from classifier.crystal.spacegroup import ClassMap
 from classifier.foundation.errors import InputError
-from classifier.pattern.geometry import EQUAL_INTENSITY, ViewConfig
-from classifier.pattern.intensity import IntensityTransform
+from classifier.pattern.geometry import EQUAL_INTENSITY
 
 SPECIAL = ((0.0, 0.0), (0.5, 0.5), (0.5, 0.0), (0.0, 0.5), (1 / 3, 2 / 3), (0.25, 0.25))  # where scatterers begin
 FITTED = 96  # training stacks whose light is compared with that of the untrained generator
@@ -57,14 +55,12 @@ class DiffractionConfig(LatentConfig):
         """See GeneratorKind.form_strain."""
         return self.strain
 
-    def build(self, sample_shape: tuple[int, ...], shared: SharedConfig, class_map: ClassMap, *, view: ViewConfig,
-              intensity: IntensityTransform) -> Generator:
-        """See GeneratorKind.build."""
-        if len(sample_shape) != 3 or sample_shape[1] != sample_shape[2]:
+    def build(self, spec: SampleSpec, shared: SharedConfig) -> Generator:
+        """An untrained generator of square patterns."""
+        if len(spec.shape) != 3 or spec.shape[1] != spec.shape[2]:
             raise InputError(source="network.generator", rule='the kind "diffraction" draws square patterns',
-                             value=f"samples of {list(sample_shape)}", remedy='Choose kind = "pixels".')
-        return DiffractionGenerator(sample_shape, self, shared, class_map, half_width=view.half_width,
-                                    intensity=intensity)
+                             value=f"samples of {list(spec.shape)}", remedy='Choose kind = "pixels".')
+        return DiffractionGenerator(spec, self, shared)
 
 
 class DiffractionGenerator(Generator):
@@ -82,14 +78,13 @@ class DiffractionGenerator(Generator):
     aperture: Tensor
     passing: Tensor
 
-    def __init__(self, sample_shape: tuple[int, int, int], config: DiffractionConfig, shared: SharedConfig,
-                 class_map: ClassMap, *, half_width: float, intensity: IntensityTransform) -> None:
+    def __init__(self, spec: SampleSpec, config: DiffractionConfig, shared: SharedConfig) -> None:
         super().__init__()
-        patterns, w, self.constants = sample_shape[0], config.mapping_dim, config.drawing
-        self.sample_shape, self.half_width, self.intensity = sample_shape, half_width, intensity
-        self.latent_dim, self.mapping_dim, self.classes = config.latent_dim, w, len(class_map)
+        patterns, w, self.constants = spec.shape[0], config.mapping_dim, config.drawing
+        self.sample_shape, self.half_width, self.intensity = spec.shape, spec.view.half_width, spec.intensity
+        self.latent_dim, self.mapping_dim, self.classes = config.latent_dim, w, len(spec.class_map)
         self.scatterers, self.slices, self.nodes = config.scatterers, config.slices, config.nodes
-        self.embedding = class_embedding(shared.conditioning, class_map, shared.embedding_dim)
+        self.embedding = class_embedding(shared.conditioning, spec.class_map, shared.embedding_dim)
         self.of_form = nn.Sequential(linear(patterns * INVARIANTS, shared.embedding_dim), nn.LeakyReLU(SLOPE),
                                      nn.Linear(shared.embedding_dim, shared.embedding_dim))
         sizes = [config.latent_dim + shared.embedding_dim] + [w] * config.mapping_layers

@@ -15,7 +15,7 @@ from cbedgan.form.form import COLUMNS, plausible
 from cbedgan.form.form_bank import FormBank
 from cbedgan.gan.network.blocks import placed
 from cbedgan.gan.network.config import NetworkConfig
-from cbedgan.gan.network.contract import Generator
+from cbedgan.gan.network.contract import Generator, SampleSpec
 from cbedgan.gan.network.discriminator import Discriminator
 from cbedgan.gan.network.latents import latents, z_seeds
 from cbedgan.gan.network.sampler import Sampler
@@ -118,14 +118,14 @@ def load_generator(path: Path, *, split_digest: str | None = None) -> TrainedGen
         network = network.model_copy(update={"precision": "float32"})
         class_map, view = ClassMap(tuple(parts["space_groups"])), ViewConfig(**parts["view"])
         intensity = IntensityTransform.from_state(parts["intensity"])
-        shape = tuple(parts["discriminator"]["mean_sample"].shape)
-        generator = network.generator.build(shape, network, class_map, view=view, intensity=intensity)
-        discriminator = Discriminator(shape, network.discriminator, network, class_map)
+        spec = SampleSpec(tuple(parts["discriminator"]["mean_sample"].shape), class_map, view, intensity)
+        generator = network.generator.build(spec, network)
+        discriminator = Discriminator(spec, network.discriminator, network)
         for name, built in (("generator", generator), ("discriminator", discriminator)):
             built.load_state_dict(parts[name])
-            placed(built, torch.device("cpu"), len(shape) - 1)
+            placed(built, torch.device("cpu"), len(spec.shape) - 1)
             built.eval().requires_grad_(False)
-        bank = None if network.generator.form_strain is None else _bank(parts["bank"], len(class_map), shape[0])
+        bank = None if network.generator.form_strain is None else _bank(parts["bank"], len(class_map), spec.shape[0])
         return TrainedGenerator(generator, discriminator, network, class_map, view,
                                 Frame(Detector(**parts["detector"]), header["pose"], header["intensity_unit"]),
                                 intensity, header["split_digest"], header["stack_digest"], header["provenance"], bank,

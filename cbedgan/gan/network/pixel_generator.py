@@ -7,42 +7,17 @@ from typing import Annotated, Any, Literal, cast
 
 import torch
 from pydantic import Field
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
-from cbedgan.gan.network.blocks import (
-    CONVOLUTION,
-    FIRST_HALF_PRECISION_PIXELS,
-    INTERPOLATION,
-    SLOPE,
-    Block,
-    as_channels,
-    half_precision,
-    linear,
-    mapped,
-    patches_to_pixels,
-    stage_pixels,
-)
+from cbedgan.gan.network import blocks, contract
 from cbedgan.gan.network.conditioning import class_embedding
-from cbedgan.gan.network.contract import (
-    Condition,
-    Depth,
-    Generator,
-    LatentConfig,
-    Patch,
-    SharedConfig,
-    Widths,
-    noisy,
-)
 from cbedgan.gan.network.flips import FlipMixing
-from classifier.crystal.spacegroup import ClassMap
-from classifier.pattern.geometry import ViewConfig
-from classifier.pattern.intensity import IntensityTransform
 
 PCA_VALUES = 1 << 28  # of the samples that templates are drawn from: 1 GiB
 
 
-class PixelConfig(LatentConfig):
+class PixelConfig(contract.LatentConfig):
     """Widths run from the 4-pixel stage upwards, so that [96, 64, 32] ends at 16 pixels.
 
     blocks: of each stage; patch: side of the square of pixels that the outermost layer writes as channels;
@@ -52,9 +27,9 @@ class PixelConfig(LatentConfig):
     """
 
     kind: Literal["pixels"]
-    widths: Widths
-    blocks: Depth = 1
-    patch: Patch = 1
+    widths: contract.Widths
+    blocks: contract.Depth = 1
+    patch: contract.Patch = 1
     basis_pixels: int = 4
     templates: Annotated[int, Field(ge=0, le=4096)] = 0
     symmetric_output: bool = False
@@ -63,35 +38,34 @@ class PixelConfig(LatentConfig):
     def form_strain(self) -> None:
         """Pixels have no form."""
 
-    def build(self, sample_shape: tuple[int, ...], shared: SharedConfig, class_map: ClassMap, *, view: ViewConfig,
-              intensity: IntensityTransform) -> Generator:
-        """See GeneratorKind.build."""
-        return PixelGenerator(sample_shape, self, shared, class_map)
+    def build(self, spec: contract.SampleSpec, shared: contract.SharedConfig) -> contract.Generator:
+        """An untrained generator."""
+        return PixelGenerator(spec, self, shared)
 
 
-class PixelGenerator(Generator):
+class PixelGenerator(contract.Generator):
     """w = mapping(z, e(class)) scales the channels of every block above a learned 4-pixel basis."""
 
-    mean_sample: torch.Tensor
-    templates: torch.Tensor
+    mean_sample: Tensor
+    templates: Tensor
 
-    def __init__(self, sample_shape: tuple[int, ...], config: PixelConfig, shared: SharedConfig,
-                 class_map: ClassMap) -> None:
+    def __init__(self, spec: contract.SampleSpec, config: PixelConfig, shared: contract.SharedConfig) -> None:
         super().__init__()
-        widths = config.widths
+        sample_shape, widths = spec.shape, config.widths
         self.dims, self.patch = dims, patch = len(sample_shape) - 1, config.patch
-        self.sides, self.half_stages = stage_pixels(sample_shape, widths, patch), shared.precision == "bfloat16"
+        self.sides = blocks.stage_pixels(sample_shape, widths, patch)
+        self.half_stages = shared.precision == "bfloat16"
         self.latent_dim, self.mapping_dim = config.latent_dim, config.mapping_dim
-        self.embedding = class_embedding(shared.conditioning, class_map, shared.embedding_dim)
+        self.embedding = class_embedding(shared.conditioning, spec.class_map, shared.embedding_dim)
         sizes = [config.latent_dim + shared.embedding_dim] + [config.mapping_dim] * config.mapping_layers
-        self.mapping_layers = nn.ModuleList(linear(*pair) for pair in pairwise(sizes))
+        self.mapping_layers = nn.ModuleList(blocks.linear(*pair) for pair in pairwise(sizes))
         levels = [level for level, side in enumerate(self.sides) if level == 0 or side <= config.basis_pixels]
         self.basis = nn.ParameterList(torch.randn(widths[level], *[self.sides[level]] * dims) for level in levels)
-        self.basis_scale = nn.ModuleList(linear(config.mapping_dim, widths[level]) for level in levels)
-        self.widen = nn.ModuleList(CONVOLUTION[dims](*pair, 1, bias=False) for pair in pairwise(widths))
-        self.stages = nn.ModuleList(
-            nn.ModuleList(Block(dims, width, config.mapping_dim) for _ in range(config.blocks)) for width in widths)
-        self.to_sample = CONVOLUTION[dims](widths[-1], sample_shape[0] * patch**dims, 3, padding=1)
+        self.basis_scale = nn.ModuleList(blocks.linear(config.mapping_dim, widths[level]) for level in levels)
+        self.widen = nn.ModuleList(blocks.CONVOLUTION[dims](*pair, 1, bias=False) for pair in pairwise(widths))
+        self.stages = nn.ModuleList(nn.ModuleList(
+            blocks.Block(dims, width, config.mapping_dim) for _ in range(config.blocks)) for width in widths)
+        self.to_sample = blocks.CONVOLUTION[dims](widths[-1], sample_shape[0] * patch**dims, 3, padding=1)
         nn.init.zeros_(self.to_sample.bias)
         self.mixing = FlipMixing(dims, sample_shape[0], config.mapping_dim, shared.quarter_turns) if (
             config.symmetric_output) else None
@@ -101,50 +75,52 @@ class PixelGenerator(Generator):
         self.template_weight = nn.Linear(config.mapping_dim, sample_shape[0] * config.templates) if (
             config.templates) else None
 
-    def fit(self, x: torch.Tensor, condition: Condition) -> None:
+    def fit(self, x: Tensor, condition: contract.Condition) -> None:
         """Take the mean and the templates from training samples x [N, C, *spatial]."""
         self.mean_sample.copy_(x.mean(0))
         if len(self.templates):
             self.templates.copy_(principal_components(x, len(self.templates)))
 
-    def embed(self, condition: Condition) -> torch.Tensor:
+    def embed(self, condition: contract.Condition) -> Tensor:
         """The classes -> e [B, embedding_dim]."""
         return self.embedding(condition.class_idx)
 
-    def mapping(self, z: torch.Tensor, e: torch.Tensor) -> torch.Tensor:
+    def mapping(self, z: Tensor, e: Tensor) -> Tensor:
         """z [B, latent_dim], e [B, embedding_dim] -> w [B, mapping_dim]; only the direction of z matters."""
-        return mapped(self.mapping_layers, z, e)
+        return blocks.mapped(self.mapping_layers, z, e)
 
-    def form_of(self, joined: torch.Tensor) -> None:
+    def form_of(self, joined: Tensor) -> None:
         """Pixels have no form."""
 
-    def synthesise(self, w: torch.Tensor) -> torch.Tensor:
+    def synthesise(self, w: Tensor) -> Tensor:
         """w [B, mapping_dim] -> x [B, C, *spatial], float32."""
         x, stages = torch.zeros(()), cast(list[list[Any]], self.stages)
-        for level, (side, blocks) in enumerate(zip(self.sides, stages, strict=True)):
-            scales = [1 + block.scale(w) for block in blocks]
-            with half_precision(w.device.type, self.half_stages and side >= FIRST_HALF_PRECISION_PIXELS):
+        for level, (side, stage) in enumerate(zip(self.sides, stages, strict=True)):
+            scales = [1 + block.scale(w) for block in stage]
+            half = self.half_stages and side >= blocks.FIRST_HALF_PRECISION_PIXELS
+            with torch.autocast(w.device.type, torch.bfloat16, enabled=half):
                 if level:
-                    x = functional.interpolate(self.widen[level - 1](x), scale_factor=2, mode=INTERPOLATION[self.dims])
+                    mode = blocks.INTERPOLATION[self.dims]
+                    x = functional.interpolate(self.widen[level - 1](x), scale_factor=2, mode=mode)
                 if level < len(self.basis):
-                    x = x + self.basis[level] * as_channels(self.basis_scale[level](w), self.dims)
+                    x = x + self.basis[level] * blocks.as_channels(self.basis_scale[level](w), self.dims)
                     if self.dims == 2:
                         x = x.contiguous(memory_format=torch.channels_last)
-                for block, scale in zip(blocks, scales, strict=True):
+                for block, scale in zip(stage, scales, strict=True):
                     x = block(x, scale)
             x = x.float()
-        x = patches_to_pixels(self.to_sample(functional.leaky_relu(x, SLOPE)), self.patch)
+        x = blocks.patches_to_pixels(self.to_sample(functional.leaky_relu(x, blocks.SLOPE)), self.patch)
         if self.template_weight is not None:
             weight = self.template_weight(w).reshape(len(w), -1, len(self.templates))
             x = x + torch.tensordot(weight, self.templates, 1)
         return self.mean_sample + (x if self.mixing is None else self.mixing(x, w))
 
-    def forward(self, z: torch.Tensor, condition: Condition, noise: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(self, z: Tensor, condition: contract.Condition, noise: Tensor | None = None) -> Tensor:
         """z [B, latent_dim], classes, noise [B, embedding_dim] -> x [B, C, *spatial]."""
-        return self.synthesise(self.mapping(z, noisy(self.embed(condition), noise)))
+        return self.synthesise(self.mapping(z, contract.noisy(self.embed(condition), noise)))
 
 
-def principal_components(x: torch.Tensor, count: int) -> torch.Tensor:
+def principal_components(x: Tensor, count: int) -> Tensor:
     """Principal components [count, *spatial] of the single patterns in x [N, C, *spatial], each times its spread."""
     x = x[:: max(1, -(-x.numel() // PCA_VALUES))]  # a set beyond memory is thinned out evenly
     patterns = (x - x.mean(0)).flatten(2).flatten(0, 1)

@@ -11,7 +11,7 @@ from cbedgan.bench.made_up import made_up_form
 from cbedgan.form.form import COLUMNS, FLOOR
 from cbedgan.form.pattern_symmetry import half_turn_difference, residue, turned
 from cbedgan.gan.network.config import NetworkConfig
-from cbedgan.gan.network.contract import Condition
+from cbedgan.gan.network.contract import Condition, SampleSpec
 from cbedgan.gan.network.diffraction_generator import DiffractionGenerator
 from classifier.crystal.spacegroup import ClassMap
 from classifier.foundation.errors import InputError
@@ -38,7 +38,7 @@ def network(tiny_config, tiny_crystals) -> NetworkConfig:
 
 
 def build(network, shape=(3, SIZE, SIZE)):
-    return network.generator.build(shape, network, CLASSES, view=VIEW, intensity=SCALE)
+    return network.generator.build(SampleSpec(shape, CLASSES, VIEW, SCALE), network)
 
 
 @pytest.fixture

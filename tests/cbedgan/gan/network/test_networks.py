@@ -9,7 +9,7 @@ import torch
 
 from cbedgan.gan.network.blocks import Block
 from cbedgan.gan.network.config import NetworkConfig
-from cbedgan.gan.network.contract import Condition, Generator
+from cbedgan.gan.network.contract import Condition, Generator, SampleSpec
 from cbedgan.gan.network.discriminator import Discriminator
 from classifier.crystal.spacegroup import ClassMap
 from classifier.foundation.config import parse_config
@@ -26,8 +26,8 @@ def build(shape: tuple[int, ...], generator: dict[str, Any] | None = None, discr
         "discriminator": {"widths": [12, 8], "patch": 2, "symmetric_input": False, **(discriminator or {})}},
         NetworkConfig, source="test")
     torch.manual_seed(0)
-    return (network.generator.build(shape, network, CLASS_MAP, view=None, intensity=None),
-            Discriminator(shape, network.discriminator, network, CLASS_MAP))
+    spec = SampleSpec(shape, CLASS_MAP, view=None, intensity=None)
+    return network.generator.build(spec, network), Discriminator(spec, network.discriminator, network)
 
 
 def shake(network: torch.nn.Module) -> None:

@@ -24,8 +24,8 @@ from cbedgan.gan.network.contract import Generator, LatentConfig, noisy
 class Dense(LatentConfig):
     kind: str
     form_strain: None = None
-    def build(self, sample_shape, shared, class_map, *, view, intensity):
-        return DenseGenerator(sample_shape, self, shared.embedding_dim, len(class_map))
+    def build(self, spec, shared):
+        return DenseGenerator(spec.shape, self, shared.embedding_dim, len(spec.class_map))
 
 class DenseGenerator(Generator):
     def __init__(self, shape, config, embedding_dim, classes):

@@ -12,7 +12,7 @@ from cbedgan.boundary.margin import LatentPaths
 from cbedgan.form.form import COLUMNS, parts
 from cbedgan.form.form_bank import NUMBERS, FormBank
 from cbedgan.form.indexed_net import FREEDOMS
-from cbedgan.gan.network.contract import Condition
+from cbedgan.gan.network.contract import Condition, SampleSpec
 from cbedgan.gan.network.discriminator import Discriminator
 from cbedgan.gan.network.generator import TrainedGenerator, load_generator
 from cbedgan.gan.network.sampler import Sampler
@@ -38,11 +38,11 @@ def trained(tiny_config, tiny_crystals) -> TrainedGenerator:
     view, frame = ViewConfig(half_width=2.0, size_pixels=16), Frame(Detector(16, 0.25, "shortest_g"), "canonical", "1")
     scale = IntensityTransform(IntensityConfig(transform="log", floor=1e-6, per_radius=False), 11.5)
     torch.manual_seed(0)
-    generator = network.generator.build((3, 16, 16), network, CLASSES, view=view, intensity=scale)
+    generator = network.generator.build(SampleSpec((3, 16, 16), CLASSES, view, scale), network)
     forms = (form(RECTANGULAR, (1, 0, 0, 1)), form(SQUARE, (1, 0, 1, 1)), form(OBLIQUE, (0, 0, 0, 0)),
              form(OBLIQUE, (1, 0, 0, 0)))
     bank = FormBank(torch.stack(forms), torch.tensor([0, 2, 1, 1]))
-    discriminator = Discriminator((3, 16, 16), network.discriminator, network, CLASSES)
+    discriminator = Discriminator(SampleSpec((3, 16, 16), CLASSES, view, scale), network.discriminator, network)
     return TrainedGenerator(generator.eval().requires_grad_(False), discriminator.eval(), network, CLASSES, view, frame,
                             scale, "split", "stacks", {}, bank)
 
@@ -64,7 +64,7 @@ def test_z_holds_the_generators_latent_and_the_numbers_of_a_form(trained):
 
 def test_a_generator_without_forms_draws_as_before(tiny_config):
     network = tiny_config().network
-    plain = network.generator.build((3, 16, 16), network, CLASSES, view=tiny_config().view, intensity=None)
+    plain = network.generator.build(SampleSpec((3, 16, 16), CLASSES, tiny_config().view, None), network)
     sampler = Sampler(plain, None, 0.0)
     z, class_idx = torch.randn(3, sampler.latent_dim), torch.tensor([0, 2, 1])
     assert sampler.latent_dim == 8

@@ -11,6 +11,7 @@ import torch
 import autograd_reference
 from cbedgan.gan import adversarial
 from cbedgan.gan.adversarial import Sight, head_weights
+from cbedgan.gan.network.contract import SampleSpec
 from cbedgan.gan.network.discriminator import Discriminator
 from classifier.crystal.spacegroup import ClassMap
 
@@ -30,7 +31,7 @@ def build(tiny_config, changes: dict[str, Any], shape: tuple[int, ...]) -> tuple
     shared = {name: changes[name] for name in ("precision",) if name in changes}
     network = tiny_config(network=shared | {"discriminator": {"unconditional_pixels": 0} | {
         name: value for name, value in changes.items() if name not in shared}}).network
-    discriminator = Discriminator(shape, network.discriminator, network, CLASS_MAP)
+    discriminator = Discriminator(SampleSpec(shape, CLASS_MAP, None, None), network.discriminator, network)
     with torch.no_grad():
         for weight in discriminator.parameters():
             weight.add_(0.1 * torch.randn_like(weight))
