@@ -19,7 +19,7 @@ from rich.table import Table
 
 from cbedgan.simulate.cbed.aperture import incident_directions
 from cbedgan.simulate.cbed.detector import DetectorConfig, Drift, directions_across, draw, illuminate, simulate_pattern
-from cbedgan.simulate.cbed.multislice import Multislice, MultisliceConfig
+from cbedgan.simulate.cbed.multislice import Exposure, Multislice, MultisliceConfig
 from cbedgan.simulate.cbed.slab_symmetry import intensities_by_symmetry
 from cbedgan.simulate.cbed.zone_axis import Cell, Slab, slab, zone_axes
 from classifier.foundation.errors import InputError
@@ -94,8 +94,7 @@ def bench_stacks() -> Table:
 
         def stack(pieces: list[Slab] = pieces) -> None:
             for piece in pieces:
-                simulate_pattern(piece, beam_energy_kev=BEAM_ENERGY_KEV, thickness_angstrom=[THICKNESS_ANGSTROM],
-                                 multislice=STACK, detector=CANONICAL)
+                simulate_pattern(piece, Exposure(BEAM_ENERGY_KEV, [THICKNESS_ANGSTROM], STACK), CANONICAL)
 
         seconds, _ = _timed(stack)
         total += seconds

@@ -1,4 +1,4 @@
-"""Crystals from CIF files: an ordered structure with its symmetry, or an error that says what the file lacks."""
+"""Crystals from a CIF file: ordered structures with their symmetry, or an error that says what the file lacks."""
 
 from __future__ import annotations
 
@@ -15,22 +15,10 @@ OVERLAP_RATIO = 0.3  # of the summed covalent radii: closer atoms are two descri
 
 
 def crystals_from_cif(path: Path) -> list[Crystal]:
-    """Read a CIF file, or every *.cif file in a folder in the order of names; one crystal for each data block.
+    """Read a CIF file, one crystal for each data block with sites; see `structure_files` for folders.
 
-    Raises InputError for a path that is neither, for an unreadable file, partial occupancy, missing symmetry,
-    missing coordinates or unknown elements.
+    InputError for an unreadable file, partial occupancy, missing symmetry or coordinates, or unknown elements.
     """
-    path = Path(path)
-    if path.is_dir():
-        files = sorted(path.glob("*.cif"))
-        if not files:
-            raise InputError(source=path, rule="the folder must hold *.cif files", value="none",
-                             remedy="Give another folder, or convert the structures to CIF.")
-        return [crystal for file in files for crystal in crystals_from_cif(file)]
-    if path.suffix.lower() != ".cif":
-        raise InputError(source=path, rule="structures are read from CIF files", value=path.suffix or path.name,
-                         remedy="Convert it to CIF; mind that a POSCAR in the format of VASP 4 names no elements, and "
-                                "that converters then quietly take H, He, Li, ...")
     # Names and symbols that are no UTF-8 come to light only where they are looked at.
     with reported(path, rule="the file must be readable CIF", remedy="Correct the path or that line of the file."):
         document = gemmi.cif.read(str(path))

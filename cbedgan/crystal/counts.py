@@ -47,9 +47,8 @@ def count_sources(config: CrystalConfig, *, seed: int, tries: int, files: Path |
 
     Parameters
     ----------
-    config : whose limit the prototypes are counted by, too
-    seed : of the draws, those of a plan with this seed
-    tries : draws of each group
+    config : with the largest prototype too
+    seed, tries : of the draws, as in a plan; and how many for each group
     files : a structure file or folder, if any
     """
     source = config.random
@@ -72,10 +71,8 @@ def count_sources(config: CrystalConfig, *, seed: int, tries: int, files: Path |
                 look_alikes.add(crystal.material)
             bar.advance()
     sources = {"prototypes": prototypes(), f"  of at most {config.maximum_primitive_atoms} atoms": small,
-               f"{source.kind}, {tries} tries a group": drawn}
-    if files is not None:
-        sources[str(files)] = given
-    sources["together"] = everything
+               f"{source.kind}, {tries} tries a group": drawn, **({} if files is None else {str(files): given}),
+               "together": everything}
     return [count_source(name, crystals, look_alikes) for name, crystals in sources.items()]
 
 

@@ -79,16 +79,10 @@ class Crystal:
 
     def record(self) -> dict[str, Any]:
         """Return what JSON needs to rebuild the crystal exactly: one primitive cell of sites and the names."""
-        return {
-            "lattice": self.lattice.tolist(),
-            "sites": self.positions[: self.n_primitive].tolist(),
-            "numbers": self.numbers[: self.n_primitive].tolist(),
-            "space_group": self.space_group,
-            "structure_type": self.structure_type,
-            "material": self.material,
-            "formula": self.formula,
-            "source": self.source,
-        }
+        return {"lattice": self.lattice.tolist(), "sites": self.positions[: self.n_primitive].tolist(),
+                "numbers": self.numbers[: self.n_primitive].tolist(), "space_group": self.space_group,
+                "structure_type": self.structure_type, "material": self.material, "formula": self.formula,
+                "source": self.source}
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> Crystal:

@@ -14,16 +14,8 @@ import numpy as np
 from jaxtyping import Float
 from pydantic import Field
 
-from cbedgan.crystal.crystals import (
-    SYMMETRY_PRECISION_ANGSTROM,
-    Crystal,
-    Lattice,
-    Numbers,
-    Positions,
-    centring_translations,
-    shortest_distance_ratio,
-    standard_crystal,
-)
+from cbedgan.crystal import crystals
+from cbedgan.crystal.crystals import Crystal, Lattice, Numbers, Positions, shortest_distance_ratio
 from cbedgan.crystal.supergroup import hidden_supergroup
 from classifier.foundation.config import Config
 from classifier.foundation.errors import InputError
@@ -86,8 +78,8 @@ def random_crystal(space_group: int, config: RandomCrystalConfig, generator: np.
     lattice, sites, kinds = packed
     letters = " ".join(position.letter for position in positions)
     try:
-        crystal = standard_crystal(lattice, sites, kinds, source=f"random crystal (pyxtal), group {space_group}, "
-                                                                 f"sites {letters}")
+        source = f"random crystal (pyxtal), group {space_group}, sites {letters}"
+        crystal = crystals.standard_crystal(lattice, sites, kinds, source=source)
     except InputError:
         return None
     if crystal.space_group != space_group or spglib_group(crystal) != space_group:
@@ -120,7 +112,7 @@ def wyckoff_positions(space_group: int) -> tuple[WyckoffPosition, ...]:
 def draw_positions(space_group: int, maximum_primitive_atoms: int,
                    generator: np.random.Generator) -> list[WyckoffPosition]:
     """Draw Wyckoff positions that together hold at most so many atoms in the primitive cell, with repeats."""
-    n_centring = len(centring_translations(space_group))
+    n_centring = len(crystals.centring_translations(space_group))
     wyckoff = wyckoff_positions(space_group)
     atoms = np.array([len(position.rotations) // n_centring for position in wyckoff])
     weight = np.array([position.freedom + 0.3 for position in wyckoff]) ** 2  # the freer, the less like a supergroup
@@ -178,16 +170,13 @@ def spglib_group(crystal: Crystal) -> int | None:
         warnings.simplefilter("ignore")
         lattice, sites, kinds = crystal.primitive()
         symmetry = spglib.get_symmetry_dataset((lattice.tolist(), sites.tolist(), kinds.tolist()),
-                                               symprec=SYMMETRY_PRECISION_ANGSTROM)
+                                               symprec=crystals.SYMMETRY_PRECISION_ANGSTROM)
     return None if symmetry is None else int(symmetry.number)
 
 
 def _pack(space_group: int, positions: list[WyckoffPosition], numbers: list[int], contact: float,
           generator: np.random.Generator) -> tuple[Lattice, Positions, Numbers] | None:
-    """Draw cells until the orbits fill enough of one, at `contact`: shortest distance over summed radii.
-
-    None when none of the cells will do.
-    """
+    """Draw cells until the orbits fill enough of one, None if none do; contact: shortest distance over summed radii."""
     for _ in range(CELLS):
         lattice = draw_cell(space_group, generator)
         sites, kinds, ratio = _place(lattice, positions, numbers, generator)

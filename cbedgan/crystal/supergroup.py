@@ -16,14 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Complex, Float, Int
 
-from cbedgan.crystal.crystals import (
-    SYMMETRY_PRECISION_ANGSTROM,
-    Crystal,
-    Lattice,
-    Numbers,
-    Positions,
-    measure_symmetry,
-)
+from cbedgan.crystal.crystals import SYMMETRY_PRECISION_ANGSTROM, Crystal, Lattice, Numbers, Positions, measure_symmetry
 from cbedgan.crystal.electron import scattering_factor
 
 if TYPE_CHECKING:

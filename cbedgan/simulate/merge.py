@@ -16,10 +16,7 @@ from classifier.foundation.errors import InputError
 from classifier.foundation.run import versions
 from classifier.samples.stackfile import StackFile, StackWriter
 
-NOTES = {
-    "plan": "Hypothetical materials; the source of each crystal, in its row's provenance, says how it was made.",
-    "crystals": "Structures from files.",
-}
+NOTE = "Hypothetical materials; the source of each crystal, in its row's provenance, says how it was made."
 
 
 def reserve_of(out: Path) -> Path:
@@ -49,7 +46,7 @@ def merge(out: Path, manifest: Manifest, config: SimulateConfig, parts: PartsFol
     jobs = [job for job in manifest["jobs"] if job["name"] in place]
     provenance = {key: manifest[key] for key in ("stage", "config", "config_digest", "inputs")}
     provenance |= {"passed_over": [entry[1:] for entry in manifest["passed_over"]], "versions": versions(),
-                   "note": NOTES["crystals" if "crystals" in manifest["inputs"] else "plan"]}
+                   "note": "Structures from files." if "crystals" in manifest["inputs"] else NOTE}
     reserve = [job for job in jobs if job["partition"] == "reserve"]
     if len(reserve) == len(jobs):
         raise InputError(source="--shard", rule="the share must hold jobs of the set", value=f"none in {share}",

@@ -123,18 +123,12 @@ def published_attributes(table: SampleTable, row: int) -> dict[str, Any]:
     if energy != round(energy):
         raise InputError(source=f"sample {table.sample_id[row]}", rule="the layout has whole keV", value=energy,
                          remedy=AS_PUBLISHED)
-    return {
-        "space_group": np.bytes_(str(table.space_group[row])),
-        "material": np.bytes_(str(table.material[row])),
-        "energy_keV": np.int64(energy),
-        "z_dirs": np.dstack(list(hkl.astype(np.int64))),
-        "y_dirs": np.dstack(list(up.astype(np.float64))),
-        "semi_angles_rad": table.convergence_semi_angle_mrad[row] * 1e-3,
-        "d_hkls_angstrom": spacing.astype(np.float64),
-        "abc_angstrom": table.cell_lengths_angstrom[row],
-        "angles_degree": table.cell_angles_degree[row],
-        "formula": cell_formula(crystal.numbers),
-    }
+    return {"space_group": np.bytes_(str(table.space_group[row])), "material": np.bytes_(str(table.material[row])),
+            "energy_keV": np.int64(energy), "z_dirs": np.dstack(list(hkl.astype(np.int64))),
+            "y_dirs": np.dstack(list(up.astype(np.float64))), "d_hkls_angstrom": spacing.astype(np.float64),
+            "semi_angles_rad": table.convergence_semi_angle_mrad[row] * 1e-3,
+            "abc_angstrom": table.cell_lengths_angstrom[row], "angles_degree": table.cell_angles_degree[row],
+            "formula": cell_formula(crystal.numbers)}
 
 
 def cell_formula(numbers: np.ndarray) -> str:

@@ -82,15 +82,19 @@ def simulate(config: SimulateConfig, *, out: Path, workers: int, crystals: Path 
 
 def prepare_manifest(config: SimulateConfig, *, out: Path, workers: int, crystals: Path | None = None,
                      device: str = "cpu") -> Manifest:
-    """Plan the set of `simulate` with the same parameters into `<out>.parts` and return its manifest."""
+    """Plan the set into `<out>.parts`, and return its manifest.
+
+    Parameters
+    ----------
+    config, out, workers, crystals, device : as for `simulate`
+    """
     given = None if crystals is None else crystals_from_files(crystals)
     identity, parts = _identity(config, given, None, device), PartsFolder(Path(out))
     with parts.at_work(alone=False):
         return parts.manifest(identity, lambda: plan(config, given, identity, workers))
 
 
-def _identity(config: SimulateConfig, given: list[Crystal] | None, share: Share | None,
-              device: str) -> dict[str, Any]:
+def _identity(config: SimulateConfig, given: list[Crystal] | None, share: Share | None, device: str) -> dict[str, Any]:
     """What the set is: another one may not go on in its folder or its file."""
     if given is not None:
         inputs = {"crystals": digest([crystal.record() for crystal in given])}

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from pydantic import Field
 
 from cbedgan.simulate.cbed.aperture import aperture_samples, incident_directions, interpolation, weights_of_mean
-from cbedgan.simulate.cbed.multislice import Multislice, MultisliceConfig
+from cbedgan.simulate.cbed.multislice import Exposure, Multislice
 from cbedgan.simulate.cbed.slab_symmetry import intensities_by_symmetry
 from cbedgan.simulate.cbed.zone_axis import Slab
 from classifier.foundation.config import Config
@@ -92,27 +92,16 @@ class Disks:
     thickness_angstrom: Float[np.ndarray, " T"]
 
 
-def simulate_pattern(slab: Slab, *, beam_energy_kev: float, thickness_angstrom: ArrayLike, multislice: MultisliceConfig,
-                     detector: DetectorConfig, azimuth_rad: float = 0.0, device: str = "cpu") -> PatternResult:
-    """Simulate the CBED patterns of one slab.
+def simulate_pattern(slab: Slab, exposure: Exposure, detector: DetectorConfig) -> PatternResult:
+    """Simulate the CBED patterns of one slab; canonical pose sets its own azimuth.
 
     A survey guesses g1; where the disks taken through the guess's aperture say that g1 has another length, they are
-    taken again through the right one. Which of several equally long g1 it is, the full disks decide.
-
-    Parameters
-    ----------
-    slab : along one zone axis
-    beam_energy_kev : of the electrons
-    thickness_angstrom : [T], rounded to whole periods
-    multislice, detector : configurations
-    azimuth_rad : counter-clockwise turn from the slab's frame in raw pose; canonical pose sets its own
-    device : "cpu" or "cuda"
-
-    Raises
-    ------
-    InputError for a faulty energy, thickness or aperture and when no diffracted disk is visible.
+    taken again through the right one. Which of several equally long g1 it is, the full disks decide. InputError for a
+    faulty energy, thickness or aperture and when no diffracted disk is visible.
     """
-    propagation = Multislice(slab, beam_energy_kev=beam_energy_kev, config=multislice, device=device)
+    thickness_angstrom, azimuth_rad = exposure.thickness_angstrom, exposure.azimuth_rad
+    propagation = Multislice(slab, beam_energy_kev=exposure.beam_energy_kev, config=exposure.multislice,
+                             device=exposure.device)
     canonical = detector.pose == "canonical"
     frame = Detector(detector.size_pixels, 2 * detector.half_width / detector.size_pixels,
                      "shortest_g" if canonical else "1/angstrom")
@@ -128,8 +117,7 @@ def simulate_pattern(slab: Slab, *, beam_energy_kev: float, thickness_angstrom: 
         return illuminate(propagation, thickness_angstrom, radius=radius, across=across,
                           azimuth_rad=float(Pose(g1).azimuth_rad) if canonical else azimuth_rad)
 
-    guess, _ = survey(slab, beam_energy_kev=beam_energy_kev, thickness_angstrom=thickness_angstrom,
-                      multislice=multislice, detector=detector, device=device)
+    guess, _ = survey(slab, exposure, detector)
     disks = through_aperture(guess)
     g1 = _shortest(disks, slab, visible=detector.visible, tie=tie)
     if follows and abs(np.hypot(*g1) / np.hypot(*guess) - 1) > tie:
@@ -144,23 +132,23 @@ def simulate_pattern(slab: Slab, *, beam_energy_kev: float, thickness_angstrom: 
                           frame, float(np.linalg.norm(slab.slope)))
 
 
-def survey(slab: Slab, *, beam_energy_kev: float, thickness_angstrom: ArrayLike, multislice: MultisliceConfig,
-           detector: DetectorConfig, device: str = "cpu") -> tuple[Float[np.ndarray, " 2"], Disks]:
-    """Look at the disks from a few incident directions, through coarse layers; parameters as for simulate_pattern.
+def survey(slab: Slab, exposure: Exposure, detector: DetectorConfig) -> tuple[Float[np.ndarray, " 2"], Disks]:
+    """Look at the disks from a few incident directions, through coarse layers.
 
     Returns a shortest visible reflection of the ZOLZ in 1/angstrom, slab frame, and the disks. Where the aperture
     itself waits for that g1, the shortest vector of the ZOLZ's lattice stands in for it.
     """
-    merged = max(multislice.merge_angstrom, SURVEY_MERGE_ANGSTROM)
-    propagation = Multislice(slab, beam_energy_kev=beam_energy_kev, device=device,
-                             config=multislice.model_copy(update={"merge_angstrom": merged}))
+    merged = max(exposure.multislice.merge_angstrom, SURVEY_MERGE_ANGSTROM)
+    propagation = Multislice(slab, beam_energy_kev=exposure.beam_energy_kev, device=exposure.device,
+                             config=exposure.multislice.model_copy(update={"merge_angstrom": merged}))
     zolz_length = np.linalg.norm(np.linalg.inv(slab.projected_lattice), axis=0).min()
     follows = detector.aperture_unit == "shortest_g"
     radius = detector.aperture_radius * (zolz_length if follows else propagation.wavenumber * 1e-3)
     angle = np.concatenate([2 * np.pi * np.arange(count) / count for count, _ in SURVEY_RINGS])
     share = np.concatenate([np.full(count, share) for count, share in SURVEY_RINGS])
     nodes = radius * share[:, None] * np.stack([np.cos(angle), np.sin(angle)], -1)
-    disks = _disks(propagation, nodes, np.full(len(nodes), 1 / len(nodes)), radius, thickness_angstrom)
+    disks = _disks(propagation, nodes, np.full(len(nodes), 1 / len(nodes)), radius,
+                   exposure.thickness_angstrom)
     return _shortest(disks, slab, visible=detector.visible, tie=detector.tie), disks
 
 
@@ -253,8 +241,7 @@ def in_zolz(g: Float[np.ndarray, "B 2"], slab: Slab) -> Bool[np.ndarray, " B"]:
     return np.abs(order - np.round(order)).max(-1) < 1e-6
 
 
-def _shortest(disks: Disks, slab: Slab, *, visible: float, tie: float,
-              least: float = 0.0) -> Float[np.ndarray, " 2"]:
+def _shortest(disks: Disks, slab: Slab, *, visible: float, tie: float, least: float = 0.0) -> Float[np.ndarray, " 2"]:
     """The shortest visible reflection of the ZOLZ not shorter than `least`, 1/angstrom, slab frame."""
     g = disks.beam @ slab.reciprocal_lattice
     rows = in_zolz(g, slab) & (np.hypot(g[:, 0], g[:, 1]) >= least)

@@ -37,6 +37,20 @@ class MultisliceConfig(Config):
 
 
 @dataclass(frozen=True, eq=False)
+class Exposure:
+    """What a slab is exposed to, and how this is calculated; thickness_angstrom [T] is rounded to whole periods.
+
+    azimuth_rad: counter-clockwise turn of raw patterns from the slab's frame; device: "cpu" or "cuda".
+    """
+
+    beam_energy_kev: float
+    thickness_angstrom: ArrayLike
+    multislice: MultisliceConfig
+    azimuth_rad: float = 0.0
+    device: str = "cpu"
+
+
+@dataclass(frozen=True, eq=False)
 class BeamIntensities:
     """What leaves the slab, by thickness T, incident direction D and beam B.
 
@@ -166,8 +180,7 @@ class Multislice:
         return [made[gap] for gap in self.gaps]
 
 
-def atomic_layers(slab: Slab, *, merge_angstrom: float,
-                  entry_plane: float) -> tuple[list[np.ndarray], list[float]]:
+def atomic_layers(slab: Slab, *, merge_angstrom: float, entry_plane: float) -> tuple[list[np.ndarray], list[float]]:
     """Group atoms into layers by height along c', in the order in which the beam meets them.
 
     Returns the atoms of each layer and the gaps in angstrom behind each layer (the last to the first layer of the next

@@ -14,7 +14,7 @@ from cbedgan.crystal.crystals import Crystal
 from cbedgan.crystal.plan import CrystalConfig
 from cbedgan.simulate.cbed.detector import DetectorConfig, PatternResult, simulate_pattern
 from cbedgan.simulate.cbed.distinct import DistinctConfig, least_difference
-from cbedgan.simulate.cbed.multislice import MultisliceConfig, atomic_layers, whole_periods
+from cbedgan.simulate.cbed.multislice import Exposure, MultisliceConfig, atomic_layers, whole_periods
 from cbedgan.simulate.cbed.xray import strongest_reflections
 from cbedgan.simulate.cbed.zone_axis import Slab, slab, zone_axes
 from classifier.crystal.electron import wavelength_angstrom
@@ -166,50 +166,39 @@ def simulate_stacks(crystal: Crystal, config: SimulateConfig, *, beam_energy_kev
     """
     pieces = slabs(crystal, config)
     drawn = conditions(crystal, config, beam_energy_kev)
+    axes = list(zip(pieces, detectors(crystal, config), strict=True))
     if config.distinct is not None:
-        _require_distinct(crystal, pieces, config, config.distinct, beam_energy_kev, drawn.thickness_angstrom)
-    results = [simulate_pattern(
-        piece, beam_energy_kev=beam_energy_kev, thickness_angstrom=drawn.thickness_angstrom, detector=detector,
-        multislice=config.multislice.model_copy(update={"entry_plane": float(entry_plane)}),
-        azimuth_rad=0.0 if config.detector.pose == "canonical" else float(azimuth), device=device)
-        for piece, detector, entry_plane, azimuth in zip(pieces, detectors(crystal, config), drawn.entry_plane,
-                                                         drawn.azimuth_rad, strict=True)]
+        _require_distinct(crystal, axes, Exposure(beam_energy_kev, drawn.thickness_angstrom, config.multislice),
+                          config.distinct)
+    results = [simulate_pattern(piece, Exposure(
+        beam_energy_kev, drawn.thickness_angstrom, config.multislice.model_copy(update={"entry_plane": entry_plane}),
+        azimuth_rad=0.0 if config.detector.pose == "canonical" else azimuth, device=device), detector)
+        for (piece, detector), entry_plane, azimuth in zip(axes, drawn.entry_plane.tolist(), drawn.azimuth_rad.tolist(),
+                                                           strict=True)]
     # Canonical pose undoes the turn of the raw pattern: it cannot be seen, but it is part of the recorded azimuth.
     hidden_turn = drawn.azimuth_rad if config.detector.pose == "canonical" else np.zeros(3)
     lengths, angles = crystal.cell_parameters()
-    provenance = {
-        "crystal": crystal.record(),
-        "beam_energy_kev": beam_energy_kev,
-        "entry_plane": drawn.entry_plane.tolist(),
-        "slope": [round(result.slope, 6) for result in results],
-        "visible": config.detector.visible,
-        "versions": {name: versions()[name] for name in ("torch", "numpy", "gemmi")},
-    }
+    provenance = {"crystal": crystal.record(), "beam_energy_kev": beam_energy_kev,
+                  "entry_plane": drawn.entry_plane.tolist(), "slope": [round(result.slope, 6) for result in results],
+                  "visible": config.detector.visible,
+                  "versions": {name: versions()[name] for name in ("torch", "numpy", "gemmi")}}
     if config.zone_axis_rule == "strongest_xray":
         provenance |= _orientations(crystal, pieces, results)
     names = sample_ids(crystal, beam_energy_kev, drawn.thickness_angstrom)
     rows = SampleTable.build(
-        len(names),
-        sample_id=names,
-        space_group=crystal.space_group,
-        material=crystal.material,
-        structure_type=crystal.structure_type,
-        formula=crystal.formula,
-        partition=partition,
-        origin="simulated",
+        len(names), sample_id=names, space_group=crystal.space_group, material=crystal.material,
+        structure_type=crystal.structure_type, formula=crystal.formula, partition=partition, origin="simulated",
         beam_energy_kev=beam_energy_kev,
         zone_axis_uvw=np.array([piece.zone_axis_uvw for piece in pieces])[None].repeat(len(names), 0),
         convergence_semi_angle_mrad=[[result.semi_angle_mrad for result in results]] * len(names),
         thickness_angstrom=np.stack([result.thickness_angstrom for result in results], axis=1),
-        cell_lengths_angstrom=[lengths] * len(names),
-        cell_angles_degree=[angles] * len(names),
+        cell_lengths_angstrom=[lengths] * len(names), cell_angles_degree=[angles] * len(names),
         pixel_size_inv_angstrom=[[result.pixel_size_inv_angstrom for result in results]] * len(names),
         shortest_g_inv_angstrom=[[float(np.hypot(*result.shortest_g)) for result in results]] * len(names),
         azimuth_rad=[[_half_turn(result.azimuth_rad - turn) for result, turn in zip(results, hidden_turn, strict=True)]
                      ] * len(names),
         provenance=[json.dumps({**provenance, "of_series": k} if len(names) > 1 else provenance, separators=(",", ":"))
-                    for k in range(len(names))],
-    )
+                    for k in range(len(names))])
     return np.stack([result.image for result in results], axis=1), rows
 
 
@@ -234,11 +223,9 @@ def resimulate(config: SimulateConfig, provenance: str) -> Float[np.ndarray, "3 
     return simulate_stacks(crystal, config, beam_energy_kev=energy)[0][of_series]
 
 
-def _require_distinct(crystal: Crystal, pieces: list[Slab], config: SimulateConfig, limits: DistinctConfig,
-                      beam_energy_kev: float, thickness_angstrom: Float[np.ndarray, " T"]) -> None:
-    difference, group = least_difference(
-        crystal, pieces, detectors(crystal, config), tolerance_angstrom=limits.tolerance_angstrom,
-        beam_energy_kev=beam_energy_kev, thickness_angstrom=thickness_angstrom, multislice=config.multislice)
+def _require_distinct(crystal: Crystal, axes: list[tuple[Slab, DetectorConfig]], exposure: Exposure,
+                      limits: DistinctConfig) -> None:
+    difference, group = least_difference(crystal, axes, exposure, limits.tolerance_angstrom)
     if difference < limits.least_difference:
         raise InputError(source=crystal.material,
                          rule=f"its patterns must differ by {limits.least_difference:g} from those of a higher group",

@@ -8,10 +8,10 @@ import moyopy
 import numpy as np
 import pytest
 
-from cbedgan.crystal.cif import crystals_from_cif
 from cbedgan.crystal.crystals import Crystal, measure_symmetry, shortest_distance_ratio, standard_crystal
 from cbedgan.crystal.plan import CrystalConfig, GroupQuota
 from cbedgan.crystal.prototypes import prototypes
+from cbedgan.crystal.structure_files import crystals_from_files
 from cbedgan.crystal.substitution import FAMILIES, distort, draw_substitution, linear_scale
 from classifier.foundation.errors import InputError
 
@@ -175,10 +175,10 @@ def write_cif(tmp_path, rock_salt_cif):
 def test_cif_file_and_folder(tmp_path, write_cif):
     write_cif()
     write_cif("bromide.cif", element="Br")
-    crystals = crystals_from_cif(tmp_path)
+    crystals = crystals_from_files(tmp_path)
     assert [c.formula for c in crystals] == ["BrNa", "ClNa"]
     assert {c.structure_type for c in crystals} == {"225_AB_a_b"}
-    assert crystals_from_cif(tmp_path / "salt.cif")[0].material == rocksalt().material
+    assert crystals_from_files(tmp_path / "salt.cif")[0].material == rocksalt().material
 
 
 @pytest.mark.parametrize(("fault", "rule"), [
@@ -192,7 +192,7 @@ def test_cif_file_and_folder(tmp_path, write_cif):
 def test_cif_faults_name_the_file_and_the_way_out(write_cif, fault, rule):
     path = write_cif(**fault)
     with pytest.raises(InputError, match=rule) as caught:
-        crystals_from_cif(path)
+        crystals_from_files(path)
     assert "salt.cif" in str(caught.value) and caught.value.remedy
 
 
@@ -203,10 +203,7 @@ def test_unreadable_or_foreign_files_are_refused(tmp_path):
     poscar.write_text("salt\n5.64\n1 0 0\n0 1 0\n0 0 1\n1 1\nDirect\n0 0 0\n0.5 0.5 0.5\n")
     for path, rule in [(broken, "readable CIF"), (poscar, "VASP 4"), (tmp_path / "absent.cif", "readable CIF")]:
         with pytest.raises(InputError, match=rule):
-            crystals_from_cif(path)
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="must hold"):
-        crystals_from_cif(tmp_path / "empty")
+            crystals_from_files(path)
 
 
 def _symmetry(crystal: Crystal) -> moyopy.MoyoDataset:

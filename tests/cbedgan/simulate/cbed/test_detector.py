@@ -7,7 +7,7 @@ import pytest
 
 from cbedgan.simulate.cbed.aperture import aperture_samples, incident_directions, interpolation, weights_of_mean
 from cbedgan.simulate.cbed.detector import DetectorConfig, Drift, directions_across, simulate_pattern, splat
-from cbedgan.simulate.cbed.multislice import MultisliceConfig
+from cbedgan.simulate.cbed.multislice import Exposure, MultisliceConfig
 from cbedgan.simulate.cbed.zone_axis import slab
 from classifier.foundation.errors import InputError
 from classifier.pattern.geometry import Pose, to_canonical
@@ -18,8 +18,7 @@ CANONICAL = DetectorConfig(pose="canonical", size_pixels=48, half_width=2.0, ape
 
 
 def pattern_of(cells, axis, detector=CANONICAL, thickness=(100.0,), **settings):
-    return simulate_pattern(slab(*cells, axis), beam_energy_kev=100.0, thickness_angstrom=thickness, multislice=FAST,
-                            detector=detector, **settings)
+    return simulate_pattern(slab(*cells, axis), Exposure(100.0, thickness, FAST, **settings), detector)
 
 
 def test_incident_directions_cover_the_disk_and_its_rim_symmetrically():

@@ -8,6 +8,7 @@ import pytest
 
 from cbedgan.crystal.crystals import Crystal, standard_crystal
 from cbedgan.simulate.cbed.distinct import DistinctConfig, least_difference
+from cbedgan.simulate.cbed.multislice import Exposure
 from cbedgan.simulate.cbed.stack import SimulateConfig, detectors, simulate_stacks, slabs
 from classifier.foundation.config import load_config
 from classifier.foundation.errors import InputError
@@ -28,8 +29,8 @@ def caesium_chloride(first: str, second: str) -> Crystal:
 
 
 def difference(crystal: Crystal) -> tuple[float, int]:
-    return least_difference(crystal, slabs(crystal, CONFIG), detectors(crystal, CONFIG), tolerance_angstrom=0.1,
-                            beam_energy_kev=100.0, thickness_angstrom=np.array([200.0]), multislice=CONFIG.multislice)
+    axes = list(zip(slabs(crystal, CONFIG), detectors(crystal, CONFIG), strict=True))
+    return least_difference(crystal, axes, Exposure(100.0, [200.0], CONFIG.multislice), tolerance_angstrom=0.1)
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cbedgan.simulate.cbed.detector import DetectorConfig, simulate_pattern
-from cbedgan.simulate.cbed.multislice import MultisliceConfig
+from cbedgan.simulate.cbed.multislice import Exposure, MultisliceConfig
 from cbedgan.simulate.cbed.zone_axis import slab
 from classifier.crystal.electron import wavelength_angstrom
 from classifier.crystal.reciprocal import zolz_lattice
@@ -26,8 +26,7 @@ def simulated(request, nacl, gaas, silicon, quartz):
     cells = {"nacl": nacl, "gaas": gaas, "silicon": silicon, "quartz": quartz}[name]
     lengths = np.linalg.norm(cells.conventional, axis=1)
     axis = [int(index) for index in axis]
-    result = simulate_pattern(slab(*cells, axis), beam_energy_kev=100.0, thickness_angstrom=[100.0], multislice=FAST,
-                              detector=RAW)
+    result = simulate_pattern(slab(*cells, axis), Exposure(100.0, [100.0], FAST), RAW)
     lattice = zolz_lattice(lengths, HEXAGONAL if name == "quartz" else CUBIC, axis)
     return result, lattice, result.semi_angle_mrad * 1e-3 / wavelength_angstrom(100.0)
 
