@@ -1,7 +1,5 @@
 """What a piece of work costs by the kind of operation and the side of its picture, the dearest first."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass

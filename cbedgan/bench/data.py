@@ -1,7 +1,5 @@
 """bench data: samples/s of shuffled batches from a training cache, beside a plain memory map and the stack file."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """The GAN's training alone in new processes that share each batch: what they reach together, and the memory of one."""
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 import resource
@@ -67,7 +65,7 @@ def in_processes(work: Alone, count: int) -> Found:
             process.kill()
 
 
-def _rank(work: Alone, number: int, count: int, port: int, answer: Queue[Found]) -> None:
+def _rank(work: Alone, number: int, count: int, port: int, answer: "Queue[Found]") -> None:
     """Train as one of the processes; the first answers."""
     os.environ |= {"RANK": str(number), "LOCAL_RANK": str(number), "WORLD_SIZE": str(count),
                    "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}

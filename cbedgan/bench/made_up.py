@@ -1,7 +1,5 @@
 """Stacks of noise as a training reads them, for benchmarks of its speed."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -4,8 +4,6 @@ The relativistic loss with R1 and R2 (arXiv 1807.00734, 2501.05441) as one write
 weights, no check of the gradients.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """The plain network that the classifier's speed is held against: standard blocks, batch normalisation, NCHW."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

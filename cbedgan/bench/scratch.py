@@ -1,7 +1,5 @@
 """A place for what a benchmark makes up: a folder inside the one that was named, gone when the benchmark ends."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -3,8 +3,6 @@
 abTEM is a package of its own licence and weight: it is imported by this module alone, and only when asked for.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Stacks spoiled in a known way: turned, noisy, moved, blurred, scaled, mixed up, or no CBED at all."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np

@@ -1,7 +1,5 @@
 """bench train-clf: images/s of the classifier's training beside a plain residual network's of equal work, in turns."""
 
-from __future__ import annotations
-
 import copy
 import os
 from dataclasses import asdict, dataclass

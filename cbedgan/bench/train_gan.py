@@ -1,7 +1,5 @@
 """bench train-gan: the GAN's training beside a plain loop of equal networks in turns, by size, and over processes."""
 
-from __future__ import annotations
-
 import math
 import os
 from collections.abc import Callable, Sequence

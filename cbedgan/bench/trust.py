@@ -1,7 +1,5 @@
 """bench trust: what classifiers say of stacks spoiled in a known way, and how many of these they refuse."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Training loops timed in turns beside a matrix product: shares of what the machine gives, whatever else it does."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The margin logit[a] - logit[b] of C(G(w)) on the generator's manifold, and the latent paths on which it is probed."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -37,7 +35,7 @@ class LatentClassifier:
     batch: int
 
     @classmethod
-    def of(cls, generator: TrainedGenerator, classifier: TrainedClassifier, *, batch: int) -> LatentClassifier:
+    def of(cls, generator: TrainedGenerator, classifier: TrainedClassifier, *, batch: int) -> "LatentClassifier":
         """Join a generator and a classifier of one split, class map and frame; their intensity scales may differ."""
         for name, mine, other in (("split", generator.split_digest, classifier.split_digest),
                                   ("class map", generator.class_map, classifier.class_map)):
@@ -86,7 +84,7 @@ class LatentPaths:
 
     @classmethod
     def of(cls, kind: str, generator: TrainedGenerator, z_a: Float[Tensor, "P L"], z_b: Float[Tensor, "P L"],
-           a: Int[Tensor, " P"], b: Int[Tensor, " P"]) -> LatentPaths:
+           a: Int[Tensor, " P"], b: Int[Tensor, " P"]) -> "LatentPaths":
         """Paths between samples of two classes.
 
         Where the generator draws crystals, the reciprocal lattice of the beginning stays: only the symmetry of the
@@ -102,7 +100,7 @@ class LatentPaths:
         e_a = generator.condition(a, z_a)
         return cls(kind, generator.mapping, z_a, z_b, e_a, generator.condition(b, z_b, other=e_a))
 
-    def take(self, rows: Tensor) -> LatentPaths:
+    def take(self, rows: Tensor) -> "LatentPaths":
         """The paths at `rows`."""
         return LatentPaths(self.kind, self.mapping, self.z_a[rows], self.z_b[rows], self.e_a[rows], self.e_b[rows])
 

@@ -1,7 +1,5 @@
 """Which groups to probe against each other: the most confused partners of every rare group, and random controls."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

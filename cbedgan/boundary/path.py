@@ -3,8 +3,6 @@
 ITP: Oliveira and Takahashi, ACM Trans. Math. Softw. 47 (2020) 5; it needs at most one step more than bisection.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,7 +32,7 @@ class Bracket:
         """Rows of the paths that have a bracket."""
         return torch.nonzero(torch.isfinite(self.lower))[:, 0]
 
-    def take(self, rows: torch.Tensor) -> Bracket:
+    def take(self, rows: torch.Tensor) -> "Bracket":
         """The brackets at `rows`."""
         return Bracket(self.lower[rows], self.upper[rows], self.margin_lower[rows], self.margin_upper[rows])
 

@@ -1,7 +1,5 @@
 """Which paths are traced: some for every pair of groups, then those to the groups that turned up on the way."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -26,7 +24,7 @@ class PathPlan:
     def __len__(self) -> int:
         return len(self.a)
 
-    def take(self, rows: slice) -> PathPlan:
+    def take(self, rows: slice) -> "PathPlan":
         """The paths at `rows`."""
         return PathPlan(**{column.name: getattr(self, column.name)[rows] for column in fields(self)})
 

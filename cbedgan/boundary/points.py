@@ -1,7 +1,5 @@
 """Boundary points that a probe has recorded, as a classifier sees them: features and the classes on either side."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -3,8 +3,6 @@
 Moosavi-Dezfooli, Fawzi and Frossard, CVPR 2016 (arXiv 1511.04599), in w instead of pixels, with a pull to the origin.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

@@ -1,7 +1,5 @@
 """probe [stage]: the boundaries between rare groups and their partners, seen through the generator -> probe.h5."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 from typing import Any, Literal

@@ -1,7 +1,5 @@
 """probe.h5: one row a probed path, with its crossing and the boundary point it led to; its keys are named only here."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -63,12 +61,12 @@ class ProbedPaths:
         """All columns by name, in the order of declaration."""
         return {column.name: getattr(self, column.name) for column in fields(self)}
 
-    def take(self, indices: Any) -> ProbedPaths:
+    def take(self, indices: Any) -> "ProbedPaths":
         """Rows at `indices` (integers or a boolean mask), in that order."""
         return ProbedPaths(**{name: values[indices] for name, values in self.columns().items()})
 
     @classmethod
-    def concatenate(cls, parts: list[ProbedPaths]) -> ProbedPaths:
+    def concatenate(cls, parts: "list[ProbedPaths]") -> "ProbedPaths":
         """Put the rows of several tables, at least one, under each other."""
         return cls(**{column.name: np.concatenate([getattr(part, column.name) for part in parts])
                       for column in fields(cls)})

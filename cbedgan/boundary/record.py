@@ -1,7 +1,5 @@
 """What a stage that writes one file says about itself in it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from classifier.foundation.config import Config, digest

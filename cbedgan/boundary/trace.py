@@ -1,7 +1,5 @@
 """From the ends of a batch of latent paths to their crossings and nearest boundary points, all paths at once."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

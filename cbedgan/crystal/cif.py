@@ -1,7 +1,5 @@
 """Crystals from a CIF file: ordered structures with their symmetry, or an error that says what the file lacks."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import gemmi

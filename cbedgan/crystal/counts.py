@@ -1,7 +1,5 @@
 """What each source of crystals holds: crystals, space groups, structure types, groups missing, look-alikes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path

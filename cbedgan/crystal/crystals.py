@@ -3,8 +3,6 @@
 Nothing is taken from a label: a file or a prototype that is tagged with another group counts by what is measured.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -85,7 +83,7 @@ class Crystal:
                 "source": self.source}
 
     @classmethod
-    def from_record(cls, record: dict[str, Any]) -> Crystal:
+    def from_record(cls, record: dict[str, Any]) -> "Crystal":
         """Rebuild the crystal whose `record` this is."""
         positions, numbers = _fill(np.array(record["sites"]), np.array(record["numbers"]), record["space_group"])
         return cls(np.array(record["lattice"], dtype=np.float64), positions, numbers, record["space_group"],
@@ -93,7 +91,7 @@ class Crystal:
 
 
 def measure_symmetry(lattice: ArrayLike, positions: ArrayLike, numbers: ArrayLike, *,
-                     precision_angstrom: float = SYMMETRY_PRECISION_ANGSTROM) -> moyopy.MoyoDataset:
+                     precision_angstrom: float = SYMMETRY_PRECISION_ANGSTROM) -> "moyopy.MoyoDataset":
     """Measure the symmetry of a cell with moyopy.
 
     Parameters
@@ -143,7 +141,7 @@ def formula_of(numbers: Sequence[int] | Numbers) -> str:
     return "".join(f"{name}{count // divisor if count > divisor else ''}" for name, count in sorted(counts.items()))
 
 
-def structure_type_of(symmetry: moyopy.MoyoDataset) -> str:
+def structure_type_of(symmetry: "moyopy.MoyoDataset") -> str:
     """Return the canonical key of a structure type, e.g. "194_AB2_c_f": group, anonymous formula, Wyckoff letters.
 
     Each element is one word of letters with their number of orbits ("a2h"); words are ordered by the

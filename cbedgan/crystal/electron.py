@@ -1,7 +1,5 @@
 """How the beam electron travels and how strongly atoms scatter it. Angstrom, 1/angstrom, keV, mrad."""
 
-from __future__ import annotations
-
 import gemmi
 import numpy as np
 from jaxtyping import Float

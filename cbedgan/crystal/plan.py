@@ -4,8 +4,6 @@ The held-out parts of a group share no structure type with the one that trains, 
 twice. Groups are planned apart from each other, so that one can be planned again alone.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Annotated, NamedTuple
 
@@ -58,7 +56,7 @@ class CrystalConfig(PrototypeConfig):
         None, exclude_if=lambda source: source is None)
 
     @model_validator(mode="after")
-    def _larger_cells_are_random(self) -> CrystalConfig:
+    def _larger_cells_are_random(self) -> "CrystalConfig":
         if not isinstance(self.random, RandomCrystalConfig | None) and any(
                 quota.maximum_random_atoms for quota in self.groups):
             raise ValueError('maximum_random_atoms goes with the source "random" only')

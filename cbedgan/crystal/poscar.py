@@ -1,7 +1,5 @@
 """Crystals from VASP's POSCAR and CONTCAR files, those that name their elements."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import gemmi
@@ -48,8 +46,8 @@ def _numbers(path: Path, lines: list[str]) -> Numbers:
     names, counts = _words(lines, 5), _words(lines, 6)
     if names and all(name.isdecimal() for name in names):
         raise InputError(source=f"{path}, line 6", rule="a POSCAR must name its elements", value=" ".join(names),
-                         remedy="This is the format of VASP 4, which converters quietly take for H, He, Li, ...; insert "
-                                "the line of elements before the counts.")
+                         remedy="This is the format of VASP 4, which converters quietly take for H, He, Li, ...: "
+                                "insert a line of elements before the counts.")
     # VASP 6 may add a hash of the potential: "Fe/1a2b3c"; older ones its kind: "Fe_pv".
     elements = [gemmi.Element(name.split("/")[0].split("_")[0]) for name in names]
     are_elements = bool(names) and all(element.atomic_number > 0 for element in elements)

@@ -1,7 +1,5 @@
 """Materials on real structure types: AFLOW prototypes with other elements of the same families, slightly distorted."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace

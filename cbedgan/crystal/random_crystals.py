@@ -3,8 +3,6 @@
 pyxtal gives the Wyckoff positions of all 230 groups; moyopy and spglib must both find the group that was asked for.
 """
 
-from __future__ import annotations
-
 import warnings
 from functools import cache
 from typing import Literal, NamedTuple

@@ -1,7 +1,5 @@
 """What every source of crystals offers: random_crystals, prototypes, structure_files, or a user's own "module:Name"."""
 
-from __future__ import annotations
-
 from typing import Protocol
 
 import numpy as np

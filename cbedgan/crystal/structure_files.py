@@ -1,7 +1,5 @@
 """Crystals from structure files: CIF, and POSCAR or CONTCAR, one file or a folder of both."""
 
-from __future__ import annotations
-
 from functools import cache
 from pathlib import Path
 from typing import Literal

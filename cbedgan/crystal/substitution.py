@@ -1,7 +1,5 @@
 """Hypothetical compositions on real structure types: exchange of elements within a family, then a small distortion."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 import gemmi
@@ -50,7 +48,7 @@ def linear_scale(numbers: Numbers, substitution: dict[int, int]) -> float:
     return sum(radius[substitution[n]] for n in numbers.tolist()) / sum(radius[n] for n in numbers.tolist())
 
 
-def distort(crystal: Crystal, symmetry: moyopy.MoyoDataset, generator: np.random.Generator, *, strain: float,
+def distort(crystal: Crystal, symmetry: "moyopy.MoyoDataset", generator: np.random.Generator, *, strain: float,
             displacement_angstrom: float) -> tuple[Lattice, Positions]:
     """Return lattice and positions after a small change of every parameter that the symmetry leaves free.
 

@@ -5,8 +5,6 @@ atoms with no regard to their elements. It hides when the structure factors, mod
 pattern is made of), hardly change under it.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -101,7 +99,7 @@ def _change(hkl: Int[np.ndarray, "m 3"], factors: Complex[np.ndarray, " m"], rot
     return float(np.abs(moved - factors)[both].sum() / np.abs(factors[both]).sum())
 
 
-def _additional(own: moyopy.MoyoDataset, higher: moyopy.MoyoDataset, lattice: Lattice,
+def _additional(own: "moyopy.MoyoDataset", higher: "moyopy.MoyoDataset", lattice: Lattice,
                 tolerance_angstrom: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield operations of `higher` (rotation [3, 3], translation [3], fractional) that `own` has not.
 

@@ -10,8 +10,6 @@ Both steps pass the discriminator's trunk by hand (see `network.trunk`): with pe
 autograd takes six. Augmentation before the trunk and the heads above it are autograd's.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Annotated, NamedTuple
 

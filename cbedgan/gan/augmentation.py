@@ -1,7 +1,5 @@
 """Augmentation that the discriminator looks through, and its feedback: as often as the discriminator can bear."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import torch

@@ -3,8 +3,6 @@
 So ranks and micro-batches see what one process would see, and only the order of a sum differs.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from itertools import repeat
 
@@ -62,7 +60,7 @@ class Batch:
         """What the generator is told beside z."""
         return Condition(self.class_idx, self.form)
 
-    def parts(self, size: int | None) -> list[Batch]:
+    def parts(self, size: int | None) -> "list[Batch]":
         """Cut into runs of at most `size` rows; None: into one."""
         if size is None or size >= len(self.rows):
             return [self]

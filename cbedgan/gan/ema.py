@@ -1,7 +1,5 @@
 """The exponential moving average of the generator: the only generator that leaves the training."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import torch

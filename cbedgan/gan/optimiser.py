@@ -1,7 +1,5 @@
 """Adam for both networks: on what schedule it moves, and a step that is left out when a gradient is not finite."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """Schedules: every changing setting of the training is a pure function of images_seen."""
 
-from __future__ import annotations
-
 import math
 
 from classifier.foundation.config import Config

@@ -1,7 +1,5 @@
 """All that changes in a training of the GAN, in memory and in its checkpoint."""
 
-from __future__ import annotations
-
 import copy
 from pathlib import Path
 from typing import Any

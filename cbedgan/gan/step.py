@@ -1,7 +1,5 @@
 """One step of the GAN's training: a pure function of the state, the data and images_seen, shared by all ranks."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

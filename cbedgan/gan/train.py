@@ -1,7 +1,5 @@
 """train-gan [stage]: train the generator on the train part of a split; the same command resumes it bit by bit."""
 
-from __future__ import annotations
-
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any

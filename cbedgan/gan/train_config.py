@@ -1,7 +1,5 @@
 """What decides a training of the GAN."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """What a GAN trains on: the train part, how a batch of it is drawn, and what the classes' sizes imply."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch
@@ -34,7 +32,7 @@ class Data:
 
     @classmethod
     def build(cls, samples: StackSet, class_map: ClassMap, class_noise: ClassNoiseConfig, device: torch.device, *,
-              intensity: IntensityTransform, forms: Tensor | None = None) -> Data:
+              intensity: IntensityTransform, forms: Tensor | None = None) -> "Data":
         """Order the samples for drawing and move them to the device.
 
         Parameters

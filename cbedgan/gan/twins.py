@@ -1,7 +1,5 @@
 """NoisyTwins: latents keep their meaning whatever the noise of the class (arXiv 2304.05866)."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from jaxtyping import Float

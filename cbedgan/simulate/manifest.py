@@ -3,8 +3,6 @@
 A job is one crystal at one beam energy; a unit is a handful of jobs that leave one shard file.
 """
 
-from __future__ import annotations
-
 import re
 import time
 from collections.abc import Callable
@@ -31,7 +29,7 @@ class Share:
     of: int
 
     @classmethod
-    def parse(cls, text: str) -> Share:
+    def parse(cls, text: str) -> "Share":
         """Read "i/n"."""
         match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
         if match is None or not 1 <= int(match[1]) <= int(match[2]):

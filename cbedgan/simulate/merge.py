@@ -1,7 +1,5 @@
 """The shards of finished units to the stack file, the reserve beside it, and the report on what they cost."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -3,8 +3,6 @@
 What reads the published files reads these; see classifier.published.olcf for what each attribute means.
 """
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Iterator

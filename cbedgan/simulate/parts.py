@@ -3,8 +3,6 @@
 A unit leaves `<unit>.h5`, the stacks that could be made, and then `<unit>.json`, which says that it is finished.
 """
 
-from __future__ import annotations
-
 import fcntl
 import os
 from collections.abc import Callable, Iterator

@@ -3,8 +3,6 @@
 Killed at any moment, the same command goes on: finished units are kept, a unit is whole or absent.
 """
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 from typing import Any

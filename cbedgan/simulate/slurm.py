@@ -1,7 +1,5 @@
 """Shares of a set as an array of SLURM jobs, through submitit; a job that runs out of time is queued again."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,7 +40,7 @@ class ShareTask:
         """Work on the share; returns its folder."""
         return str(simulate(self.config, share=self.share, **self.settings))
 
-    def checkpoint(self) -> submitit.helpers.DelayedSubmission:
+    def checkpoint(self) -> "submitit.helpers.DelayedSubmission":
         """What is to be queued when time runs out: the same, for finished units are kept."""
         from submitit.helpers import DelayedSubmission  # pyright: ignore[reportMissingImports]
 
@@ -50,7 +48,7 @@ class ShareTask:
 
 
 def submit(config: SimulateConfig, cluster: Cluster, *, out: Path, workers: int,
-           crystals: Path | None = None, device: str = "cpu") -> list[submitit.Job]:
+           crystals: Path | None = None, device: str = "cpu") -> "list[submitit.Job]":
     """Plan here, then submit every share as a job of its own; `simulate` without a share merges later.
 
     Paths must mean the same on the nodes. Logs lie in `<out>.slurm`. InputError without submitit or SLURM.

@@ -1,7 +1,5 @@
 """Work on units: the jobs of each are simulated, one after the other, into its shard."""
 
-from __future__ import annotations
-
 import time
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Jobs in a pool of processes, with a progress bar; between jobs it stops when it is asked to."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any

@@ -1,7 +1,5 @@
 """Which synthetic stacks are accepted, and by what name the others are rejected; every limit comes from real stacks."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,7 +72,8 @@ class Reference:
 
     @classmethod
     def fit(cls, x: Float[Tensor, "N 3 H W"], intensity: Float[Tensor, "N 3 H W"], features: Float[Tensor, "N F"],
-            class_idx: Int[Tensor, " N"], material: np.ndarray, config: AcceptanceConfig, *, classes: int) -> Reference:
+            class_idx: Int[Tensor, " N"], material: np.ndarray, config: AcceptanceConfig, *,
+            classes: int) -> "Reference":
         """Measure the limits on real training stacks.
 
         Parameters

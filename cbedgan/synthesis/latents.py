@@ -1,7 +1,5 @@
 """Where synthetic stacks are drawn: fresh latents inside a group; boundary points shifted towards the rare group."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

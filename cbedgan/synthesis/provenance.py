@@ -1,7 +1,5 @@
 """What a synthetic stack says of itself: the record from which it can be made again, and its row in a stack file."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """How many synthetic stacks every space group gets: what was asked (sampling_strategy) and what it comes to (quota)."""
 
-from __future__ import annotations
-
 import math
 from typing import Literal
 

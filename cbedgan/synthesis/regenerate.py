@@ -1,7 +1,5 @@
 """One synthetic stack made again, alone, from the record it carries."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

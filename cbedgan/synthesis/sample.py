@@ -1,7 +1,5 @@
 """sample [stage]: any number of stacks of named groups from a generator alone, all accepted -> a stack file."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """synthesize [stage]: fill the quota of every group with accepted interior and boundary stacks -> synthetic.h5."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """From candidate latents to stacks, accepted or not, with all that they carry: labels, probabilities, provenance."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Parts of both networks: dense residual blocks without normalisation, for samples of shape [C, *spatial]."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional

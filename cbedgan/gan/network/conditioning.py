@@ -1,7 +1,5 @@
 """Class embeddings that share what groups share: crystal system + point group + space group."""
 
-from __future__ import annotations
-
 import torch
 from torch import nn
 

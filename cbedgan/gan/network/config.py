@@ -1,7 +1,5 @@
 """What decides both networks: their shared settings, one kind of generator, the discriminator."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from cbedgan.gan.network.contract import GeneratorKind, SharedConfig

@@ -1,7 +1,5 @@
 """What every generator offers, what it is told of a batch, and the settings that all kinds share."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from typing import Annotated, Literal, NamedTuple, Protocol
 
@@ -58,7 +56,7 @@ class GeneratorKind(Protocol):
     @property
     def form_strain(self) -> float | None: ...
 
-    def build(self, spec: SampleSpec, shared: SharedConfig) -> Generator: ...  # untrained
+    def build(self, spec: SampleSpec, shared: SharedConfig) -> "Generator": ...  # untrained
 
 
 class LatentConfig(Config):

@@ -1,7 +1,5 @@
 """The discriminator: whether a sample is real, seen as one of its class."""
 
-from __future__ import annotations
-
 import math
 from itertools import pairwise
 from typing import Annotated

@@ -1,7 +1,5 @@
 """The tuned constants that decide what a generator of crystals draws; its checkpoint holds them."""
 
-from __future__ import annotations
-
 from cbedgan.render.constants import RenderConstants
 
 Usual = tuple[float, float]

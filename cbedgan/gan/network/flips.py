@@ -1,7 +1,5 @@
 """Flips and quarter turns as parts of a network: symmetric samples are said in one gate, not learned pixel by pixel."""
 
-from __future__ import annotations
-
 from itertools import product
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The trained generator as a file: everything that sampling, walking between classes and scoring samples need."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Latents that can be drawn again one by one: every z has its own seed."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 

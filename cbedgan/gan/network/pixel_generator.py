@@ -1,7 +1,5 @@
 """A generator that paints pixels: the kind "pixels"."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 from typing import Annotated, Any, Literal, cast
 

@@ -1,7 +1,5 @@
 """Precision of a GPU's products outside the stages in bfloat16: TF32, switched on in this one place and put back."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any

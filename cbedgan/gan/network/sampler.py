@@ -1,7 +1,5 @@
 """Drawing stacks of classes from a generator: z decides the form, where there is one, and what the disks show."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch
@@ -24,7 +22,7 @@ class Sampler:
     strain: float
 
     @classmethod
-    def of(cls, generator: Generator, bank: FormBank | None, network: NetworkConfig) -> Sampler:
+    def of(cls, generator: Generator, bank: FormBank | None, network: NetworkConfig) -> "Sampler":
         """A generator of this configuration with its forms."""
         return cls(generator, bank, network.generator.form_strain or 0.0)
 

@@ -6,8 +6,6 @@ d penalty / d(dl / dx). Then a weight's whole gradient is one correlation of (c 
 goes back a second time for c g, and correlates a with c g and t with g apart, the latter by a slow convolution.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -21,7 +19,7 @@ from cbedgan.gan.network.discriminator import Discriminator
 _ops = torch.ops.aten
 
 
-def trunks(discriminator: Discriminator) -> tuple[Trunk, Trunk]:
+def trunks(discriminator: Discriminator) -> "tuple[Trunk, Trunk]":
     """The trunk's part that both heads look through, empty where there is one head, and the rest of it."""
     narrow: Any = discriminator.narrow
     fine, layers = [], [_Convolution(discriminator.from_sample, half=False)]
@@ -43,7 +41,7 @@ class Trunk:
     Gradients are added to those that the parameters hold.
     """
 
-    def __init__(self, layers: Sequence[_Convolution | _Residual | _Mean]) -> None:
+    def __init__(self, layers: "Sequence[_Convolution | _Residual | _Mean]") -> None:
         self.layers = layers
 
     @torch.no_grad()
@@ -71,7 +69,7 @@ class Trunk:
             t = layer.along(t, c).float()
         return t
 
-    def _convolutions(self) -> Iterator[_Convolution]:
+    def _convolutions(self) -> "Iterator[_Convolution]":
         for layer in self.layers:
             if isinstance(layer, _Residual):
                 yield from (layer.first, layer.last)

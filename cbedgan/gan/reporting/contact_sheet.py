@@ -1,7 +1,5 @@
 """The contact sheet: for every space group a row of real stacks above a row of generated ones, on one log scale."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

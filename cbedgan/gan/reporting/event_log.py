@@ -1,7 +1,5 @@
 """The metrics of a run as TensorBoard's event files, beside metrics.jsonl, which holds them too."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from rich.console import Console

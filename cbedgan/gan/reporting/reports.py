@@ -1,7 +1,5 @@
 """What a GAN's training says of itself: metrics, event files, a contact sheet; nothing of it acts on the training."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 
@@ -34,7 +32,7 @@ class ReportConfig(Config):
 class Reports:
     """Writes of one run; watch: measures the averaged generator, where the configuration asks for it."""
 
-    def __init__(self, run: Run, sheet: ContactSheet, watch: Watch | None, *, images_seen: int) -> None:
+    def __init__(self, run: Run, sheet: "ContactSheet", watch: Watch | None, *, images_seen: int) -> None:
         run.rewind(images_seen)
         self.run, self.sheet, self.watch = run, sheet, watch
         self.events = EventLog(run.folder, images_seen=images_seen)

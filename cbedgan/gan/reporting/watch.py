@@ -1,7 +1,5 @@
 """A look at the generator while it trains: so many stacks, the same latents and figures at every report."""
 
-from __future__ import annotations
-
 import time
 
 import numpy as np

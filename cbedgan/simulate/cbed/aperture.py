@@ -1,7 +1,5 @@
 """The round aperture: incident directions that cover it, samples that tile it, interpolation from one to the other."""
 
-from __future__ import annotations
-
 import numpy as np
 from jaxtyping import Float
 

@@ -4,8 +4,6 @@ Disks add in intensity. Each pattern is drawn once, straight into its final fram
 Intensity unit: fraction of the incident beam per pixel; an unlimited detector sums to one.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Annotated, Literal
 

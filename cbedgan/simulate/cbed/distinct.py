@@ -3,8 +3,6 @@
 Structure factors (`supergroup`) compare all of a crystal; three zone axes may still hide what they differ in.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Annotated
 

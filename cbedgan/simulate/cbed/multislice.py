@@ -4,8 +4,6 @@ One plane wave per incident direction goes through atomic layers with exact (not
 them; |wave|^2 after every whole period gives the beam intensities, so a thickness series costs nothing.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Annotated
 

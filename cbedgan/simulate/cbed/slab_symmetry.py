@@ -3,8 +3,6 @@
 Rotations about the beam and mirrors along it, with any shift across the beam, turn the pattern with the direction.
 """
 
-from __future__ import annotations
-
 from itertools import product
 
 import numpy as np

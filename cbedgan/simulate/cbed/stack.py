@@ -1,7 +1,5 @@
 """One crystal to its stacks of three patterns with their table rows; and a stack again from its provenance."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -53,7 +51,7 @@ class SimulateConfig(Config):
     detector: DetectorConfig = DetectorConfig()
 
     @model_validator(mode="after")
-    def _spacings_are_known(self) -> SimulateConfig:
+    def _spacings_are_known(self) -> "SimulateConfig":
         if self.detector.aperture_unit == "spacing_at_100_kev" and self.zone_axis_rule != "strongest_xray":
             raise ValueError('aperture_unit "spacing_at_100_kev" goes with zone_axis_rule "strongest_xray" only')
         return self

@@ -1,7 +1,5 @@
 """Which X-ray reflections of a crystal are strongest, as a powder pattern ranks them: they orient the OLCF patterns."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 
 import gemmi

@@ -5,8 +5,6 @@ runs along a), z the direction in which the electrons travel, y = z cross x. Dra
 in this frame is seen looking upstream, from the detector towards the source.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from itertools import combinations
 
