@@ -86,15 +86,14 @@ def only_pattern(array: PatternArray) -> np.ndarray:
     return array.read((0,) * len(array.lead))
 
 
-def stacks_in(files: list[Path], layout: str, samples: tuple[StackConfig, ...],
-              opened: OpenFiles) -> list[tuple[StackConfig, list[Place]]]:
+def stacks_in(files: list[Path], layout: str, samples: tuple[StackConfig, ...], opened: OpenFiles
+              ) -> list[tuple[StackConfig, list[Place]]]:
     """Every sample with the places of its three patterns.
 
     Parameters
     ----------
     files, opened : the files in their order, and opened
-    layout : "stacks", "patterns" or "listed"
-    samples : as the configuration describes them; none, where it does not
+    layout, samples : of the configuration: "stacks", "patterns" or "listed"; how it describes each, if it does
     """
     if layout == "listed":
         return [(sample, _listed(sample, files)) for sample in samples]

@@ -100,8 +100,7 @@ def mended(pattern: np.ndarray, dark: np.ndarray | None, config: CountsConfig,
     Parameters
     ----------
     pattern, dark : [H, W], as stored, and what to subtract
-    config : what the numbers mean, and what is done with faults
-    source : named in errors
+    config, source : what the numbers mean, and what is done with faults; named in errors
     """
     remarks = []
 
@@ -161,8 +160,7 @@ def stored_centre(pattern: np.ndarray, array: PatternArray, config: GeometryConf
     Parameters
     ----------
     pattern, array : [H, W], and the array that it comes from, with its axes
-    config : where to look
-    find : finds it in the pattern, where the config says "find"
+    config, find : where to look; finds it in the pattern, where the config says "find"
     """
     height, width = pattern.shape
     if config.centre == "middle":
@@ -171,9 +169,8 @@ def stored_centre(pattern: np.ndarray, array: PatternArray, config: GeometryConf
         return find(pattern)
     column, row = _zero_of_axes(array) if config.centre == "from file" else config.centre
     if not (0 <= column <= width - 1 and 0 <= row <= height - 1):
-        raise InputError(source=array.source, rule="the centre must lie in the pattern",
-                         value=f"column {column:g} of {width}, row {row:g} of {height}",
-                         remedy="Correct geometry.centre.")
+        raise InputError(source=array.source, rule="the centre must lie in the pattern", remedy="Correct it.",
+                         value=f"geometry.centre: column {column:g} of {width}, row {row:g} of {height}")
     return column, row
 
 
@@ -228,8 +225,7 @@ def placed(square: np.ndarray, centre: np.ndarray, field: Detector, target: Dete
 
     Parameters
     ----------
-    square, field : pattern [H, H], and what its pixels mean
-    centre : [2], of the direct beam, in pixels from the middle
+    square, field, centre : pattern [H, H], what its pixels mean, and [2] its direct beam in pixels from the middle
     target, target_pixel : detector, and the size of its pixels in 1/angstrom
     pose : for the canonical pose. Without one the pattern stays raw: it is cut in whole pixels where the pixel sizes
         agree, and resampled where they do not.

@@ -18,23 +18,9 @@ from classifier.crystal.reciprocal import Basis, zolz_lattice
 from classifier.foundation.config import Config, digest
 from classifier.foundation.errors import InputError
 from classifier.foundation.run import Interrupted, StopRequest, progress, require_same_run, versions
+from classifier.imported import frame as frames
 from classifier.imported.files import OpenFiles, Place, StackConfig, only_pattern, stacks_in
-from classifier.imported.frame import (
-    FRACTION,
-    CanonicalFrame,
-    CountsConfig,
-    GeometryConfig,
-    Positive,
-    RawFrame,
-    Target,
-    mended,
-    oriented,
-    oriented_place,
-    pixel_size_inv_angstrom,
-    placed,
-    squared,
-    stored_centre,
-)
+from classifier.imported.frame import FRACTION, Positive, Target
 from classifier.imported.pose import PoseConfig, brightest_disk, measured_pose
 from classifier.imported.units import to_inverse_angstrom
 from classifier.pattern.geometry import Detector, Pose
@@ -55,9 +41,9 @@ class ImportConfig(Config):
     beam_energy_kev: Positive
     convergence_semi_angle_mrad: Positive | Literal["unknown"]
     on_fault: Literal["stop", "leave out"]
-    frame: Literal["classifier"] | Annotated[CanonicalFrame | RawFrame, Field(discriminator="pose")]
-    geometry: GeometryConfig
-    intensity: CountsConfig
+    frame: Literal["classifier"] | Annotated[frames.CanonicalFrame | frames.RawFrame, Field(discriminator="pose")]
+    geometry: frames.GeometryConfig
+    intensity: frames.CountsConfig
     pose: PoseConfig
     samples: tuple[StackConfig, ...] = ()
 
@@ -70,8 +56,7 @@ def import_patterns(config: ImportConfig, *, files: Sequence[Path], out: Path, l
 
     Parameters
     ----------
-    config : what the files hold, and how patterns become stacks
-    files : of patterns, no two of one name
+    config, files : what the files hold, and how patterns become stacks; files of patterns, no two of one name
     out : the stack file; one of the same config and inputs is kept
     like : a trained classifier whose detector, pose and unit the patterns take
     dark : a file of one pattern that is subtracted
@@ -96,9 +81,9 @@ def import_patterns(config: ImportConfig, *, files: Sequence[Path], out: Path, l
         stop, bar = exits.enter_context(StopRequest()), exits.enter_context(progress("Import stacks", len(stacks)))
         left_out: dict[str, str] = {}
         provenance = {**identity, "versions": versions(), "left_out": left_out}
-        writer = exits.enter_context(StackWriter(out, detector=target.detector, pose=target.pose,
-                                                 intensity_unit=config.intensity.written_unit(),
-                                                 provenance=provenance))
+        writer = exits.enter_context(StackWriter(
+            out, detector=target.detector, pose=target.pose, intensity_unit=config.intensity.written_unit(),
+            provenance=provenance))
         for sample, places in stacks:
             if stop.requested:
                 raise Interrupted(stop.signal_number)
@@ -180,16 +165,16 @@ def _pattern(config: ImportConfig, sample: StackConfig, k: int, place: Place, op
     """Pattern k of a stack, float32 [S, S] in the target's frame."""
     array, geometry = opened[place[0]], config.geometry
     source = f"{array.source}, pattern {list(place[1])}"
-    stored, said = mended(array.read(place[1]), background, config.intensity, source)
-    size = pixel_size_inv_angstrom(array, geometry, config.beam_energy_kev)
+    stored, said = frames.mended(array.read(place[1]), background, config.intensity, source)
+    size = frames.pixel_size_inv_angstrom(array, geometry, config.beam_energy_kev)
     radius = _disk_radius(config, sample, k)
-    centre = stored_centre(stored, array, geometry,
-                           lambda pattern: brightest_disk(pattern, None if radius is None else radius / size))
-    middle = oriented_place(centre, stored.shape, geometry)
-    square, off = squared(oriented(stored, geometry), middle, geometry.square)
+    centre = frames.stored_centre(stored, array, geometry, lambda pattern: brightest_disk(
+        pattern, None if radius is None else radius / size))
+    middle = frames.oriented_place(centre, stored.shape, geometry)
+    square, off = frames.squared(frames.oriented(stored, geometry), middle, geometry.square)
     field, pose, way, target_pixel = Detector(len(square), size, "1/angstrom"), None, "raw", 0.0
     if target.pose == "canonical" and sample.shortest_g_disk:
-        disk = oriented_place(sample.shortest_g_disk[k], stored.shape, geometry)
+        disk = frames.oriented_place(sample.shortest_g_disk[k], stored.shape, geometry)
         pose, way = Pose((np.array(disk) - middle) * size, off * size), "declared"
     elif target.pose == "canonical":
         try:
@@ -205,7 +190,7 @@ def _pattern(config: ImportConfig, sample: StackConfig, k: int, place: Place, op
         off, target_pixel = pose.centre / size, float(pose.length * target.detector.pixel_size)
     if target_pixel * target.detector.size_pixels > size * (len(square) - 2 * np.abs(off).max()) * (1 + 1e-6):
         said.append("the frame reaches beyond the field, where it is zero")
-    pattern = placed(square, off, field, target.detector, target_pixel, pose)
+    pattern = frames.placed(square, off, field, target.detector, target_pixel, pose)
     if not pattern.any():
         raise InputError(source=source, rule="the frame must hold light", value="none", remedy="Check the centre.")
     length, azimuth = (np.nan, 0.0) if pose is None else (float(pose.length), float(pose.azimuth_rad))
@@ -214,8 +199,8 @@ def _pattern(config: ImportConfig, sample: StackConfig, k: int, place: Place, op
 
 def _disk_radius(config: ImportConfig, sample: StackConfig, k: int) -> float | None:
     """Radius of the disks of pattern k in 1/angstrom, where the convergence angle is known."""
-    mrad = sample.convergence_semi_angle_mrad[k] if sample.convergence_semi_angle_mrad else (
-        config.convergence_semi_angle_mrad)
+    own = sample.convergence_semi_angle_mrad
+    mrad = own[k] if own else config.convergence_semi_angle_mrad
     return None if mrad == "unknown" else mrad * 1e-3 / wavelength_angstrom(config.beam_energy_kev)
 
 

@@ -61,8 +61,7 @@ def measured_pose(pattern: Real[np.ndarray, "H H"], detector: Detector, config: 
     ----------
     pattern, detector : intensities and what their pixels mean
     config : least_explained_share: a predicted lattice that explains less of the light is not believed
-    centre : [2], of the direct disk, in detector units
-    disk_radius : in detector units; without it only the image is asked
+    centre, disk_radius : [2], of the direct disk, in detector units; without a radius only the image is asked
     basis : of the lattice that cell and zone axis predict, in detector units; not used where disks touch
     """
     rule = {"visible": config.visible, "tie": config.tie}

@@ -20,8 +20,7 @@ def to_inverse_angstrom(value: float, unit: str, *, beam_energy_kev: float, sour
 
     Parameters
     ----------
-    value, unit : the length, or angle
-    beam_energy_kev : gives the wavelength
+    value, unit, beam_energy_kev : the length, or the angle and what gives the wavelength
     source : named in errors
     """
     plain = _plain(unit)
@@ -29,9 +28,8 @@ def to_inverse_angstrom(value: float, unit: str, *, beam_energy_kev: float, sour
         return value * RECIPROCAL[plain]
     if plain in ANGULAR:
         return value * ANGULAR[plain] / wavelength_angstrom(beam_energy_kev)
-    raise InputError(source=source, rule="the unit of a pixel must be a reciprocal length or an angle",
-                     value=repr(unit), remedy='Declare pixel_size = { value = ..., unit = "1/angstrom" } (or "1/nm", '
-                     '"mrad", "rad").')
+    raise InputError(source=source, rule="a pixel's unit must be a reciprocal length or an angle", value=repr(unit),
+                     remedy='Declare pixel_size = { value = ..., unit = "1/angstrom" } (or "1/nm", "mrad", "rad").')
 
 
 def _plain(unit: str) -> str:

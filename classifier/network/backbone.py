@@ -22,15 +22,13 @@ def body(*, block: Block, channels: int, stem_width: int, widths: Sequence[int],
 
     Parameters
     ----------
-    block : of a stage
     channels, size_pixels : of the input
     stem_width : of a stem that halves the side twice; 0: none
-    widths, blocks : channels and blocks of each stage
+    block, widths, blocks : kind of block, channels and number of blocks of each stage
     groups : of the normalisation
     """
-    halvings = len(widths) + (1 if stem_width else 0)
-    normalised = [*widths, *([stem_width] if stem_width else ()),
-                  *(width // SQUEEZE for width in widths if block == "bottleneck")]
+    halvings = len(widths) + bool(stem_width)
+    normalised = [*widths, stem_width, *(width // SQUEEZE for width in widths if block == "bottleneck")]
     if (size_pixels % 2**halvings or any(width % groups for width in normalised)
             or block == "bottleneck" and any(width % SQUEEZE for width in widths)):
         raise InputError(source="model", rule="widths (a quarter of them in bottlenecks) must be multiples of groups, "

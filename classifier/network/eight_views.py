@@ -18,8 +18,7 @@ def average_over_views(logits: Callable[[Tensor], Tensor], x: Tensor, views: Vie
 
     Parameters
     ----------
-    logits : x -> logits [B, K] of one view
-    x : float [B, C, H, W]
+    logits, x : what gives those of one view, and float [B, C, H, W]
     views : "canonical" are the half turn and the mirror in the x axis, which keep the canonical pose; "all" the eight
         of the square (D4), for square stacks in the raw pose
     partner : int64 [K], the class of each class's mirror image; where one lacks it (-1), no view is mirrored

@@ -76,7 +76,6 @@ class ModelConfig(Config):
 
     def build(self, *, classes: int, size_pixels: int, channels: int = 3,
               mirror_partner: Sequence[int] | np.ndarray | None = None) -> "ResidualClassifier":
-        """See NetworkKind."""
         return ResidualClassifier(self, classes, size_pixels, channels, mirror_partner)
 
 
@@ -118,7 +117,6 @@ class ResidualClassifier(StackClassifier):
             self.azimuthal.fit(x)
 
     def encoded(self, x: Tensor) -> Tensor:
-        """See StackClassifier."""
         parts = [self._convolved(x)] if self.convolves else []
         return torch.cat([*parts, self.azimuthal(x)], dim=1) if self.azimuthal is not None else parts[0]
 
@@ -127,10 +125,9 @@ class ResidualClassifier(StackClassifier):
         if self.patterns == "channels":
             return self.encode(x)
         if self.patterns == "one_random" and self.training:
-            # On the CPU: the same on every device.
-            drawn = self.of_batch(len(x), lambda rows: torch.randint(x.shape[1], (rows,)))
-            drawn = drawn.to(x.device, non_blocking=True)
-            return self.encode(x[torch.arange(len(x), device=x.device), drawn, None])
+            drawn = self.of_batch(len(x), lambda rows: torch.randint(x.shape[1], (rows,)))  # the same on every device
+            rows = torch.arange(len(x), device=x.device)
+            return self.encode(x[rows, drawn.to(x.device, non_blocking=True), None])
         each = self.encode(x.flatten(0, 1)[:, None]).unflatten(0, x.shape[:2])
         if self.patterns == "one_random":
             return each.mean(1)

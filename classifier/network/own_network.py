@@ -38,7 +38,6 @@ class OwnNetwork(Config):
 
     def build(self, *, classes: int, size_pixels: int, channels: int = 3,
               mirror_partner: Sequence[int] | np.ndarray | None = None) -> StackClassifier:
-        """See NetworkKind."""
         return _OwnClassifier(self, classes, mirror_partner, *self.encoder(channels, size_pixels))
 
 

@@ -84,9 +84,7 @@ def pose_features(stacks: np.ndarray, table: SampleTable, detector: Detector, *,
 
     Parameters
     ----------
-    stacks : intensity [N, 3, H, W]
-    table : their rows
-    detector : of the patterns
+    stacks, table, detector : intensities, their rows, and what the pixels mean
     source : named in an InputError
     """
     features = np.empty((len(table), 3, 3))
@@ -118,8 +116,7 @@ def second_g(g: np.ndarray, intensity: np.ndarray, *, half_width: float) -> tupl
     which no mirror changes. Where the frame shows none, its corner is the answer: the lattice is at least so wide.
     """
     length = np.hypot(g[:, 0], g[:, 1])
-    shown = ((intensity >= VISIBLE * intensity.max(initial=0)) & (length >= 1 - TIE)
-             & (np.abs(g[:, 1]) > TIE * length))
+    shown = (intensity >= VISIBLE * intensity.max(initial=0)) & (length >= 1 - TIE) & (np.abs(g[:, 1]) > TIE * length)
     if not shown.any():
         return float(np.sqrt(2) * half_width), np.pi / 2
     steepness = np.arctan2(np.abs(g[:, 1]), np.abs(g[:, 0]))

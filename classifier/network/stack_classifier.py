@@ -43,9 +43,7 @@ class NetworkKind(Protocol):
 
         Parameters
         ----------
-        classes : K
-        size_pixels : side of a pattern
-        channels : C, patterns of a sample
+        classes, channels, size_pixels : K, C, and the side of a pattern
         mirror_partner : int [K] of ClassMap, which averages over mirrored views need
         """
         ...
@@ -68,8 +66,7 @@ class StackClassifier(DrawsForBatch):
 
         Parameters
         ----------
-        encoded : features that `encoded` gives
-        classes : K
+        encoded, classes : features that `encoded` gives, and K
         dropout, head, views, pose_input, tasks : see ModelConfig
         mirror_partner : see NetworkKind.build; it is no part of the state
         any_order : whether the pose may not tell the patterns' order

@@ -27,9 +27,8 @@ class TaskHeads(nn.Module):
         self.weights = [config.weights[task] for task in self.columns]
         width = max(columns.stop for columns in self.columns.values())
         self.layer = nn.Linear(features, width)
-        self.log_variance = None
-        if config.weighting == "uncertainty":  # the space group's first
-            self.log_variance = nn.Parameter(-torch.tensor([1.0, *self.weights]).log())
+        self.log_variance = (nn.Parameter(-torch.tensor([1.0, *self.weights]).log())  # the space group's first
+                             if config.weighting == "uncertainty" else None)
         # Of the training part: mean and spread of each column, and the loss of each task's best constant guess.
         self.register_buffer("mean", torch.zeros(width))
         self.register_buffer("std", torch.ones(width))
@@ -48,8 +47,7 @@ class TaskHeads(nn.Module):
                 guess[columns] = share[columns].log()
             elif task in PRESENCES:
                 guess[columns] = share[columns].logit()
-        losses = self.losses(guess.expand_as(target), target)
-        unit = torch.stack([loss.mean() for loss in losses])
+        unit = torch.stack([loss.mean() for loss in self.losses(guess.expand_as(target), target)])
         self.unit.copy_(torch.where(unit > LEAST_UNIT, unit, 1.0))
 
     def forward(self, features: Tensor) -> Tensor:
@@ -80,8 +78,7 @@ class TaskHeads(nn.Module):
 
         Parameters
         ----------
-        space_group : its loss, a scalar
-        output, target : of the tasks, float [B, T]
+        space_group, output, target : its loss, a scalar; of the tasks, float [B, T]
         share : float [B], of each sample in the batch; those of the whole batch sum to 1
         """
         terms = [(share * loss).sum() for loss in self.losses(output, target)]

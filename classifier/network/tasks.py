@@ -47,14 +47,13 @@ def refuse_leak(tasks: TasksConfig | None, pose_input: bool) -> None:
     """Refuse (InputError) a task whose answer is among the inputs."""
     if pose_input and tasks is not None and "d_spacings" in tasks.weights:
         raise InputError(source="model.tasks", rule="no task may be answered by an input",
-                         value="d_spacings beside pose_input, which holds |g1| = 1 / d",
-                         remedy="Leave one of them out.")
+                         value="d_spacings beside pose_input, which holds |g1| = 1 / d", remedy="Leave one out.")
 
 
 def columns_of(tasks: Sequence[Task]) -> dict[Task, slice]:
     """Where each task's columns lie when those of all tasks stand side by side, in the order of COLUMNS."""
-    ends = np.cumsum([0, *(len(COLUMNS[task]) for task in COLUMNS if task in tasks)]).tolist()
     present: list[Task] = [task for task in COLUMNS if task in tasks]
+    ends = np.cumsum([0, *(len(COLUMNS[task]) for task in present)]).tolist()
     return {task: slice(first, last) for task, first, last in zip(present, ends, ends[1:], strict=False)}
 
 
@@ -65,8 +64,7 @@ def targets(table: SampleTable, tasks: Sequence[Task], *, source: object) -> np.
              "d_spacings": lambda: -_log(table.shortest_g_inv_angstrom),
              "beam_energy": lambda: _log(table.beam_energy_kev)[:, None],
              "crystal_system": lambda: _system(table.space_group),
-             "elements": lambda: np.array([_presence(formula, source) for formula in table.formula]).reshape(
-                 len(table), len(ELEMENTS))}
+             "elements": lambda: np.array([_presence(one, source) for one in table.formula]).reshape(-1, len(ELEMENTS))}
     return np.concatenate([every[task]() for task in columns_of(tasks)], axis=1).astype(np.float32)
 
 

@@ -38,11 +38,9 @@ def augment(x: Stacks, label: Shaped[Tensor, " N *K"], generator: torch.Generato
 
     Parameters
     ----------
-    x : stacks
-    label : class_idx int64, or soft labels float
+    x, label : stacks, and class_idx int64 or soft labels float
     generator : may lie on another device than x, so that one seed gives the same transforms on every device
-    config : which transforms, and how large
-    class_map : of the labels
+    config, class_map : which transforms, and how large; of the labels
     rows : those of the batch that x holds, where it holds some only; they change as in the whole batch
     """
     if config.quarter_turns and x.shape[-1] != x.shape[-2]:
@@ -78,10 +76,8 @@ def mirror(x: Stacks, label: Shaped[Tensor, " B *K"], wanted: Bool[Tensor, " B"]
 
     Parameters
     ----------
-    x : stacks
-    label : class_idx int64, or soft labels float
+    x, label, class_map : stacks, their class_idx int64 or soft labels float, and the map of these
     wanted : which stacks to reflect
-    class_map : of the labels
     """
     wanted, label = _mirrored(label, wanted, class_map)
     return torch.where(wanted[:, None, None, None], x.flip(-2), x), label
@@ -127,9 +123,8 @@ def erase(x: Stacks, area: Float[Tensor, " B"], ratio: Float[Tensor, " B"], row:
 
     Parameters
     ----------
-    x : stacks
-    area : share of the pattern that the rectangle covers, 0: none
-    ratio : its height over its width
+    x, area : stacks, and the share of each pattern that its rectangle covers, 0: none
+    ratio : height over width of the rectangle
     row, column : 0..1, where it lies between one edge and the other
     """
     inside = torch.ones((), dtype=torch.bool, device=x.device)
@@ -150,8 +145,7 @@ def mix(x: Stacks, target: Float[Tensor, "B K"], rng: np.random.Generator, alpha
 
     Parameters
     ----------
-    x : stacks
-    target : class probabilities
+    x, target : stacks, and their class probabilities
     rng : draws the shares and the partners
     alpha : 1: every share alike; towards 0: hardly any mixing
     """

@@ -28,8 +28,7 @@ STACKS_AT_ONCE = 128  # polar samples of more do not stay in the processor's cac
 class DescriptorConfig(Config):
     """floor: of the logarithm log(1 + I / floor), intensity per pixel; rings: of the radial profile; bands: wider
     rings, each with its azimuthal orders 1..orders; direct_disk_radius: in the detector's unit; pattern_order: "kept",
-    or "free" where the three zone axes have no order: each descriptor is then sorted over the three patterns.
-    """
+    or "free" where the three zone axes have no order: each descriptor is then sorted over the three patterns."""
 
     floor: float
     rings: int
@@ -59,9 +58,7 @@ def descriptor_names(detector: Detector, config: DescriptorConfig) -> list[str]:
 def _describe(stacks: Tensor, detector: Detector, config: DescriptorConfig) -> Tensor:
     """Descriptors float32 [n, D] of stacks [n, 3, H, W]."""
     values = torch.stack([value for _, value in _entries(stacks, detector, config)], -1)
-    if config.pattern_order == "free":
-        values = values.sort(dim=1).values
-    return values.flatten(1).float()
+    return (values.sort(dim=1).values if config.pattern_order == "free" else values).flatten(1).float()
 
 
 def _entries(patterns: Tensor, detector: Detector, config: DescriptorConfig) -> Iterator[tuple[str, Tensor]]:

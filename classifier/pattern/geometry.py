@@ -115,8 +115,7 @@ def shortest_visible_g(g: Real[np.ndarray, "M 2"], intensity: Real[np.ndarray, "
     usable = (length > 0) & np.isfinite(intensity) & (intensity > 0)
     if not usable.any():
         raise InputError(source="canonical pose", rule="at least one diffracted disk must have a positive intensity",
-                         value=f"{len(g)} reflections, none usable",
-                         remedy="Skip the pattern, or keep it in raw pose.")
+                         value=f"{len(g)} reflections, none usable", remedy="Skip the pattern, or keep it in raw pose.")
     g, intensity, length = g[usable], intensity[usable], length[usable]
     seen = intensity >= visible * intensity.max()
     shortest = seen & (length <= (1 + tie) * length[seen].min())
@@ -135,7 +134,7 @@ def to_canonical(patterns: Real[np.ndarray, "*batch H W"], detector: Detector, p
                  shortest_g_pixels: float) -> Float32[np.ndarray, "*batch {size_pixels} {size_pixels}"]:
     """Resample raw patterns into the canonical pose.
 
-    Intensity per area is integrated over each new pixel, so that sums inside the frame are conserved at every scale.
+    Intensity per area is integrated over each new pixel: sums inside the frame are conserved at every scale.
     What lies outside the raw frame is zero.
 
     Parameters

@@ -13,11 +13,8 @@ from classifier.foundation.config import Config
 from classifier.foundation.errors import InputError
 
 Stacks = TypeVar("Stacks", np.ndarray, Tensor)
-
 BLOCK_BYTES = 1 << 26  # of the stacks that are worked on at a time
-
-# A ring's spread is never taken below this share of the widest ring's, so that empty rings stay quiet.
-RING_STD_SHARE = 0.05
+RING_STD_SHARE = 0.05  # of the widest ring's spread: the least that a ring has, so that empty ones stay quiet
 
 
 class IntensityConfig(Config):
@@ -102,7 +99,6 @@ class IntensityTransform:
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> "IntensityTransform":
-        """Rebuild the transform from `state()`."""
         config = IntensityConfig(transform=state["transform"], floor=state["floor"], per_radius=state["per_radius"])
         return cls(config, state["high"], state["mean"], state["std"])
 
@@ -112,7 +108,6 @@ class IntensityTransform:
 
     @classmethod
     def from_plain(cls, content: dict[str, Any]) -> "IntensityTransform":
-        """Rebuild the transform from `plain()`."""
         return cls.from_state({name: torch.tensor(value, dtype=torch.float32) if isinstance(value, list) else value
                                for name, value in content.items()})
 

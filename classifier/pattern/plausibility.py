@@ -37,8 +37,7 @@ def measure(intensity: Real[np.ndarray, "N 3 H W"], transform: IntensityTransfor
 
     Parameters
     ----------
-    intensity, detector : stacks and what their pixels mean
-    transform : the classifier's scale
+    intensity, detector, transform : stacks, what their pixels mean, and the classifier's scale
     shift_pixels : offset along each axis that the classifier bears; all but the offset is measured after the pattern
         was moved, by no more than that, to where it is most like its half turn
     """
@@ -123,10 +122,7 @@ class Plausibility:
         return cls(low, high, shift_pixels)
 
     def excursion(self, measured: Float[np.ndarray, "N 3 C"]) -> Float[np.ndarray, "N 3 C"]:
-        """Distance from the middle of the range, in halves of its width; above 1 is outside.
-
-        What is not a number counts as infinitely far.
-        """
+        """Distance from the middle of the range, in halves of its width; above 1, and infinite for NaN, is outside."""
         middle, half = (self.low + self.high) / 2, (self.high - self.low) / 2
         return np.nan_to_num(np.abs(measured - middle) / half, nan=np.inf, posinf=np.inf)
 
@@ -143,8 +139,8 @@ class Plausibility:
 
     def state(self) -> dict[str, Any]:
         """Return plain values for a checkpoint."""
-        ranges = {name: [float(self.low[place]), float(self.high[place])] for place, name in enumerate(CHECKS)}
-        return {"shift_pixels": self.shift_pixels, "ranges": ranges}
+        return {"shift_pixels": self.shift_pixels, "ranges": {
+            name: [float(self.low[place]), float(self.high[place])] for place, name in enumerate(CHECKS)}}
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> "Plausibility":

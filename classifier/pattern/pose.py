@@ -29,9 +29,8 @@ def pose_from_lattice(pattern: Real[np.ndarray, "H H"], detector: Detector, latt
     lattice : in detector units; systematically absent reflections among it are told from lit ones (see lit_disks)
     visible, tie : as in geometry.shortest_visible_g
     """
-    g, intensity = lit_disks(pattern, detector, lattice)
-    middle = np.array(lattice.centre, dtype=np.float64)
-    return Pose(shortest_visible_g(g, intensity, visible=visible, tie=tie), middle)
+    g = shortest_visible_g(*lit_disks(pattern, detector, lattice), visible=visible, tie=tie)
+    return Pose(g, np.array(lattice.centre, dtype=np.float64))
 
 
 def lit_disks(pattern: Real[np.ndarray, "H H"], detector: Detector, lattice: DiskLattice
@@ -79,8 +78,7 @@ def lit_disks(pattern: Real[np.ndarray, "H H"], detector: Detector, lattice: Dis
         covered[surroundings[k]] = True
     if not lit:
         raise InputError(source="canonical pose", rule="the frame must hold at least half of one lit diffracted disk",
-                         value=f"none of {len(disks)} lattice points",
-                         remedy="Use a wider field, or keep the raw pose.")
+                         value=f"none of {len(disks)} lattice points", remedy="Take a wider field, or the raw pose.")
     chosen, mean = zip(*lit, strict=True)
     return g[list(chosen)] * scale, np.array(mean)
 
@@ -100,8 +98,7 @@ def lattice_share(pattern: Real[np.ndarray, "H H"], lit: Float[np.ndarray, "H H"
 
     Parameters
     ----------
-    pattern, lit : intensities, and their `lit_map`
-    detector : what the pixels mean
+    pattern, lit, detector : intensities, their `lit_map`, and what the pixels mean
     lattice : in detector units
     """
     try:
@@ -119,10 +116,8 @@ def explained_share(lit: Float[np.ndarray, "H H"], detector: Detector, g: Float[
 
     Parameters
     ----------
-    lit : the pattern's `lit_map`
-    detector : what the pixels mean
-    g : disk centres from the direct disk, in detector units
-    lattice : gives the radius of the disks and the centre of the direct one, in detector units
+    lit, detector : the pattern's `lit_map`, and what the pixels mean
+    g, lattice : in detector units: disk centres from the direct disk; what gives its centre and the radius of all
     """
     size, radius = detector.size_pixels, lattice.radius / detector.pixel_size
     low = -size / 2 + 0.5 - np.asarray(lattice.centre) / detector.pixel_size  # of the first pixel from the centre

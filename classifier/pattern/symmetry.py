@@ -12,8 +12,7 @@ from torch.nn import functional
 
 Patterns = TypeVar("Patterns", np.ndarray, Tensor)
 
-AZIMUTH_MULTIPLE = 24
-"""Azimuths come in multiples of this, so that 2-, 3-, 4- and 6-fold turns and their mirrors map samples on samples."""
+AZIMUTH_MULTIPLE = 24  # of the azimuths: turns of 2, 3, 4 and 6 and their mirrors then map samples on samples
 
 
 def n_fold_residual(patterns: Patterns, n: int) -> Patterns:
@@ -22,7 +21,7 @@ def n_fold_residual(patterns: Patterns, n: int) -> Patterns:
     0: the pattern is its own image after a turn by 360/n degrees, or does not vary at all. 1: the mean of its n turned
     images is rotationally flat. Pure noise gives 1 - 1/n.
     """
-    return _like(patterns, n_fold_share(azimuthal_spectrum(_tensor(patterns)), n))
+    return _like(patterns, n_fold_share(azimuthal_spectrum(torch.as_tensor(patterns)), n))
 
 
 def mirror_residual(patterns: Patterns, azimuth_rad: float | None = None) -> Patterns:
@@ -31,7 +30,7 @@ def mirror_residual(patterns: Patterns, azimuth_rad: float | None = None) -> Pat
     azimuth_rad: direction of the line, counter-clockwise from +x (columns) towards +y (rows); None takes the best
     line of each pattern. 0 = symmetric, 1 = antisymmetric, pure noise gives 1/2 for a given line.
     """
-    return _like(patterns, mirror_share(azimuthal_spectrum(_tensor(patterns)), azimuth_rad))
+    return _like(patterns, mirror_share(azimuthal_spectrum(torch.as_tensor(patterns)), azimuth_rad))
 
 
 def n_fold_share(spectrum: Complex[Tensor, "*batch R M"], n: int) -> Float[Tensor, "*batch"]:
@@ -98,10 +97,6 @@ def _azimuthal_power(squares: Tensor) -> Tensor:
 def _share(part: Tensor, total: Tensor) -> Tensor:
     # Rounding leaves specks of variation in a flat pattern: below 1e-20 of the area nothing varies.
     return torch.where(total > 1e-20, part / total.clamp(min=1e-20), torch.zeros_like(total)).clamp(0, 1)
-
-
-def _tensor(patterns: np.ndarray | Tensor) -> Tensor:
-    return torch.as_tensor(patterns)
 
 
 def _like(given: Patterns, result: Tensor) -> Patterns:

@@ -81,8 +81,8 @@ def read_attributes(attributes: Mapping[str, Any]) -> SampleAttributes:
             angles = np.full(3, np.nan)
     columns = SampleAttributes(
         group, material, formula, f"{group}-{anonymous}" if anonymous else "", float(number["energy_keV"]),
-        axes.astype(np.int32), y_directions, number["semi_angles_rad"] * 1e3, number["d_hkls_angstrom"], lengths,
-        angles, doubts)
+        axes.astype(np.int32), y_directions, number["semi_angles_rad"] * 1e3, number["d_hkls_angstrom"],
+        lengths, angles, doubts)
     doubts += _spacing_doubts(columns)
     return columns
 
@@ -162,8 +162,7 @@ def _numbers(name: str, attributes: Mapping[str, Any], doubts: list[str]) -> np.
     except (OSError, TypeError, ValueError, KeyError, RuntimeError) as error:
         doubts.append(f"{name}: unreadable ({error})" if name in attributes else f"{name}: missing")
         return unknown
-    signed = least < 0
-    if not (np.isfinite(values).all() and (signed or (values >= least).all()) and (np.abs(values) <= greatest).all()):
+    if not (np.isfinite(values).all() and (values >= least).all() and (np.abs(values) <= greatest).all()):
         doubts.append(f"{name}: implausible {values.tolist()}")
         return unknown
     return values

@@ -13,15 +13,9 @@ import h5py
 import numpy as np
 
 from classifier.foundation.errors import InputError
+from classifier.published import reduction
 from classifier.published.olcf import PARTITIONS, SampleAttributes, read_attributes, reduced_formula
-from classifier.published.reduction import (
-    PrepareConfig,
-    ReducedStack,
-    SkipSample,
-    fingerprint,
-    reduce_stack,
-    require_stack,
-)
+from classifier.published.reduction import PrepareConfig, SkipSample
 from classifier.samples.shard import ShardWriter
 from classifier.samples.stacklayout import refuse_bomb
 
@@ -58,49 +52,37 @@ def reduce_batch(name: str, paths: list[Path], shard: Path, config: PrepareConfi
 
     Parameters
     ----------
-    name : "<folder>/<file>" of the batch
-    paths : its one file
-    shard : file to write
-    config : of the stage
+    name, paths : "<folder>/<file>" of the batch, and its one file
+    shard, config : file to write; of the stage
     """
     (path,) = paths
     record: dict[str, Any] = {"unreadable": "", "samples": 0, "skipped": {}, "doubts": {}, "remarks": {}, "poses": {}}
     poses: Counter[str] = Counter()
     fingerprints: list[str] = []
-    size = config.reduction.source_size_pixels
-    buffer = np.empty((3, size, size), dtype=np.float32)
+    buffer = np.empty((3, *[config.reduction.source_size_pixels] * 2), dtype=np.float32)
     try:
         # Published sets often lie on file systems that cannot be locked.
         file = h5py.File(path, "r", rdcc_nbytes=0, locking="best-effort")
     except READING_FAULTS as error:
-        return {**record, "unreadable": _refused(path, error, config)}
+        return {**record, "unreadable": config.refused(path, error)}
     with closing(file), ShardWriter(shard) as writer:
         for group in _groups(file, record["skipped"]):
             try:
                 stack, attributes = _read(file, group, buffer)
-                reduced = reduce_stack(stack, attributes, config.reduction)
+                reduced = reduction.reduce_stack(stack, attributes, config.reduction)
             except (SkipSample, InputError) as reason:
                 record["skipped"][group] = str(reason)
                 continue
             except READING_FAULTS as error:
-                record["skipped"][group] = f"unreadable: {_refused(path, error, config)}"
+                record["skipped"][group] = f"unreadable: {config.refused(path, error)}"
                 continue
-            fingerprints.append(fingerprint(stack))
+            fingerprints.append(reduction.fingerprint(stack))
             writer.append(reduced.stack, _row(name, group, attributes, reduced, config))
             poses.update(reduced.pose_from)
             for kind, texts in (("doubts", attributes.doubts), ("remarks", reduced.remarks)):
                 if texts:
                     record[kind][group] = texts
     return {**record, **writer.content, "poses": dict(poses), "fingerprints": fingerprints}
-
-
-def _refused(path: Path, error: Exception, config: PrepareConfig) -> str:
-    """Say in one line why a file cannot be read, or raise InputError where that is to stop the stage."""
-    reason = " ".join(str(error).split()).encode("utf-8", "backslashreplace").decode()
-    if config.on_unreadable_file == "stop":
-        raise InputError(source=path, rule="every batch file must be readable", value=reason,
-                         remedy='Fetch it again, or set on_unreadable_file = "report".') from error
-    return reason
 
 
 def _groups(file: h5py.File, skipped: dict[str, str]) -> Iterator[str]:
@@ -124,12 +106,12 @@ def _read(file: h5py.File, name: str, buffer: np.ndarray) -> tuple[np.ndarray, S
     if not isinstance(stack, h5py.Dataset) or stack.file.filename != file.filename:
         raise SkipSample("no dataset cbed_stack")
     refuse_bomb(stack)
-    require_stack(stack, len(buffer[0]), "cbed_stack")
+    reduction.require_stack(stack, len(buffer[0]), "cbed_stack")
     stack.read_direct(buffer)
     return buffer, read_attributes(group.attrs)
 
 
-def _row(name: str, group: str, attributes: SampleAttributes, reduced: ReducedStack,
+def _row(name: str, group: str, attributes: SampleAttributes, reduced: reduction.ReducedStack,
          config: PrepareConfig) -> dict[str, Any]:
     folder, file = name.split("/")
     thickness = np.nan if config.thickness_angstrom == "unknown" else config.thickness_angstrom

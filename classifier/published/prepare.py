@@ -38,11 +38,9 @@ def prepare(config: PrepareConfig, *, source: Path, out: Path, workers: int = 1,
     Parameters
     ----------
     config : how samples become smaller, and what is done with faults
-    source : folder of the data set
-    out : InputError where it holds another set
+    source, out : folder of the data set; the file, which may hold no other set
     workers : processes, each with one thread; the result does not depend on them
-    layout : "olcf" (folders train, dev, test of *.h5 files), "stfc" (folders training, validation, testing, inference
-        of *.npz files), or None to recognise it
+    layout : see FOLDERS; None to recognise it
     """
     source, out = Path(source), Path(out)
     kind, batches = _find(source, layout)
@@ -147,8 +145,7 @@ def _merge(names: list[str], parts: Path, out: Path, config: PrepareConfig, prov
            intensity_unit: str) -> None:
     """Put the shards together in the order of the batches; a damaged shard is removed and named."""
     reasons: Counter[str] = Counter()
-    # Written among the shards, so that a killed merge leaves nothing beside them.
-    merged = parts / "merged.h5"
+    merged = parts / "merged.h5"  # among the shards: a killed merge leaves nothing beside them
     detector = config.reduction.detector()
     with StackWriter(merged, detector=detector, pose=config.reduction.pose, intensity_unit=intensity_unit,
                      provenance={**provenance, "versions": versions()},

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from math import gcd
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -99,6 +100,14 @@ class PrepareConfig(Config):
     mantissa_bits: Annotated[int, Field(ge=1, le=23)]
     reduction: ReductionConfig
 
+    def refused(self, path: Path, error: Exception) -> str:
+        """Say in one line why a file cannot be read, or raise InputError where that is to stop the stage."""
+        reason = " ".join(str(error).split()).encode("utf-8", "backslashreplace").decode() or type(error).__name__
+        if self.on_unreadable_file == "stop":
+            raise InputError(source=path, rule="every file must be readable", value=reason,
+                             remedy='Fetch it again, or set on_unreadable_file = "report".') from error
+        return reason
+
 
 class SkipSample(Exception):
     """A sample that policy or necessity leaves out; the message is the reason."""
@@ -129,8 +138,7 @@ def reduce_stack(stack: Float[np.ndarray, "3 H W"], sample: SampleAttributes | N
     half_diagonal = config.size_pixels / np.sqrt(2) / config.shortest_g_pixels * pose.length
     if (half_diagonal > config.half_width).any():
         remarks.append("the canonical frame reaches beyond the field")
-    stack = to_canonical(stack, field, pose, size_pixels=config.size_pixels,
-                         shortest_g_pixels=config.shortest_g_pixels)
+    stack = to_canonical(stack, field, pose, size_pixels=config.size_pixels, shortest_g_pixels=config.shortest_g_pixels)
     return ReducedStack(_filled(stack), pose.length / config.shortest_g_pixels, pose.length, pose.azimuth_rad,
                         list(ways), remarks)
 

@@ -60,7 +60,7 @@ def reduce_batch(name: str, paths: list[Path], shard: Path, config: PrepareConfi
                 record["skipped"][path.stem] = str(reason)
                 continue
             except FAULTS_OF_CONTENT as error:
-                record["skipped"][path.stem] = f"unreadable: {_refused(path, error, config)}"
+                record["skipped"][path.stem] = f"unreadable: {config.refused(path, error)}"
                 continue
             fingerprints.append(fingerprint(stack))
             writer.append(reduced.stack, {
@@ -69,14 +69,6 @@ def reduce_batch(name: str, paths: list[Path], shard: Path, config: PrepareConfi
             if reduced.remarks:
                 record["remarks"][path.stem] = reduced.remarks
     return {**record, **writer.content, "fingerprints": fingerprints}
-
-
-def _refused(path: Path, error: Exception, config: PrepareConfig) -> str:
-    reason = " ".join(str(error).split()).encode("utf-8", "backslashreplace").decode() or type(error).__name__
-    if config.on_unreadable_file == "stop":
-        raise InputError(source=path, rule="every file must be readable", value=reason,
-                         remedy='Fetch it again, or set on_unreadable_file = "report".') from error
-    return reason
 
 
 def _read(path: Path, size: int) -> tuple[np.ndarray, int]:

@@ -101,8 +101,7 @@ def open_or_build(folder: Path, *, name: str, key: dict[str, Any], shape: tuple[
     ----------
     folder, name : where it lies; the name is for the eye, a part of the file's
     key : JSON content that decides every value of the samples
-    shape : [N, C, H, W]
-    blocks : the samples, float32 [n, C, H, W] in turn; only asked for when they are to be written
+    shape, blocks : [N, C, H, W], and the samples, float32 [n, C, H, W] in turn, only asked for when they are written
     """
     key = {**key, "shape": list(shape), "dtype": "float32", "cbedgan": versions().get("cbedgan")}
     path = Path(folder) / f"{name}-{digest(key)[:24]}.npy"
@@ -121,8 +120,7 @@ def open_or_fit(folder: Path, *, name: str, key: dict[str, Any], config: Intensi
     Parameters
     ----------
     folder, name, key : as in open_or_build
-    config : which scale
-    blocks : gives the stacks anew each time, float32 [n, 3, H, W] in turn
+    config, blocks : which scale; gives the stacks anew each time, float32 [n, 3, H, W] in turn
     """
     key = {**key, "intensity": config.model_dump(mode="json"), "cbedgan": versions().get("cbedgan")}
     path = Path(folder) / f"{name}-fit-{digest(key)[:24]}.json"

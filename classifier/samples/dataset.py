@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
@@ -67,9 +68,7 @@ class StackSet:
 
         rows(k): samples int64 [B] of the k-th batch from now on, so that a cache is read ahead.
         """
-        if self.reader is None:
-            return self.x[sent(rows(0), self.x.device)]
-        return self.reader.gather(rows)
+        return self.x[sent(rows(0), self.x.device)] if self.reader is None else self.reader.gather(rows)
 
 
 def sent(rows: Int[np.ndarray, " n"], device: torch.device) -> Int[Tensor, " n"]:
@@ -83,9 +82,8 @@ def stack_set(intensity: Real[np.ndarray, "N 3 H W"], table: SampleTable, *, cla
 
     Parameters
     ----------
-    intensity, table : physical intensities and their rows
+    intensity, table, transform : physical intensities, their rows, and what brings them to x
     class_map : must have every space group of the table
-    transform : intensity to x
     source : named in errors
     """
     return _labelled(torch.from_numpy(transform.normalise(intensity)), table, class_map, source)
@@ -98,8 +96,7 @@ def load_stack_set(stacks: Path | StackFile, *, class_map: ClassMap, view: ViewC
 
     Parameters
     ----------
-    stacks : the file
-    class_map : must have every space group of the samples
+    stacks, class_map : the file; the map must have every space group of the samples
     view, intensity : what a network sees, and its scale
     sample_ids : which samples, in which order; all, where it is not given
     cache : folder that keeps them on the disk, where they would not fit in memory; the values are the same
@@ -113,8 +110,7 @@ def load_stack_set(stacks: Path | StackFile, *, class_map: ClassMap, view: ViewC
 
 
 def load_training_set(stacks: Path | StackFile, *, class_map: ClassMap, view: ViewConfig, intensity: IntensityConfig,
-                      sample_ids: Sequence[str], cache: Path | None
-                      ) -> tuple[StackSet, IntensityTransform, Frame]:
+                      sample_ids: Sequence[str], cache: Path | None) -> tuple[StackSet, IntensityTransform, Frame]:
     """Read the train part and fit the intensity scale on it.
 
     Parameters
@@ -163,9 +159,8 @@ def soft_labels(table: SampleTable, class_map: ClassMap, source: object) -> Floa
                       rule="a soft label must be shares >= 0 of known space groups that sum to 1"):
             shares = json.loads(table.provenance[row])["soft_label"]
             groups, values = [int(group) for group in shares], np.array(list(shares.values()), dtype=np.float64)
-            # So written that NaN fails too.
             if not (set(groups) <= set(class_map.space_groups) and (values >= 0).all()
-                    and abs(values.sum() - 1) <= 1e-3):
+                    and abs(values.sum() - 1) <= 1e-3):  # so written that NaN fails too
                 raise ValueError(shares)
         target[row] = 0
         target[row, [class_map.index(group) for group in groups]] = torch.from_numpy(values / values.sum()).float()
@@ -207,8 +202,4 @@ def _check_apart(added: SampleTable, held_out: SampleTable, split: Split, source
 
 def _keys(*parts: object) -> np.ndarray:
     """Join columns and constants to one str array."""
-    columns = [np.asarray(part).astype(str) for part in parts]
-    joined = columns[0]
-    for column in columns[1:]:
-        joined = np.char.add(joined, column)
-    return joined
+    return reduce(np.char.add, [np.asarray(part).astype(str) for part in parts])

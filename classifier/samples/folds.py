@@ -33,10 +33,8 @@ def folds(config: FoldsConfig, *, stacks: Path, split: Path, out: Path) -> Path:
 
     Parameters
     ----------
-    config : how many folds, and what never crosses train and validation
-    stacks : the stack file that was split
-    split : its train and validation parts are parted anew; its test part, and what it dropped, stay
-    out : folder
+    config, out : how many folds, and what never crosses train and validation; folder
+    stacks, split : the file that was split; train and validation are parted anew, test and what was dropped stay
     """
     with StackFile(stacks) as file:
         table, whole = file.table, load_split(split, stack_digest=file.digest)
@@ -54,8 +52,7 @@ def folds(config: FoldsConfig, *, stacks: Path, split: Path, out: Path) -> Path:
     return Path(out)
 
 
-def assign_folds(table: SampleTable, config: FoldsConfig, *, source: object
-                 ) -> tuple[np.ndarray, dict[str, list[str]]]:
+def assign_folds(table: SampleTable, config: FoldsConfig, *, source: object) -> tuple[np.ndarray, dict[str, list[str]]]:
     """Fold of each sample, int [N] from 0 (or ALWAYS_TRAINED), and {reason: space groups} of every exception made.
 
     Each space group is dealt by itself, so that every fold has its share. Whole structure types stay together where

@@ -57,8 +57,7 @@ def hold_out(unit: Int[np.ndarray, " M"], fraction: float, rng: np.random.Genera
 
     Parameters
     ----------
-    unit : number of the unit of each material
-    fraction : of the materials
+    unit, fraction : number of the unit of each material; of the materials
     rng : draws the order
     remaining : so many units stay behind at least; where there are no more, nothing is chosen
     """

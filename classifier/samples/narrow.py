@@ -19,9 +19,8 @@ def narrow_split(split: Path, *, stacks: Path, materials: Collection[str], out: 
 
     Parameters
     ----------
-    split, stacks : split.json, and the stack file that was split
+    split, stacks, out : split.json, the stack file that was split, and the new split.json
     materials : some of the training materials
-    out : the new split.json
     """
     with StackFile(stacks) as file:
         whole, table = load_split(split, stack_digest=file.digest), file.table
@@ -39,7 +38,6 @@ def narrow_split(split: Path, *, stacks: Path, materials: Collection[str], out: 
         "config": {"narrowed_from": whole.digest}, "stack_digest": whole.stack_digest, "listed": whole.listed,
         "space_groups": list(whole.space_groups),
         "parts": {part: {"sample_ids": list(samples[part]), "materials": list(names[part])} for part in PARTS},
-        "counts": {str(group): {"train": {"material": int(number)}}
-                   for group, number in zip(groups, count, strict=True)}}
+        "counts": {str(group): {"train": {"material": int(one)}} for group, one in zip(groups, count, strict=True)}}
     write_json(out, {**content, "digest": digest(content)})
     return out

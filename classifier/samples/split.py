@@ -88,10 +88,9 @@ def write_split(out: Path, table: SampleTable, part: np.ndarray, listed: dict[st
 
     Parameters
     ----------
-    out : split.json
+    out, config, stack_digest : split.json, and what it is made of
     table, part : the samples, and the part of each, str [N], "" for a dropped one
     listed : {reason: names} of what could not be treated as asked
-    config, stack_digest : what the split is made of
     """
     out = Path(out)
     if out.exists():
@@ -117,10 +116,9 @@ def load_split(path: Path, *, stack_digest: str) -> Split:
         raise InputError(source=path, rule="the split must belong to the stack file it is used with",
                          value=f"stacks {str(content['stack_digest'])[:12]}, given {stack_digest[:12]}",
                          remedy="Give the stack file that was split, or split this one.")
-    return Split(parts={name: tuple(content["parts"][name]["sample_ids"]) for name in PARTS},
-                 materials={name: tuple(content["parts"][name]["materials"]) for name in PARTS},
-                 space_groups=tuple(content["space_groups"]), stack_digest=stack_digest,
-                 digest=content["digest"], listed=content["listed"])
+    parts, materials = ({name: tuple(content["parts"][name][what]) for name in PARTS} for what in (
+        "sample_ids", "materials"))
+    return Split(parts, materials, tuple(content["space_groups"]), stack_digest, content["digest"], content["listed"])
 
 
 def assign_parts(table: SampleTable, config: SplitConfig, *, source: object) -> tuple[np.ndarray, dict[str, list[str]]]:
@@ -182,9 +180,8 @@ def _published(table: SampleTable, materials: Materials, source: object) -> np.n
     part[materials.of_sample] = table.partition
     _refuse(source, "an adopted partition must name a part for every sample", table.sample_id[table.partition == ""],
             "Set adopt_partition = false, or write the partition into the stack file.")
-    _refuse(source, "a material may not cross train, validation and test",
-            np.unique(table.material[table.partition != part[materials.of_sample]]),
-            "Set adopt_partition = false to cut by material.")
+    crossing = np.unique(table.material[table.partition != part[materials.of_sample]])
+    _refuse(source, "a material may not cross train, validation and test", crossing, "Set adopt_partition = false.")
     return part
 
 

@@ -48,16 +48,9 @@ def round_mantissa(stacks: np.ndarray, bits: int) -> np.ndarray:
 class StackWriter:
     """Write a stack file batch by batch, as a context manager; it appears whole on a clean exit, or not at all.
 
-    Parameters
-    ----------
-    path : of the file
-    detector : what the pixels mean
-    pose : "raw" or "canonical"
-    intensity_unit : of the physical intensities
-    provenance : what made the file, JSON content
-    mantissa_bits : to which the intensities are rounded; None keeps all
-
-    `digest` is there after the exit.
+    detector: what the pixels mean; pose: "raw" or "canonical"; intensity_unit: of the physical intensities;
+    provenance: what made the file, JSON content; mantissa_bits: to which the intensities are rounded, None keeps all;
+    digest: there after the exit.
     """
 
     digest: str
@@ -127,9 +120,8 @@ class StackWriter:
                 self._file, table, np.array(self._crc32, dtype=np.uint32), self._detector, **self._description)
 
 
-def write_stack_file(path: Path, stacks: np.ndarray, table: SampleTable, *, detector: Detector,
-                     pose: str, intensity_unit: str, provenance: dict[str, Any], mantissa_bits: int | None = None
-                     ) -> str:
+def write_stack_file(path: Path, stacks: np.ndarray, table: SampleTable, *, detector: Detector, pose: str,
+                     intensity_unit: str, provenance: dict[str, Any], mantissa_bits: int | None = None) -> str:
     """Write stacks float32 [N, 3, H, W] and their table as one file; returns its digest. The rest: StackWriter."""
     with StackWriter(path, detector=detector, pose=pose, intensity_unit=intensity_unit, provenance=provenance,
                      mantissa_bits=mantissa_bits) as writer:

@@ -22,12 +22,9 @@ SAMPLES = "samples"
 PROVENANCE = "provenance"
 FORMAT = "cbed-stack-file 1"
 # What other programs look for. They want variable-length text, so that it is beyond our digest; see fixed_text.
-ROOT = {
-    "NX_class": "NXroot", "default": "entry",
-    "file_format": "HyperSpy", "file_format_version": "3.3",
-    "version_major": 1, "version_minor": 0, "emd_group_type": "file", "UUID": "0", "authoring_program": "cbedgan",
-    "authoring_user": "",
-}
+ROOT = {"NX_class": "NXroot", "default": "entry", "file_format": "HyperSpy", "file_format_version": "3.3",
+        "version_major": 1, "version_minor": 0, "emd_group_type": "file", "UUID": "0", "authoring_program": "cbedgan",
+        "authoring_user": ""}
 # Metadata of HDF5 1.10 carries checksums everywhere but in the global heap; HDF5 1.10 to 2.x read it.
 LIBVER = ("v110", "v110")
 # No filter in use packs better: deflate reaches 1032, LZ4 255. More is a file made to exhaust memory.
@@ -48,8 +45,7 @@ def write_description(file: h5py.File, table: SampleTable, crc32: np.ndarray, de
 
     Parameters
     ----------
-    file : with its stacks
-    table, crc32 : a row, and a checksum uint32 [N], for each stack
+    file, table, crc32 : with its stacks; a row, and a checksum uint32 [N], for each of them
     detector, pose, intensity_unit, mantissa_bits, provenance : as of StackWriter
     """
     file.attrs.update(ROOT, format=fixed_text(FORMAT))
@@ -58,8 +54,7 @@ def write_description(file: h5py.File, table: SampleTable, crc32: np.ndarray, de
         size_pixels=detector.size_pixels, pixel_size=detector.pixel_size, unit=fixed_text(detector.unit),
         pose=fixed_text(pose), intensity_unit=fixed_text(intensity_unit), mantissa_bits=mantissa_bits)
     side = detector.coordinates()
-    _write_axes(file, [("sample", np.arange(len(table), dtype=float), "", True),
-                       ("direction", np.arange(3.0), "", True),
+    _write_axes(file, [("sample", np.arange(float(len(table))), "", True), ("direction", np.arange(3.0), "", True),
                        ("k_y", side, detector.unit, False), ("k_x", side, detector.unit, False)])
     for name, values in {**table.columns(), "crc32": crc32}.items():
         _write_column(file, f"{SAMPLES}/{name}", values)

@@ -49,8 +49,7 @@ class Viewed:
         rows = np.arange(len(file)) if sample_ids is None else rows_of(file, sample_ids)
         size = file.detector.size_pixels
         empty, detector = view(np.zeros((0, 3, size, size), np.float32), file.detector, config)
-        return cls(file, config, rows, (len(rows), *empty.shape[1:]),
-                   Frame(detector, file.pose, file.intensity_unit))
+        return cls(file, config, rows, (len(rows), *empty.shape[1:]), Frame(detector, file.pose, file.intensity_unit))
 
     def table(self) -> SampleTable:
         """Rows of the samples."""
@@ -101,7 +100,6 @@ def rows_of(file: StackFile, sample_ids: Sequence[str]) -> Int[np.ndarray, " n"]
     rows = order[place]
     unknown = file.table.sample_id[rows] != wanted
     if unknown.any():
-        raise InputError(source=file.path, rule="must hold the samples of the split",
-                         value=f"{int(unknown.sum())} unknown, first {wanted[unknown][0]}",
-                         remedy="Give the stack file that was split.")
+        raise InputError(source=file.path, rule="must hold the samples of the split", remedy="Give that which was split.",
+                         value=f"{int(unknown.sum())} unknown, first {wanted[unknown][0]}")
     return rows

@@ -41,9 +41,8 @@ def draw_batch(config: TrainClassifierConfig, sources: list[Source], images_seen
 
     Parameters
     ----------
-    config : seed, batch and synthetic_share
+    config, images_seen : on the seed and the images seen depends the draw
     sources : the real samples, then the added ones
-    images_seen : on which, with the seed, the draw depends
     rows : of the batch, whose samples are wanted
     """
     x, target, weight = [], [], []
@@ -59,16 +58,15 @@ def draw_beside(config: TrainClassifierConfig, sources: list[Source], images_see
                 ) -> tuple[Tensor | None, Tensor | None]:
     """Pose features [len(rows), 9] and task targets [len(rows), T] of the samples that draw_batch gives at `rows`.
 
-    None for what the network does not want. For the parameters see draw_batch.
+    None for what the network does not want.
     """
     if sources[0].samples.pose is None and sources[0].samples.task_target is None:
         return None, None
     drawn = [sent(_drawn_at(config, sources, number, images_seen, rows, 0), source.samples.device)
              for number, source in enumerate(sources)]
     columns = zip(*((source.samples.pose, source.samples.task_target) for source in sources), strict=True)
-    pose, wanted = (None if beside[0] is None else
-                    torch.cat([values[rows] for values, rows in zip(beside, drawn, strict=True)])
-                    for beside in columns)
+    pose, wanted = (None if beside[0] is None else torch.cat([values[rows] for values, rows in zip(
+        beside, drawn, strict=True)]) for beside in columns)
     return pose, wanted
 
 

@@ -47,11 +47,9 @@ class FrozenFeatures:
 
         Parameters
         ----------
-        model : the body
-        samples : of training
-        views : copies of each, augmented as in the body's training
+        model, trained : the body, and the classifier whose body it is
+        samples, views : of training, and how many copies of each, augmented as in the body's training
         seed : of the augmentation
-        trained : the classifier whose body it is
         """
         record = trained.provenance.get("training", trained.provenance)
         settings = parse_config(record["config"]["augment"], AugmentConfig, source="the classifier's training")
@@ -75,11 +73,9 @@ def train_head(config: HeadTraining, frozen: FrozenFeatures, parameters: list[Te
 
     Parameters
     ----------
-    config : steps and optimiser
+    config, seed : steps and optimiser; seed of the draw
     frozen : features and their labels
-    parameters : that are fitted
-    head : features [B, F] -> logits [B, K], which depends on them
-    seed : of the draw
+    parameters, head : what is fitted, and features [B, F] -> logits [B, K], which depends on it
     """
     optimiser = torch.optim.SGD(parameters, lr=config.learning_rate, momentum=config.momentum,
                                 weight_decay=config.weight_decay)

@@ -48,8 +48,7 @@ def shared_run(out: Path, *, stage: str, config: Config, inputs: dict[str, str],
     Parameters
     ----------
     out, stage, config, inputs : see Run.open
-    threads : of each process
-    device : "auto", "cpu" or "cuda"
+    threads, device : of each process; "auto", "cpu" or "cuda"
     batch : samples of a step; every process takes some
     """
     with reproducible(threads), open_ranks(choose_device(device)) as ranks:
@@ -71,11 +70,9 @@ def train_loop(pace: Pace, state: Resumable, run: Run, ranks: Ranks, *, step: Ca
 
     Parameters
     ----------
-    pace : of the training
-    state : of the training; a step adds a batch to its images_seen
+    pace, state : of the training; a step adds a batch to state.images_seen
     run, ranks : where it is written, and who shares it
-    step, report : called on every rank
-    over : whether the training ends before its time
+    step, report, over : called on every rank; the last tells whether the training ends before its time
     """
     keep_freed_memory()  # from here on: what loading has freed was given back
     bar = progress(run.record["stage"], pace.images, completed=state.images_seen, shown=ranks.first)

@@ -28,18 +28,11 @@ class ClassSizes:
 class Loss(Protocol):
     """A loss: a batch's is the mean of `losses`, weighted by `sample_weights`.
 
-    Parameters
-    ----------
-    logits : float [B, K]
-    target : float [B, K], probabilities
-    sizes : of the classes
-    done : share of the training that is over
+    target: probabilities; done: share of the training that is over.
     """
 
     @property
-    def kind(self) -> str:
-        """Its name in a configuration."""
-        ...
+    def kind(self) -> str: ...
 
     def sample_weights(self, target: Float[Tensor, "B K"], sizes: ClassSizes, done: float) -> Float[Tensor, " B"]:
         """Weights >= 0, from the labels alone; the step divides them by their sum over the whole batch."""
@@ -55,7 +48,6 @@ class EqualWeights(Config):
     """A loss in which every sample counts alike."""
 
     def sample_weights(self, target: Tensor, sizes: ClassSizes, done: float) -> Tensor:
-        """See Loss."""
         return torch.ones_like(target[:, 0])
 
 
@@ -65,7 +57,6 @@ class CrossEntropy(EqualWeights):
     kind: Literal["cross_entropy"]
 
     def losses(self, logits: Tensor, target: Tensor, sizes: ClassSizes, done: float) -> Tensor:
-        """See Loss."""
         return cross_entropy(logits, target)
 
 
@@ -80,12 +71,10 @@ class Weighted(Config):
     beta: Annotated[float, Field(ge=0, lt=1)]  # of the effective number only
 
     def sample_weights(self, target: Tensor, sizes: ClassSizes, done: float) -> Tensor:
-        """See Loss."""
         return target @ (class_weights(1 / sizes.materials) if self.weights == "inverse"
                          else effective_number_weights(sizes.materials, self.beta))
 
     def losses(self, logits: Tensor, target: Tensor, sizes: ClassSizes, done: float) -> Tensor:
-        """See Loss."""
         return cross_entropy(logits, target)
 
 
@@ -96,7 +85,6 @@ class Focal(EqualWeights):
     gamma: Annotated[float, Field(ge=0)] = 2.0
 
     def losses(self, logits: Tensor, target: Tensor, sizes: ClassSizes, done: float) -> Tensor:
-        """See Loss."""
         log_p = F.log_softmax(logits, dim=1)
         return -(target * (1 - log_p.exp()) ** self.gamma * log_p).sum(1)
 
@@ -114,14 +102,12 @@ class Ldam(Config):
     beta: Annotated[float, Field(ge=0, lt=1)]  # of the effective number that then weighs them
 
     def sample_weights(self, target: Tensor, sizes: ClassSizes, done: float) -> Tensor:
-        """See Loss."""
         if done < self.deferred_from:
             return torch.ones_like(target[:, 0])
         return target @ effective_number_weights(sizes.materials, self.beta)
 
     def losses(self, logits: Tensor, target: Tensor, sizes: ClassSizes, done: float) -> Tensor:
-        """See Loss; a soft label takes its share of each margin."""
-        margin = sizes.materials ** -0.25
+        margin = sizes.materials ** -0.25  # a soft label takes its share of each margin
         return cross_entropy(logits - target * (self.largest_margin / margin.max() * margin), target)
 
 
@@ -136,7 +122,6 @@ class LogitAdjusted(EqualWeights):
     tau: Annotated[float, Field(ge=0)] = 1.0
 
     def losses(self, logits: Tensor, target: Tensor, sizes: ClassSizes, done: float) -> Tensor:
-        """See Loss."""
         return cross_entropy(logits + self.tau * sizes.prior.log(), target)
 
 

@@ -62,7 +62,6 @@ class TauNormalised(Config):
     taus: Taus
 
     def heads(self, frozen: Frozen, seed: int) -> list[tuple[dict[str, Any], nn.Linear]]:
-        """See LogitAdjustment.heads."""
         weight, norm = frozen.head.weight, frozen.head.weight.norm(dim=1, keepdim=True)
         return [({"tau": tau}, linear(weight / norm**tau, torch.zeros(len(weight)))) for tau in self.taus]
 
@@ -73,7 +72,6 @@ class Retrained(HeadTraining):
     kind: Literal["retrained"]
 
     def heads(self, frozen: Frozen, seed: int) -> list[tuple[dict[str, Any], nn.Linear]]:
-        """See LogitAdjustment.heads."""
         torch.manual_seed(seed)
         head = nn.Linear(frozen.head.in_features, frozen.head.out_features)
         train_head(self, frozen.training(self.views, seed), list(head.parameters()), head, seed)
@@ -86,7 +84,6 @@ class LearnableScale(HeadTraining):
     kind: Literal["learnable_scale"]
 
     def heads(self, frozen: Frozen, seed: int) -> list[tuple[dict[str, Any], nn.Linear]]:
-        """See LogitAdjustment.heads."""
         scale = torch.ones(frozen.head.out_features, requires_grad=True)
         train_head(self, frozen.training(self.views, seed), [scale], lambda h: h @ frozen.head.weight.T * scale, seed)
         return [({}, linear(frozen.head.weight * scale.detach()[:, None], torch.zeros(len(scale))))]
@@ -114,8 +111,7 @@ def linear(weight: Tensor, bias: Tensor) -> nn.Linear:
 def post_hoc(config: PostHocConfig, *, classifier: Path, stacks: Path, split: Path, out: Path) -> Path:
     """Write the mended classifier.safetensors, its predictions.npz (validation and test) and result.json.
 
-    Where the configuration leaves a choice, the balanced accuracy on the validation part makes it. Returns the path of
-    the classifier.
+    Where the configuration leaves a choice, the balanced accuracy on the validation part makes it.
 
     Parameters
     ----------
@@ -161,14 +157,13 @@ def _run(config: PostHocConfig, run: Run, trained: TrainedClassifier, head: nn.L
     adjusted = recalibrated(replace(trained, model=mended.requires_grad_(False), provenance=record), validation)
     digest = adjusted.save(run.folder / "classifier.safetensors")
     provenance = {**record, "classifier_digest": digest}
-    predictions = Predictions.concatenate([
-        Predictions.of(adjusted, samples, part=part, provenance=provenance)
-        for part, samples in (("validation", validation), ("test", load("test")))])
+    predictions = Predictions.concatenate([Predictions.of(adjusted, samples, part=part, provenance=provenance)
+                                           for part, samples in (("validation", validation), ("test", load("test")))])
     predictions.save(run.folder / "predictions.npz")
+    materials = trained.training_materials.numpy()
     run.finish({"classifier_digest": digest, "split_digest": parted.digest, "chosen": heads[chosen][0],
                 "choice": choice,
-                **{part: score(predictions.take(part), trained.training_materials.numpy())
-                   for part in ("validation", "test")}})
+                **{part: score(predictions.take(part), materials) for part in ("validation", "test")}})
 
 
 def choose(heads: list[tuple[dict[str, Any], nn.Linear]], features: Tensor, validation: StackSet
@@ -180,11 +175,11 @@ def choose(heads: list[tuple[dict[str, Any], nn.Linear]], features: Tensor, vali
         raise InputError(source="adjust-clf", rule="a choice of tau needs validation samples", value="none",
                          remedy="Give one tau, or split with a validation part.")
     truth, weight = validation.class_idx.numpy(), metrics.material_weights(validation.material)
-    scored = []
-    for settings, head in heads:
+    scores = []
+    for _, head in heads:
         with torch.inference_mode():
             logits = head(features).numpy()
         matrix = metrics.confusion(truth, logits.argmax(axis=1), logits.shape[1], weight)
-        scored.append({**settings, "validation_balanced_accuracy": metrics.balanced_accuracy(matrix)})
-    scores = [row["validation_balanced_accuracy"] for row in scored]
-    return scores.index(max(scores)), scored
+        scores.append(metrics.balanced_accuracy(matrix))
+    return scores.index(max(scores)), [{**settings, "validation_balanced_accuracy": value}
+                                       for (settings, _), value in zip(heads, scores, strict=True)]

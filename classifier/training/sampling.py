@@ -29,7 +29,6 @@ class PowerSampler(Config):
     power: float = 1.0
 
     def class_shares(self, materials: Int[np.ndarray, " K"]) -> Float[np.ndarray, " K"]:
-        """See Sampler."""
         return materials.astype(np.float64) ** self.power
 
 
@@ -86,8 +85,8 @@ class Strata:
 
     def draw(self, *, batch: int, seed: int, images_seen: int, power: float) -> Int[np.ndarray, " batch"]:
         """Draw samples as `draw_by` does, with p(class) ~ (number of materials)^power."""
-        return self.draw_by(self.class_probability(PowerSampler(power=power)), batch=batch, seed=seed,
-                            images_seen=images_seen)
+        classes = self.class_probability(PowerSampler(power=power))
+        return self.draw_by(classes, batch=batch, seed=seed, images_seen=images_seen)
 
     def draw_by(self, class_probability: Float[np.ndarray, " K"], *, batch: int, seed: int, images_seen: int
                 ) -> Int[np.ndarray, " batch"]:

@@ -43,8 +43,7 @@ class State:
 
         Parameters
         ----------
-        learning_rate : of this step
-        average_weight : by which the averaged network moves to the new weights
+        learning_rate, average_weight : of this step, and by which the averaged network moves to the new weights
         loss, norm : of the batch and of its gradients, scalars
         """
         failed = ~torch.isfinite(loss + norm)

@@ -26,11 +26,9 @@ def step(state: State, config: TrainClassifierConfig, sources: list[Source], siz
     Parameters
     ----------
     state : networks and optimiser, which the step changes
-    config : of the training
+    config, ranks : of the training, and who shares the batch
     sources : the real samples, then the added ones
-    sizes : of the classes, for the loss
-    class_map : of the labels
-    ranks : who shares the batch
+    sizes, class_map : of the classes, for the loss; of the labels
     """
     seed = int(np.random.SeedSequence([config.seed, state.images_seen]).generate_state(1, np.uint64)[0] >> 1)
     own = ranks.rows(config.batch)
@@ -61,9 +59,8 @@ def step(state: State, config: TrainClassifierConfig, sources: list[Source], siz
         loss += part_loss.detach()
     ranks.add([*(p.grad for p in state.model.parameters() if p.grad is not None), loss])
     norm = torch.nn.utils.clip_grad_norm_(state.model.parameters(), config.gradient_clip)
-    half_life = config.ema_half_life_images
-    state.update(loss=loss, norm=norm, learning_rate=learning_rate(config, state.images_seen),
-                 average_weight=1 - 0.5 ** (config.batch / half_life) if half_life else 0.0)
+    moved = 1 - 0.5 ** (config.batch / config.ema_half_life_images) if config.ema_half_life_images else 0.0
+    state.update(loss=loss, norm=norm, learning_rate=learning_rate(config, state.images_seen), average_weight=moved)
     return loss
 
 

@@ -12,7 +12,7 @@ from classifier.crystal.spacegroup import ClassMap
 from classifier.foundation.errors import InputError
 from classifier.foundation.ranks import Ranks
 from classifier.foundation.run import Run
-from classifier.prediction.predict import Predictions, TrainedClassifier, load_classifier, predict_logits
+from classifier.prediction.predict import Predictions, TrainedClassifier, predict_logits
 from classifier.prediction.scores import score
 from classifier.prediction.side_data import fit_side_data, scores_of_tasks, with_side_data
 from classifier.samples.dataset import StackSet, check_added_source, load_stack_set, load_training_set
@@ -28,7 +28,7 @@ from classifier.training.stopping import validation_score
 from classifier.training.train_config import TrainClassifierConfig, learning_rate
 from classifier.training.trust_fitting import with_trust
 
-__all__ = ["TrainClassifierConfig", "TrainedClassifier", "load_classifier", "train_classifier"]
+__all__ = ["TrainClassifierConfig", "train_classifier"]
 
 
 def train_classifier(config: TrainClassifierConfig, *, stacks: Path, split: Path, out: Path,
@@ -107,14 +107,13 @@ def _run(config: TrainClassifierConfig, run: Run, parted: Split, stacks: StackFi
     trained = with_trust(trained, training=real, validation=held_out["validation"],
                          shift_pixels=config.augment.shift_pixels)
     digest = trained.save(run.folder / "classifier.safetensors")
-    predictions = Predictions.concatenate([Predictions.of(
-        trained, samples, part=part, provenance={**run.provenance(), "classifier_digest": digest})
-        for part, samples in held_out.items()])
+    provenance = {**run.provenance(), "classifier_digest": digest}
+    predictions = Predictions.concatenate([Predictions.of(trained, samples, part=part, provenance=provenance)
+                                           for part, samples in held_out.items()])
     predictions.save(run.folder / "predictions.npz")
     run.finish({"classifier_digest": digest, "split_digest": parted.digest, "images_seen": state.images_seen,
-                "skipped_steps": int(state.skipped),
-                **({"early_stop": {"value": state.best.value, "images_seen": state.best.images_seen}}
-                   if state.best is not None else {}),
+                "skipped_steps": int(state.skipped), **({} if state.best is None else {"early_stop": {
+                    "value": state.best.value, "images_seen": state.best.images_seen}}),
                 "trust": None if trained.trust is None else trained.trust.summary(),
                 **{part: {**score(predictions.take(part), materials.numpy()), **scores_of_tasks(trained.model, samples)}
                    for part, samples in held_out.items()}})

@@ -90,10 +90,9 @@ def _run(config: TrainBaselineConfig, run: Run, parted: Split, file: StackFile) 
         run.provenance()) for part, rows in table.items() if part != "train"])
     predictions.save(run.folder / "predictions.npz")
     materials = metrics.materials_per_class(truth["train"], table["train"].material, len(class_map))
-    run.finish({
-        "split_digest": parted.digest, "choice": best, "searched": searched, "descriptors": len(names),
-        "importance": importance(model, features["validation"], truth["validation"], names, config),
-        **{part: score(predictions.take(part), materials) for part in ("validation", "test")}})
+    run.finish({"split_digest": parted.digest, "choice": best, "searched": searched, "descriptors": len(names),
+                "importance": importance(model, features["validation"], truth["validation"], names, config),
+                **{part: score(predictions.take(part), materials) for part in ("validation", "test")}})
     (run.folder / "search.json").unlink()
 
 
@@ -115,9 +114,7 @@ def search(config: TrainBaselineConfig, path: Path, features: np.ndarray, truth:
     ----------
     config : the grid, and how many folds
     path : file of what has been scored, so that a search goes on
-    features : float [N, D]
-    truth : class_idx int [N]
-    unit : int [N], see `units`
+    features, truth, unit : float [N, D]; class_idx int [N]; int [N], see `units`
     """
     rows = read_json(path)["searched"] if path.exists() else []
     grid = config.method.grid()
@@ -157,11 +154,9 @@ def importance(model: Pipeline, features: np.ndarray, truth: np.ndarray, names: 
 
     Parameters
     ----------
-    model : fitted
-    features : float [N, D]
-    truth : class_idx int [N]
+    model, config : fitted; seed and repeats
+    features, truth : float [N, D]; class_idx int [N]
     names : of the D descriptors
-    config : seed and repeats
     """
     if not len(features):
         return {}

@@ -24,8 +24,7 @@ def with_trust(classifier: TrainedClassifier, *, training: StackSet, validation:
 
     Parameters
     ----------
-    classifier : trained
-    training, validation : parts of its split
+    classifier, training, validation : trained, and parts of its split
     shift_pixels : the largest shift among the augmentations of training, which it bears
     """
     if len(validation) < FEWEST:

@@ -172,7 +172,7 @@ def test_policies_decide(trapped_source, tmp_path):
         assert (file.table.thickness_angstrom == 100).all()
     masked = read_json(report_path(out))["remarks"]["NaN pixels set to zero"]
     assert masked == {"samples": 1, "first": {"train/batch_train_10/sample_2_0": "2048 NaN pixels set to zero"}}
-    with pytest.raises(InputError, match="batch_dev_1.h5: every batch file must be readable"):
+    with pytest.raises(InputError, match="batch_dev_1.h5: every file must be readable"):
         prepare(config(policies={"on_unreadable_file": "stop"}), source=trapped_source, out=tmp_path / "other.h5")
     assert not (tmp_path / "other.h5").exists()
 
@@ -349,7 +349,7 @@ def test_two_workers_killed_go_on_to_the_digest_of_one(tmp_path):
 @pytest.mark.slow
 def test_an_error_and_a_stop_come_out_of_the_workers(small_source, tmp_path, monkeypatch):
     (small_source / "dev/batch_dev_1.h5").write_bytes(b"no HDF5")
-    with pytest.raises(InputError, match="batch_dev_1.h5: every batch file must be readable"):
+    with pytest.raises(InputError, match="batch_dev_1.h5: every file must be readable"):
         prepare(config(policies={"on_unreadable_file": "stop"}), source=small_source, out=tmp_path / "a.h5", workers=2)
     monkeypatch.setattr(StopRequest, "__enter__", lambda stop: setattr(stop, "requested", True) or stop)
     with pytest.raises(Interrupted):
