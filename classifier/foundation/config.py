@@ -42,8 +42,7 @@ def load_configs(folder: Path, model: type[AnyConfig], *, kind: str, like: str) 
 
     Parameters
     ----------
-    folder : of the files
-    model : of each
+    folder, model : of the files, and of each
     kind, like : what the files are, and a folder of such, for the InputError where there is none
     """
     folder = Path(folder)
@@ -60,8 +59,7 @@ def parse_config(content: dict[str, Any], model: type[AnyConfig], *, source: obj
 
     Parameters
     ----------
-    content : keys and values
-    model : the configuration
+    content, model : keys and values, and the configuration
     source : named in the InputError
     own_code : whether kinds of the user's own are imported, as for a file that the user gives
     """

@@ -19,11 +19,9 @@ def page(package: str, template: str, *, unknown: str = "n/a", filters: Mapping[
 
     Parameters
     ----------
-    package : dotted name
-    template : file name
+    package, template : dotted name, and file name
     unknown : what stands for a number that is undefined
-    filters : of this page, beside those below
-    content : names that the template knows
+    filters, content : of this page, beside those below; names that the template knows
     """
     environment = jinja2.Environment(loader=jinja2.PackageLoader(package, "."), autoescape=True, trim_blocks=True,
                                      lstrip_blocks=True, undefined=jinja2.StrictUndefined)

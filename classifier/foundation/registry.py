@@ -50,21 +50,19 @@ class Kinds:
 
     def _choice(self, value: Any) -> str | None:
         kind = value.get("kind", self.usual) if isinstance(value, dict) else getattr(value, "kind", None)
-        if not isinstance(kind, str):
-            return None
-        return "own" if ":" in kind else kind
+        return None if not isinstance(kind, str) else "own" if ":" in kind else kind
 
     def _own(self, value: Any, info: ValidationInfo) -> Config:
         """An instance as it is; a table as the class that it names reads it."""
         if not isinstance(value, dict):
             self._take(value.kind, type(value))
             return value
-        kind = value["kind"]
-        if kind not in _taken and not (info.context or {}).get(OWN_CODE) and _module(kind) not in _plugins():
+        kind, module = value["kind"], value["kind"].partition(":")[0]
+        if kind not in _taken and not (info.context or {}).get(OWN_CODE) and module not in _plugins():
             raise InputError(source=f'kind "{kind}"', rule="code is imported for a configuration file that you give, "
                              f"and not for a checkpoint unless {PLUGINS} lists its module",
                              value=f"{PLUGINS} = {os.environ.get(PLUGINS, '')!r}",
-                             remedy=f"If you trust that module: export {PLUGINS}={_module(kind)}.")
+                             remedy=f"If you trust that module: export {PLUGINS}={module}.")
         own = self._take(kind, _taken[kind][0] if kind in _taken else _imported(kind))
         if info.mode == "json":  # only as JSON, a strict reader takes an array for a tuple
             return own.model_validate_json(json.dumps(value), strict=True, context=info.context)
@@ -105,10 +103,8 @@ def own_sources(config: Any) -> dict[str, str]:
     A run counts these files among its inputs. Modules that such a file imports in turn are not looked at.
     """
     own, parts = {}, config if isinstance(config, list | tuple) else ()
-    if isinstance(config, dict):
-        parts = config.values()
-    elif isinstance(config, Config):
-        parts = [value for _, value in config]
+    if isinstance(config, dict | Config):
+        parts = dict(config).values()
         kind = getattr(config, "kind", None)
         own = {kind: _taken[kind][1]} if kind in _taken else {}
     for part in parts:
@@ -118,7 +114,7 @@ def own_sources(config: Any) -> dict[str, str]:
 
 def _imported(kind: str) -> Any:
     """What a name stands for; the current directory counts among the places of modules, as the last of them."""
-    module, name = _module(kind), kind.partition(":")[2]
+    module, _, name = kind.partition(":")
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
     importlib.invalidate_caches()
@@ -130,10 +126,6 @@ def _imported(kind: str) -> Any:
                          value=f"no {name} in {sys.modules[module].__file__}" if missing else
                          f"{type(error).__name__}: {error}",
                          remedy="Correct the name, or run where the module lies.") from error
-
-
-def _module(kind: str) -> str:
-    return kind.partition(":")[0]
 
 
 def _plugins() -> list[str]:

@@ -5,7 +5,7 @@ import platform
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -30,10 +30,8 @@ def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that can change a result; absent ones are left out."""
     present = {"python": platform.python_version()}
     for package in RECORDED_PACKAGES:
-        try:
+        with suppress(PackageNotFoundError):
             present[package] = version(package)
-        except PackageNotFoundError:
-            continue
     return present
 
 
@@ -61,8 +59,7 @@ class Run:
 
         Parameters
         ----------
-        folder : of the run
-        stage, config : what runs
+        folder, stage, config : of the run
         inputs : {name: digest} of every file the stage reads; the files of a user's own kinds join them
         """
         folder = Path(folder)
@@ -73,8 +70,7 @@ class Run:
             folder.mkdir(parents=True, exist_ok=True)
             write_json(path, {**record, "created": datetime.now(UTC).isoformat(timespec="seconds")})
             return cls(folder, record)
-        stored = read_json(path)
-        require_same_run(folder, stored, record)
+        require_same_run(folder, read_json(path), record)
         return cls(folder, record)
 
     @property
@@ -101,11 +97,9 @@ class Run:
             return
         earlier = []
         for line in path.read_text(encoding="utf-8").splitlines():
-            try:
+            with suppress(json.JSONDecodeError, KeyError):
                 if json.loads(line)["images_seen"] <= images_seen:
                     earlier.append(line + "\n")
-            except (json.JSONDecodeError, KeyError):
-                continue
         with atomic_path(path) as temporary:
             temporary.write_text("".join(earlier), encoding="utf-8")
 
@@ -170,8 +164,7 @@ def progress(description: str, total: int, completed: int = 0, shown: bool = Tru
 
     Parameters
     ----------
-    description : beside the bar
-    total, completed : of its steps
+    description, total, completed : beside the bar, and of its steps
     shown : whether to show it at all; of processes that share their work, one does
     """
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

@@ -9,15 +9,8 @@ import torch
 
 from classifier.foundation.errors import InputError
 from classifier.network.pose_input import load_pose_features
-from classifier.prediction.acquisition import (
-    BoundaryPoints,
-    bald,
-    boundary_proximity,
-    by_material,
-    entropy,
-    k_centre,
-    margin,
-)
+from classifier.prediction import acquisition
+from classifier.prediction.acquisition import BoundaryPoints
 from classifier.prediction.predict import TrainedClassifier, predict_with_features
 from classifier.prediction.strategy import Strategy
 from classifier.samples.stackfile import StackFile
@@ -45,8 +38,7 @@ class Pool:
 
         Parameters
         ----------
-        members : classifiers
-        stacks : sample file
+        members, stacks : classifiers, and a sample file
         sample_ids, material : of the N samples
         labelled : features [L, F] that the first member gives to what is labelled, or None
         """
@@ -94,18 +86,16 @@ def rank(strategy: Strategy, pool: Pool, *, count: int, rng: np.random.Generator
 
     Parameters
     ----------
-    strategy : see Strategy
+    strategy, count : see Strategy; of materials
     pool : stacks not labelled yet, as the members see them
-    count : of materials
-    rng : of the strategy random
-    boundary : points where paths have crossed it
+    rng, boundary : of the strategy random; points where paths have crossed it
     """
     if strategy == "bald" and len(pool.probability) < 2:
         raise InputError(source="bald", rule="needs an ensemble of two classifiers or more",
                          value=len(pool.probability), remedy="Give classifiers that differ in their seed.")
     mean = pool.probability.mean(axis=0)
     if strategy == "core_set":
-        return Ranking(*k_centre(pool.features, pool.material, pool.labelled_features, count))
+        return Ranking(*acquisition.k_centre(pool.features, pool.material, pool.labelled_features, count))
     if strategy == "random":
         names = np.unique(pool.material)
         return Ranking(rng.permutation(names)[:count], np.zeros(min(count, len(names))))
@@ -113,9 +103,9 @@ def rank(strategy: Strategy, pool: Pool, *, count: int, rng: np.random.Generator
         if boundary is None or not len(boundary.features):
             raise InputError(source="boundary", rule="needs stacks on the boundary", value="none",
                              remedy="Give a probe.h5 in which paths have crossed it, with its generator.")
-        score = boundary_proximity(pool.features, mean.argmax(axis=1), boundary)
+        score = acquisition.boundary_proximity(pool.features, mean.argmax(axis=1), boundary)
     else:
-        score = {"entropy": lambda: entropy(mean), "margin": lambda: margin(mean),
-                 "bald": lambda: bald(pool.probability)}[strategy]()
-    names, scores = by_material(score, pool.material)
+        score = (acquisition.bald(pool.probability) if strategy == "bald" else
+                 acquisition.entropy(mean) if strategy == "entropy" else acquisition.margin(mean))
+    names, scores = acquisition.by_material(score, pool.material)
     return Ranking(names[:count], scores[:count])

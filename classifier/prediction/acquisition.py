@@ -79,8 +79,7 @@ def k_centre(features: np.ndarray, material: np.ndarray, labelled_features: np.n
 
     Parameters
     ----------
-    features, material : [N, F] and str [N], of stacks not labelled yet
-    labelled_features : [L, F]
+    features, material, labelled_features : [N, F] and str [N], of stacks not labelled yet; [L, F]
     count : of materials
     """
     features = np.asarray(features, dtype=np.float64)

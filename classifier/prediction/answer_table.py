@@ -43,11 +43,10 @@ def write_answers(path: Path, answers: Sequence[Answer], rules: Rules, predictio
     path = Path(path)
     beside = [path.with_suffix(suffix) for suffix in (".json", ".csv")]
     predictions.save(path)
-    write_json(beside[0], {
-        "rules": {"trust_fitted": rules.fitted, "accuracy": rules.accuracy,
-                  "confidence": rules.confidence if math.isfinite(rules.confidence) else None,
-                  "probability_not_ruled_out": rules.plausible},
-        "provenance": predictions.provenance, "answers": [answer.to_json() for answer in answers]})
+    verdicts = {"trust_fitted": rules.fitted, "accuracy": rules.accuracy, "probability_not_ruled_out": rules.plausible,
+                "confidence": rules.confidence if math.isfinite(rules.confidence) else None}
+    write_json(beside[0], {"rules": verdicts, "provenance": predictions.provenance,
+                           "answers": [answer.to_json() for answer in answers]})
     with atomic_path(beside[1]) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         rows = csv.writer(stream)
         ranks = range(1, 1 + max((len(answer.groups) for answer in answers), default=0))

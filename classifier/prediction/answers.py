@@ -89,7 +89,7 @@ class Rules:
 
 
 def answer_stacks(classifiers: Sequence[TrainedClassifier], stacks: Path, *, top: int, accuracy: float
-          ) -> tuple[list[Answer], Rules, Predictions]:
+                  ) -> tuple[list[Answer], Rules, Predictions]:
     """Answer every stack of a file, labelled or not, with the mean of the classifiers' calibrated probabilities.
 
     A stack is refused when its pattern is implausible, its features lie farther from the training's than 99 % of
@@ -98,10 +98,8 @@ def answer_stacks(classifiers: Sequence[TrainedClassifier], stacks: Path, *, top
 
     Parameters
     ----------
-    classifiers : of one class map
-    stacks : sample file
-    top : space groups in an answer
-    accuracy : that answers are to reach
+    classifiers, stacks : of one class map; sample file
+    top, accuracy : space groups in an answer; what answers are to reach
     """
     class_map = classifiers[0].class_map
     for other in classifiers[1:]:
@@ -112,9 +110,8 @@ def answer_stacks(classifiers: Sequence[TrainedClassifier], stacks: Path, *, top
     rules = Rules.of(classifiers, accuracy)
     each, looks, told = zip(*(_asked(classifier, stacks, rules) for classifier in classifiers), strict=True)
     # One classifier's own logits leave as they are, uncalibrated, for whoever compares them.
-    logits = mean_log_probability(np.stack([
-        predictions.logits / (classifier.trust.temperature if classifier.trust is not None else 1)
-        for classifier, predictions in zip(classifiers, each, strict=True)]))
+    temperatures = [classifier.trust.temperature if classifier.trust is not None else 1 for classifier in classifiers]
+    logits = mean_log_probability(np.stack([one.logits / t for one, t in zip(each, temperatures, strict=True)]))
     probability = softmax(logits)
     answers = [_answer(sample_id, p, [look.of(row) for look in looks if look is not None], class_map, rules, top)
                for row, (sample_id, p) in enumerate(zip(each[0].sample_id.tolist(), probability, strict=True))]
@@ -125,10 +122,9 @@ def answer_stacks(classifiers: Sequence[TrainedClassifier], stacks: Path, *, top
 
 def _mean(each: Sequence[Predictions], logits: np.ndarray) -> Predictions:
     """The predictions of an ensemble; its members may come from several splits."""
-    digests = sorted({found.split_digest for found in each})
-    return replace(each[0], logits=logits,
-                   split_digest=digests[0] if len(digests) == 1 else "",
-                   provenance={"ensemble": [found.provenance for found in each],
+    digests = sorted({member.split_digest for member in each})
+    return replace(each[0], logits=logits, split_digest=digests[0] if len(digests) == 1 else "",
+                   provenance={"ensemble": [member.provenance for member in each],
                                "stack_digest": each[0].provenance["stack_digest"]})
 
 
@@ -186,8 +182,8 @@ def _answer(sample_id: str, probability: np.ndarray, looks: list[tuple[float, fl
     refusals = list(next((complaints for _, _, complaints, _ in looks if complaints), []))
     far = float(np.mean([distance for distance, *_ in looks])) if looks else 0.0
     if far > 1:
-        refusals.append(f"unlike what was trained on: its features lie {far:.2g} times as far as those of 99 % of "
-                        "validation")
+        refusals.append("unlike what was trained on: its features lie "
+                        f"{far:.2g} times as far as those of 99 % of validation")
     if rules.fitted and confidence < rules.confidence:
         refusals.append(f"not sure enough: {confidence:.2f}, where "
                         + (f"{rules.confidence:.2f} is needed for an accuracy of {rules.accuracy:.0%}"

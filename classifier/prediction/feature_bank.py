@@ -64,8 +64,8 @@ class FeatureBank:
         order = np.argsort(distance, axis=1, kind="stable")
         _, code = np.unique(self.material, return_inverse=True)
         count = min(count, code.max() + 1)
-        rows = np.stack([each[np.sort(np.unique(code[each], return_index=True)[1])[:count]] for each in order]
-                        ) if len(order) else np.zeros((0, count), dtype=np.int64)
+        rows = np.array([each[np.sort(np.unique(code[each], return_index=True)[1])[:count]] for each in order],
+                        dtype=np.int64).reshape(-1, count)
         return rows, np.take_along_axis(distance, rows, axis=1)
 
     def state(self) -> dict[str, Any]:

@@ -115,8 +115,8 @@ def predict_features(model: StackClassifier, x: Float[Tensor, "N C H W"], pose: 
 def predict_with_features(model: StackClassifier, x: Tensor, pose: Tensor | None = None
                           ) -> tuple[np.ndarray, np.ndarray]:
     """What predict_logits and predict_features give, from one pass where the network sees one view."""
-    logits, features = _batch_by_batch(model, model.with_features, [model.head.out_features, model.feature_count], x,
-                                       pose)
+    widths = [model.head.out_features, model.feature_count]
+    logits, features = _batch_by_batch(model, model.with_features, widths, x, pose)
     return logits, features
 
 
@@ -187,8 +187,7 @@ class Predictions:
     @classmethod
     def load(cls, path: Path) -> "Predictions":
         """Read predictions; a missing, foreign or damaged file is an InputError."""
-        with reported(path, rule="must be a file of predictions",
-                      remedy="Give a predictions.npz that training or predict wrote."):
+        with reported(path, rule="must be a file of predictions", remedy="Give one that training or predict wrote."):
             arrays = _read_arrays(path)
             metadata = json.loads(str(arrays["metadata"]))
             class_map = ClassMap(tuple(arrays["class_space_groups"].tolist()))

@@ -74,8 +74,8 @@ def score(predictions: Predictions, training_materials: np.ndarray) -> dict[str,
     samples = np.bincount(truth, minlength=len(class_map))
     return plain({
         "samples": len(truth), "materials": int(materials.sum()), "resampled_by": measured.unit,
-        "top_1": within[0], "top_6": within[-1],
-        "accuracy_within": within, "accuracy_within_intervals": measured.intervals("accuracy_within"),
+        "top_1": within[0], "top_6": within[-1], "accuracy_within": within,
+        "accuracy_within_intervals": measured.intervals("accuracy_within"),
         "accuracy_gain": measured.estimate("accuracy_gain"),
         **{key: value for name in ("balanced_accuracy", "macro_f1", "calibration_error", "direct_edge_share",
                                    "direct_edge_share_by_chance", "direct_edge_enrichment")

@@ -77,7 +77,7 @@ def scores_of_tasks(network: StackClassifier, samples: StackSet) -> dict[str, An
     answers = task_answers(network.tasks, predict_features(network, samples.x, samples.pose))
     has_types = (samples.structure_type != "").all()
     group = np.char.add(samples.class_idx.cpu().numpy().astype(str), " ")
+    unit = np.char.add(group, samples.structure_type if has_types else samples.material)
     return {"tasks": score_tasks(
         answers, samples.task_target.cpu().numpy(), network.tasks.mean.cpu().numpy(), tuple(network.tasks.columns),
-        weight=material_weights(samples.material),
-        unit=np.char.add(group, samples.structure_type if has_types else samples.material))}
+        weight=material_weights(samples.material), unit=unit)}

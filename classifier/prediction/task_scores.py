@@ -19,11 +19,9 @@ def score_tasks(answers: np.ndarray, truth: np.ndarray, training_mean: np.ndarra
 
     Parameters
     ----------
-    answers, truth : float [N, T], columns as in tasks.columns_of
+    answers, truth, tasks : float [N, T], columns as in tasks.columns_of
     training_mean : float [T], the guess to beat
-    tasks : that are scored
-    weight : [N], see metrics.material_weights
-    unit : label [N] of what is resampled for the intervals (95 %)
+    weight, unit : [N], see metrics.material_weights; label [N] of what is resampled for the intervals (95 %)
     """
     scores: dict[str, Any] = {}
     for task, columns in columns_of(tasks).items():
@@ -57,7 +55,7 @@ def average_precision(score: np.ndarray, present: np.ndarray, weight: np.ndarray
     return float(np.sum(np.diff(recall, prepend=0.0) * metrics.ratio(hits[last], all_of[last])))
 
 
-def _found(name: str, replicates: np.ndarray, *, reflected: bool = False) -> dict[str, Any]:
+def _named(name: str, replicates: np.ndarray, *, reflected: bool = False) -> dict[str, Any]:
     """Estimate (the first) and interval of replicates [R+1] under a name; None where they are not defined.
 
     reflected: at the estimate (basic bootstrap), within 0..1, where resampling itself shifts the value: a rare element
@@ -78,7 +76,7 @@ def _value(answer: np.ndarray, truth: np.ndarray, guess: float, drawn: Bootstrap
     errors = (np.abs(np.expm1(given - truth) if relative else given - truth) for given in (answer, guessed))
     medians = (_weighted_median(error, drawn.weight) for error in errors)
     varies = np.where(squares[:, 1] > ROUNDING * squares.max(), squares[:, 1], 0)
-    return {**_found("r2", 1 - metrics.ratio(squares[:, 0], varies)),
+    return {**_named("r2", 1 - metrics.ratio(squares[:, 0], varies)),
             **dict(zip((kind, f"{kind}_of_the_training_mean"), medians, strict=True))}
 
 
@@ -89,20 +87,19 @@ def _weighted_median(values: np.ndarray, weight: np.ndarray) -> float:
 
 
 def _one_of(answer: np.ndarray, truth: np.ndarray, guess: np.ndarray, drawn: Bootstrap) -> dict[str, Any]:
-    found, own = {}, truth.argmax(1)
+    scores, own = {}, truth.argmax(1)
     for name, given in (("", answer.argmax(1)), ("_of_the_training_mean", np.full(len(own), guess.argmax()))):
         recall = metrics.mean_present(drawn.recall(own, given, truth.shape[1]))
-        found |= _found(f"accuracy{name}", drawn.means(given == own)) | _found(f"balanced_accuracy{name}", recall)
-    return found
+        scores |= _named(f"accuracy{name}", drawn.means(given == own)) | _named(f"balanced_accuracy{name}", recall)
+    return scores
 
 
 def _presence(answer: np.ndarray, truth: np.ndarray, guess: np.ndarray, drawn: Bootstrap) -> dict[str, Any]:
     """Average precision over the elements that occur both here and in training; without looking it is their share."""
     present = np.flatnonzero((truth.sum(0) > 0) & (guess > 0))
     weights = drawn.times[:RANKED_REPLICATES + 1, drawn.code] * drawn.weight
-    precision = np.array([[average_precision(answer[:, k], truth[:, k], weight) for k in present]
-                          for weight in weights])
+    precision = np.array([[average_precision(answer[:, k], truth[:, k], one) for k in present] for one in weights])
     share = metrics.ratio(weights @ truth[:, present], weights.sum(1, keepdims=True).repeat(len(present), 1))
     name = "macro_average_precision"
-    return {"elements": len(present), **_found(name, metrics.mean_present(precision), reflected=True),
-            **_found(f"{name}_of_the_training_mean", metrics.mean_present(share))}
+    return {"elements": len(present), **_named(name, metrics.mean_present(precision), reflected=True),
+            **_named(f"{name}_of_the_training_mean", metrics.mean_present(share))}

@@ -100,6 +100,6 @@ def rows_of(file: StackFile, sample_ids: Sequence[str]) -> Int[np.ndarray, " n"]
     rows = order[place]
     unknown = file.table.sample_id[rows] != wanted
     if unknown.any():
-        raise InputError(source=file.path, rule="must hold the samples of the split", remedy="Give that which was split.",
+        raise InputError(source=file.path, rule="must hold the split's samples", remedy="Give the file that was split.",
                          value=f"{int(unknown.sum())} unknown, first {wanted[unknown][0]}")
     return rows
