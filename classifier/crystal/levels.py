@@ -18,8 +18,7 @@ LEVELS: dict[str, tuple[tuple[str, ...], Callable[[int], str]]] = {
     "crystal_system": (spacegroup.CRYSTAL_SYSTEMS, spacegroup.crystal_system),
     "bravais_lattice": (spacegroup.BRAVAIS_LATTICES, spacegroup.bravais_lattice),
     "laue_class": (spacegroup.LAUE_CLASSES, spacegroup.laue_class),
-    "point_group": (spacegroup.POINT_GROUPS, spacegroup.point_group),
-}
+    "point_group": (spacegroup.POINT_GROUPS, spacegroup.point_group)}
 
 
 def level_index(space_groups: Iterable[int], level: str) -> Int[np.ndarray, " N"]:

@@ -35,8 +35,6 @@ CRYSTAL_SYSTEMS: tuple[str, ...] = tuple(dict.fromkeys(group.crystal_system_str(
 POINT_GROUPS: tuple[str, ...] = tuple(dict.fromkeys(group.point_group_hm() for group in _TYPES.values()))
 LAUE_CLASSES: tuple[str, ...] = tuple(dict.fromkeys(group.laue_str() for group in _TYPES.values()))
 _ENANTIOMORPHS = {number: _mirror_image(group) for number, group in _TYPES.items() if group.is_enantiomorphic()}
-ENANTIOMORPHIC_PAIRS: tuple[tuple[int, int], ...] = tuple(
-    (number, partner) for number, partner in _ENANTIOMORPHS.items() if number < partner)
 
 
 def symbol(space_group: int) -> str:
@@ -71,11 +69,6 @@ def bravais_lattice(space_group: int) -> str:
     return _bravais_lattice(_type(space_group))
 
 
-def is_centrosymmetric(space_group: int) -> bool:
-    """Whether the point group holds the inversion (92 of the 230 types)."""
-    return _type(space_group).is_centrosymmetric()
-
-
 def is_systematically_absent(space_group: int, hkl: np.ndarray) -> np.ndarray:
     """Whether the reflections hkl [..., 3] of the reference setting's cell are systematically absent, bool [...]."""
     hkl, operations = np.asarray(hkl, dtype=np.int64), _operations(space_group)
@@ -86,11 +79,6 @@ def is_systematically_absent(space_group: int, hkl: np.ndarray) -> np.ndarray:
 def rotations(space_group: int) -> np.ndarray:
     """Matrices float64 [order, 3, 3] of the point group's operations, on fractional coordinates (columns)."""
     return np.array([operation.rot for operation in _operations(space_group).sym_ops]) / gemmi.Op.DEN
-
-
-def is_sohncke(space_group: int) -> bool:
-    """Whether all operations keep the hand, so that a chiral crystal can have the group (65 of the 230 types)."""
-    return _type(space_group).is_sohncke()
 
 
 def enantiomorph(space_group: int) -> int | None:

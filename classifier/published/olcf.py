@@ -20,14 +20,9 @@ PARTITIONS = {"train": "train", "dev": "validation", "test": "test"}  # folder: 
 D_TOLERANCE = 0.01  # relative; the published values agree to 1e-8
 # Attribute: shape, least and greatest plausible value.
 NUMBERS: dict[str, tuple[tuple[int, ...], float, float]] = {
-    "energy_keV": ((), 20, 2000),
-    "semi_angles_rad": ((3,), 1e-5, 0.2),
-    "d_hkls_angstrom": ((3,), 0.2, 50),
-    "abc_angstrom": ((3,), 0.5, 500),
-    "angles_degree": ((3,), 5, 175),
-    "z_dirs": ((1, 3, 3), -100, 100),
-    "y_dirs": ((1, 3, 3), -100, 100),
-}
+    "energy_keV": ((), 20, 2000), "semi_angles_rad": ((3,), 1e-5, 0.2), "d_hkls_angstrom": ((3,), 0.2, 50),
+    "abc_angstrom": ((3,), 0.5, 500), "angles_degree": ((3,), 5, 175),
+    "z_dirs": ((1, 3, 3), -100, 100), "y_dirs": ((1, 3, 3), -100, 100)}
 
 
 @dataclass(frozen=True)

@@ -29,10 +29,9 @@ __all__ = ["Frame", "StackSet", "check_added_source", "load_physical", "load_sta
 class StackSet:
     """Samples for a network, with their labels.
 
-    x: float32 [N, 3, H, W], normalised; in memory, or a cache's map, which stays on the disk.
-    soft_label: class probabilities; rows of one-hot where the file states none.
-    reader: reads batches where x is a cache's map.
-    pose, task_target: where the network wants them, see side_data.
+    x: float32 [N, 3, H, W], normalised; in memory, or a cache's map, which stays on the disk and whose batches `reader`
+    reads; soft_label: class probabilities, one-hot where the file states none; pose, task_target: where the network
+    wants them, see side_data.
     """
 
     x: Tensor

@@ -133,8 +133,7 @@ class StackFile:
     """A stack file to read; table, axes and provenance are verified on opening, each stack on every read.
 
     digest: sha256 over table, axes, provenance and the crc32 of every stack; crc32: uint32 [N]. Any fault of the file
-    is an InputError.
-    Each process opens its own handle, so that an instance may go to forked or spawned workers.
+    is an InputError. Each process opens its own handle, so that an instance may go to forked or spawned workers.
     """
 
     def __init__(self, path: Path) -> None:

@@ -17,9 +17,7 @@ from classifier.foundation.errors import InputError
 from classifier.pattern.geometry import Detector
 from classifier.samples.sampletable import SampleTable
 
-STACKS = "cbed_root/cbed/data"
-SAMPLES = "samples"
-PROVENANCE = "provenance"
+STACKS, SAMPLES, PROVENANCE = "cbed_root/cbed/data", "samples", "provenance"
 FORMAT = "cbed-stack-file 1"
 # What other programs look for. They want variable-length text, so that it is beyond our digest; see fixed_text.
 ROOT = {"NX_class": "NXroot", "default": "entry", "file_format": "HyperSpy", "file_format_version": "3.3",

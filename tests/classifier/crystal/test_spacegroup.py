@@ -39,8 +39,6 @@ def test_row_agrees_with_independent_sources(number, spglib_types):
     assert sg.point_group(number) in LAUE[sg.laue_class(number)].split()
     rotations = np.array(moyopy.operations_from_number(number).rotations)
     assert sg.point_group_order(number) == len(np.unique(rotations, axis=0))
-    assert sg.is_centrosymmetric(number) == (rotations == -np.eye(3, dtype=int)).all(axis=(1, 2)).any()
-    assert sg.is_sohncke(number) == (np.linalg.det(rotations) > 0).all()
 
 
 def test_orders_and_counts_are_those_of_international_tables():
@@ -49,14 +47,13 @@ def test_orders_and_counts_are_those_of_international_tables():
     assert sg.POINT_GROUPS == tuple(" ".join(LAUE.values()).split())
     assert sg.LAUE_CLASSES == tuple(LAUE)
     assert sg.BRAVAIS_LATTICES == tuple("aP mP mS oP oS oF oI tP tI hP hR cP cF cI".split())
-    assert sum(map(sg.is_centrosymmetric, sg.NUMBERS)) == 92
-    assert sum(map(sg.is_sohncke, sg.NUMBERS)) == 65
 
 
 def test_the_eleven_enantiomorphic_pairs():
-    assert sg.ENANTIOMORPHIC_PAIRS == ((76, 78), (91, 95), (92, 96), (144, 145), (151, 153), (152, 154), (169, 170),
-                                       (171, 172), (178, 179), (180, 181), (212, 213))
-    assert sg.enantiomorph(213) == 212 and sg.enantiomorph(76) == 78
+    mirrored = [(number, sg.enantiomorph(number)) for number in sg.NUMBERS if sg.enantiomorph(number)]
+    pairs = [(76, 78), (91, 95), (92, 96), (144, 145), (151, 153), (152, 154), (169, 170), (171, 172), (178, 179),
+             (180, 181), (212, 213)]
+    assert sorted(mirrored) == sorted(pairs + [pair[::-1] for pair in pairs])
     assert sg.enantiomorph(198) is None  # P2_13 is chiral, but both hands share the number
 
 
