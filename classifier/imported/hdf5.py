@@ -11,7 +11,7 @@ import numpy as np
 
 from classifier.foundation.errors import InputError, reported
 from classifier.imported.source import READABLE, Axis, PatternArray
-from classifier.samples.stacklayout import refuse_bomb, refuse_endless_heap
+from classifier.samples.stacklayout import refuse_bomb, refuse_endless_heap, refuse_outside
 
 LINKS_DEEP = 16
 UNEVEN = 1e-3  # of a step: coordinates that differ more are no even axis
@@ -63,8 +63,7 @@ def _resolve(file: h5py.File, path: str, depth: int = 0) -> Any:
             raise KeyError(f"nothing lies at {path}")
         link = item.get(key, getlink=True)
         if isinstance(link, h5py.ExternalLink):
-            raise InputError(source=file.filename, rule=f"{path} must lie in the file itself",
-                             value="a reference to another file", remedy="Copy the data into one file.")
+            refuse_outside(file, path)
         if isinstance(link, h5py.SoftLink):
             if depth == LINKS_DEEP:
                 raise KeyError(f"{path} is a circle of links")

@@ -1,5 +1,6 @@
 """Where the direct beam of a user's own pattern lies, and its pose by the image or a lattice of unknown azimuth."""
 
+from contextlib import suppress
 from typing import Annotated
 
 import numpy as np
@@ -65,13 +66,11 @@ def measured_pose(pattern: Real[np.ndarray, "H H"], detector: Detector, config: 
     basis : of the lattice that cell and zone axis predict, in detector units; not used where disks touch
     """
     rule = {"visible": config.visible, "tie": config.tie}
-    try:
+    with suppress(InputError):
         seen = find_disk_lattice(pattern, detector, disk_radius=disk_radius, centre=centre)
         pose = pose_from_lattice(pattern, detector, seen, **rule)
         if np.hypot(*(seen.centre - centre)) < seen.radius and (basis is None or not unlike_lattice(pose, basis)):
             return pose, "image"
-    except InputError:
-        pass
     if basis is not None and disk_radius is not None:
         wide = 2 * disk_radius / np.hypot(*reduced_basis(basis).T).min()
         if wide > WIDEST:

@@ -5,6 +5,7 @@ absent reflections give nothing away; where they do not fit the picture, it is l
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -155,15 +156,11 @@ def _lit(pattern: np.ndarray, detector: Detector, lattice: np.ndarray, radius: f
     """
     disks, bases = [], canonical_lattices(lattice)
     if not bases:
-        try:
+        with suppress(InputError):
             bases = [find_disk_lattice(pattern, detector, disk_radius=radius).basis]
-        except InputError:
-            pass
     for basis in bases:
-        try:
+        with suppress(InputError):  # not one of its disks is lit, or it is finer than the pixels
             disks.append(lit_disks(pattern, detector, DiskLattice(basis, radius)))
-        except InputError:  # not one of its disks is lit, or it is finer than the pixels
-            continue
     if len(disks) < 2:
         return disks[0] if disks else (np.zeros((0, 2)), np.zeros(0))
     lit = lit_map(pattern)

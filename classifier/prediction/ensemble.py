@@ -10,15 +10,12 @@ from classifier.prediction.predict import Predictions
 
 
 def ensemble(members: list[Predictions]) -> Predictions:
-    """Average the probabilities of predictions of the same samples; logits are the logarithm of the mean.
-
-    Provenance: the list of that of the members.
-    """
+    """Average the probabilities of predictions of the same samples; logits are the logarithm of the mean."""
     first = members[0]
     for other in members[1:]:
         if (not np.array_equal(other.sample_id, first.sample_id) or not np.array_equal(other.part, first.part)
                 or other.class_map != first.class_map or other.split_digest != first.split_digest):
-            raise InputError(source="ensemble", rule="its members must judge the same samples, classes and split",
+            raise InputError(source="ensemble", rule="its members must predict the same samples, classes and split",
                              value=f"split {other.split_digest[:12]} beside {first.split_digest[:12]}, "
                              f"{len(other.sample_id)} samples beside {len(first.sample_id)}",
                              remedy="Average predictions of one split and one file.")

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from classifier.foundation.atomic import atomic_path, read_json, write_json
 from classifier.foundation.config import digest
-from classifier.foundation.errors import InputError
+from classifier.foundation.errors import InputError, reported
 from classifier.foundation.run import Interrupted, StopRequest, progress, versions
 from classifier.pattern.intensity import IntensityConfig, IntensityTransform
 
@@ -131,10 +131,8 @@ def open_or_fit(folder: Path, *, name: str, key: dict[str, Any], config: Intensi
                              value="another content", remedy="Delete this file: the same command makes it again.")
         return IntensityTransform.from_plain(stored["fit"])
     fitted = IntensityTransform.fit_blocks(blocks, config)
-    try:
+    with reported(path, **WRITABLE):
         write_json(path, {"format": FORMAT, "key": key, "fit": fitted.plain(), "digest": digest(fitted.plain())})
-    except OSError as error:
-        raise InputError(source=path, value=error, **WRITABLE) from error
     return fitted
 
 

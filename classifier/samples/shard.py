@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from classifier.foundation.errors import InputError
+from classifier.foundation.errors import InputError, reported
 from classifier.samples.sampletable import SampleTable
 from classifier.samples.stackfile import WRITABLE
 
@@ -29,31 +29,26 @@ class ShardWriter:
         self._columns: dict[str, list[Any]] = {}
 
     def __enter__(self) -> "ShardWriter":
-        try:
+        with reported(self.path, **WRITABLE):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._temporary.open("wb")
-        except OSError as error:
-            raise self._unwritable(error) from error
         return self
 
     def __exit__(self, error_type: type[BaseException] | None, *_: Any) -> None:
         try:
-            self._file.close()
-            if error_type is None:
-                # Not flushed to the disk, which takes its time: the checksums would find what is lost.
-                os.replace(self._temporary, self.path)
-        except OSError as error:
-            raise self._unwritable(error) from error
+            with reported(self.path, **WRITABLE):
+                self._file.close()
+                if error_type is None:
+                    # Not flushed to the disk, which takes its time: the checksums would find what is lost.
+                    os.replace(self._temporary, self.path)
         finally:
             self._temporary.unlink(missing_ok=True)
 
     def append(self, stack: np.ndarray, row: dict[str, Any]) -> None:
         """Add a stack float32 [3, S, S] and its row {column of SampleTable: value}, the same columns every time."""
         content = np.ascontiguousarray(stack, dtype="<f4").data
-        try:
+        with reported(self.path, **WRITABLE):
             self._file.write(content)
-        except OSError as error:
-            raise self._unwritable(error) from error
         self._crc32.append(zlib.crc32(content))
         for name, value in row.items():
             self._columns.setdefault(name, []).append(value.tolist() if isinstance(value, np.ndarray) else value)
@@ -62,9 +57,6 @@ class ShardWriter:
     def content(self) -> dict[str, Any]:
         """What the record keeps: samples, crc32 of each, and the table as one text, for numbers may be NaN."""
         return {"samples": len(self._crc32), "crc32": self._crc32, "table": json.dumps(self._columns)}
-
-    def _unwritable(self, error: OSError) -> InputError:
-        return InputError(source=self.path, value=str(error), **WRITABLE)
 
 
 def read_shard(path: Path, content: dict[str, Any], size_pixels: int) -> Iterator[tuple[np.ndarray, SampleTable]]:

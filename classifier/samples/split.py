@@ -1,5 +1,6 @@
 """split [stage]: which materials are for training, validation and test; the digest is the lock against leakage."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -128,7 +129,7 @@ def assign_parts(table: SampleTable, config: SplitConfig, *, source: object) -> 
     types are cut: for test where one type remains, else the group has no test; for validation where two remain, else it
     is cut by material and listed as sharing structure types. With fewer than minimum_materials nothing is cut.
     """
-    listed: dict[str, list[str]] = {}
+    listed: dict[str, list[str]] = defaultdict(list)
     table = _with_materials(table, config, listed, source)
     _check_table(table, source)
     materials = Materials.of(table, by_type=config.group_by == "structure_type")
@@ -143,7 +144,7 @@ def assign_parts(table: SampleTable, config: SplitConfig, *, source: object) -> 
             rows = np.flatnonzero((part == "train") & (materials.space_group == group))
             part[_cut(rows, materials, config, fraction, name, int(group), listed)] = name
     for group in np.setdiff1d(materials.space_group, materials.space_group[part == "train"]):
-        _list(listed, "no training material", f"space group {group}")
+        listed["no training material"].append(f"space group {group}")
     return part[materials.of_sample], listed
 
 
@@ -158,7 +159,7 @@ def _with_materials(table: SampleTable, config: SplitConfig, listed: dict[str, l
                     "fall on both sides, so that the published partition is the only honest one",
             table.sample_id[unknown & cut],
             "Set adopt_partition = true, and validation_fraction = 0 where no validation part is published.")
-    _list(listed, "no material: the published partition is taken on trust", f"{int(unknown.sum())} samples")
+    listed["no material: the published partition is taken on trust"].append(f"{int(unknown.sum())} samples")
     return replace(table, material=np.where(unknown, np.char.add("unknown, of ", table.sample_id), table.material))
 
 
@@ -194,7 +195,7 @@ def _part_near_duplicates(part: np.ndarray, materials: Materials, config: SplitC
             _refuse(source, f"a formula and space group of the {held_out} part may not occur in {' or '.join(others)}",
                     materials.names[near], 'Set near_duplicates = "drop" to leave these out of the training side.')
         for name in materials.names[near]:
-            _list(listed, f"dropped: formula and space group also in {held_out}", str(name))
+            listed[f"dropped: formula and space group also in {held_out}"].append(str(name))
         part[near] = ""
 
 
@@ -210,16 +211,16 @@ def _cut(rows: np.ndarray, materials: Materials, config: SplitConfig, fraction: 
     """Choose, among the material rows of one group, those that go to the part `name`."""
     rng = np.random.default_rng([config.seed, group, PARTS.index(name)])
     if len(rows) < config.minimum_materials:
-        _list(listed, f"no {name}: fewer than {config.minimum_materials} materials", f"space group {group}")
+        listed[f"no {name}: fewer than {config.minimum_materials} materials"].append(f"space group {group}")
         return rows[:0]
     by_type = config.group_by == "structure_type"
     unit = bundle(materials.kind[rows], materials.duplicate[rows])
     chosen = hold_out(unit, fraction, rng, remaining=2 if by_type and name == "validation" else 1)
     if not len(chosen) and by_type and name == "validation":
         chosen = hold_out(bundle(materials.names[rows], materials.duplicate[rows]), fraction, rng, remaining=1)
-        _list(listed, "validation shares structure types with train", f"space group {group}")
+        listed["validation shares structure types with train"].append(f"space group {group}")
     if not len(chosen):
-        _list(listed, f"no {name}: nothing can be held out whole", f"space group {group}")
+        listed[f"no {name}: nothing can be held out whole"].append(f"space group {group}")
     return rows[chosen]
 
 
@@ -239,10 +240,6 @@ def _verified(path: Path) -> dict[str, Any]:
                          remedy="It was edited or damaged; run the split stage again, and everything after it.")
     parse_config(content, _Written, source=path)
     return {**content, "digest": stored}
-
-
-def _list(listed: dict[str, list[str]], reason: str, name: str) -> None:
-    listed.setdefault(reason, []).append(name)
 
 
 def _refuse(source: object, rule: str, names: Iterable[Any], remedy: str) -> None:

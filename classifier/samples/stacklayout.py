@@ -142,7 +142,7 @@ def read_description(file: h5py.File) -> dict[str, np.ndarray]:
             link = item.get(key, getlink=True)
             place = f"{name.rstrip('/')}/{key}"
             if isinstance(link, h5py.ExternalLink):
-                _refuse_outside(file, place)
+                refuse_outside(file, place)
             elif isinstance(link, h5py.SoftLink):
                 entries[place] = np.array(link.path.encode())
             else:
@@ -158,7 +158,7 @@ def refuse_bomb(dataset: h5py.Dataset) -> None:
     if dataset.dtype.hasobject:
         raise ValueError(f"{dataset.name} has values of variable length")
     if dataset.is_virtual or dataset.external:
-        _refuse_outside(dataset.file, str(dataset.name))
+        refuse_outside(dataset.file, str(dataset.name))
     # A damaged or forged head may claim storage that the file does not have.
     stored = min(dataset.id.get_storage_size(), dataset.file.id.get_filesize())
     if dataset.nbytes > HIGHEST_PACKING * stored:
@@ -187,7 +187,8 @@ def refuse_endless_heap(path: Path) -> None:
             start = content.find(HEAP, start + 8)
 
 
-def _refuse_outside(file: h5py.File, name: str) -> None:
+def refuse_outside(file: h5py.File, name: str) -> None:
+    """Raise the InputError of what lies in another file than it says."""
     raise InputError(source=file.filename, rule=f"{name} must lie in the file itself",
                      value="a reference to another file", remedy="Open only files that you trust.")
 
