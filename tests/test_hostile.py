@@ -27,7 +27,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cbedgan.boundary.probefile import ProbedPaths, write_probe
+from cbedgan.boundary.probefile import ProbedPaths, ProbeFile, write_probe
 from cbedgan.gan.network.config import NetworkConfig
 from cbedgan.gan.network.contract import SampleSpec
 from cbedgan.gan.network.discriminator import Discriminator
@@ -153,8 +153,8 @@ def sound(tmp_path_factory, rock_salt_cif) -> Path:
                 ).save(folder / "predictions.npz")
     width = {"z_a": (3,), "z_b": (3,), "w": (5,)}
     columns = {column.name: random.normal(size=(4, *width.get(column.name, ()))) * 10 for column in fields(ProbedPaths)}
-    write_probe(folder / "probe.h5", ProbedPaths(**{**columns, "kind": np.array(["class", "latent", "w", "w"])}),
-                provenance={"stage": "probe"}, summary={"success": 0.75})
+    paths = ProbedPaths(**{**columns, "kind": np.array(["class", "latent", "w", "w"])})
+    write_probe(folder / "probe.h5", ProbeFile(paths, {"stage": "probe"}, {"success": 0.75}))
     write_batch(folder / "batch_train_0.h5")
     (folder / "prepare.toml").write_text(PREPARE)
     (folder / "salt.cif").write_text(rock_salt_cif(label=("Na", "Cl")))

@@ -35,17 +35,17 @@ class Alone:
 
 
 @dataclass(frozen=True)
-class Found:
+class Throughput:
     """Real images/s of all processes together, and the most memory that the first of them held, on its device."""
 
     images_per_second: float
     megabytes: float
 
 
-def in_processes(work: Alone, count: int) -> Found:
+def in_processes(work: Alone, count: int) -> Throughput:
     """Run `work` in `count` new processes, joined as torchrun joins them."""
     context = multiprocessing.get_context("spawn")
-    answer: Queue[Found] = context.Queue()
+    answer: Queue[Throughput] = context.Queue()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -65,7 +65,7 @@ def in_processes(work: Alone, count: int) -> Found:
             process.kill()
 
 
-def _rank(work: Alone, number: int, count: int, port: int, answer: "Queue[Found]") -> None:
+def _rank(work: Alone, number: int, count: int, port: int, answer: "Queue[Throughput]") -> None:
     """Train as one of the processes; the first answers."""
     os.environ |= {"RANK": str(number), "LOCAL_RANK": str(number), "WORLD_SIZE": str(count),
                    "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
@@ -83,7 +83,7 @@ def _rank(work: Alone, number: int, count: int, port: int, answer: "Queue[Found]
         _settle(ranks.device)
         rate = work.steps * config.batch / (time.perf_counter() - start)
         if ranks.first:
-            answer.put(Found(rate, _megabytes(ranks.device)))
+            answer.put(Throughput(rate, _megabytes(ranks.device)))
 
 
 def _settle(device: torch.device) -> None:

@@ -24,7 +24,14 @@ CURVATURE, G1 = -1.3, -1.6  # ln of wavelength * thickness * |g1|^2 and of |g1| 
 
 
 def made_up_set(folder: Path, size: int, stacks: int, class_map: ClassMap) -> StackSet:
-    """A training cache of noise in [0, 1), with every class alike."""
+    """A training cache of noise in [0, 1), with every class alike.
+
+    Parameters
+    ----------
+    folder : of the cache
+    size, stacks : pixels of a side, and how many
+    class_map : of the labels
+    """
     random = np.random.default_rng(0)
     parts = (random.random((min(WRITE_AT_ONCE, stacks - start), 3, size, size), dtype=np.float32)
              for start in range(0, stacks, WRITE_AT_ONCE))
@@ -46,7 +53,14 @@ def made_up_form(lattice: Sequence[Sequence[float]], *, radius: float = 0.4, azi
 
 
 def made_up_training(config: TrainGanConfig, folder: Path, classes: int, device: torch.device) -> tuple[State, Data]:
-    """A training of a GAN at its start, on stacks of noise, at least one of each class and as many as a batch has."""
+    """A training of a GAN at its start, on stacks of noise, at least one of each class and as many as a batch has.
+
+    Parameters
+    ----------
+    config, device : of the training
+    folder : of the training cache
+    classes : number of them
+    """
     class_map, stacks = ClassMap(tuple(range(1, classes + 1))), max(classes, config.batch)
     samples = made_up_set(folder, config.view.size_pixels, stacks, class_map)
     forms = None

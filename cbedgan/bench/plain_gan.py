@@ -73,7 +73,11 @@ def discriminator_loss(discriminator: nn.Module, real: Tensor, fake: Tensor, cla
                        gamma: float) -> tuple[Tensor, Tensor]:
     """E softplus(l(fake) - l(real)) + gamma / 2 E[|grad l(real)|^2 + |grad l(fake)|^2], and l(real) [B].
 
-    gamma 0: without penalties.
+    Parameters
+    ----------
+    discriminator : (x, class_idx) -> l
+    real, fake, class_idx : samples paired by index, and their classes
+    gamma : weight of the penalties; 0: none
     """
     inputs = [x.detach().requires_grad_(gamma > 0) for x in (real, fake)]
     logits = discriminator(torch.cat(inputs), torch.cat((class_idx, class_idx)))
@@ -87,8 +91,16 @@ def discriminator_loss(discriminator: nn.Module, real: Tensor, fake: Tensor, cla
 
 def train_step(generator: nn.Module, discriminator: nn.Module, optimisers: Sequence[torch.optim.Optimizer],
                real: Tensor, class_idx: Tensor, *, latent_dim: int, gamma: float) -> None:
-    """One step of the discriminator and one of the generator on real [B, C, H, W], class_idx [B]; optimisers: in the
-    same order. The generator's step looks at no real stack again."""
+    """One step of the discriminator, then one of the generator, which looks at no real stack again.
+
+    Parameters
+    ----------
+    generator, discriminator : networks
+    optimisers : the discriminator's and the generator's
+    real, class_idx : [B, C, H, W], [B]
+    latent_dim : length of z
+    gamma : weight of the penalties
+    """
     fake = generator(torch.randn(len(real), latent_dim, device=real.device), class_idx)
     loss, logits_real = discriminator_loss(discriminator, real, fake, class_idx, gamma)
     optimisers[0].zero_grad()

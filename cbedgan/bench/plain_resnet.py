@@ -13,6 +13,13 @@ def plain_resnet(*, block: str, stem_width: int, widths: Sequence[int], blocks: 
 
     With stem_width the stem is a 7x7 convolution and a pooling, which halve the side each; without, a 3x3 convolution
     that halves it once, as for small images. The first stage keeps the side, each later one halves it.
+
+    Parameters
+    ----------
+    block : "basic" or "bottleneck"
+    stem_width : channels of the stem, 0 for the small one
+    widths, blocks : channels and number of blocks of each stage
+    channels, classes : of the input, and of the output
     """
     first = stem_width or widths[0]
     size = 7 if stem_width else 3
@@ -51,7 +58,14 @@ class PlainResidualBlock(nn.Module):
 
 def train_step(network: nn.Module, optimiser: torch.optim.Optimizer, x: Tensor, class_idx: Tensor, *,
                bf16: bool) -> float:
-    """One step of the plain loop on x [B, C, H, W] and class_idx int64 [B]; its loss."""
+    """One step of the plain loop; its loss.
+
+    Parameters
+    ----------
+    network, optimiser : which are trained, and which trains
+    x, class_idx : [B, C, H, W], int64 [B]
+    bf16 : whether the network runs in bfloat16
+    """
     with torch.autocast(x.device.type, torch.bfloat16, enabled=bf16):
         loss = F.cross_entropy(network(x), class_idx)
     optimiser.zero_grad()

@@ -64,11 +64,20 @@ class GanBench:
 
 def bench_train_gan(config: TrainGanConfig, folder: Path, *, sizes: Sequence[int], processes: Sequence[int],
                     classes: int, steps: int, repeats: int, profile: bool) -> GanBench:
-    """Measure the training step of `config` on made-up stacks, in `folder` for that long.
+    """Measure the training step of a configuration on made-up stacks.
 
     Ours is the whole step: draws, augmentation, both updates and the averaged generator. The plain loop has the same
     widths and blocks, a generator of pixels always (beside crystals the discriminator's mirror), and indexes the same
-    tensor. A turn has `steps` steps, made up to whole periods of penalty.every.
+    tensor.
+
+    Parameters
+    ----------
+    config : of the training
+    folder : where the stacks lie for so long
+    sizes, processes : sides in pixels, and numbers of processes, which share the first size
+    classes : of the made-up set
+    steps, repeats : in a turn, made up to whole periods of penalty.every, and turns
+    profile : whether the dearest operations are named
     """
     device, period = choose_device(config.device), config.penalty.every
     steps, speeds = period * math.ceil(steps / period), []

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from cbedgan.boundary.margin import LatentClassifier, LatentPaths
 from cbedgan.boundary.pairs import Pairs, choose_pairs, first_measured, soft_confusion
 from cbedgan.boundary.plan import PathPlan, follow_rivals, plan_pairs
-from cbedgan.boundary.probefile import ProbedPaths, read_probe, write_probe
+from cbedgan.boundary.probefile import ProbedPaths, ProbeFile, read_probe, write_probe
 from cbedgan.boundary.record import stage_record
 from cbedgan.boundary.trace import TraceConfig, trace
 from cbedgan.gan.network.generator import TrainedGenerator, load_generator
@@ -82,7 +82,7 @@ def probe(config: ProbeConfig, *, generator: Path, classifier: Path, stacks: Pat
         begin = time.perf_counter()
         paths = probe_pairs(config, trained_generator, trained_classifier, pairs, confusion)
         speed = {"paths_per_second": len(paths) / (time.perf_counter() - begin), "threads": config.threads}
-    write_probe(out, paths, provenance=record, summary={**summarise(paths), "confusion_from": confusion_from, **speed})
+    write_probe(out, ProbeFile(paths, record, {**summarise(paths), "confusion_from": confusion_from, **speed}))
     return out
 
 
@@ -122,10 +122,9 @@ def probe_pairs(config: ProbeConfig, generator: TrainedGenerator, classifier: Tr
 
     Parameters
     ----------
-    config : which paths, and how
+    config : of the stage
     generator, classifier : of one split
-    pairs : of class indices
-    confusion : soft, of real stacks, for the record
+    pairs, confusion : which groups, and what is recorded of them
     """
     latent_classifier, paths = LatentClassifier.of(generator, classifier, batch=config.batch), []
 

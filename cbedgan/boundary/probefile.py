@@ -75,25 +75,26 @@ class ProbedPaths:
 @dataclass(frozen=True)
 class ProbeFile:
     """What probe.h5 holds. provenance: stage, config, config_digest, inputs {name: digest}; summary: success rates and
-    speed; digest: sha256 of paths and provenance, the same for every run of one probe on one machine."""
+    speed; digest: sha256 of paths and provenance, the same for every run of one probe on one machine ("" before it is
+    written)."""
 
     paths: ProbedPaths
     provenance: dict[str, Any]
     summary: dict[str, Any]
-    digest: str
+    digest: str = ""
 
 
-def write_probe(path: Path, paths: ProbedPaths, *, provenance: dict[str, Any], summary: dict[str, Any]) -> str:
+def write_probe(path: Path, probe: ProbeFile) -> str:
     """Write probe.h5, whole or not at all; returns its digest."""
     with atomic_path(path) as temporary, h5py.File(temporary, "w", libver=LIBVER) as file:
         file.attrs["format"] = fixed_text(FORMAT)
-        for column in fields(paths):
-            values = np.asarray(getattr(paths, column.name)).astype(column.metadata["dtype"])
+        for column in fields(probe.paths):
+            values = np.asarray(getattr(probe.paths, column.name)).astype(column.metadata["dtype"])
             packing = {"compression": "gzip", "shuffle": True} if len(values) else {}
             file.create_dataset(f"{PATHS}/{column.name}", data=values, **packing)
-        file["provenance"] = np.bytes_(json.dumps(provenance, sort_keys=True))
+        file["provenance"] = np.bytes_(json.dumps(probe.provenance, sort_keys=True))
         digest = content_digest(read_description(file))
-        file.attrs.update(digest=fixed_text(digest), summary=fixed_text(json.dumps(summary, sort_keys=True)))
+        file.attrs.update(digest=fixed_text(digest), summary=fixed_text(json.dumps(probe.summary, sort_keys=True)))
     return digest
 
 

@@ -1,4 +1,4 @@
-"""Which beams of a pattern interact, and at which points of the reciprocal net its potential is needed for that."""
+"""Which beams of a pattern interact, and at which points of the reciprocal lattice its potential is needed for that."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Beams:
 
 @dataclass(frozen=True, eq=False)
 class Points:
-    """The `count` net points of a batch's patterns at which potentials are needed, as images [E] under the operations.
+    """The `count` points of reciprocal lattices where a batch needs potentials, as images [E] under the operations.
 
     point [E], in the order of Beams.point; pattern [E]; operation [E] of `operations`; hk [E, 2], the index of the
     image, and length [E], its distance from the origin in |g1|; sign [E], -1 where a glide line turns the phase round;
@@ -115,21 +115,21 @@ def _differences(hk: Tensor, held: Tensor, first: int) -> tuple[Tensor, Tensor, 
 
 def _images(form: Parts, pattern: Tensor, hk: Tensor) -> Points:
     """Images of the points hk [Q, 2] of patterns [Q] under the operations that the patterns' shares allow."""
-    found = operations(form.azimuth, form.share)
-    point, operation = torch.nonzero(found.weight[pattern] > 0, as_tuple=True)
+    allowed = operations(form.azimuth, form.share)
+    point, operation = torch.nonzero(allowed.weight[pattern] > 0, as_tuple=True)
     owner, hk = pattern[point], hk.float()
-    net = form.net[owner]
-    g = (found.matrix[owner, operation] @ (hk[point][:, None] @ net).mT).squeeze(-1)
-    image_hk = (g[:, None] @ torch.linalg.inv(net)).squeeze(1)
+    lattice = form.net[owner]
+    g = (allowed.matrix[owner, operation] @ (hk[point][:, None] @ lattice).mT).squeeze(-1)
+    image_hk = (g[:, None] @ torch.linalg.inv(lattice)).squeeze(1)
     glide = (1 - 2 * form.glide[owner] * (hk[point] % 2)).prod(1)  # alike at hk and -hk, whatever a path makes of it
-    sign = torch.where(found.mirrored[owner, operation], glide, 1.0)
+    sign = torch.where(allowed.mirrored[owner, operation], glide, 1.0)
     length = g.norm(dim=1)
     weak = is_weak(image_hk.round(), length, form.strong[owner])
     return Points(len(pattern), point, owner, operation, image_hk, length, sign, weak)
 
 
-def _indices(net: Tensor, length: float) -> Tensor:
-    """All pairs of integers [H, 2] that give a vector of at most `length` in some of the nets [N, 2, 2]."""
-    reach = (torch.linalg.inv(net).norm(dim=1).amax(0) * length).clamp(max=64).ceil()
+def _indices(lattice: Tensor, length: float) -> Tensor:
+    """All pairs of integers [H, 2] that give a vector of at most `length` in some of the lattices [N, 2, 2]."""
+    reach = (torch.linalg.inv(lattice).norm(dim=1).amax(0) * length).clamp(max=64).ceil()
     first, second = (torch.arange(-float(most), float(most) + 1) for most in reach)
     return torch.cartesian_prod(first, second)

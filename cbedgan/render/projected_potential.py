@@ -14,7 +14,7 @@ from cbedgan.render.beams import Points
 class Scatterers(NamedTuple):
     """What J scatterers in the cell of each of N patterns are, [N, J] but for the place.
 
-    place: [N, J, 2] in units of the net's cell; height: in units of the repeat along the beam; amount: phase in rad
+    place: [N, J, 2] in units of the lattice's cell; height: in units of the repeat along the beam; amount: phase in rad
     that the whole plate gives a wave at |g| = 0; screening: |g| in |g1| at which half of the amount is left; damping:
     of the amount by exp(-damping * |g|^2).
     """

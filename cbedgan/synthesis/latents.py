@@ -31,39 +31,38 @@ class Candidates:
         return len(self.records)
 
 
-def interior(generator: TrainedGenerator, space_group: int, *, seed: int, first: int, n: int) -> Candidates:
-    """Draw candidates number first .. first + n - 1 of a group: fresh z, each from its own seed, and the group's e.
+def interior(generator: TrainedGenerator, space_group: int, *, seed: int, numbers: range) -> Candidates:
+    """Draw candidates of a group: fresh z, each from its own seed, and the group's e.
 
     Parameters
     ----------
     generator : that maps the latents
-    space_group : of the candidates
+    space_group, numbers : of the candidates; their numbers in the group
     seed : of the stage
-    first, n : number of the first candidate in its group, and how many
     """
-    seeds = interior_seeds(space_group, seed=seed, first=first, n=n)
-    return Candidates(space_group, np.full(n, space_group), _mapped(generator, seeds, space_group), [
+    seeds = interior_seeds(space_group, seed, numbers)
+    return Candidates(space_group, np.full(len(seeds), space_group), _mapped(generator, seeds, space_group), [
         interior_record(space_group, seed=seed, z_seed=z_seed) for z_seed in seeds.tolist()])
 
 
-def boundary(generator: TrainedGenerator, probe: ProbeFile, space_group: int, *, seed: int, first: int, n: int,
+def boundary(generator: TrainedGenerator, probe: ProbeFile, space_group: int, *, seed: int, numbers: range,
              pair_probability: float, toward_rare: tuple[float, float], reuse: int) -> Candidates:
     """Draw candidates from the boundary points of a group: w + s (w_0 - w), w_0 where the path began, s drawn anew.
 
     Points come in a random order in which much confused partners come early (usable_points); the next round begins
-    when all have come, so that fewer than n candidates may be left.
+    when all have come, so that fewer candidates than asked for may be left.
 
     Parameters
     ----------
     generator : that maps the latents at which the paths began
     probe : of the points
-    space_group, seed, first, n : as in `interior`
+    space_group, seed, numbers : as in `interior`
     pair_probability : least probability of the two groups together
     toward_rare : interval of s, 0 at margin 0, 1 back at the beginning
     reuse : rounds at most
     """
     order = usable_points(probe.paths, space_group, pair_probability=pair_probability, seed=seed)
-    number = np.arange(first, min(first + n, reuse * len(order)))
+    number = np.arange(numbers.start, min(numbers.stop, reuse * len(order)))
     rows = probe.paths.take(order[number % max(len(order), 1)])
     low, high = toward_rare
     shift = np.array([np.random.default_rng([seed, space_group, KINDS.index("boundary"), i]).uniform(low, high)

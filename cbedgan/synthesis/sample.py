@@ -59,16 +59,15 @@ def sample(config: SampleConfig, *, generator: Path, out: Path, device: str, thr
         return out
     groups = np.repeat(list(counts), list(counts.values()))
     number = np.concatenate([np.arange(count) for count in counts.values()])
-    seeds = np.concatenate([interior_seeds(group, seed=config.seed, first=0, n=count)
-                            for group, count in counts.items()])
+    seeds = np.concatenate([interior_seeds(group, config.seed, range(count)) for group, count in counts.items()])
     writer = StackWriter(out, detector=source.frame.detector, pose=source.frame.pose, provenance=record,
                          intensity_unit=source.frame.intensity_unit, mantissa_bits=config.mantissa_bits)
     with StopRequest() as stop, reproducible(threads), writer, progress("sample", len(seeds)) as bar:
         for rows, intensity in _made(source, groups, seeds, chosen):
             names = [f"sample-{group}-{i:06d}" for group, i in zip(groups[rows], number[rows], strict=True)]
-            records = [interior_record(group, seed=config.seed, z_seed=z_seed)
+            records = [interior_record(group, seed=config.seed, z_seed=z_seed) | {"generator_digest": source.digest}
                        for group, z_seed in zip(groups[rows].tolist(), seeds[rows].tolist(), strict=True)]
-            writer.append(intensity, synthetic_table(names, groups[rows], records, generator_digest=source.digest))
+            writer.append(intensity, synthetic_table(names, groups[rows], records))
             bar.advance(len(names))
             if stop.requested:
                 raise Interrupted(stop.signal_number)

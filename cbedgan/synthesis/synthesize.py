@@ -139,7 +139,8 @@ def _fill(config: SynthesizeConfig, workshop: Workshop, draw: Callable[..., Cand
     rejected: Counter[str] = Counter()
     drawn = passed = accepted = 0
     for _ in range(config.rounds):
-        candidates = draw(space_group, first=drawn, n=math.ceil((quota - accepted) * config.oversample))
+        wanted = math.ceil((quota - accepted) * config.oversample)
+        candidates = draw(space_group, numbers=range(drawn, drawn + wanted))
         if not len(candidates):
             break
         made = make(workshop, candidates, batch=config.batch)

@@ -65,12 +65,12 @@ def table(workshop: Workshop, candidates: Candidates, made: Made, rows: Int[np.n
     first : number of candidate 0 in its group
     """
     class_map, group = workshop.second.class_map, candidates.space_group
-    records = [{**candidates.records[i],
+    records = [{**candidates.records[i], "generator_digest": workshop.generator.digest,
                 "soft_label": soft_label(made.first[i] + made.second[i], group, int(candidates.partner[i]), workshop),
                 "p_first": _shares(made.first[i], class_map.space_groups),
                 "p_second": _shares(made.second[i], class_map.space_groups)} for i in rows.tolist()]
     names = [f"{record['kind']}-{group}-{first + i:06d}" for i, record in zip(rows.tolist(), records, strict=True)]
-    return synthetic_table(names, group, records, generator_digest=workshop.generator.digest)
+    return synthetic_table(names, group, records)
 
 
 def soft_label(probability: Float[np.ndarray, " K"], space_group: int, partner: int,

@@ -16,10 +16,17 @@ DECADES = 5
 
 def write_contact_sheet(path: Path, real: np.ndarray, generated: np.ndarray, labels: Sequence[str], *,
                         title: str = "", zoom: int = 2) -> None:
-    """Draw intensities real and generated, float32 [groups, samples, patterns, H, W], as a PNG of `zoom` px a pixel.
+    """Draw real above generated samples as a PNG; those of NaN are left blank, and rows run upwards as k_y does.
 
-    labels: one a group. Samples of NaN are left blank. The grey scale is logarithmic over five decades below the
-    brightest real pixel, the same for all; rows run upwards as k_y does.
+    One scale of brightness for all, logarithmic over five decades below the brightest real pixel.
+
+    Parameters
+    ----------
+    path : of the PNG
+    real, generated : intensities [groups, samples, patterns, H, W]
+    labels : one a group
+    title : above all
+    zoom : pixels of the PNG a pixel
     """
     top = float(np.nanmax(real))
     picture = np.concatenate([mosaic(np.concatenate((one, other))) for one, other in

@@ -12,7 +12,7 @@ from torch import nn
 
 from cbedgan.bench import train_gan
 from cbedgan.bench.costs import costs
-from cbedgan.bench.gan_processes import Alone, Found, in_processes
+from cbedgan.bench.gan_processes import Alone, Throughput, in_processes
 from cbedgan.bench.plain_gan import PlainDiscriminator, PlainGenerator, discriminator_loss, train_step
 from cbedgan.bench.train_gan import at_size
 from cbedgan.bench.turns import SIDE
@@ -89,7 +89,7 @@ def test_it_reports_all_it_measured_and_cleans_up(tmp_path, capsys, monkeypatch)
     asked = []
     monkeypatch.setitem(SIDE, "cpu", 64)
     monkeypatch.setattr(train_gan, "in_processes",
-                        lambda work, count: asked.append((work.config.view.size_pixels, count)) or Found(7.0, 9.0))
+                        lambda work, count: asked.append((work.config.view.size_pixels, count)) or Throughput(7.0, 9.0))
     (tmp_path / "tiny.toml").write_text(tiny())
     with pytest.raises(SystemExit) as left:
         main(["bench", "train-gan", "--config", str(tmp_path / "tiny.toml"), "--folder", str(tmp_path / "sets"),

@@ -5,7 +5,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from cbedgan.boundary.probefile import ProbedPaths, read_probe, write_probe
+from cbedgan.boundary.probefile import ProbedPaths, ProbeFile, read_probe, write_probe
 from classifier.foundation.errors import InputError
 
 WIDTH = {"z_a": (3,), "z_b": (3,), "w": (5,)}
@@ -22,7 +22,7 @@ def probed(n=4):
 
 def test_columns_come_back_as_written(tmp_path):
     paths = probed()
-    digest = write_probe(tmp_path / "probe.h5", paths, provenance=PROVENANCE, summary={"success": 0.75})
+    digest = write_probe(tmp_path / "probe.h5", ProbeFile(paths, PROVENANCE, {"success": 0.75}))
     stored = read_probe(tmp_path / "probe.h5")
     assert (stored.provenance, stored.summary, stored.digest) == (PROVENANCE, {"success": 0.75}, digest)
     assert len(stored.paths) == 4 and stored.paths.kind.tolist() == ["class", "latent", "w", "w"]
@@ -32,13 +32,13 @@ def test_columns_come_back_as_written(tmp_path):
 
 
 def test_an_empty_probe_can_be_written(tmp_path):
-    write_probe(tmp_path / "probe.h5", probed(0), provenance=PROVENANCE, summary={})
+    write_probe(tmp_path / "probe.h5", ProbeFile(probed(0), PROVENANCE, {}))
     assert len(read_probe(tmp_path / "probe.h5").paths) == 0
 
 
 def test_changed_content_is_refused(tmp_path):
     import h5py
-    write_probe(tmp_path / "probe.h5", probed(), provenance=PROVENANCE, summary={})
+    write_probe(tmp_path / "probe.h5", ProbeFile(probed(), PROVENANCE, {}))
     with h5py.File(tmp_path / "probe.h5", "r+") as file:
         file["paths/crossing"][0] = 0.25
     with pytest.raises(InputError, match="sha256"):
@@ -48,7 +48,7 @@ def test_changed_content_is_refused(tmp_path):
 @pytest.mark.parametrize("content", [None, b"", b"\x89HDF\r\n\x1a\n", "cut"])
 def test_a_missing_foreign_or_cut_file_is_an_input_error(tmp_path, content):
     path = tmp_path / "probe.h5"
-    write_probe(path, probed(), provenance=PROVENANCE, summary={})
+    write_probe(path, ProbeFile(probed(), PROVENANCE, {}))
     if content is None:
         path.unlink()
     else:

@@ -30,14 +30,14 @@ def probed(**changes):
 
 def drawn(n=4, first=0, toward_rare=(0.0, 0.0), reuse=1, paths=None):
     probe = ProbeFile(paths or probed(), {}, {}, "d1")
-    return boundary(GENERATOR, probe, 216, seed=0, first=first, n=n, pair_probability=0.5,
+    return boundary(GENERATOR, probe, 216, seed=0, numbers=range(first, first + n), pair_probability=0.5,
                     toward_rare=toward_rare, reuse=reuse)
 
 
 def test_interior_candidates_have_a_seed_each_and_the_groups_embedding():
-    candidates = interior(GENERATOR, 216, seed=5, first=0, n=3)
+    candidates = interior(GENERATOR, 216, seed=5, numbers=range(3))
     assert candidates.partner.tolist() == [216] * 3 and candidates.w[:, 2].tolist() == [10.0] * 3
-    later = interior(GENERATOR, 216, seed=5, first=2, n=1)
+    later = interior(GENERATOR, 216, seed=5, numbers=range(2, 3))
     assert torch.equal(later.w[0], candidates.w[2]) and later.records[0] == candidates.records[2]
     assert torch.equal(latents(np.array([candidates.records[1]["z_seed"]]), 2)[0], candidates.w[1, :2])
     assert candidates.records[0]["z_seed"] != z_seeds(5, 216, n=1)[0]  # no latent of the probe is drawn again

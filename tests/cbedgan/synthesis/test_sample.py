@@ -78,7 +78,7 @@ def test_small_batches_make_the_same_stacks(run, monkeypatch):
 def test_any_stack_can_be_made_again_alone_and_is_that_of_synthesize(run, tiny_networks):
     source, (file, stacks) = load_generator(tiny_networks.generator), read(run("a", mantissa_bits=23))
     assert np.allclose(regenerate(file.table.provenance[4], source), stacks[4], rtol=1e-4, atol=1e-9)
-    drawn = interior(source, 225, seed=1, first=1, n=1).records[0]
+    drawn = interior(source, 225, seed=1, numbers=range(1, 2)).records[0]
     assert json.loads(file.table.provenance[4]) == drawn | {"generator_digest": source.digest}
 
 
