@@ -9,10 +9,7 @@ PLANCK_TIMES_LIGHT_KEV_ANGSTROM = 12.3984198
 
 
 def wavelength_angstrom(beam_energy_kev: float) -> float:
-    """Return the relativistic de Broglie wavelength in angstrom of an electron of the given kinetic energy.
-
-    lambda = h c / sqrt(E (2 m c^2 + E)).
-    """
+    """Relativistic wavelength h c / sqrt(E (2 m c^2 + E)), in angstrom, of an electron of kinetic energy E."""
     if not (np.isfinite(beam_energy_kev) and beam_energy_kev > 0):
         raise InputError(source="beam_energy_kev", rule="must be positive and finite", value=beam_energy_kev,
                          remedy="Give the kinetic energy in keV, for instance 100.")

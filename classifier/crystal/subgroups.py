@@ -20,10 +20,7 @@ _MINIMAL_SUPERGROUPS = {number: tuple(group for group in NUMBERS if number in MA
 
 
 def neighbours(space_group: int) -> tuple[int, ...]:
-    """Types one step away, ascending: maximal sub- and minimal supergroups, translationengleiche and klassengleiche.
-
-    The type itself, which many groups have among their subgroups, is left out.
-    """
+    """Other types one step away, ascending: maximal sub- and minimal supergroups, translationen- and klassengleiche."""
     symbol(space_group)  # refuses what is no space group
     number = int(space_group)
     return tuple(sorted({*MAXIMAL_SUBGROUPS[number], *_MINIMAL_SUPERGROUPS[number]}))

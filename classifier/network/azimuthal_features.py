@@ -62,8 +62,7 @@ def azimuthal_features(x: Tensor) -> Tensor:
 class AzimuthalEmbedding(nn.Module):
     """Azimuthal features of stacks [B, 3, S, S], ranked among those of the training part, to float32 [B, EMBEDDED].
 
-    any_order: sort each feature over the patterns first, so that their order makes no difference; dropout: between the
-    two layers.
+    any_order: sort each feature over the patterns, whose order then makes no difference; dropout: between the layers.
     """
 
     quantiles: Tensor

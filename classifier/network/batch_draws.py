@@ -35,10 +35,7 @@ class BatchDropout(DrawsForBatch):
 
 
 def place_rows(model: nn.Module, first: int, whole: int) -> None:
-    """Say that the stacks to come are those from row `first` on in a batch of `whole`.
-
-    Every part of a batch must start from the same random state.
-    """
+    """Say that the stacks to come are rows `first` on of a batch of `whole`; each part starts from one random state."""
     for module in model.modules():
         if isinstance(module, DrawsForBatch):
             module.place = first, whole

@@ -13,8 +13,7 @@ QUARTERS: dict[Views, tuple[int, ...]] = {"one": (0,), "canonical": (0, 2), "all
 def average_over_views(logits: Callable[[Tensor], Tensor], x: Tensor, views: Views, partner: Tensor) -> Tensor:
     """Mean of logits(view of x) [B, K] over the views of stacks x [B, C, H, W], classes permuted where mirrored.
 
-    The views are a group, so that the mean of a turned stack is the same and that of a mirrored one is permuted, up to
-    rounding.
+    The views are a group: up to rounding the mean of a turned stack is the same, that of a mirrored one permuted.
 
     Parameters
     ----------

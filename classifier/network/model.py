@@ -42,8 +42,7 @@ class ModelConfig(Config):
     self_comparison: every pattern enters with what turns and mirrors change in it, see self_comparison.
     azimuthal_features: an embedding of azimuthal orders stands beside the convolutions' features, see
     azimuthal_features; with no widths it stands alone.
-    pose_input: features stand beside an embedding of the recorded pose, see pose_input; tasks: heads beside the space
-    group's.
+    pose_input: an embedding of the recorded pose stands beside the features, see pose_input; tasks: added heads.
     """
 
     kind: Literal["residual"] = added("residual")

@@ -21,8 +21,7 @@ MULTIPLE = 1 + len(EXACT) + SAMPLED  # channels out for one in
 def with_differences(x: Tensor) -> Tensor:
     """Square patterns x [B, C, S, S] and |x - g x| for each turn and mirror g about the middle, [B, C MULTIPLE, S, S].
 
-    Copies that do not fall on pixels are sampled bilinearly; what comes from outside the square differs by nothing.
-    Differentiable.
+    Differentiable. Copies between pixels are sampled bilinearly; what comes from outside the square differs by nothing.
     """
     size = x.shape[-1]
     grid, inside = _grid(size, x.device)

@@ -92,10 +92,7 @@ class StackClassifier(DrawsForBatch):
         """Take from the training part's stacks the scales that the encoder needs, if any."""
 
     def features(self, x: Float[Tensor, "B C H W"], pose: Float[Tensor, "B 9"] | None = None) -> Float[Tensor, "B F"]:
-        """Features of stacks, of one view, and of their pose where the network has that input.
-
-        InputError where it has and no pose is given.
-        """
+        """Features of stacks, of one view, and of their pose where the network has that input and needs it."""
         if self.pose is None:
             return self.encoded(x)
         if pose is None:

@@ -84,10 +84,7 @@ def mirror(x: Stacks, label: Shaped[Tensor, " B *K"], wanted: Bool[Tensor, " B"]
 
 
 def turn(x: Stacks, quarters: Int[Tensor, " B"]) -> Stacks:
-    """Turn stacks by quarters (0..3) of a full turn, without resampling.
-
-    Invariance: turning the crystal about the beam changes no symmetry.
-    """
+    """Turn stacks by quarters (0..3). Invariance: turning the crystal about the beam changes no symmetry."""
     x = torch.where((quarters >= 2)[:, None, None, None], x.flip(-2, -1), x)
     odd = (quarters % 2 == 1)[:, None, None, None]
     return torch.where(odd, x.transpose(-2, -1).flip(-1), x) if x.shape[-1] == x.shape[-2] else x

@@ -83,10 +83,7 @@ class IntensityTransform:
         return (x - _on_pixels(self.mean, x)) / (3 * _on_pixels(self.std, x))
 
     def denormalise(self, x: Stacks) -> Stacks:
-        """x [..., H, W] back to intensity, the inverse of `normalise`; x below zero intensity gives zero.
-
-        In float32 the relative error against (I + floor) stays below 1e-5.
-        """
+        """x [..., H, W] back to intensity, zero at least; in float32 to a relative error of 1e-5 of (I + floor)."""
         if isinstance(x, np.ndarray):
             return self.denormalise(torch.from_numpy(x)).numpy()
         if self.mean is not None and self.std is not None:

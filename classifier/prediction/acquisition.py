@@ -60,10 +60,7 @@ def boundary_proximity(features: np.ndarray, predicted: np.ndarray, boundary: Bo
 
 
 def by_material(score: np.ndarray, material: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Materials str [m] in the order in which to label them, with the mean score [m] of the stacks [N] of each.
-
-    Ties stand in the order of their names.
-    """
+    """Materials str [m] in the order in which to label them, ties by name, with the mean score [m] of each's stacks."""
     names, code = np.unique(material, return_inverse=True)
     mean = np.bincount(code, score, len(names)) / np.bincount(code)
     order = np.argsort(-mean, kind="stable")

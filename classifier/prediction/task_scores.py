@@ -42,10 +42,7 @@ def score_tasks(answers: np.ndarray, truth: np.ndarray, training_mean: np.ndarra
 
 
 def average_precision(score: np.ndarray, present: np.ndarray, weight: np.ndarray) -> float:
-    """Area under precision against recall, sum of (R_n - R_n-1) P_n, of scores [N] for present [N]; ties enter at once.
-
-    NaN when nothing is present.
-    """
+    """Area under precision against recall, sum of (R_n - R_n-1) P_n; ties enter at once; NaN where none is present."""
     order = np.argsort(-score, kind="stable")
     score, hits, all_of = score[order], np.cumsum((weight * present)[order]), np.cumsum(weight[order])
     if not len(score) or hits[-1] <= 0:

@@ -96,10 +96,7 @@ def anonymous_formula(formula: str) -> str:
 
 
 def reduced_formula(formula: str) -> str:
-    """Turn 'Fe8 O14 F2' into 'FFe4O7': elements in alphabetical order, counts over their common divisor.
-
-    What cannot be read is returned as it is.
-    """
+    """Turn 'Fe8 O14 F2' into 'FFe4O7': elements by alphabet, counts over their common divisor; else leave the text."""
     every = [re.fullmatch(r"([A-Z][a-z]?)([1-9][0-9]*)?", part, re.ASCII) for part in formula.split()]
     parts = [part for part in every if part is not None]
     if not parts or len(parts) < len(every):

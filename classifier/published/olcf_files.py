@@ -15,7 +15,7 @@ import numpy as np
 from classifier.foundation.errors import InputError
 from classifier.published import reduction
 from classifier.published.olcf import PARTITIONS, SampleAttributes, read_attributes, reduced_formula
-from classifier.published.reduction import PrepareConfig, SkipSample
+from classifier.published.reduction import PrepareConfig, SkipSample, reduce_stack
 from classifier.samples.shard import ShardWriter
 from classifier.samples.stacklayout import refuse_bomb
 
@@ -69,7 +69,7 @@ def reduce_batch(name: str, paths: list[Path], shard: Path, config: PrepareConfi
         for group in _groups(file, record["skipped"]):
             try:
                 stack, attributes = _read(file, group, buffer)
-                reduced = reduction.reduce_stack(stack, attributes, config.reduction)
+                reduced = reduce_stack(stack, attributes, config.reduction)
             except (SkipSample, InputError) as reason:
                 record["skipped"][group] = str(reason)
                 continue

@@ -61,10 +61,7 @@ def _within_group(table: SampleTable, names: np.ndarray) -> np.ndarray:
 
 
 def equal_stacks(files: Sequence[StackFile], faults: list[str]) -> list[tuple[int, int]]:
-    """Pairs (first, other) of rows of all files under each other whose stacks are equal, by checksum, then by pixels.
-
-    A stack that cannot be read for that is added to faults.
-    """
+    """Pairs of rows, of all files under each other, whose stacks are equal; what cannot be read is added to faults."""
     starts = np.cumsum([0, *map(len, files)])
     keys = np.concatenate([np.zeros(0, np.int64), *(
         file.crc32.astype(np.int64) + (file.detector.size_pixels << 32) for file in files)])
