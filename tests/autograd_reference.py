@@ -1,7 +1,5 @@
 """Both steps of `cbedgan.gan.adversarial` as autograd takes them: what the passes by hand are measured against."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

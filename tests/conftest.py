@@ -1,7 +1,5 @@
 """Shared fixtures: one thread for torch, tiny stack files that a tiny network can learn from, and such networks."""
 
-from __future__ import annotations
-
 import os
 
 from project import ROOT
@@ -40,12 +38,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def tiny_stack_file(tmp_path: Path) -> Callable[..., Path]:
     """Factory of stack files with a spot whose place tells the space group; see `write_tiny_stack_file`."""
     count = 0
-
     def write(path: Path | None = None, **settings: object) -> Path:
         nonlocal count
         count += 1
         return write_tiny_stack_file(path or tmp_path / f"tiny_{count}.h5", **settings)
-
     return write
 
 
@@ -122,7 +118,6 @@ def tiny_networks(tmp_path_factory: pytest.TempPathFactory) -> TinyNetworks:
     from classifier.samples.dataset import load_stack_set
     from classifier.samples.split import SplitConfig, load_split, split
     from classifier.training.train import TrainClassifierConfig, train_classifier
-
     folder = tmp_path_factory.mktemp("networks")
     stacks = write_tiny_stack_file(folder / "stacks.h5", materials=9, cells=True)
     held = split(parse_config(SPLIT, SplitConfig, source="test"), stacks=stacks, out=folder / "split.json")
@@ -130,7 +125,6 @@ def tiny_networks(tmp_path_factory: pytest.TempPathFactory) -> TinyNetworks:
                           TrainClassifierConfig, source="test")
     first, second = (train_classifier(config.model_copy(update={"seed": seed}), stacks=stacks, split=held,
                                       out=folder / f"classifier_{seed}") for seed in (1, 2))
-
     judged = load_classifier(first)
     real = load_stack_set(stacks, class_map=judged.class_map, view=judged.view, intensity=judged.intensity,
                           sample_ids=load_split(held, stack_digest=judged.stack_digest).parts["train"])

@@ -3,8 +3,6 @@
 The answer is ["read", sha256 of all that was read], ["refused", the InputError's text] or ["failed", a traceback].
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
@@ -47,7 +45,6 @@ def flat(thing: Any) -> Iterator[bytes]:
 
 def read_stacks(path: Path) -> Any:
     from classifier.samples.stackfile import StackFile
-
     with StackFile(path) as file:
         return [file.table, file.detector, file.pose, file.intensity_unit, file.provenance, file.mantissa_bits,
                 file.digest, file.read(range(len(file)))]
@@ -55,21 +52,18 @@ def read_stacks(path: Path) -> Any:
 
 def read_split(path: Path) -> Any:
     from classifier.samples.split import load_split
-
     return load_split(path, stack_digest=(path.parent / "stack_digest").read_text())
 
 
 def read_config(path: Path) -> Any:
     from classifier.foundation.config import load_config
     from classifier.samples.split import SplitConfig
-
     return load_config(path, SplitConfig)
 
 
 def read_run(path: Path) -> Any:
     from classifier.foundation.run import Run
     from classifier.samples.split import SplitConfig
-
     folder = path.with_suffix("")
     folder.mkdir(exist_ok=True)
     shutil.copyfile(path, folder / "run.json")
@@ -79,25 +73,21 @@ def read_run(path: Path) -> Any:
 
 def read_classifier(path: Path) -> Any:
     from classifier.prediction.predict import load_classifier
-
     return load_classifier(path)
 
 
 def read_generator(path: Path) -> Any:
     from cbedgan.gan.network.generator import load_generator
-
     return load_generator(path)
 
 
 def read_probe(path: Path) -> Any:
     from cbedgan.boundary.probefile import read_probe as read
-
     return read(path)
 
 
 def read_predictions(path: Path) -> Any:
     from classifier.prediction.predict import Predictions
-
     return Predictions.load(path)
 
 
@@ -106,7 +96,6 @@ def read_batch(path: Path) -> Any:
     from classifier.foundation.config import load_config
     from classifier.published.prepare import PrepareConfig, prepare
     from classifier.samples.stackfile import StackFile
-
     folder = path.with_suffix("")
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "train").mkdir(parents=True)
@@ -118,7 +107,6 @@ def read_batch(path: Path) -> Any:
 
 def read_cif(path: Path) -> Any:
     from cbedgan.crystal.structure_files import crystals_from_files
-
     return crystals_from_files(path)
 
 
@@ -131,7 +119,6 @@ def read_stfc(path: Path) -> Any:
     from classifier.foundation.config import parse_config
     from classifier.published.prepare import PrepareConfig, prepare
     from classifier.samples.stackfile import StackFile
-
     folder = path.with_suffix("")
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "training").mkdir(parents=True)
@@ -145,7 +132,6 @@ def read_stfc(path: Path) -> Any:
 def read_patterns(path: Path) -> Any:
     from classifier.imported.hdf5 import open_hdf5
     from classifier.imported.source import open_npy, open_tiff
-
     opened = {".hspy": lambda: open_hdf5(path, "auto"), ".npy": lambda: open_npy(path), ".tif": lambda: open_tiff(path)}
     with opened[path.suffix]() as array:
         return [array.lead, array.rows, array.columns, *(array.read(place) for place in np.ndindex(array.lead))]
@@ -169,7 +155,6 @@ READERS: dict[str, Callable[[Path], Any]] = {
 
 def answer(kind: str, path: Path) -> list[str]:
     from classifier.foundation.errors import InputError
-
     try:
         sha = hashlib.sha256()
         for piece in flat(READERS[kind](path)):

@@ -1,7 +1,5 @@
 """The inverse of `to_canonical`, by which tests make raw patterns whose canonical ones are known."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from classifier.pattern.geometry import Detector, Pose, to_canonical

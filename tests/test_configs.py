@@ -1,7 +1,5 @@
 """The families of configurations are what their script writes, and each file of theirs stands by itself."""
 
-from __future__ import annotations
-
 import runpy
 import tomllib
 from pathlib import Path
@@ -39,8 +37,7 @@ weight = 1.0
     ('[train.loss]\nkind = "plain"\n[train.tasks]\nabsent = true',
      {"label": "base", "train": {"rate": 2e-3, "loss": {"kind": "plain"}}}),
     ('label = "other"\n[train]\nrate = "absent"\n[train.tasks]\nmore = [1, 2]',
-     {"label": "other", "train": {"loss": {"kind": "focal", "gamma": 2.0}, "tasks": {"weight": 1.0, "more": [1, 2]}}}),
-])
+     {"label": "other", "train": {"loss": {"kind": "focal", "gamma": 2.0}, "tasks": {"weight": 1.0, "more": [1, 2]}}})])
 def test_a_difference_replaces_adds_and_leaves_out(difference, expected):
     text = families["written"]("About.", families["changed"](*map(families["read"], (BASE, difference))))
     assert tomllib.loads(text) == expected

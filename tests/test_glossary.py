@@ -1,7 +1,5 @@
 """One word for one thing: the glossary's names are the code's, and what it forbids is no name of the code."""
 
-from __future__ import annotations
-
 import ast
 import re
 from collections import Counter

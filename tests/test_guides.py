@@ -1,7 +1,5 @@
 """The guides work: their files are written and their commands run as they stand; every command and link is right."""
 
-from __future__ import annotations
-
 import os
 import re
 import shlex

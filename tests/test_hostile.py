@@ -3,8 +3,6 @@
 A child process reads (tests/hostile_reader.py). CBEDGAN_FLIPS sets how many random single bits are flipped a kind.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import os
@@ -184,7 +182,6 @@ def write_networks(folder: Path) -> None:
     built = model.build(classes=2, size_pixels=SIZE)
     prior = np.array([0.5, 0.5], np.float32)
     import torch
-
     TrainedClassifier(built, model, class_map, view, frame, scale, torch.from_numpy(prior), torch.tensor([4, 4]),
                       "split", "stacks").save(folder / "classifier.safetensors")
     network = parse_config({
@@ -207,7 +204,6 @@ def write_scans(folder: Path, patterns: np.ndarray) -> None:
                                                          units="1/angstrom")
     if find_spec("tifffile"):
         from tifffile import imwrite
-
         imwrite(folder / "scan.tif", patterns)
 
 
@@ -304,7 +300,6 @@ def test_any_edit_is_seen(kind, reader, sound, tmp_path_factory):
     """Property: after any few edits of its bytes a file reads as it was, or is refused."""
     path = copied(sound, tmp_path_factory.mktemp(kind), kind)
     original, content = reader.read(kind, path), path.read_bytes()
-
     @settings(max_examples=max(10, FLIPS // 2), deadline=None, derandomize=True, database=None,
               suppress_health_check=list(HealthCheck))
     @given(EDITS)
@@ -313,7 +308,6 @@ def test_any_edit_is_seen(kind, reader, sound, tmp_path_factory):
         found = reader.read(kind, path)
         # Bytes behind the end of an archive or of HDF5's declared end are nobody's: the content is the same.
         judge(kind, found, original)
-
     holds()
 
 
@@ -374,8 +368,7 @@ IMPOSTORS: dict[str, Callable[[h5py.File, str, np.ndarray], Any]] = {
     "NaN": lambda file, key, held: file.create_dataset(key, data=np.full(held.shape, np.nan, "f4"),
                                                        chunks=(1, *held.shape[1:]) if held.ndim else None),
     "negative numbers": lambda file, key, held: file.create_dataset(key, data=np.full(held.shape, -1, "f4"),
-                                                                    chunks=(1, *held.shape[1:]) if held.ndim else None),
-}
+                                                                    chunks=(1, *held.shape[1:]) if held.ndim else None)}
 
 
 def sign(kind: str, file: h5py.File) -> None:
@@ -477,8 +470,7 @@ ADDITIONS: dict[str, Callable[[h5py.File], Any]] = {
     "an attribute that is no UTF-8": lambda file: file.attrs.__setitem__(b"\xff\xfe", 1),
     "a great attribute": lambda file: file.attrs.__setitem__("great", np.zeros(20_000_000, "u1")),
     "an unknown column": lambda file: file.__setitem__("samples/colour", np.arange(8)),
-    "a link out": lambda file: file.__setitem__("out", h5py.ExternalLink("/etc/hosts", "/")),
-}
+    "a link out": lambda file: file.__setitem__("out", h5py.ExternalLink("/etc/hosts", "/"))}
 
 
 @pytest.mark.parametrize("kind", ["stacks", "probe", "batch"])
@@ -524,7 +516,6 @@ def replaced(node: Any, path: tuple, value: Any, gone: bool) -> Any:
 def holds_for_forgeries(content: Any, forge: Callable[[Any], None], reader: Reader, kind: str, path: Path) -> None:
     """Property: with any one value replaced and all signed again, the file is read or refused, and no more."""
     where = list(places(content))
-
     @settings(max_examples=max(30, FLIPS), deadline=None, derandomize=True, database=None,
               suppress_health_check=list(HealthCheck))
     @given(st.sampled_from(where), ODD, st.booleans())
@@ -535,7 +526,6 @@ def holds_for_forgeries(content: Any, forge: Callable[[Any], None], reader: Read
             return
         found = reader.read(kind, path)
         assert found[0] != "failed", found[1]
-
     holds()
 
 
@@ -596,8 +586,7 @@ def test_hostile_predictions(reader, case, tmp_path):
         "too few classes": lambda: np.savez(path, **{**sound_arrays, "class_space_groups": np.array([2])}),
         "unknown classes": lambda: np.savez(path, **{**sound_arrays, "class_space_groups": np.array([2, 999])}),
         "no metadata": lambda: np.savez(path, **{**sound_arrays, "metadata": "[]"}),
-        "a missing column": lambda: np.savez(path, **{name: sound_arrays[name] for name in list(sound_arrays)[1:]}),
-    }
+        "a missing column": lambda: np.savez(path, **{name: sound_arrays[name] for name in list(sound_arrays)[1:]})}
     for name, write in hostile.items():
         write()
         found = reader.read("predictions", path)
@@ -662,7 +651,6 @@ def test_odd_structures(kind, before, after, reader, case):
 def test_verbs_end_with_one_line_and_leave_outputs_alone(content, sound, tmp_path, capsys):
     """Every verb that reads a stack file, a split, a network or a configuration, each of them spoilt in turn."""
     from cbedgan.cli import main
-
     bad = tmp_path / "bad"
     bad.write_bytes((sound / "stacks.h5").read_bytes()[:5000] if content == "cut" else content)
     out = tmp_path / "out"

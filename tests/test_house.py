@@ -1,7 +1,5 @@
 """The house: rooms import one way, as their own first lines say; some libraries stay with their owners; no pickle."""
 
-from __future__ import annotations
-
 import ast
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
@@ -24,8 +22,7 @@ OWNERS = {
     "jinja2": {"classifier.foundation.page"},
     "submitit": {"cbedgan.simulate.slurm"},
     "typer": {"cbedgan.cli"},
-    "abtem": {"cbedgan.bench.simulate"},
-}
+    "abtem": {"cbedgan.bench.simulate"}}
 # Modules that draw; no other touches matplotlib.
 DRAWING = {"cbedgan.comparison.figures", "cbedgan.ranking.figures", "cbedgan.acquisition.figures",
            "cbedgan.gan.reporting.contact_sheet", "classifier.judgement.figures", "classifier.inspection.page"}
@@ -136,8 +133,7 @@ def test_tests_mirror_the_source():
     ("classifier.foundation.checkpoint", "import torch\ntorch.save({}, 'a')", "torch.save goes through pickle"),
     ("classifier.foundation.checkpoint", "import pickle", "nothing is pickled"),
     ("classifier.prediction.predict", "np.load(path, allow_pickle=True)", "allow_pickle"),
-    ("cbedgan.gan.utils", "", "says nothing"),
-])
+    ("cbedgan.gan.utils", "", "says nothing")])
 def test_each_rule_can_be_broken(name, source, breach):
     (said,) = breaches(name, source)
     assert breach in said
@@ -148,8 +144,7 @@ def test_each_rule_can_be_broken(name, source, breach):
     ("cbedgan.comparison.walk", "from cbedgan.boundary.margin import x"),
     ("cbedgan.comparison.study", "from classifier.pattern import symmetry"),
     ("cbedgan.gan.train", "from classifier.training.train import x\nfrom classifier.pattern.symmetry import y"),
-    ("classifier.samples.stackfile", "import h5py\nfrom classifier.samples import stacklayout"),
-])
+    ("classifier.samples.stackfile", "import h5py\nfrom classifier.samples import stacklayout")])
 def test_what_is_allowed_passes(name, source):
     assert list(breaches(name, source)) == []
 

@@ -1,7 +1,5 @@
 """The locks against leakage, tried from outside: whatever a user does, held-out parts stay unseen and unfilled."""
 
-from __future__ import annotations
-
 import inspect
 import json
 from dataclasses import replace

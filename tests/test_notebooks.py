@@ -20,6 +20,5 @@ def test_there_is_a_notebook():
 def test_a_notebook_runs(path):
     notebook = nbformat.read(path, as_version=4)
     nbclient.NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(path.parent)}}).execute()
-    drawn = sum("image/png" in output.get("data", {}) for cell in notebook.cells
-                for output in cell.get("outputs", []))
+    drawn = sum("image/png" in output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", []))
     assert drawn >= 5

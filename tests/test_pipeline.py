@@ -1,7 +1,5 @@
 """The demo on a tiny stack file: every stage reads what the one before it wrote, and every lock holds."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import tomllib
@@ -52,8 +50,7 @@ TINY: dict[str, dict[str, Any]] = {
         "pair_probability": 0.0,
         "acceptance": {"interior_probability": 0.0, "boundary_probability": 0.0, "range_factor": 1e6, "neighbours": 2,
                        "realism_quantile": 1.0, "realism_factor": 1e6, "small_class": 2, "copy_quantile": 0.0}},
-    "compare": {"judgement": {"replicates": 200, "minimum_units": 2}, "classifier": {**CLASSIFIER, "images": 128}},
-}
+    "compare": {"judgement": {"replicates": 200, "minimum_units": 2}, "classifier": {**CLASSIFIER, "images": 128}}}
 TINY["pretrain_gan"] = TINY["train_gan"]
 
 
@@ -154,7 +151,6 @@ def test_pretrained_networks_serve_their_own_split_only(chain, bundled, tmp_path
         shutil.copy(tmp_path / "pretrained" / f"{network}.safetensors", bundled)
     report = demo(tmp_path / "demo", pretrained=True, workers=1)
     assert report.exists() and not (tmp_path / "demo/generator").exists()
-
     monkeypatch.setitem(TINY["split"], "seed", 1)
     with pytest.raises(InputError, match="must be trained on the split it is used with"):
         demo(tmp_path / "another", pretrained=True, workers=1)

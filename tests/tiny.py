@@ -1,7 +1,5 @@
 """Configurations of seconds for 16-pixel samples; a test changes single keys of a copy."""
 
-from __future__ import annotations
-
 from typing import Any
 
 SPLIT: dict[str, Any] = {

@@ -1,7 +1,5 @@
 """Fixtures of the classifier's tests: a complete tiny training configuration, and a split tiny stack file."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path

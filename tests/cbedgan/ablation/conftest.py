@@ -1,7 +1,5 @@
 """Variants of a shipped one, made so small that a run takes a second."""
 
-from __future__ import annotations
-
 import json
 import tomllib
 from collections.abc import Callable
@@ -31,7 +29,6 @@ def variants(tmp_path: Path) -> Callable[..., Path]:
             content = {"label": name, "changes": f"of {name}", "train": merged(merged(train, SMALL), changed)}
             (folder / f"{name}.toml").write_text(_toml(content), encoding="utf-8")
         return folder
-
     return write
 
 

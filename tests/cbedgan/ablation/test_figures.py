@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 
 from cbedgan.ablation.figures import FIGURES, figures_of, reached

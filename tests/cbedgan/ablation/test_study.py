@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path
@@ -45,7 +43,6 @@ def test_the_comparison_is_whole_alone_and_resumable(call, variants):
     assert report["real"]["coverage"] is not None and report["real"]["kid_many"] is None  # no group with many
     text = (call["out"] / "ablation.txt").read_text()
     assert all(name in text for name in ("plain", "same", "rare", "of rare", "real stacks in their place"))
-
     # Equal configurations are one run; what is there stays, and a further variant joins.
     runs = sorted(call["out"].glob("trainings/*/fidelity/result.json"))
     assert len(runs) == 4
@@ -54,7 +51,6 @@ def test_the_comparison_is_whole_alone_and_resumable(call, variants):
     assert [run.stat().st_mtime_ns for run in runs] == before
     again = json.loads((call["out"] / "report.json").read_text())
     assert len(again["variants"]) == 4 and len(list(call["out"].glob("trainings/*/generator.safetensors"))) == 6
-
     # A lost assessment is made again, the same, without training.
     lost = runs[0].parent
     trained = (lost.parent / "generator.safetensors").stat().st_mtime_ns

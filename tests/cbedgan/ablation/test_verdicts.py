@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy.stats import t
@@ -41,11 +39,9 @@ def test_holm_asks_more_of_the_smallest_p():
     paired = np.array([1.0, 1.1, 1.45])  # p = 0.013: within 0.05 / 2, beyond 0.05 / 7
     assert 0.05 / 7 < Mean.of(paired, 0.05).p < 0.05 / 2
     none, noise = np.zeros(3), np.array([1.0, -1.0, 0.5])
-
     def judged(others):
         values = {"recipe": {"kid": none}, "one": {"kid": paired}} | {f"n{i}": {"kid": noise} for i in range(others)}
         return differences(values, JUDGEMENT)[0]["verdict"]
-
     assert judged(1) == "worse" and judged(6) == "cannot tell"
 
 

@@ -1,7 +1,5 @@
 """Areas, intervals and curves on a few numbers that can be worked out by hand."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
@@ -25,14 +23,12 @@ def test_student_interval_of_three_seeds():
 def test_curves_and_differences(base):
     """Random stays at one group right of two; entropy finds the second in the last round, with every seed."""
     groups = list(base.split.space_groups)
-
     def predictions(right: int) -> Predictions:
         truth = np.repeat(groups, 2)
         logits = np.zeros((8, 4))
         logits[np.arange(8), np.where(np.arange(8) // 2 < right, np.arange(8) // 2, (np.arange(8) // 2 + 1) % 4)] = 1
         names = np.array([f"t{i}" for i in range(8)])
         return Predictions(names, names, names, truth, logits, np.full(8, "test"), ClassMap(tuple(groups)), "", {})
-
     found = learning_curves(
         {"random": [[predictions(1)] * 3] * 2, "entropy": [[predictions(1)] * 3, [predictions(2)] * 3]},
         {name: [[base.split.materials["train"][:n]] * 3 for n in (4, 8)] for name in ("random", "entropy")}, base,

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import json
 import re
 import shutil
@@ -41,7 +39,6 @@ def test_rounds_grow_and_a_cut_study_goes_on_to_the_same_end(call, base, acquire
             assert start < more <= set(base.split.materials["train"])
     asked = {path.parent.name for path in (call["out"] / "runs").glob("*-member1/result.json")}
     assert asked == {f"start-seed{seed}-round0-member1" for seed in range(3)}  # nobody is asked after the last round
-
     # What is left after a kill: some splits of a round, some of its trainings, no report.
     for name in ("report.json", "report.html", "result.json", "splits/bald-seed1-round1.json"):
         (call["out"] / name).unlink()
@@ -67,8 +64,7 @@ def test_bad_configurations_are_named(call, acquire_config, changes, key):
 
 def test_boundary_trains_its_generator_on_the_first_labels(call, base, acquire_config, boundary_content):
     classifier = acquire_config().classifier.model_dump(mode="json") | {"images": 256}
-    config = acquire_config(strategies=["random", "boundary"], boundary=boundary_content,
-                            classifier=classifier)
+    config = acquire_config(strategies=["random", "boundary"], boundary=boundary_content, classifier=classifier)
     acquire(config, **call)
     sets = _labelled(base, call["out"])
     for seed in range(3):

@@ -1,7 +1,5 @@
 """The whole assessment: what it writes, what it says of good, copying and collapsed generators, what it refuses."""
 
-from __future__ import annotations
-
 import json
 
 import pytest
@@ -99,7 +97,6 @@ def test_generators_of_different_scales_are_compared_on_one(tiny_networks, tmp_p
 def test_a_generator_of_training_stacks_copies_and_one_of_means_has_collapsed(tiny_networks):
     trained, samples = real_stacks(tiny_networks)
     features = random_features(*samples.x.shape[1:3])
-
     def copying(class_idx):
         turn = torch.zeros(len(trained.class_map), dtype=torch.long)
         rows = []
@@ -108,11 +105,9 @@ def test_a_generator_of_training_stacks_copies_and_one_of_means_has_collapsed(ti
             rows.append(int(own[turn[k] % len(own)]))
             turn[k] += 1
         return samples.x[rows].flip(-1)
-
     def collapsed(class_idx):
         means = torch.stack([samples.x[samples.class_idx == k].mean(0) for k in range(len(trained.class_map))])
         return means[class_idx] + 0.01 * torch.arange(len(class_idx))[:, None, None, None] / len(class_idx)
-
     copies, alike = (fidelity_of(Double(trained, make), samples, features, stacks=100, seed=0)
                      for make in (copying, collapsed))
     assert copies["copies"]["share"] == 1.0 and copies["copies"]["authenticity"] == 0.0
@@ -125,13 +120,11 @@ def test_a_generator_of_training_stacks_copies_and_one_of_means_has_collapsed(ti
 
 def test_a_generator_that_has_diverged_is_measured_and_meets_no_bar_of_realness(tiny_networks):
     trained, samples = real_stacks(tiny_networks)
-
     def diverged(class_idx):
         x = samples.x[:1].repeat(len(class_idx), 1, 1, 1)
         x[::2] = torch.inf
         x[1::4] = torch.nan
         return x
-
     found = fidelity_of(Double(trained, diverged), samples, random_features(*samples.x.shape[1:3]), stacks=64, seed=0)
     assert found["realness"]["estimate"] > 0.9
 
@@ -157,6 +150,5 @@ def test_a_generator_of_another_split_is_refused_and_the_shipped_configuration_i
                                                                                        tiny_stack_file):
     other = tiny_stack_file(seed=5)
     with pytest.raises(InputError, match="split"):
-        assess(CONFIG, generator=tiny_networks.generator, stacks=other, split=tiny_networks.split,
-               out=tmp_path / "out")
+        assess(CONFIG, generator=tiny_networks.generator, stacks=other, split=tiny_networks.split, out=tmp_path / "out")
     assert load_config(CONFIGS / "bench/assess.toml", AssessConfig).held_out == "validation"

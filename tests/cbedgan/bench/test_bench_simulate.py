@@ -1,7 +1,5 @@
 """The benchmark's crystals are the same for both simulators; abTEM is asked for, not required."""
 
-from __future__ import annotations
-
 from importlib.util import find_spec
 
 import numpy as np

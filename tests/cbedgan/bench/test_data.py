@@ -1,7 +1,5 @@
 """The benchmark of training reads runs, tells what it measured, and leaves nothing behind."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

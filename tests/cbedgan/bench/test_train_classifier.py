@@ -1,7 +1,5 @@
 """The benchmark of training counts work rightly, compares networks of equal work, and leaves nothing behind."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

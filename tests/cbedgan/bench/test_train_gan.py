@@ -1,7 +1,5 @@
 """The GAN's benchmark counts what it says, compares equal networks, and the plain loop computes the published loss."""
 
-from __future__ import annotations
-
 import json
 import math
 import tomllib

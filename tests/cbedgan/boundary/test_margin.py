@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import math
 
 import pytest
@@ -57,7 +55,6 @@ def test_slerp_ends_where_it_should():
 
 def test_the_latent_classifier_splits_into_batches_without_changing_shape_or_order():
     sizes = []
-
     def synthesise(w):
         sizes.append(len(w))
         return 2 * w

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import numpy as np
 
 from cbedgan.boundary.pairs import Pairs, choose_pairs, first_measured, soft_confusion

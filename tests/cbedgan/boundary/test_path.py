@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import math
 
 import pytest
@@ -21,12 +19,10 @@ def test_linear_generator_and_classifier_cross_at_one_half():
     """G(z, e) = A z + B e and C linear: the margin on the class path is linear in t, with its zero known exactly."""
     weight = torch.tensor([[2.0, -1.0], [-2.0, 1.0]], dtype=torch.float64)  # logits = weight @ x
     ends = torch.tensor([[1.0, 0.0], [-1.0, 0.0]], dtype=torch.float64)  # x of class a, x of class b
-
     def margin(t):
         x = (1 - t)[..., None] * ends[0] + t[..., None] * ends[1]
         logits = x @ weight.T
         return logits[..., 0] - logits[..., 1]
-
     t, m = crossing(margin).nearest()
     assert t.tolist() == [0.5] and m.tolist() == [0.0]
 
@@ -44,7 +40,6 @@ def hard_margins(n=500):
     power = torch.randint(0, 9, (n,), generator=generator) * 2 + 1
     scale = 10 ** torch.empty(n, dtype=torch.float64).uniform_(-3, 6, generator=generator)
     stepped = torch.arange(n) % 5 == 0
-
     def margin(t):
         distance = zero - t
         smooth = torch.sign(distance) * distance.abs() ** power + 0.3 * distance.abs() ** 5 * torch.sign(distance)
@@ -55,12 +50,10 @@ def hard_margins(n=500):
 def test_the_bracket_is_narrow_after_at_most_one_step_more_than_bisection():
     zero, margin = hard_margins()
     evaluations = 0
-
     def counted(t):
         nonlocal evaluations
         evaluations += 1
         return margin(t)
-
     start = bracket(grid(K), margin(grid(K)))
     end = narrow(counted, start, width=1 / (K - 1), tolerance=TOLERANCE)
     assert evaluations == steps_needed(1 / (K - 1), TOLERANCE) == 11 + 1

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import math
 
 import torch
@@ -58,11 +56,9 @@ def test_a_flat_margin_moves_nothing_out_of_bounds():
 
 def test_a_step_that_is_no_number_is_not_taken():
     seen = []
-
     def margin(w):
         seen.append(w.detach().clone())
         return (w[:, 0] - 1).sqrt() - 1  # its slope at 1 is infinite, its value before 1 is no number
-
     start = torch.tensor([[1.0], [0.5], [2.5]])
     w, _, gained = polish(margin, start, torch.zeros(3, 1), steps=2, eta=0.5, tolerance=1e-3)
     assert all(visited.isfinite().all() for visited in seen)

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from dataclasses import fields
 
 import numpy as np
@@ -14,8 +12,7 @@ PROVENANCE = {"stage": "probe", "inputs": {"split": "abc"}}
 
 def probed(n=4):
     random = np.random.default_rng(0)
-    columns = {column.name: random.normal(size=(n, *WIDTH.get(column.name, ()))) * 10
-               for column in fields(ProbedPaths)}
+    columns = {column.name: random.normal(size=(n, *WIDTH.get(column.name, ()))) * 10 for column in fields(ProbedPaths)}
     columns["kind"] = np.array(["class", "latent", "w", "w"])[:n]
     return ProbedPaths(**columns | {"crossing": np.where(np.arange(n) == 1, np.nan, 0.5)})
 

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import json
 
 import numpy as np
@@ -22,13 +20,11 @@ def written(split_stacks, synthetic_file, tmp_path):
     stacks, split_path = split_stacks
     real = StackFile(stacks)
     held = load_split(split_path, stack_digest=real.digest)
-
     def write(sources, seed=0):
         paths, numbers = write_sources(sources, synthetic=StackFile(synthetic_file), real=real, split=held,
                                        view_config=VIEW, seed=seed, provenance={"split_digest": held.digest},
                                        out=tmp_path / f"sources{len(sources)}-{seed}")
         return {source: StackFile(path) for source, path in paths.items()}, numbers
-
     return write, real, held, stacks
 
 

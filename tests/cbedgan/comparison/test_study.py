@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import json
 import re
 
@@ -30,7 +28,6 @@ def test_report_is_whole_alone_and_resumable(call, compare_config):
     assert len(report["primary"]["per_seed"]) == 3
     assert page.count('src="data:image/png;base64,') == 4
     assert not re.search(r'src="(?!data:)|href=|url\(|@import|https?:', page)
-
     runs = sorted(call["out"].glob("runs/*/classifier.safetensors"))
     before = [run.stat().st_mtime_ns for run in runs]
     assert len(runs) == 6

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import signal
 import subprocess
 import sys
@@ -25,7 +23,6 @@ def job(split_stacks, compare_config, tmp_path):
 def test_a_failure_is_shown_whole(job, monkeypatch):
     def break_down(*_, **__):
         raise ZeroDivisionError("the reason")
-
     monkeypatch.setattr(trainings, "train_classifier", break_down)
     with pytest.raises(ArmFailed, match=r"(?s)arm real, seed 0.*break_down.*ZeroDivisionError: the reason"):
         train_all([job], workers=1)
@@ -55,8 +52,7 @@ def test_an_interrupt_lets_every_training_save(job):
             f"                   Path({str(job.out.parent)!r}) / f'long{{seed}}') for seed in (0, 1)], workers=2)\n")
     script = job.out.with_name("script.py")
     script.write_text(code)
-    parent = subprocess.Popen([sys.executable, script],
-                              stderr=subprocess.DEVNULL)
+    parent = subprocess.Popen([sys.executable, script], stderr=subprocess.DEVNULL)
     runs = [job.out.with_name(f"long{seed}") for seed in (0, 1)]
     try:
         deadline = time.monotonic() + 120

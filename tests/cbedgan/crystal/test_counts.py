@@ -1,7 +1,5 @@
 """The count of crystals by source: groups and types counted once, missing groups as ranges, look-alikes marked."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Crystals: measured groups, standard cells, structure types free of names and origins, substitution, CIF errors."""
 
-from __future__ import annotations
-
 import json
 
 import moyopy
@@ -102,7 +100,6 @@ def test_distortion_moves_only_what_symmetry_leaves_free():
     np.testing.assert_allclose(lattice / lattice[0, 0], np.eye(3), atol=1e-9)
     np.testing.assert_allclose(positions, cubic.positions, atol=1e-9)
     assert lattice[0, 0] != pytest.approx(5.64, abs=1e-4)
-
     wurtzite = standard_crystal(WURTZITE, WURTZITE_SITES, [30, 30, 16, 16], source="ZnS")
     lattice, positions = distort(wurtzite, _symmetry(wurtzite), generator, strain=0.02, displacement_angstrom=0.1)
     np.testing.assert_allclose(positions[:, :2], wurtzite.positions[:, :2], atol=1e-7)
@@ -187,8 +184,7 @@ def test_cif_file_and_folder(tmp_path, write_cif):
     ({"symmetry": "_symmetry_space_group_name_H-M 'Q q q'"}, "state its symmetry"),
     ({"element": "Xx"}, "known element"),
     ({"x": "?"}, "known element and coordinates"),
-    ({"x": "0.45"}, "on top of each other"),
-])
+    ({"x": "0.45"}, "on top of each other")])
 def test_cif_faults_name_the_file_and_the_way_out(write_cif, fault, rule):
     path = write_cif(**fault)
     with pytest.raises(InputError, match=rule) as caught:

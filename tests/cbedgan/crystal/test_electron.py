@@ -1,7 +1,5 @@
 """The beam electron against textbook values."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """The plan of a set of prototypes and random crystals: quotas, sides apart by type, the same share in all parts."""
 
-from __future__ import annotations
-
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 

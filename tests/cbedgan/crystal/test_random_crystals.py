@@ -1,7 +1,5 @@
 """Random crystals: the asked group, measured by two programs; rules of the configuration; the same from a seed."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 

@@ -1,7 +1,5 @@
 """Sources of crystals: each built-in one fills a quota, and a user's own of ten lines makes a set and is counted."""
 
-from __future__ import annotations
-
 import sys
 from collections import Counter
 from collections.abc import Callable

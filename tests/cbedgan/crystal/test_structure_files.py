@@ -1,7 +1,5 @@
 """Structure files: POSCAR beside CIF, its scales and kinds of coordinates, and the faults that are named."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
@@ -107,8 +105,7 @@ def test_a_folder_holds_both_formats(tmp_path, rock_salt_cif):
     ({"scale": "wide"}, "finite numbers"),
     ({"second": "0.5 nan 0.5"}, "expects 3 numbers"),
     ({"second": "0.05 0 0"}, "on top of each other"),
-    ({"scale": "0.2"}, "on top of each other"),
-])
+    ({"scale": "0.2"}, "on top of each other")])
 def test_faults_of_a_poscar_are_named(tmp_path, changes, rule):
     with pytest.raises(InputError, match=rule) as caught:
         crystals_from_files(write(tmp_path, **changes))

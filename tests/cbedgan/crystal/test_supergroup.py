@@ -1,7 +1,5 @@
 """Hidden supergroups: near a special place, too faint an atom, too alike elements; and crystals that are safe."""
 
-from __future__ import annotations
-
 import gemmi
 import numpy as np
 import pytest

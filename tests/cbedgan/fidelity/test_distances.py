@@ -1,7 +1,5 @@
 """Distances between sets of vectors whose answer is known: sliced Wasserstein, KID, coverage, torch-fidelity's."""
 
-from __future__ import annotations
-
 import socket
 
 import numpy as np
@@ -78,7 +76,6 @@ def test_kid_agrees_with_torch_fidelity():
 def test_torch_fidelity_runs_offline_and_sees_a_shift(monkeypatch):
     def refuse(*_: object) -> None:
         raise AssertionError("the network was asked")
-
     monkeypatch.setattr(socket.socket, "connect", refuse)
     alike, apart = (torch_fidelity_figures(normal(80, shift=shift), normal(80), seed=0) for shift in (0.0, 2.0))
     assert alike["precision"] > 0.8 > apart["precision"] and alike["recall"] > 0.8 > apart["recall"]

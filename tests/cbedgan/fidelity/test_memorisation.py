@@ -1,7 +1,5 @@
 """Copies, flipped copies and new stacks among the training stacks."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 
@@ -34,8 +32,7 @@ def test_copies_are_seen_though_energies_of_one_material_lie_close():
     copied = training.figures(training.nearest(real.flip(-1) + 1e-3 * stacks(100)))
     assert fresh["share"] < 0.2 and 0.9 < fresh["distance_ratio"] < 1.1
     assert fresh["authenticity"] > 0.3
-    assert copied == {"share": 1.0, "authenticity": 0.0,
-                      "distance_ratio": pytest.approx(0.0, abs=0.01)}
+    assert copied == {"share": 1.0, "authenticity": 0.0, "distance_ratio": pytest.approx(0.0, abs=0.01)}
 
 
 def test_a_group_whose_materials_lie_far_apart_has_a_scale_of_its_own():

@@ -1,7 +1,5 @@
 """Symmetry, brightness and disks of patterns that have or lack them by construction; collapse within a group."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """Telling real from generated: 0.5 where nothing tells them apart, nearly 1 where a view sees a difference."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """Importing torch-fidelity, in a process of its own, whatever torchvision lies beside torch."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 
@@ -30,7 +28,6 @@ def test_another_failure_is_passed_on(monkeypatch):
         def find_spec(name: str, *_: object) -> None:
             if name == "torchvision":
                 raise RuntimeError("something else")
-
     monkeypatch.setattr(sys, "meta_path", [Broken, *sys.meta_path])
     for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
         monkeypatch.delitem(sys.modules, name)

@@ -1,7 +1,5 @@
 """The bright part of a net, told from a picture: what is left of weak disks, of none, and where nothing can be told."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

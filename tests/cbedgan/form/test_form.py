@@ -1,7 +1,5 @@
 """Forms measured on stacks: nets that hold what is lit and no more, symmetries as groups have them, clear errors."""
 
-from __future__ import annotations
-
 import math
 from importlib.resources import files
 

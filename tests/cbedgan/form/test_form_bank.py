@@ -1,7 +1,5 @@
 """Forms drawn from training stacks: which, how often, and how far nets may be deformed."""
 
-from __future__ import annotations
-
 import math
 
 import pytest

@@ -1,7 +1,5 @@
 """Glide lines where odd reflections are dark along their middle, or the group says so, and a net can have one."""
 
-from __future__ import annotations
-
 import math
 
 import pytest

@@ -1,7 +1,5 @@
 """Nets indexed by their crystals: absent rows and free strains as International Tables have them."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

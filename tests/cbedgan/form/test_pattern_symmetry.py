@@ -1,7 +1,5 @@
 """Symmetries of patterns: which operations belong together, and finding them on literal patterns."""
 
-from __future__ import annotations
-
 import math
 
 import pytest

@@ -1,7 +1,5 @@
 """A GAN training of seconds for 16-pixel stacks."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -60,5 +58,4 @@ def tiny_data(tiny_stack_file, tiny_config) -> Callable[..., Data]:
     def make(device: str = "cpu", forms: bool = False, **settings: Any) -> Data:
         data = make_data(tiny_stack_file(**settings), tiny_config(), device)
         return with_forms(data) if forms else data
-
     return make

@@ -1,7 +1,5 @@
 """The loss and its penalties against values worked out by hand, and steps that touch only what they should."""
 
-from __future__ import annotations
-
 import math
 
 import pytest
@@ -54,7 +52,6 @@ def test_penalties_enter_the_gradient_with_half_of_gamma():
         discriminator = Linear([3.0, -0.5])
         discriminator_step(sight(discriminator), torch.ones(2, 2), -torch.ones(2, 2), CLASSES, gamma)
         return discriminator.weight.grad
-
     # d/dw of gamma / 2 * (|w|^2 + |w|^2) is 2 gamma w.
     torch.testing.assert_close(gradient(0.7) - gradient(0.0), 1.4 * torch.tensor([3.0, -0.5]))
 

@@ -1,7 +1,5 @@
 """Transforms keep the label true; feedback on their share, worked out by hand, and in a training."""
 
-from __future__ import annotations
-
 import math
 from types import SimpleNamespace
 

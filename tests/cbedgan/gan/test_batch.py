@@ -1,7 +1,5 @@
 """Draws of a step: rows of the whole batch and its parts."""
 
-from __future__ import annotations
-
 import torch
 
 from cbedgan.gan.augmentation import make_augmentation

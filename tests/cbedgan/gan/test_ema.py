@@ -1,7 +1,5 @@
 """The half-life of the averaged generator."""
 
-from __future__ import annotations
-
 import torch
 from torch import nn
 

@@ -1,7 +1,5 @@
 """Micro-batches and ranks only change the order of a sum."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A step whose gradient is not finite changes nothing, moments included."""
 
-from __future__ import annotations
-
 import math
 
 import pytest

@@ -1,7 +1,5 @@
 """Schedules at their ends and in the middle."""
 
-from __future__ import annotations
-
 import pytest
 
 from cbedgan.gan.schedule import Schedule

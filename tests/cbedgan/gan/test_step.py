@@ -1,7 +1,5 @@
 """One step: what it draws, what it changes, what it counts, and that a broken batch changes nothing."""
 
-from __future__ import annotations
-
 import copy
 import math
 
@@ -74,11 +72,9 @@ def test_a_step_trains_both_networks_and_their_average(data, tiny_config):
 
 def test_penalties_act_every_kth_step_times_k(data, monkeypatch, tiny_config):
     seen = []
-
     def spy(*inputs):
         seen.append(inputs[-1])
         return genuine(*inputs)
-
     genuine = step_module.discriminator_step
     monkeypatch.setattr(step_module, "discriminator_step", spy)
     config = tiny_config(penalty={"every": 3, "gamma": {"start": 0.2, "end": 0.2}})
@@ -117,15 +113,12 @@ def test_a_batch_that_is_not_finite_is_skipped_and_counted(data, tiny_config):
 
 
 def test_a_network_whose_gradient_is_not_finite_is_skipped_alone(data, monkeypatch, tiny_config):
-    config = tiny_config(augmentation={
-        "adaptive": {"target": 0.0, "images": 16, "largest": 1.0, "by_shots": False}})
+    config = tiny_config(augmentation={"adaptive": {"target": 0.0, "images": 16, "largest": 1.0, "by_shots": False}})
     state = State(config, data)
     take_step(state, config, data, ALONE)
     genuine = step_module.generator_step
-
     def broken(sight, fake, *inputs):
         return genuine(sight, fake * math.nan, *inputs)
-
     monkeypatch.setattr(step_module, "generator_step", broken)
     before, share, moments = parameters(state), state.augment_probability, moments_of(state, "generator")
     take_step(state, config, data, ALONE)
@@ -134,7 +127,6 @@ def test_a_network_whose_gradient_is_not_finite_is_skipped_alone(data, monkeypat
     assert {name for name in before if name.startswith("generator")} <= still < before.keys()
     assert all(torch.equal(old, new) for old, new in zip(moments, moments_of(state, "generator"), strict=True))
     assert state.skipped.tolist() == [0, 1] and not torch.equal(share, state.augment_probability)
-
     monkeypatch.setattr(step_module, "generator_step", genuine)
     monkeypatch.setattr(step_module, "discriminator_step", overflowing(step_module.discriminator_step))
     share, moments = state.augment_probability, moments_of(state, "discriminator")
@@ -152,7 +144,6 @@ def overflowing(step):
         terms = step(sight, *inputs)
         sight.discriminator.features.weight.grad[0, 0] = math.inf
         return terms
-
     return leave
 
 
@@ -162,12 +153,10 @@ def moments_of(state: State, name: str) -> list[torch.Tensor]:
 
 def test_a_step_draws_generated_stacks_of_the_real_classes(data, monkeypatch, tiny_config):
     config, pairs = tiny_config(augmentation={"probability": 0.0}), []
-
     def spy(sight, real, fake, class_idx, gamma):
         rows = [int((data.samples.x == x).flatten(1).all(1).nonzero()[0, 0]) for x in real]
         pairs.append((data.samples.class_idx[rows], class_idx))
         return genuine(sight, real, fake, class_idx, gamma)
-
     genuine = step_module.discriminator_step
     monkeypatch.setattr(step_module, "discriminator_step", spy)
     take_step(State(config, data), config, data, ALONE)
@@ -209,10 +198,8 @@ def test_the_step_never_asks_the_device_for_a_number(data, monkeypatch, tiny_con
     config = tiny_config()
     state = State(config, data)
     take_step(copy.copy(state), config, data, ALONE)
-
     def refuse(*_: object) -> None:
         raise AssertionError("a value was read back")
-
     step = take_step
     with monkeypatch.context() as patch:
         patch.setattr(torch.Tensor, "item", refuse)
@@ -226,11 +213,9 @@ def test_the_step_never_asks_the_device_for_a_number(data, monkeypatch, tiny_con
 @pytest.mark.parametrize("micro_batch", [None, 5])
 def test_real_stacks_are_read_once_a_step_and_by_the_rank_that_owns_them(data, monkeypatch, tiny_config, micro_batch):
     config, read = tiny_config().model_copy(update={"micro_batch": micro_batch}), []
-
     def spy(samples, rows):
         read.append(rows(0))
         return genuine(samples, rows)
-
     genuine = StackSet.gather
     monkeypatch.setattr(StackSet, "gather", spy)
     state = State(config, data)

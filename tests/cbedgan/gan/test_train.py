@@ -1,7 +1,5 @@
 """The stage: what it writes, exact resume after kill -9 and after an interrupt, and what stops it."""
 
-from __future__ import annotations
-
 import errno
 import json
 import os
@@ -89,11 +87,9 @@ def test_the_stage_leaves_generator_sheet_metrics_and_fidelity(inputs, tmp_path,
 def test_only_the_train_part_is_seen(inputs, tmp_path, monkeypatch, tiny_config):
     asked = []
     genuine = Viewed.of
-
     def spy(file, view, sample_ids):
         asked.extend(sample_ids)
         return genuine(file, view, sample_ids)
-
     monkeypatch.setattr(Viewed, "of", spy)
     train_gan(tiny_config(images=16), **inputs, out=tmp_path / "gan")
     with StackFile(inputs["stacks"]) as file:
@@ -171,13 +167,11 @@ def run_two(config, arguments: dict[str, Path], kill: Path | None = None) -> lis
 
 def test_a_full_disk_keeps_the_last_good_checkpoint_and_says_so(inputs, tmp_path, monkeypatch, tiny_config):
     out, config, kept = tmp_path / "gan", tiny_config(images=480, checkpoint_every_images=96), []
-
     def full(tensors, path, metadata):
         if len(kept) == 2:
             raise OSError(errno.ENOSPC, "No space left on device", str(path))
         genuine(tensors, path, metadata=metadata)
         kept.append(path)
-
     genuine = checkpoint_module.save_file
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint_module, "save_file", full)
@@ -193,11 +187,9 @@ def test_a_full_disk_keeps_the_last_good_checkpoint_and_says_so(inputs, tmp_path
 
 def test_the_flags_of_the_gpus_products_are_put_back(inputs, tmp_path, monkeypatch, tiny_config):
     seen = []
-
     def spy(state, config, data, ranks):
         seen.append((torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32))
         genuine(state, config, data, ranks)
-
     genuine = train_module.take_step
     monkeypatch.setattr(train_module, "take_step", spy)
     before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
@@ -208,12 +200,10 @@ def test_the_flags_of_the_gpus_products_are_put_back(inputs, tmp_path, monkeypat
 
 def test_an_interrupt_saves_and_exits_with_130_and_the_same_call_resumes(inputs, tmp_path, monkeypatch, tiny_config):
     out, genuine = tmp_path / "gan", train_module.take_step
-
     def interrupted(state, config, data, ranks):
         genuine(state, config, data, ranks)
         if state.images_seen == 208:  # neither a report nor a save is due here
             signal.raise_signal(signal.SIGINT)
-
     monkeypatch.setattr(train_module, "take_step", interrupted)
     with pytest.raises(Interrupted) as stopped:
         train_gan(tiny_config(images=480), **inputs, out=out)
@@ -232,12 +222,10 @@ def test_a_generator_of_crystals_resumes_to_the_bit_with_forms_from_a_cache(tiny
     inputs = {"stacks": stacks, "split": split(NO_VALIDATION, stacks=stacks, out=tmp_path / "split.json")}
     config = tiny_config(images=96, network=tiny_crystals(scatterers=3, strain=0.02))
     genuine = train_module.take_step
-
     def interrupted(state, config, data, ranks):
         genuine(state, config, data, ranks)
         if state.images_seen == 48:
             signal.raise_signal(signal.SIGINT)
-
     with monkeypatch.context() as patch:
         patch.setattr(train_module, "take_step", interrupted)
         with pytest.raises(Interrupted):
@@ -258,12 +246,10 @@ def test_stacks_without_cells_cannot_train_a_generator_of_crystals(inputs, tmp_p
 
 def test_too_many_skipped_steps_stop_it_and_keep_the_last_good_checkpoint(inputs, tmp_path, monkeypatch, tiny_config):
     out, genuine = tmp_path / "gan", train_module.take_step
-
     def poisoned(state, config, data, ranks):
         if state.images_seen >= 112:
             data.samples.x.fill_(torch.nan)
         genuine(state, config, data, ranks)
-
     monkeypatch.setattr(train_module, "take_step", poisoned)
     with pytest.raises(InputError, match="must be finite; found 5 of 12 steps skipped by the discriminator"):
         train_gan(tiny_config(checkpoint_every_images=96), **inputs, out=out)

@@ -1,7 +1,5 @@
 """NoisyTwins against values worked out by hand."""
 
-from __future__ import annotations
-
 import torch
 
 from cbedgan.gan.network.contract import Condition
@@ -11,13 +9,10 @@ from cbedgan.gan.twins import twins_loss
 def test_twins_loss_vanishes_for_equal_uncorrelated_twins_and_sees_noise():
     class Mapping:
         mapping_dim = 2
-
         def embed(self, condition: Condition) -> torch.Tensor:
             return torch.zeros(len(condition.class_idx), 2)
-
         def mapping(self, z: torch.Tensor, e: torch.Tensor) -> torch.Tensor:
             return z + e
-
     z = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
     none, four = torch.zeros(4, 2), Condition(torch.zeros(4).long())
     assert twins_loss(Mapping(), z, four, (none, none), 0.5) < 1e-6

@@ -1,7 +1,5 @@
 """Classifiers compare the real stacks they have not seen, and no others."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from cbedgan.ranking.methods import load_methods
 from cbedgan.ranking.rank import RankConfig
 from classifier.foundation.config import load_config

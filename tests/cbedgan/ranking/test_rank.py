@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import json
 import re
 import shutil
@@ -67,7 +65,6 @@ def test_the_ranking_is_whole_alone_shared_and_resumable(call):
     assert page.count('src="data:image/png;base64,') == 2
     assert not re.search(r'src="(?!data:)|href=|url\(|@import|https?:', page)
     assert (call["out"] / "ranking.txt").read_text().count("\n") > 5
-
     runs = sorted(call["out"].glob("*/*/predictions.npz"))
     assert [len(list(call["out"].glob(f"{kind}/*/result.json"))) for kind in ("trainings", "heads", "ensembles")] == [
         6, 3, 1]

@@ -1,7 +1,5 @@
 """Which beams interact, and the points of their potential under the pattern's operations."""
 
-from __future__ import annotations
-
 import math
 
 import pytest

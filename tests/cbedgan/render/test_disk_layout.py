@@ -1,7 +1,5 @@
 """Where disks lie: every pixel that they light, once for each disk, and nothing outside the frame."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

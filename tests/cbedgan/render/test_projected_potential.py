@@ -1,7 +1,5 @@
 """Structure factors of a few scatterers: by hand, symmetric as the form says, and layered along the beam."""
 
-from __future__ import annotations
-
 import math
 
 import pytest

@@ -1,7 +1,5 @@
 """Diffraction by a plate: textbook cases, light that is kept, and what many slices converge to."""
 
-from __future__ import annotations
-
 import math
 
 import pytest
@@ -58,11 +56,9 @@ def test_the_bright_field_has_a_half_turn_but_where_layers_tell_up_from_down():
     apart = (g[:, None] - g) @ place.T
     one_atom = torch.polar(torch.ones_like(apart), 2 * math.pi * apart).movedim(-1, 0)  # [3, 5, 5]
     together = one_atom.sum(0, keepdim=True)
-
     def asymmetry(layers: torch.Tensor) -> float:
         found = beam_intensities(layers[:, None], g[None], torch.tensor([1.0]), direction, 12)[0, 0]
         return float((found[0] - found[1]).abs())
-
     assert asymmetry(together) < 1e-5 < 1e-3 < asymmetry(3 * one_atom)
 
 
@@ -83,9 +79,7 @@ def test_gradients_are_those_of_small_differences():
     phase = torch.randn(3, 3, generator=DRAWS)
     phase, g = (phase + phase.T).double(), torch.randn(1, 3, 2, generator=DRAWS).double()
     direction = torch.rand(1, 2, 2, generator=DRAWS).double()
-
     def shown(real: torch.Tensor, curvature: torch.Tensor) -> torch.Tensor:
         return beam_intensities(torch.complex(real, torch.zeros_like(real))[None, None], g, curvature, direction, 4)
-
     curvature = torch.tensor([0.5], dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(shown, (phase.requires_grad_(), curvature))

@@ -1,7 +1,5 @@
 """Literal crystals for the tests of the simulation, and the one measure by which patterns are compared."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -101,14 +99,12 @@ class Fragile(NamedTuple):
 def fragile(monkeypatch: pytest.MonkeyPatch) -> Fragile:
     """Let the first job that is simulated fail, whenever its crystal comes."""
     simulate_job, victims = units.simulate_job, []
-
     def fail(job: dict, config: SimulateConfig, device: str) -> object:
         if not victims:
             victims.append(job)
         if job["crystal"] == victims[0]["crystal"]:
             raise InputError(source="disk", rule="must be visible", value="none", remedy="Thicken it.")
         return simulate_job(job, config, device)
-
     monkeypatch.setattr(units, "simulate_job", fail)
     return Fragile(victims, lambda: monkeypatch.setattr(units, "simulate_job", simulate_job))
 

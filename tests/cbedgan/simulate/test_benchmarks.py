@@ -1,7 +1,5 @@
 """The benchmark configurations: the groups and the imbalance they promise, and one set of crystals at both sizes."""
 
-from __future__ import annotations
-
 import pytest
 
 from cbedgan.simulate.cbed.stack import SimulateConfig

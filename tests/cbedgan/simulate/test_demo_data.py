@@ -1,7 +1,5 @@
 """The bundled data: whole, as planned, parts apart by structure type, canonical, made again from its provenance."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Iterator

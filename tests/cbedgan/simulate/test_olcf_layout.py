@@ -1,7 +1,5 @@
 """The OLCF twin: simulated in the published geometry, exported in the published layout, read back by prepare."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any
@@ -189,7 +187,6 @@ def test_what_does_not_fit_is_refused(tmp_path):
         with StackWriter(path, detector=Detector(size, pixel, unit), pose=pose, intensity_unit="", provenance={}):
             pass
         export_olcf(path, out=tmp_path / "out", samples_per_file=20)
-
     with pytest.raises(InputError, match="raw pose; found canonical"):
         export(512, "shortest_g", "canonical")
     with pytest.raises(InputError, match="found 64 pixels of 0.01 1/angstrom"):

@@ -1,7 +1,5 @@
 """A set by shares: dealt evenly, killed and merged, alone, with its reserve, and through submitit."""
 
-from __future__ import annotations
-
 import signal
 import subprocess
 import sys
@@ -34,8 +32,7 @@ CONFIG = DEMO.model_copy(update={
     "multislice": DEMO.multislice.model_copy(update={"g_max_inv_angstrom": 2.0}),
     "detector": DEMO.detector.model_copy(update={"size_pixels": 16, "directions_across": 4}),
     "crystals": DEMO.crystals.model_copy(update={"maximum_primitive_atoms": 4, "groups": (
-        GroupQuota(space_group=225, train=3, test=1, reserve=2), GroupQuota(space_group=216, train=2, test=2))}),
-})
+        GroupQuota(space_group=225, train=3, test=1, reserve=2), GroupQuota(space_group=216, train=2, test=2))})})
 IDENTITY = {"stage": "simulate", "config_digest": "0", "inputs": {}}
 
 
@@ -179,7 +176,6 @@ def test_two_shards_at_once_one_killed_and_a_merge_give_the_same_file(tmp_path: 
     assert processes[1].wait() == 0 and first.exists() and not out.exists()
     done = {path.name: path.stat().st_mtime_ns for path in first.parent.glob("unit-*.json")}
     assert {f"unit-{unit:05d}-0.json" for unit in (1, 3, 5, 7, 9)} < set(done)
-
     simulate(CONFIG, out=out, workers=1)
     assert content(out) == content(whole)
     assert content(out.with_name("set.reserve.h5")) == content(whole.with_name("set.reserve.h5"))
@@ -188,7 +184,6 @@ def test_two_shards_at_once_one_killed_and_a_merge_give_the_same_file(tmp_path: 
 def test_an_array_of_jobs_through_submitit(tmp_path: Path, whole: Path):
     pytest.importorskip("submitit", reason="the extra slurm is not installed")
     from cbedgan.simulate.slurm import Cluster, submit
-
     out = tmp_path / "set.h5"
     jobs = submit(CONFIG, Cluster(shares=2, minutes=5, at_once=2, name="local"), out=out, workers=1)
     assert [job.result() for job in jobs] == [str(out.with_name("set.h5.parts"))] * 2

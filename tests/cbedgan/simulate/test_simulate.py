@@ -1,7 +1,5 @@
 """The simulate stage: one stack and its row, the same stack again, resume after a kill, replacement, refusals."""
 
-from __future__ import annotations
-
 import json
 import signal
 import subprocess
@@ -30,8 +28,7 @@ CONFIG = DEMO.model_copy(update={
     "detector": DEMO.detector.model_copy(update={"size_pixels": 16, "directions_across": 4}),
     "crystals": DEMO.crystals.model_copy(update={"maximum_primitive_atoms": 4, "groups": tuple(
         group.model_copy(update={"train": 2, "test": 1}) for group in DEMO.crystals.groups
-        if group.space_group in (216, 225))}),
-})
+        if group.space_group in (216, 225))})})
 SALTS = [("Na", "Cl", 5.64), ("K", "Cl", 6.29), ("Mg", "O", 4.21), ("Na", "F", 4.62)]
 
 
@@ -117,12 +114,10 @@ def test_a_crystal_that_fails_is_replaced_and_listed(tmp_path: Path, in_process:
 @pytest.mark.slow
 def test_a_damaged_shard_is_named_and_made_again(tmp_path: Path, in_process: None, salts: Path):
     out, merge = tmp_path / "stacks.h5", stage.merge
-
     def spoil(target, manifest, config, parts, share):
         shard = parts.shard("unit-00001-0")
         shard.write_bytes(shard.read_bytes()[:-200])
         merge(target, manifest, config, parts, share)
-
     with pytest.MonkeyPatch.context() as patch, pytest.raises(InputError, match="shard must be intact"):
         patch.setattr(stage, "merge", spoil)
         simulate(CONFIG, out=out, workers=1, crystals=salts)
@@ -162,7 +157,6 @@ def test_killed_and_resumed_gives_the_same_file(tmp_path: Path, salts: Path):
     process.wait()
     finished_units = {path: path.stat().st_mtime_ns for path in parts.glob("unit-*.json")}
     assert finished_units and not out.exists()
-
     finished = simulate(CONFIG, out=tmp_path / "whole.h5", workers=2, crystals=salts)
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
     with StackFile(finished) as whole, StackFile(out) as resumed:

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 
 from cbedgan.synthesis.quota import SamplingStrategy, resolve_quota

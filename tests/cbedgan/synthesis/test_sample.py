@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import json
 import os
 import signal
@@ -27,7 +25,6 @@ def run(tiny_networks, tmp_path):
     def made(name, counts=COUNTS, seed=1, mantissa_bits=10, generator=tiny_networks.generator):
         return sample(SampleConfig(seed=seed, counts=counts, mantissa_bits=mantissa_bits), generator=generator,
                       out=tmp_path / f"{name}.h5", device="cpu", threads=1)
-
     return made
 
 
@@ -91,11 +88,9 @@ def test_a_finished_file_is_kept_and_another_run_is_refused(run):
 
 def test_a_stop_request_leaves_no_file(run, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "BATCH_VALUES", 1)
-
     def stopped(*names_and_groups, **rest):
         os.kill(os.getpid(), signal.SIGTERM)
         return table(*names_and_groups, **rest)
-
     table = module.synthetic_table
     monkeypatch.setattr(module, "synthetic_table", stopped)
     with pytest.raises(Interrupted):

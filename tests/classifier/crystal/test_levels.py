@@ -1,7 +1,5 @@
 """Sums of one softmax by hand, and what must hold between levels whatever the logits."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -4,8 +4,6 @@ A maximal subgroup keeps all translations and loses point operations, or keeps t
 (Hermann). Both kinds are made from gemmi's operations, and spglib names what is left.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import product
 

@@ -1,7 +1,5 @@
 """The frozen table of maximal subgroups against its source and on literal facts."""
 
-from __future__ import annotations
-
 import json
 from importlib.util import find_spec
 from pathlib import Path

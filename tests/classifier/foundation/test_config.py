@@ -33,8 +33,7 @@ def test_a_complete_file_is_read(tmp_path):
     ("seed = '3'\nrate = 1.0\n[inner]\nwidths = [4]\n", "`seed`"),
     ("rate = 1.0\n[inner]\nwidths = [4]\n", "`seed`"),
     ("seed = 3\nrate = nan\n[inner]\nwidths = [4]\n", "`rate`"),
-    ("seed 3", "TOML"),
-])
+    ("seed 3", "TOML")])
 def test_a_faulty_file_names_itself_and_its_key(tmp_path, text, named):
     path = write(tmp_path, text)
     with pytest.raises(InputError) as caught:

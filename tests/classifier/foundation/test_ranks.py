@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import json
 import os
 import signal
@@ -104,7 +102,6 @@ def test_two_processes_give_the_weights_of_one_and_resume_to_the_same_bits(data,
     assert largest_difference(one, whole) < 1e-5
     for alone, shared in zip(rows(one), rows(whole), strict=True):
         assert alone == pytest.approx(shared, abs=1e-5)
-
     # A stop request on any rank stops both, and so does the death of one.
     assert stop(config, data, stopped, rank=1, number=signal.SIGTERM) == [128 + signal.SIGINT, 128 + signal.SIGTERM]
     assert stop(config, data, stopped, rank=0, number=signal.SIGKILL) == [-signal.SIGKILL, 1]

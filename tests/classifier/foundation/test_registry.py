@@ -92,8 +92,7 @@ def test_a_built_in_kind_is_told_by_its_name_or_is_the_usual_one():
 @pytest.mark.parametrize("name, told", [
     ("no_such_module_anywhere:Circle", "No module named 'no_such_module_anywhere'"), ("{own}:Ring", "no Ring in"),
     ("{own}:NUMBER", "it is no Config"), ("{own}:Bare", "it lacks area, sides"), ("{own}:Nameless", "no field `kind"),
-    ("os:system", "it is no Config"), (":Circle", "ValueError"), ("{own}:", "no  in"),
-])
+    ("os:system", "it is no Config"), (":Circle", "ValueError"), ("{own}:", "no  in")])
 def test_a_faulty_name_is_refused_in_one_line(own, name, told):
     kind = name.format(own=own)
     with pytest.raises(InputError) as caught:

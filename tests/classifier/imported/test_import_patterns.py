@@ -1,7 +1,5 @@
 """Patterns written by hand in each format come in at the right place, scale, azimuth and intensity, or not at all."""
 
-from __future__ import annotations
-
 import json
 import tomllib
 from pathlib import Path
@@ -252,12 +250,10 @@ def test_faulty_pixels_follow_their_policy(raw, tmp_path, value, key, policy, re
 def test_the_pose_is_found(disk_pattern, tmp_path, counts, way):
     turn, lengths = np.radians(17), (18.0, 25.0)
     lattice = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]]) * np.array(lengths)[:, None]
-
     def amplitude(h, k):
         if way == "net" and k:  # one row of disks is no lattice to see
             return 0.0
         return 1.0 if h == k == 0 else (0.5 if h > 0 else 0.3) / (1 + h * h + k * k)
-
     pattern = disk_pattern(SIZE, lattice, 6.0, amplitude=amplitude, centre=(7.0, -4.0), dose=counts)
     np.save(tmp_path / "a.npy", np.stack([pattern] * 3))
     mrad = 6 * 0.01 * 0.0370143 * 1e3
@@ -276,7 +272,6 @@ def test_hostile_and_foreign_files_are_refused(raw, tmp_path):
     def refused(name, match, **changes):
         with pytest.raises(InputError, match=match):
             bring(raw, tmp_path / name, tmp_path, **changes)
-
     np.save(tmp_path / "object.npy", np.array([{}], dtype=object), allow_pickle=True)
     refused("object.npy", "object.npy.*Python objects in dtype")
     np.save(tmp_path / "text.npy", np.full((3, 4, 4), "x"))

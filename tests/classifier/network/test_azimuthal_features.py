@@ -1,7 +1,5 @@
 """Patterns of known symmetry, and what each entry must say of them."""
 
-from __future__ import annotations
-
 import math
 
 import pytest
@@ -80,8 +78,7 @@ def test_the_network_takes_them_in_order_or_in_any_order():
     x = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(1))
     for patterns, free in (("channels", False), ("any_order", True)):
         torch.manual_seed(0)
-        network = ModelConfig(**NET, patterns=patterns, azimuthal_features=True).build(
-            classes=5, size_pixels=32).eval()
+        network = ModelConfig(**NET, patterns=patterns, azimuthal_features=True).build(classes=5, size_pixels=32).eval()
         network.azimuthal.fit(x)
         assert torch.equal(network(x), network(x.flip(1))) == free
     with pytest.raises(InputError, match="at least 32 pixels"):

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
@@ -190,8 +188,7 @@ def test_the_networks_of_the_olcf_set_can_be_built_and_see_what_its_preparation_
                                                                                        ) -> None:
     config = load_config(OLCF / f"train_clf_{name}.toml", TrainClassifierConfig)
     with torch.device("meta"):
-        model = config.model.build(classes=200, size_pixels=config.view.size_pixels,
-                                   mirror_partner=torch.arange(200))
+        model = config.model.build(classes=200, size_pixels=config.view.size_pixels, mirror_partner=torch.arange(200))
     assert model.head.weight.shape == (200, head_inputs)
     written = load_config(OLCF / "prepare_raw.toml", PrepareConfig).reduction.detector()
     patterns, detector = view(np.ones((3, 512, 512), np.float32), written, config.view)

@@ -1,7 +1,5 @@
 """A pattern beside its turned and mirrored copies: what is symmetric differs by nothing."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

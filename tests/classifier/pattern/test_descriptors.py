@@ -1,7 +1,5 @@
 """Descriptors of patterns whose profile, symmetry and disks are known, and what leaves them as they are."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Poses found again on drawn patterns: with the lattice known, and from the image alone."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
@@ -40,8 +38,7 @@ CASES = {  # basis, radius over |g1|, counts, fringes
     "square, fringes": (oblique(30, 1.0, 90, 33), 0.4, 1e6, True),
     "hexagonal": (oblique(22, 1.0, 60, 100), 0.45, 1e6, True),
     "rectangular": (oblique(20, 1.4, 90, -70), 0.35, 3e5, True),
-    "oblique, few counts": (oblique(18, 1.2, 72, 5), 0.3, 1e5, False),
-}
+    "oblique, few counts": (oblique(18, 1.2, 72, 5), 0.3, 1e5, False)}
 
 
 @pytest.fixture(params=CASES)
@@ -102,10 +99,8 @@ def test_systematic_absences_are_dark_although_disks_overlap_their_places(disk_p
 def test_an_absence_in_one_row_only(disk_pattern):
     """Along a screw axis (0, k) with odd k is dark, while the other rows are full."""
     basis = oblique(12, 2.2, 90, 30)
-
     def amplitude(h, k):
         return 0.0 if k == 0 and h % 2 else falling(basis, bright=(2, 0))(h, k)
-
     pattern = disk_pattern(128, basis, 6.5, amplitude=amplitude, dose=1e7)
     pose = pose_from_lattice(pattern, PIXELS, DiskLattice(basis, 6.5), **RULE)
     assert off(pose, 2 * basis[0]) == pytest.approx((0, 0))
@@ -117,7 +112,6 @@ def test_a_weak_disk_counts_when_it_is_visible_and_not_when_it_is_fainter(disk_p
         def amplitude(h, k, weak=weak):
             brightness = falling(basis, bright=(0, 1))(h, k)
             return brightness if (h, k) == (0, 0) or h % 2 == 0 else brightness * weak
-
         pattern = disk_pattern(128, basis, 8.0, amplitude=amplitude)
         pose = pose_from_lattice(pattern, PIXELS, DiskLattice(basis, 8.0), **RULE)
         assert off(pose, expected)[0] == pytest.approx(0, abs=1e-6)
@@ -126,10 +120,8 @@ def test_a_weak_disk_counts_when_it_is_visible_and_not_when_it_is_fainter(disk_p
 def test_only_the_right_lattice_explains_the_pattern(disk_pattern):
     basis = oblique(24, 1.2, 75, 20)
     pattern = disk_pattern(128, basis, 8.0, amplitude=falling(basis), fringes=True, dose=1e6)
-
     def share(basis):
         return lattice_share(pattern, lit_map(pattern), PIXELS, DiskLattice(basis, 8.0))
-
     assert share(basis) > 0.5
     assert max(map(share, (oblique(24, 1.2, 75, 50), basis[:, ::-1], 1.1 * basis, 1.3 * basis))) < 0.3
 

@@ -1,7 +1,5 @@
 """Symmetry residuals of patterns made with a known symmetry, and of patterns that break it."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

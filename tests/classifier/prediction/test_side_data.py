@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -125,7 +123,6 @@ def source(described, model: ModelConfig) -> Source:
     from classifier.pattern.geometry import ViewConfig
     from classifier.pattern.intensity import IntensityConfig
     from classifier.samples.dataset import load_training_set
-
     stacks, _ = described
     with StackFile(stacks) as file:
         names = file.table.sample_id.tolist()

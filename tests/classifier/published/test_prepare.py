@@ -1,7 +1,5 @@
 """prepare: published batches in their true layout, with every trap they are known for, become one stack file."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

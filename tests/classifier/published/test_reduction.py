@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
@@ -39,10 +37,8 @@ def bases():
 def disks(disk_pattern):
     """A stack of disk patterns for `sample()`, in the axes that its y_directions describe; float32 [3, 128, 128]."""
     radius = 3e-3 / wavelength_angstrom(100.0) / 0.02
-
     def brightness(h, k):
         return 3.0 if h == k == 0 else (2.0 if (h, k) == (1, 0) else 1.0) * np.exp(-0.3 * np.hypot(h, k))
-
     patterns = [disk_pattern(128, basis / 0.02, radius, amplitude=brightness) for basis in bases()]
     return np.stack(patterns).astype(np.float32)
 

@@ -1,7 +1,5 @@
 """The STFC copy: small npz files without a material become a stack file whose published partition nothing re-cuts."""
 
-from __future__ import annotations
-
 import io
 import zipfile
 from pathlib import Path
@@ -63,12 +61,10 @@ def test_the_folders_become_partitions_and_testing_and_inference_are_one(source,
 
 def test_it_may_be_adopted_as_published_and_not_split_again(source, tmp_path):
     stacks = prepare(config(), source=source, out=tmp_path / "out.h5")
-
     def adopted(**changes):
         settings = parse_config({**SPLIT, **changes}, SplitConfig, source="test")
         return load_split(split(settings, stacks=stacks, out=tmp_path / "split.json"),
                           stack_digest=StackFile(stacks).digest)
-
     for changes in ({"adopt_partition": False, "test_fraction": 0.2}, {"adopt_partition": False}):
         with pytest.raises(InputError, match="no material.*the published partition"):
             adopted(**changes)

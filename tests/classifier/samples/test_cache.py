@@ -1,7 +1,5 @@
 """Caches: what is in them, what is refused, and that a training from one ends at the same bits."""
 
-from __future__ import annotations
-
 import errno
 import json
 import os
@@ -54,7 +52,6 @@ def test_an_interrupted_or_failed_build_leaves_nothing_and_is_made_again(tmp_pat
     def broken():
         yield X[:2]
         raise InputError(source="sample 2", rule="must be intact", value="damage", remedy="Mend it.")
-
     with pytest.raises(InputError, match="sample 2"):
         build(tmp_path, blocks=broken())
     assert list(tmp_path.iterdir()) == []
@@ -111,11 +108,9 @@ def test_a_full_disk_and_a_wrong_folder_are_one_clear_error(tmp_path, monkeypatc
         patched.setattr(shutil, "disk_usage", lambda _: usage(10, 9, 1))
         with pytest.raises(InputError, match="GB free"):
             build(tmp_path / "c")
-
     def full():
         yield X[:2]
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
     with pytest.raises(InputError, match="No space left"):
         build(tmp_path / "c", blocks=full())
     assert list((tmp_path / "c").iterdir()) == []

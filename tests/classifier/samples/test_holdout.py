@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import numpy as np
 
 from classifier.samples.holdout import bundle, hold_out

@@ -1,7 +1,5 @@
 """Reading ahead: the order, the drop after a jump, errors of a thread, and threads that end."""
 
-from __future__ import annotations
-
 import gc
 import threading
 

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import json
 from pathlib import Path
 
@@ -94,8 +92,7 @@ def test_a_published_partition_is_kept_and_validation_comes_from_train(make_spli
           formulas=["f"] * 2 + names(8)[2:]), "material may not cross"),
     (dict(types=["t0"] * 8), "structure type of the test part"),
     (dict(formulas=["NaCl"] * 8), "formula and space group of the test part"),
-    (dict(partition=["train"] * 6 + ["test", ""]), "must name a part for every sample"),
-])
+    (dict(partition=["train"] * 6 + ["test", ""]), "must name a part for every sample")])
 def test_a_crossing_partition_is_refused(make_split_config, change, rule) -> None:
     given = dict(materials=names(8), types=[f"t{i}" for i in range(8)], formulas=None,
                  partition=["test"] + ["train"] * 6 + ["test"])

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
@@ -60,9 +58,7 @@ def test_mcnemar_is_exact():
         (Interval(0.01, 0.005, 0.015), True, 9, "helped"),  # inside the band, but real
         (Interval(0.05, -0.01, 0.11), False, 9, "cannot tell"),
         (Interval(0.10, 0.02, 0.20), True, 3, "cannot tell"),
-        (Interval(0.0, np.nan, np.nan), False, 9, "cannot tell"),
-    ],
-)
+        (Interval(0.0, np.nan, np.nan), False, 9, "cannot tell")])
 def test_verdict(interval, rejected, units, expected):
     difference = Difference(Interval(0, 0, 0), 0.5, interval, 0.05, rejected)
     assert difference.verdict(band=0.02, units=units, minimum_units=6) == expected

@@ -1,7 +1,5 @@
 """The null of the errors between neighbours: by hand, against errors shuffled at random, and where it must say 1."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

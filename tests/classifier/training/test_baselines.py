@@ -1,7 +1,5 @@
 """Each baseline on samples whose answer is known, and what its configuration lists."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Every loss on logits that a hand can follow; each test has the paper's formula in it."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

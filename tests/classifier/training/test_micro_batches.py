@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np
@@ -69,13 +67,10 @@ def test_dropout_is_torchs_own_to_the_bit_and_the_same_in_parts() -> None:
 
 def test_rows_of_a_batch_are_drawn_and_augmented_as_in_the_whole(make_train_config) -> None:
     config = make_train_config(batch=12, synthetic_share=0.4)
-    settings = AugmentConfig(mirror=True, half_turn=True, quarter_turns=True, gain=0.1, shift_pixels=2,
-                             erase=0.5)
-
+    settings = AugmentConfig(mirror=True, half_turn=True, quarter_turns=True, gain=0.1, shift_pixels=2, erase=0.5)
     def made(rows: range) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         x, target, weight = draw_batch(config, sources(), 24, rows)
         return *augment(x, target, torch.Generator().manual_seed(1), settings, MAP, rows), weight
-
     x, target, weight = made(range(12))
     for rows in (range(0, 5), range(5, 9), range(9, 12), range(3, 3)):
         part, labels, weights = made(rows)
@@ -107,12 +102,10 @@ def test_pose_and_tasks_are_cut_with_their_stacks(make_train_config, monkeypatch
     tasks = {"weights": {"cell_lengths": 0.5, "crystal_system": 1.0}, "weighting": weighting}
     model = ModelConfig(**config.model.model_dump(), pose_input=True, tasks=tasks)
     config, plain = config.model_copy(update={"model": model}), sources
-
     def with_columns(device: torch.device = CPU) -> list[Source]:
         return [replace(one, samples=replace(one.samples, pose=one.samples.x.mean((2, 3)).repeat(1, 3),
                                              task_target=torch.eye(10)[one.samples.class_idx + 3]))
                 for one in plain(device)]
-
     monkeypatch.setitem(globals(), "sources", with_columns)
     assert largest_difference(trained(config), trained(config.model_copy(update={"micro_batch": 5}))) < 1e-5
 

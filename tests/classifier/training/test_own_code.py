@@ -1,7 +1,5 @@
 """A loss, a sampler and a network of a user's own, each ten lines in a file beside his configuration."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 
@@ -70,7 +68,6 @@ def training(data, tmp_path, monkeypatch):
     """Train, where the user works, as his file says: training(module, source, table of the configuration)."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
-
     def train(module: str, source: str, own: str, *, images: int = 64, out: str = "clf") -> Path:
         (tmp_path / f"{module}.py").write_text(source)
         (tmp_path / "train.toml").write_text(CONFIG.format(own=own, images=images))

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
@@ -18,8 +16,7 @@ def draw(**how: Any) -> np.ndarray:
 
 
 def many(power: float) -> np.ndarray:
-    return np.concatenate([draw(batch=100, seed=0, images_seen=100 * i, power=power)
-                           for i in range(200)])
+    return np.concatenate([draw(batch=100, seed=0, images_seen=100 * i, power=power) for i in range(200)])
 
 
 @pytest.mark.parametrize("power, expected", [(1.0, 0.8), (0.5, 2 / 3), (0.0, 0.5)])

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import json
 import math
 import os
@@ -56,11 +54,9 @@ def test_a_training_stops_early_and_leaves_with_its_best_weights(data, make_trai
                                                                 monkeypatch) -> None:
     config, judged = make_train_config(early_stop=STOP), []
     values = iter([0.25, 0.5, 0.75, 0.5, 0.75, 1.0])
-
     def told(metric, logits, validation):
         judged.append(logits)
         return next(values)
-
     monkeypatch.setattr(classifier.training.train, "validation_score", told)
     train_classifier(config, stacks=data.stacks, split=data.split, out=tmp_path / "clf")
     result = json.loads((tmp_path / "clf/result.json").read_text())
@@ -78,12 +74,10 @@ def test_an_interrupted_training_stops_at_the_same_place_with_the_same_bits(data
     result = json.loads((tmp_path / "whole/result.json").read_text())
     at = result["early_stop"]["images_seen"] + 48  # between the best report and the end
     assert at < result["images_seen"] < config.images
-
     def stopping(state, *arguments):
         if state.images_seen == at:
             os.kill(os.getpid(), signal.SIGTERM)
         return plain(state, *arguments)
-
     monkeypatch.setattr(classifier.training.train, "step", stopping)
     with pytest.raises(Interrupted):
         train_classifier(config, stacks=data.stacks, split=data.split, out=tmp_path / "cut")

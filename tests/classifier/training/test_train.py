@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import hashlib
 import json
 import os
@@ -98,12 +96,10 @@ def test_a_killed_training_resumes_to_the_same_bits(data, make_train_config, tmp
 
 def test_an_interrupt_saves_and_exits_with_130(data, make_train_config, tmp_path, monkeypatch) -> None:
     config, plain = make_train_config(), classifier.training.train.step
-
     def interrupted_step(state, *arguments):
         if state.images_seen == 336:
             os.kill(os.getpid(), signal.SIGINT)
         return plain(state, *arguments)
-
     train_classifier(config, stacks=data.stacks, split=data.split, out=tmp_path / "whole")
     monkeypatch.setattr(classifier.training.train, "step", interrupted_step)
     with pytest.raises(Interrupted) as stop:
@@ -120,13 +116,11 @@ def test_an_interrupt_saves_and_exits_with_130(data, make_train_config, tmp_path
 def test_a_step_that_is_not_finite_is_skipped_counted_and_stops_a_sick_run(data, make_train_config, tmp_path,
                                                                            monkeypatch) -> None:
     plain, calls = LogitAdjusted.losses, []
-
     def sick(at):
         def losses(loss, *arguments):
             calls.append(1)
             return plain(loss, *arguments) * (float("nan") if len(calls) in at else 1)
         return losses
-
     monkeypatch.setattr(LogitAdjusted, "losses", sick({3, 7}))
     path = train_classifier(make_train_config(), stacks=data.stacks, split=data.split, out=tmp_path / "once")
     assert json.loads((tmp_path / "once/result.json").read_text())["skipped_steps"] == 2

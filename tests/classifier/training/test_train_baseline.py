@@ -1,7 +1,5 @@
 """The stage: folds that part no material, files like the nets', resuming, importance, and what it refuses."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
@@ -51,7 +49,6 @@ def test_spots_at_four_azimuths_are_told_by_the_cosines(data, tmp_path):
 
 def test_majority_predicts_the_commonest_group(tiny_stack_file, make_split_config, tmp_path):
     from classifier.samples.split import split
-
     stacks = tiny_stack_file(space_groups=(216, 225, 225))
     held = split(make_split_config(group_by="material"), stacks=stacks, out=tmp_path / "split.json")
     path = train_baseline(config(method={"kind": "majority"}), stacks=stacks, split=held, out=tmp_path / "run")
@@ -87,11 +84,9 @@ def test_no_fold_parts_a_material_a_structure_type_or_a_formula(tmp_path, monkey
                               structure_type=kind, formula=formula, origin="simulated")
     unit, seen = units(table), []
     assert len(np.unique(unit)) == 4 + 6
-
     def record(model: object, features: np.ndarray, truth: np.ndarray, cv: list) -> np.ndarray:
         seen.extend(cv)
         return truth
-
     monkeypatch.setattr(stage, "cross_val_predict", record)
     rows = search(config(folds=3), tmp_path / "search.json", np.zeros((48, 2)), (group == 225).astype(int), unit)
     assert len(rows) == 4 and len(seen) == 12 and rows[0]["balanced_accuracy"] == 1
@@ -118,7 +113,6 @@ def test_importance_falls_on_the_family_that_is_used():
     class Reads:
         def predict(self, features: np.ndarray) -> np.ndarray:
             return (features[:, 1] > 0).astype(int)
-
     features = np.random.default_rng(0).normal(size=(400, 3))
     names = ["radial: ring 1, of pattern 1", "direct: share of the intensity, of pattern 2", "dark: a, of pattern 1"]
     found = stage.importance(Reads(), features, Reads().predict(features), names, config())

@@ -1,7 +1,5 @@
 """What classes share through the hierarchy of their embeddings, and how much noise rare classes get."""
 
-from __future__ import annotations
-
 import torch
 
 from cbedgan.gan.network.conditioning import HierarchicalEmbedding, effective_number_noise

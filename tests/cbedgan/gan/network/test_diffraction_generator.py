@@ -1,7 +1,5 @@
 """A generator of crystals: light where the form says, alike as its symmetry says, as much as training patterns hold."""
 
-from __future__ import annotations
-
 import math
 
 import pytest

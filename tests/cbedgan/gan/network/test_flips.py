@@ -1,7 +1,5 @@
 """Flips and quarter turns as motions of pixels, and the gates that mix them."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

@@ -1,7 +1,5 @@
 """The generator's file gives back what was trained, and refuses what does not belong to it."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

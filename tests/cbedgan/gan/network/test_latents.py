@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from cbedgan.gan.network.latents import latents, z_seeds
 
 

@@ -1,7 +1,5 @@
 """Shapes, starting values and the isolation of samples in both networks, for patterns and for 1-D profiles."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

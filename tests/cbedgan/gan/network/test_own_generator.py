@@ -1,7 +1,5 @@
 """A generator of a user's own file trains, and its checkpoint loads where the user lets his file be imported."""
 
-from __future__ import annotations
-
 import sys
 
 import pytest

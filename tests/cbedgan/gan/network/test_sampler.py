@@ -1,7 +1,5 @@
 """Stacks drawn with the forms of training stacks, and the file that holds both generator and forms."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest
@@ -133,8 +131,7 @@ FORGED = {
     "curvature": lambda forms, class_idx: (forms + 99.0 * (torch.arange(COLUMNS) == 6), class_idx),
     "kind": lambda forms, class_idx: (forms.long(), class_idx),
     "class kind": lambda forms, class_idx: (forms, class_idx.float()),
-    "class shape": lambda forms, class_idx: (forms, class_idx[:, None]),
-}
+    "class shape": lambda forms, class_idx: (forms, class_idx[:, None])}
 
 
 @pytest.mark.parametrize("forge", FORGED.values(), ids=FORGED)

@@ -1,7 +1,5 @@
 """The trunk passed through by hand leaves what autograd leaves: logits, penalties and every gradient."""
 
-from __future__ import annotations
-
 import copy
 from typing import Any
 

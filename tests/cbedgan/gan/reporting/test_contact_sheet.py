@@ -1,7 +1,5 @@
 """What the contact sheet shows where."""
 
-from __future__ import annotations
-
 import numpy as np
 from matplotlib.image import imread
 

@@ -1,7 +1,5 @@
 """Event files hold what metrics.jsonl holds, also after a resume, and are missed without harm."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 

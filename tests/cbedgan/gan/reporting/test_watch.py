@@ -1,7 +1,5 @@
 """The look at a training: what it sees of good, collapsed and copying generators, and that it leaves no trace."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np
@@ -36,14 +34,11 @@ def test_collapsed_and_copying_generators_are_seen(samples):
     def copying(z, class_idx):
         rows = class_idx * EACH + torch.arange(len(z)) % EACH
         return samples.x[rows].flip(-2)
-
     def collapsed(z, class_idx):
         return samples.x[class_idx * EACH]
-
     def asymmetric(z, class_idx):
         noise = torch.randn(len(z), 3, 16, 16, generator=torch.Generator().manual_seed(1))
         return noise * 2**0.5 + 3 * class_idx[:, None, None, None]
-
     eye = watch(samples, stacks=GROUPS * EACH)
     copies, alike, free = (eye.look(sampler(make)) for make in (copying, collapsed, asymmetric))
     assert copies["copies"] == 1.0 and free["copies"] < 0.1

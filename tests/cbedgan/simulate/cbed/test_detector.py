@@ -1,7 +1,5 @@
 """The detector: aperture, interpolation, areas, and canonical pose drawn without resampling."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

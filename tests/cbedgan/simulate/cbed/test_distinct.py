@@ -1,7 +1,5 @@
 """Do three patterns tell a crystal from its images in higher groups? Elements alike hide, elements apart do not."""
 
-from __future__ import annotations
-
 import gemmi
 import numpy as np
 import pytest

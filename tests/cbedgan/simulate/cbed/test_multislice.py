@@ -1,7 +1,5 @@
 """Multislice against kinematic theory, against a Bloch-wave solution, and against itself (loss, convergence)."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch
@@ -24,10 +22,8 @@ def structure_factor(piece: Slab, index: np.ndarray, length: np.ndarray) -> np.n
 def kinematic(piece: Slab, beam: np.ndarray, direction: np.ndarray, wavenumber: float, cells: int) -> np.ndarray:
     """First-order intensities [B], direct beam left out, of a slab that is normal to the beam."""
     g = beam @ piece.reciprocal_lattice
-
     def along(transverse: np.ndarray) -> np.ndarray:
         return np.sqrt(wavenumber**2 - (transverse**2).sum(-1))
-
     order = (along(direction + g) - along(direction)) * piece.period_angstrom  # negative: the sphere bends back
     amplitude = structure_factor(piece, np.column_stack([beam, order]), np.hypot(*g.T))
     phase = np.exp(-2j * np.pi * np.outer(order, np.arange(cells)))
@@ -81,16 +77,13 @@ def test_without_absorption_only_the_band_limit_loses_intensity(gaas):
 @pytest.mark.slow
 def test_results_converge_with_the_band_limit_and_the_merging_of_layers(gaas, quartz):
     directions = np.random.default_rng(0).uniform(-0.15, 0.15, (24, 2))
-
     def beams(crystal: tuple, axis: list[int], **change: float) -> dict:
         config = CONFIG.model_copy(update=change)
         propagation = Multislice(slab(*crystal, axis), beam_energy_kev=200.0, config=config)
         index = propagation.index[propagation.inside & (np.hypot(*np.moveaxis(propagation.g, -1, 0)) < 1.6)]
         return propagation.intensities(directions, [500.0], index.astype(int)).intensity
-
     def error(one: np.ndarray, other: np.ndarray) -> float:
         return float(np.abs(one - other).sum() / one.sum())
-
     exact = beams(gaas, [1, 1, 1])
     errors = [error(exact, beams(gaas, [1, 1, 1], g_max_inv_angstrom=g_max)) for g_max in (2.5, 3.0, 3.5)]
     assert errors[0] > errors[1] > errors[2] and errors[2] < 0.02
@@ -129,7 +122,6 @@ def test_entry_plane_matters_only_modulo_the_period(quartz, difference):
         config = CONFIG.model_copy(update={"entry_plane": entry, "g_max_inv_angstrom": 3.0})
         return Multislice(slab(*quartz, [0, 0, 1]), beam_energy_kev=200.0, config=config).intensities(
             [[0.03, 0.01]], [300.0]).intensity
-
     assert difference(at(0.0), at(1 / 3)) > 0.005
     lattice, positions, numbers = quartz.primitive
     shifted = Multislice(slab(lattice, (lattice, positions - [0, 0, 1 / 3], numbers), [0, 0, 1]),

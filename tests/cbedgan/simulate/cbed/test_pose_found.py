@@ -1,7 +1,5 @@
 """The pose that the simulation knows is found again in its raw patterns, by the lattice and by the image alone."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

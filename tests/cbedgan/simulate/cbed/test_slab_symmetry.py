@@ -1,7 +1,5 @@
 """The symmetry of slabs, and directions that it saves: the same intensities as without it."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """What may differ between stacks of one material: thickness, entry plane, azimuth; drawn, recorded, made again."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np
@@ -19,8 +17,7 @@ CONFIG = SimulateConfig.model_validate({
                  "aperture_radius": 0.475, "directions_across": 4, "samples_per_pixel": 1, "visible": 0.02,
                  "tie": 0.02},
     "crystals": CrystalConfig(maximum_primitive_atoms=8, linear_scale_limits=(0.8, 1.25), minimum_distance_ratio=0.7,
-                              strain=0.0, displacement_angstrom=0.0, attempts_per_material=1, groups=()),
-})
+                              strain=0.0, displacement_angstrom=0.0, attempts_per_material=1, groups=())})
 DRAWN = CONFIG.model_copy(update={"thickness_angstrom": ThicknessRange(least=40.0, most=90.0),
                                   "randomised": ("entry_plane", "azimuth")})
 

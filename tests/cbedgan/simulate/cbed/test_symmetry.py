@@ -3,8 +3,6 @@
 Turned patterns are drawn anew in a turned frame, never interpolated; relative L1 throughout.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
@@ -24,8 +22,7 @@ def patterns(piece: Slab, thickness: tuple[float, ...], turns: tuple[float, ...]
     propagation = Multislice(piece, beam_energy_kev=200.0, config=REFERENCE, double=double)
     drawn = []
     for turn in np.radians(turns):
-        disks = illuminate(propagation, thickness, radius=5.5e-3 * propagation.wavenumber, across=7,
-                           azimuth_rad=turn)
+        disks = illuminate(propagation, thickness, radius=5.5e-3 * propagation.wavenumber, across=7, azimuth_rad=turn)
         drawn.append(draw(propagation, disks, pixel=half_width / 32, azimuth_rad=turn, size=64, samples_per_pixel=2))
     return drawn
 

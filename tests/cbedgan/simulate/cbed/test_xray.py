@@ -1,7 +1,5 @@
 """The strongest X-ray reflections: textbook powder patterns, and another program's on structures of its own."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

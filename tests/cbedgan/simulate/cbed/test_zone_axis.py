@@ -1,7 +1,5 @@
 """Zone axes by rule, and slabs: integer algebra, atom counts, azimuth, slope."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
@@ -15,8 +13,7 @@ BCC = np.array([[-0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.5, 0.5, -0.5]])
 @pytest.mark.parametrize(("cell", "axes"), [
     (5.0 * np.eye(3), [[0, 0, 1], [1, 1, 0], [1, 1, 1]]),
     (np.diag([4.0, 4.0, 7.0]), [[0, 0, 1], [1, 0, 0], [1, 1, 0]]),
-    (np.diag([4.0, 5.0, 7.0]), [[0, 0, 1], [1, 0, 0], [1, 1, 0]]),
-])
+    (np.diag([4.0, 5.0, 7.0]), [[0, 0, 1], [1, 0, 0], [1, 1, 0]])])
 def test_conventional_axes(cell, axes):
     assert zone_axes(cell, cell, "conventional").tolist() == axes
 
@@ -29,8 +26,7 @@ def test_conventional_axes_on_hexagonal_axes_are_not_equivalent_in_plane(hexagon
 @pytest.mark.parametrize(("primitive", "axes"), [
     (np.eye(3), [[1, 0, 0], [1, 1, 0], [1, 1, 1]]),
     (FCC, [[1, 1, 0], [1, 0, 0], [2, 1, 1]]),
-    (BCC, [[1, 1, 1], [1, 0, 0], [1, 1, 0]]),
-])
+    (BCC, [[1, 1, 1], [1, 0, 0], [1, 1, 0]])])
 def test_metric_axes_of_cubic_lattices_are_the_shortest_of_different_length(primitive, axes):
     assert zone_axes(5 * np.eye(3), 5 * primitive, "metric").tolist() == axes
 
