@@ -2,20 +2,11 @@ import numpy as np
 import pytest
 import torch
 
-from cbedgan.synthesis.acceptance import (
-    ACCEPTED,
-    REASONS,
-    AcceptanceConfig,
-    CandidateStacks,
-    Reference,
-    class_distance,
-    class_reach,
-    decide,
-    nearest_distance,
-)
+from cbedgan.synthesis import acceptance
 
-CONFIG = AcceptanceConfig(interior_probability=0.4, boundary_probability=0.7, range_factor=1.5, neighbours=2,
-                          realism_quantile=0.9, realism_factor=1.0, small_class=3, copy_quantile=0.01)
+CONFIG = acceptance.AcceptanceConfig(
+    interior_probability=0.4, boundary_probability=0.7, range_factor=1.5, neighbours=2, realism_quantile=0.9,
+    realism_factor=1.0, small_class=3, copy_quantile=0.01)
 CLASSES = 3
 
 
@@ -34,7 +25,7 @@ def real():
 
 @pytest.fixture
 def reference(real):
-    return Reference.fit(*real, CONFIG, classes=CLASSES)
+    return acceptance.Reference.fit(*real, CONFIG, classes=CLASSES)
 
 
 def good(n=1):
@@ -46,8 +37,8 @@ def good(n=1):
 
 
 def verdict(reference, **changes):
-    code = decide(CandidateStacks(**good() | changes), reference, CONFIG)[0].item()
-    return "accepted" if code == ACCEPTED else REASONS[code]
+    code = acceptance.decide(acceptance.CandidateStacks(**good() | changes), reference, CONFIG)[0].item()
+    return "accepted" if code == acceptance.ACCEPTED else acceptance.REASONS[code]
 
 
 def test_a_good_stack_is_accepted(reference):
@@ -90,7 +81,7 @@ def test_reach_ignores_stacks_of_the_same_material(real):
     _, _, features, class_idx, material = real
     code = torch.from_numpy(np.unique(material, return_inverse=True)[1])
     # Materials lie sqrt(2) apart with two stacks each: the 2nd neighbour of another material is the adjacent one's.
-    reach = class_reach(features, class_idx, code, CONFIG, classes=CLASSES)
+    reach = acceptance.class_reach(features, class_idx, code, CONFIG, classes=CLASSES)
     assert torch.allclose(reach.diagonal()[:2], torch.tensor(2**0.5)) and reach[2].isnan().all()
     assert torch.allclose(reach[0, 1], torch.tensor(105 * 2**0.5))  # the farthest stack of class 0 from class 1
 
@@ -99,13 +90,13 @@ def test_a_class_of_few_materials_takes_the_reach_of_all():
     features = torch.tensor([[0.0], [1.0], [2.0], [3.0], [500.0], [900.0]])
     class_idx, material = torch.tensor([0, 0, 0, 0, 1, 1]), torch.arange(6)
     config = CONFIG.model_copy(update={"neighbours": 1, "realism_quantile": 0.5})
-    assert class_reach(features, class_idx, material, config, classes=2).diagonal().tolist() == [1.0, 1.0]
+    assert acceptance.class_reach(features, class_idx, material, config, classes=2).diagonal().tolist() == [1.0, 1.0]
 
 
 def test_distances_are_those_of_the_nearest_and_the_kth(reference):
-    assert nearest_distance(torch.tensor([[0.0, 0.0]]), torch.tensor([[3.0, 4.0], [30.0, 40.0]])).item() == 5.0
+    assert acceptance.nearest_distance(torch.zeros(1, 2), torch.tensor([[3.0, 4.0], [30.0, 40.0]])).item() == 5.0
     real, class_idx = torch.tensor([[1.0], [2.0], [4.0], [50.0]]), torch.tensor([0, 0, 0, 1])
-    distances = class_distance(torch.tensor([[0.0], [4.0]]), real, class_idx, 2, torch.arange(3))
+    distances = acceptance.class_distance(torch.tensor([[0.0], [4.0]]), real, class_idx, 2, torch.arange(3))
     assert distances.tolist() == [[2.0, 50.0, torch.inf], [2.0, 46.0, torch.inf]]
 
 
