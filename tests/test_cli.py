@@ -41,13 +41,11 @@ def split_config(tmp_path: Path) -> Path:
 def test_every_verb_is_there_and_explains_itself(capsys):
     assert {command.name or command.callback.__name__ for command in app.registered_commands} == VERBS
     for verb in VERBS:
-        assert run(verb, "--help") == 0
-        assert "Usage" in capsys.readouterr().out
+        assert run(verb, "--help") == 0 and "Usage" in capsys.readouterr().out
 
 
 def test_version_is_that_of_the_package(capsys):
-    assert run("--version") == 0
-    assert capsys.readouterr().out == f"cbedgan {cbedgan.__version__}\n"
+    assert run("--version") == 0 and capsys.readouterr().out == f"cbedgan {cbedgan.__version__}\n"
     project = Path(cbedgan.__file__).parents[1] / "pyproject.toml"
     if project.exists():
         assert tomllib.loads(project.read_text())["project"]["version"] == cbedgan.__version__
@@ -61,22 +59,19 @@ def test_help_loads_nothing_heavy():
 
 def test_a_verb_reads_its_configuration_and_writes(capsys, tiny_stack_file, split_config, tmp_path):
     assert run("split", "--config", split_config, "--stacks", tiny_stack_file(), "--out", tmp_path / "split.json") == 0
-    assert (tmp_path / "split.json").exists()
-    assert str(tmp_path / "split.json") in capsys.readouterr().out
+    assert (tmp_path / "split.json").exists() and str(tmp_path / "split.json") in capsys.readouterr().out
 
 
 def test_bad_input_is_one_line_and_code_2(capsys, tiny_stack_file, split_config, tmp_path):
     split_config.write_text(SPLIT.replace("seed = 0", 'seed = "zero"\ncolour = 1'))
     assert run("split", "--config", split_config, "--stacks", tiny_stack_file(), "--out", tmp_path / "split.json") == 2
     printed = capsys.readouterr()
-    assert printed.out == ""
-    assert printed.err.startswith(f"error: {split_config}: ")
+    assert printed.out == "" and printed.err.startswith(f"error: {split_config}: ")
     assert printed.err.count("\n") == 1 and "`colour`" in printed.err and "`seed`" in printed.err
 
 
 def test_a_missing_option_is_named(capsys):
-    assert run("split") == 2
-    assert "--config" in capsys.readouterr().err
+    assert run("split") == 2 and "--config" in capsys.readouterr().err
 
 
 def test_simulate_names_its_extra(capsys, tmp_path, monkeypatch):
@@ -93,6 +88,5 @@ def test_inspect_prints_and_writes_counts(capsys, tiny_stack_file, tmp_path):
         assert f"{len(file)} samples" in capsys.readouterr().out
     assert (tmp_path / "counts.json").exists() and (tmp_path / "page.html").exists()
     stacks.write_bytes(stacks.read_bytes()[:-100])
-    assert run("inspect", stacks) == 1
-    assert "! " in capsys.readouterr().out
+    assert run("inspect", stacks) == 1 and "! " in capsys.readouterr().out
     assert run("inspect", tmp_path / "none.h5") == 2

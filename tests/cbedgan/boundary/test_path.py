@@ -95,10 +95,8 @@ def test_profile_counts_crossings_thickness_and_intrusion():
         logits[point, 0, top] = 10.0
     logits[4, 0] = torch.tensor([3.0, 2.9, -10.0])  # the only point where both a and b are plausible
     seen = profile(logits, torch.tensor([a]), torch.tensor([b]), torch.tensor([4.0]), plausible=0.1)
-    assert seen.crossings.tolist() == [3]
-    assert seen.thickness.tolist() == [4.0 / 8]
-    assert seen.intrusion.tolist() == [1 / 8]
-    assert seen.rival.tolist() == [third]
+    assert seen.crossings.tolist() == [3] and seen.thickness.tolist() == [4.0 / 8]
+    assert seen.intrusion.tolist() == [1 / 8] and seen.rival.tolist() == [third]
 
 
 @pytest.mark.parametrize("tops, rival", [([0, 0, 1, 2], 1), ([0, 0, 0, 0], -1), ([2, 0, 1, 1], -1)])

@@ -42,16 +42,14 @@ def test_scores_are_those_of_the_matrix():
     ({0: 1}, {}, "cannot tell", 0.05)])
 def test_primary(real, boundary, verdict, change):
     primary = evaluation(real=real, boundary_synthetic=boundary).primary()
-    assert primary["verdict"] == verdict
-    assert primary["estimate"] == pytest.approx(change)
+    assert primary["verdict"] == verdict and primary["estimate"] == pytest.approx(change)
     assert primary["per_seed"] == pytest.approx([change] * SEEDS)
     assert (primary["groups"], primary["units"]) == (2, 20)
 
 
 def test_won_and_lost_count_units():
     primary = evaluation(real={0: 8, 1: 6}, boundary_synthetic={0: 9}).primary()
-    assert primary["mcnemar"]["only_arm_right"] == 6
-    assert primary["mcnemar"]["only_reference_right"] == 1
+    assert primary["mcnemar"]["only_arm_right"] == 6 and primary["mcnemar"]["only_reference_right"] == 1
     assert primary["mcnemar"]["p"] == pytest.approx(2 * 8 / 2**7)
 
 
@@ -76,8 +74,7 @@ def test_a_class_without_test_samples_is_left_out():
     wide = {name: np.pad(logits(wrong), ((0, 0), (0, 0), (0, 1)), constant_values=-9)
             for name, wrong in (("real", {0: 8}), ("boundary_synthetic", {}))}
     found = Evaluation(CONFIG, wide, trials, np.append(MATERIALS, 2))
-    assert found.primary()["estimate"] == pytest.approx(0.4)
-    assert found.primary()["groups"] == 2
+    assert found.primary()["estimate"] == pytest.approx(0.4) and found.primary()["groups"] == 2
     assert found.recall_intervals("real")[3] == {"estimate": None, "low": None, "high": None}
 
 

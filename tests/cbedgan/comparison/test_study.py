@@ -25,8 +25,7 @@ def test_report_is_whole_alone_and_resumable(call, compare_config):
     assert set(report["arms"]) == {"real", "boundary_synthetic"}
     assert report["arms"]["boundary_synthetic"]["stacks_added"] == 9  # interior is in no arm: 5 of 225 and 4 of 194
     assert report["primary"]["verdict"] in ("helped", "hurt", "no difference", "cannot tell")
-    assert len(report["primary"]["per_seed"]) == 3
-    assert page.count('src="data:image/png;base64,') == 4
+    assert len(report["primary"]["per_seed"]) == 3 and page.count('src="data:image/png;base64,') == 4
     assert not re.search(r'src="(?!data:)|href=|url\(|@import|https?:', page)
     runs = sorted(call["out"].glob("runs/*/classifier.safetensors"))
     before = [run.stat().st_mtime_ns for run in runs]
@@ -45,8 +44,7 @@ def test_arms_differ_in_their_argument_and_nothing_else(call, compare_config):
                                     ("real", "real_logit_adjusted", "boundary_synthetic"))
         assert real["config"]["seed"] == seed
         assert adjusted["config"] == {**real["config"], "loss": {"kind": "logit_adjusted", "tau": 1.0}}
-        assert boundary["config"] == real["config"]
-        assert adjusted["inputs"] == real["inputs"]
+        assert boundary["config"] == real["config"] and adjusted["inputs"] == real["inputs"]
         assert set(boundary["inputs"]) - set(real["inputs"]) == {"synthetic"}
 
 

@@ -34,10 +34,8 @@ def test_processes_train_and_bring_errors_home(job):
     bad = replace(job, stacks=job.stacks.with_name("gone.h5"), out=job.out.with_name("bad"))
     with pytest.raises(InputError, match="gone.h5: the stack file must exist"):
         train_all([job, long, bad], workers=2)
-    assert (job.out / "classifier.safetensors").exists()
-    assert job.out.with_suffix(".log").exists()
-    assert not (long.out / "result.json").exists()
-    assert not active_children()
+    assert (job.out / "classifier.safetensors").exists() and job.out.with_suffix(".log").exists()
+    assert not (long.out / "result.json").exists() and not active_children()
 
 
 def test_an_interrupt_lets_every_training_save(job):

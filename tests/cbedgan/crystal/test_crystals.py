@@ -31,10 +31,8 @@ def rocksalt(a: float = 5.64, cation: int = 11, shift: float = 0.0) -> Crystal:
 
 def test_rocksalt_is_measured_and_named():
     crystal = rocksalt()
-    assert (crystal.space_group, crystal.formula) == (225, "ClNa")
-    assert crystal.structure_type == "225_AB_a_b"
-    assert crystal.material.startswith("225-ClNa-")
-    assert crystal.n_primitive == 2
+    assert (crystal.space_group, crystal.formula) == (225, "ClNa") and crystal.structure_type == "225_AB_a_b"
+    assert crystal.material.startswith("225-ClNa-") and crystal.n_primitive == 2
 
 
 def test_structure_type_knows_neither_origin_nor_elements_nor_cell():
@@ -58,15 +56,13 @@ def test_prototypes_of_one_type_under_several_names_are_one():
 
 def test_wrong_prototype_tags_yield_to_the_measurement():
     measured = {p.source.split()[-1]: p.space_group for p in prototypes()}
-    assert measured["AB3_tI16_140_b_ah"] == 123
-    assert measured["AB_oP8_33_a_a"] == 62
+    assert measured["AB3_tI16_140_b_ah"] == 123 and measured["AB_oP8_33_a_a"] == 62
 
 
 def test_primitive_cell_holds_the_same_crystal():
     for prototype in prototypes()[::12]:
         lattice, positions, numbers = prototype.primitive()
-        assert len(numbers) == prototype.n_primitive
-        assert np.linalg.det(lattice) > 0
+        assert len(numbers) == prototype.n_primitive and np.linalg.det(lattice) > 0
         assert np.linalg.det(prototype.lattice) / np.linalg.det(lattice) == pytest.approx(
             len(prototype.numbers) / len(numbers))
         assert standard_crystal(lattice, positions, numbers, source="p").structure_type == prototype.structure_type
@@ -124,8 +120,7 @@ def test_plan_meets_its_quotas_and_keeps_the_parts_apart(plan_crystals):
         train = {p.crystal.structure_type for p in here if p.partition == "train"}
         test = {p.crystal.structure_type for p in here if p.partition == "test"}
         assert sum(p.partition == "train" for p in here) == quota.train
-        assert sum(p.partition == "test" for p in here) == quota.test
-        assert train and test and not train & test
+        assert sum(p.partition == "test" for p in here) == quota.test and train and test and not train & test
     names = [(p.crystal.formula, p.crystal.space_group) for p in planned]
     assert len(set(names)) == len(names)
     for p in planned:
@@ -146,8 +141,7 @@ def test_a_refused_crystal_is_replaced_by_the_next_of_its_type(plan_crystals):
                                           refuse=lambda c: "too large" if c.material == victim.material else None)
     assert passed_over == [(victim.material, "too large")]
     assert replaced[0].crystal.structure_type == victim.structure_type
-    assert victim.material not in {p.crystal.material for p in replaced}
-    assert len(replaced) == len(planned)
+    assert victim.material not in {p.crystal.material for p in replaced} and len(replaced) == len(planned)
 
 
 def test_an_impossible_quota_is_refused(plan_crystals):

@@ -21,8 +21,7 @@ def test_interaction_equals_sigma_times_the_potential_of_one_unit():
 def test_scattering_factor_counts_g_not_s():
     """Silicon: 5.83 angstrom forward, 0.74 at s = 0.5, which is |g| = 1 (the table's own variable is s = g / 2)."""
     f = scattering_factor(14, np.array([[0.0, 1.0]]))
-    assert f.shape == (1, 2)
-    assert f[0] == pytest.approx([5.828, 0.7425], abs=2e-3)
+    assert f.shape == (1, 2) and f[0] == pytest.approx([5.828, 0.7425], abs=2e-3)
 
 
 def test_scattering_factor_at_high_angle_approaches_rutherford():

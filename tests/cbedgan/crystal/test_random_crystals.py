@@ -25,8 +25,7 @@ def first_crystal(space_group, config=CONFIG, seed=0):
 @pytest.mark.parametrize("space_group", [1, 2, 5, 14, 76, 78, 122, 144, 148, 167, 180, 186, 194, 212, 225, 228, 230])
 def test_the_group_is_measured_by_both_programs(space_group):
     crystal = first_crystal(space_group)
-    assert crystal.space_group == space_group
-    assert crystal.source.startswith("random crystal (pyxtal)")
+    assert crystal.space_group == space_group and crystal.source.startswith("random crystal (pyxtal)")
     cell = (crystal.lattice, crystal.positions, crystal.numbers)
     assert measure_symmetry(*cell).number == spglib.get_symmetry_dataset(cell, symprec=1e-2).number == space_group
     assert crystal.n_primitive <= CONFIG.maximum_primitive_atoms
@@ -75,8 +74,7 @@ def test_cells_have_the_freedom_of_their_system(space_group, equal, right):
     lengths = np.linalg.norm(lattice, axis=1)
     unit = lattice / lengths[:, None]
     cosines = np.array([unit[0] @ unit[1], unit[0] @ unit[2], unit[1] @ unit[2]])
-    assert sum(np.isclose(lengths[1:], lengths[0])) == equal
-    assert sum(np.abs(cosines) < 1e-9) == right
+    assert sum(np.isclose(lengths[1:], lengths[0])) == equal and sum(np.abs(cosines) < 1e-9) == right
     if space_group == 148:
         assert cosines[0] == pytest.approx(-0.5)
 

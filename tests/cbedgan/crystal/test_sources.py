@@ -107,8 +107,7 @@ def test_structure_files_fill_a_quota(tmp_path: Path, rock_salt_cif: Callable[..
     crystals, _ = plan_group(config.groups[0], config, 0, lambda crystal: None)
     assert {entry.crystal.formula for entry in crystals} == {"ClNa", "BrNa", "INa"}
     (name,), = [config.random.inputs()]
-    assert name == f"crystals in {tmp_path}"
-    assert config.random.draw(221, np.random.default_rng(0)) is None
+    assert name == f"crystals in {tmp_path}" and config.random.draw(221, np.random.default_rng(0)) is None
 
 
 @pytest.mark.slow

@@ -26,8 +26,7 @@ def two_elements(first: int, second: int) -> Crystal:
 
 def test_a_small_shift_hides_the_cubic_group_and_a_large_one_does_not():
     near, far = perovskite(0.03), perovskite(0.3)
-    assert near.space_group == far.space_group == 99
-    assert hidden_supergroup(near, 0.1) == 221
+    assert near.space_group == far.space_group == 99 and hidden_supergroup(near, 0.1) == 221
     assert hidden_supergroup(far, 0.1) is None
     assert hidden_supergroup(far, 0.4) is None  # within the tolerance, but the structure factors tell
 
@@ -41,11 +40,9 @@ def test_a_faint_atom_does_not_break_the_symmetry_of_heavy_ones():
     """Hydrogen off the centre of one tetrahedron in gold."""
     heavy = np.concatenate([HALVES * 4.2]) / 4.2
     crystal = standard_crystal(4.2 * np.eye(3), [*heavy, [0.25, 0.25, 0.25]], [79] * 4 + [1], source="AuH")
-    assert crystal.space_group == 215
-    assert hidden_supergroup(crystal, 0.1) == 225
+    assert crystal.space_group == 215 and hidden_supergroup(crystal, 0.1) == 225
     oxygen = standard_crystal(4.2 * np.eye(3), [*heavy, [0.25, 0.25, 0.25]], [13] * 4 + [17], source="x")
-    assert oxygen.space_group == 215
-    assert hidden_supergroup(oxygen, 0.1) is None
+    assert oxygen.space_group == 215 and hidden_supergroup(oxygen, 0.1) is None
 
 
 def test_elements_alike_hide_the_group_of_one_element():

@@ -30,8 +30,7 @@ def test_copies_are_seen_though_energies_of_one_material_lie_close():
     training = Training.of(real, GROUP.repeat_interleave(2), torch.arange(50).repeat_interleave(2))
     fresh = training.figures(training.nearest(stacks(60)))
     copied = training.figures(training.nearest(real.flip(-1) + 1e-3 * stacks(100)))
-    assert fresh["share"] < 0.2 and 0.9 < fresh["distance_ratio"] < 1.1
-    assert fresh["authenticity"] > 0.3
+    assert fresh["share"] < 0.2 and 0.9 < fresh["distance_ratio"] < 1.1 and fresh["authenticity"] > 0.3
     assert copied == {"share": 1.0, "authenticity": 0.0, "distance_ratio": pytest.approx(0.0, abs=0.01)}
 
 

@@ -95,8 +95,7 @@ def test_micro_batches_of_disks_take_the_step_of_the_whole_batch(tiny_config, ti
         parts = loaded(config.model_copy(update={"micro_batch": size}), data, path, steps=1)
         assert 0 < largest_difference(whole, parts) < 1e-5
         torch.testing.assert_close(whole.sums, parts.sums, rtol=1e-5, atol=1e-5)
-    assert largest_difference(whole, loaded(config, data, path)) > 1e-4
-    assert whole.skipped.tolist() == [0, 0]
+    assert largest_difference(whole, loaded(config, data, path)) > 1e-4 and whole.skipped.tolist() == [0, 0]
 
 
 @pytest.mark.parametrize(("warm", "size"), [(8, None), (0, 3)], indirect=["warm"], ids=["two heads", "one head"])

@@ -117,8 +117,7 @@ def test_killed_at_random_moments_it_ends_with_the_same_bytes(inputs, tmp_path, 
                 break
             time.sleep(0.005)
         kills += child.wait(timeout=120) == -signal.SIGKILL
-    assert kills == 2
-    assert sha256(broken) == sha256(whole)
+    assert kills == 2 and sha256(broken) == sha256(whole)
     assert (broken / "metrics.jsonl").read_text() == (whole / "metrics.jsonl").read_text()
     assert (broken / "result.json").read_text() == (whole / "result.json").read_text()
 
@@ -133,8 +132,7 @@ def test_two_processes_killed_end_with_the_same_bytes_and_one_process_may_not_go
     assert saved.exists() and not (broken / "result.json").exists()
     with pytest.raises(InputError, match="inputs may not change"):
         train_gan(config, **inputs, out=broken)
-    assert run_two(config, given | {"out": broken}) == [0, 0]
-    assert sha256(broken) == sha256(whole)
+    assert run_two(config, given | {"out": broken}) == [0, 0] and sha256(broken) == sha256(whole)
     for name in ("metrics.jsonl", "result.json"):
         assert (broken / name).read_bytes() == (whole / name).read_bytes()
 
@@ -212,8 +210,7 @@ def test_an_interrupt_saves_and_exits_with_130_and_the_same_call_resumes(inputs,
     monkeypatch.setattr(train_module, "take_step", genuine)
     train_gan(tiny_config(images=480), **inputs, out=out)
     train_gan(tiny_config(images=480), **inputs, out=tmp_path / "whole")
-    assert sha256(out) == sha256(tmp_path / "whole")
-    assert rows(out) == rows(tmp_path / "whole")
+    assert sha256(out) == sha256(tmp_path / "whole") and rows(out) == rows(tmp_path / "whole")
 
 
 def test_a_generator_of_crystals_resumes_to_the_bit_with_forms_from_a_cache(tiny_stack_file, tmp_path, monkeypatch,

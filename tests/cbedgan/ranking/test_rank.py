@@ -61,8 +61,7 @@ def test_the_ranking_is_whole_alone_shared_and_resumable(call):
     assert len(report["differences"]) == 6
     assert all(row["verdict"] in ("helped", "hurt", "no difference", "cannot tell") for row in report["differences"])
     order = [method["scores"]["balanced_accuracy"]["estimate"] for method in report["methods"]]
-    assert order == sorted(order, reverse=True)
-    assert page.count('src="data:image/png;base64,') == 2
+    assert order == sorted(order, reverse=True) and page.count('src="data:image/png;base64,') == 2
     assert not re.search(r'src="(?!data:)|href=|url\(|@import|https?:', page)
     assert (call["out"] / "ranking.txt").read_text().count("\n") > 5
     runs = sorted(call["out"].glob("*/*/predictions.npz"))
@@ -87,8 +86,7 @@ def test_a_ranking_goes_on_after_a_lost_run_and_takes_finished_ones(call):
     (call["methods"] / "focal.toml").unlink()
     rank(rank_config(), **call, runs=[elsewhere])
     again = json.loads((call["out"] / "report.json").read_text())
-    assert lost.exists()
-    assert [path.stat().st_mtime_ns for path in kept] == before
+    assert lost.exists() and [path.stat().st_mtime_ns for path in kept] == before
     assert {method["name"] for method in again["methods"]} == {"cross_entropy", "adjusted", "ensemble", "elsewhere"}
     scores = [{method["name"]: method["scores"] for method in held["methods"]} for held in (report, again)]
     assert scores[0]["cross_entropy"] == scores[1]["cross_entropy"]

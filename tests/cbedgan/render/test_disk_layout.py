@@ -73,8 +73,7 @@ def test_rims_fade_as_the_simulator_lays_them():
 def test_every_disk_lights_a_pixel_once_and_apart_disks_share_none():
     layout = laid(form(SQUARE))
     key = layout.pixel_row * SIZE**2 + layout.pixel_place
-    assert len(key.unique()) == len(key)
-    assert float(image(layout).max()) <= 1 + 1e-6
+    assert len(key.unique()) == len(key) and float(image(layout).max()) <= 1 + 1e-6
     inside = beams(layout).abs().amax(1) < 1.5
     area = torch.zeros(len(inside)).index_add(0, layout.pixel_row, layout.pixel_cover) * PIXEL**2
     torch.testing.assert_close(area[inside], torch.full((9,), math.pi * 0.3**2), rtol=0.03, atol=0)

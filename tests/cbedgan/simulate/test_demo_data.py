@@ -30,8 +30,7 @@ def crystals(demo: StackFile, rows) -> list[Crystal]:
 
 def test_it_is_whole_small_and_of_this_configuration(demo: StackFile):
     demo.verify()
-    assert demo.path.stat().st_size < 12e6
-    assert demo.provenance["config_digest"] == digest(CONFIG)
+    assert demo.path.stat().st_size < 12e6 and demo.provenance["config_digest"] == digest(CONFIG)
     assert demo.pose == "canonical" and demo.detector.size_pixels == 48
     assert 1 / demo.detector.pixel_size == pytest.approx(12)
 

@@ -109,8 +109,7 @@ def test_another_kind_of_checkpoint_is_refused(run, tiny_networks):
 
 
 def test_counts_are_read_from_text():
-    assert read_counts("225:100,216:50", None) == {225: 100, 216: 50}
-    assert read_counts(None, 7) == 7
+    assert read_counts("225:100,216:50", None) == {225: 100, 216: 50} and read_counts(None, 7) == 7
 
 
 @pytest.mark.parametrize("groups, every", [("225", None), ("225:0", None), ("225:1,225:2", None), ("225:1", 3),

@@ -25,8 +25,7 @@ def test_cell_vectors_have_the_lengths_and_angles():
     a, b, c = rows = cell_vectors(lengths, angles)
     assert np.linalg.norm(rows, axis=1) == pytest.approx(lengths)
     cosines = [b @ c / lengths[1] / lengths[2], a @ c / lengths[0] / lengths[2], a @ b / lengths[0] / lengths[1]]
-    assert np.degrees(np.arccos(cosines)) == pytest.approx(angles)
-    assert np.linalg.det(rows) > 0
+    assert np.degrees(np.arccos(cosines)) == pytest.approx(angles) and np.linalg.det(rows) > 0
 
 
 @pytest.mark.parametrize("lengths, angles", [([4, 4, -4], [90] * 3), ([4, 4, 4], [150, 150, 150]),

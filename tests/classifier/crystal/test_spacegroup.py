@@ -44,8 +44,7 @@ def test_row_agrees_with_independent_sources(number, spglib_types):
 def test_orders_and_counts_are_those_of_international_tables():
     assert sg.CRYSTAL_SYSTEMS == ("triclinic", "monoclinic", "orthorhombic", "tetragonal", "trigonal", "hexagonal",
                                   "cubic")
-    assert sg.POINT_GROUPS == tuple(" ".join(LAUE.values()).split())
-    assert sg.LAUE_CLASSES == tuple(LAUE)
+    assert sg.POINT_GROUPS == tuple(" ".join(LAUE.values()).split()) and sg.LAUE_CLASSES == tuple(LAUE)
     assert sg.BRAVAIS_LATTICES == tuple("aP mP mS oP oS oF oI tP tI hP hR cP cF cI".split())
 
 
@@ -68,8 +67,7 @@ def test_class_map_goes_both_ways():
     assert classes.space_groups == (62, 76, 78, 213, 225) and len(classes) == 5
     assert classes.index(213) == 3 and classes.space_group(3) == 213
     assert classes.indices(np.array([[225, 62], [76, 76]])).tolist() == [[4, 0], [1, 1]]
-    assert classes.indices([62]).dtype == np.int64
-    assert classes.mirror_partner().tolist() == [0, 2, 1, -1, 4]
+    assert classes.indices([62]).dtype == np.int64 and classes.mirror_partner().tolist() == [0, 2, 1, -1, 4]
 
 
 def test_class_map_refuses_what_it_does_not_know():

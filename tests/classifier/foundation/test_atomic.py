@@ -17,8 +17,7 @@ def test_an_error_while_writing_keeps_the_old_file_and_leaves_no_rest(tmp_path):
     with pytest.raises(RuntimeError), atomic_path(path) as temporary:
         temporary.write_text("half a fi")
         raise RuntimeError
-    assert read_json(path) == {"version": 1}
-    assert [entry.name for entry in tmp_path.iterdir()] == ["kept.json"]
+    assert read_json(path) == {"version": 1} and [entry.name for entry in tmp_path.iterdir()] == ["kept.json"]
 
 
 FILL = """

@@ -22,8 +22,7 @@ def test_a_mirrored_chiral_stack_changes_its_label() -> None:
     mirrored, swapped = mirror(x, label, torch.ones(4, dtype=torch.bool), CHIRAL)
     assert swapped.tolist() == [1, 0, 2, 3]
     flipped = [torch.equal(mirrored[i], x[i].flip(-2)) for i in range(4)]
-    assert flipped == [True, True, False, True]
-    assert torch.equal(mirrored[2], x[2])
+    assert flipped == [True, True, False, True] and torch.equal(mirrored[2], x[2])
 
 
 def test_no_random_choice_mirrors_a_chiral_stack_without_its_label() -> None:
@@ -74,8 +73,7 @@ def test_a_rectangle_is_erased_where_it_should_be() -> None:
     x = torch.zeros(2, 3, 4, 8)
     # A quarter of the pattern, four times as high as wide: all 4 rows, a quarter of the columns, at the right edge.
     y = erase(x, torch.tensor([0.25, 0.0]), torch.tensor([4.0, 1.0]), torch.tensor([0.5, 0.5]), torch.tensor([1., 1.]))
-    assert torch.equal(y[1], x[1])
-    assert torch.equal(y[0], torch.tensor([0.0] * 6 + [-1.0] * 2).expand(3, 4, 8))
+    assert torch.equal(y[1], x[1]) and torch.equal(y[0], torch.tensor([0.0] * 6 + [-1.0] * 2).expand(3, 4, 8))
 
 
 def test_a_share_of_the_stacks_is_erased_alike_in_their_patterns() -> None:
@@ -84,8 +82,7 @@ def test_a_share_of_the_stacks_is_erased_alike_in_their_patterns() -> None:
     share = (y[:, 0] == -1).double().mean((1, 2))
     assert same is label and torch.equal(y[:, 0], y[:, 2])
     assert 0.75 < (share > 0).double().mean() < 0.85 and 0.3 < share.max() < 0.4
-    assert share[share > 0].mean().item() == pytest.approx(0.175, abs=0.02)
-    assert "erase" not in OFF.model_dump()
+    assert share[share > 0].mean().item() == pytest.approx(0.175, abs=0.02) and "erase" not in OFF.model_dump()
 
 
 def test_everything_at_once_is_seeded_and_differentiable() -> None:

@@ -71,8 +71,7 @@ def rule(g, intensity, visible=0.02, tie=0.02):
 
 def test_the_shortest_visible_disk_is_taken_not_the_shortest():
     g = [[0, 0], [1, 0], [0, 2], [3, 0]]
-    assert rule(g, [9.0, 0.019, 0.5, 1.0]) == [0, 2]
-    assert rule(g, [9.0, 0.021, 0.5, 1.0]) == [1, 0]
+    assert rule(g, [9.0, 0.019, 0.5, 1.0]) == [0, 2] and rule(g, [9.0, 0.021, 0.5, 1.0]) == [1, 0]
 
 
 def test_the_direct_beam_does_not_set_the_threshold():
@@ -133,8 +132,7 @@ def test_to_raw_undoes_to_canonical():
     raw = spot(RAW, TURNED.centre + 0.1, 0.12) + 0.5 * spot(RAW, (-0.2, 0.15), 0.08)
     canonical = to_canonical(raw, RAW, TURNED, size_pixels=160, shortest_g_pixels=20)
     again = to_raw(canonical, RAW, TURNED, shortest_g_pixels=20)
-    assert np.abs(again - raw).sum() < 0.01 * raw.sum()
-    assert again.sum() == pytest.approx(raw.sum(), rel=1e-4)
+    assert np.abs(again - raw).sum() < 0.01 * raw.sum() and again.sum() == pytest.approx(raw.sum(), rel=1e-4)
     assert centroid(again, RAW) == pytest.approx(centroid(raw, RAW), abs=1e-4)
 
 

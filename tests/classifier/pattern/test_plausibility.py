@@ -34,8 +34,7 @@ def complaints(plausible, stack: np.ndarray) -> str:
 
 def test_patterns_like_those_of_training_pass_also_moved_as_far_as_in_training(plausible, stack) -> None:
     usual = stack(seed=50)
-    assert complaints(plausible, usual) == ""
-    assert complaints(plausible, np.roll(usual, 1, axis=3)) == ""
+    assert complaints(plausible, usual) == "" and complaints(plausible, np.roll(usual, 1, axis=3)) == ""
 
 
 def test_what_is_wrong_is_named(plausible, stack) -> None:
@@ -60,8 +59,7 @@ def test_measurements_of_a_known_pattern() -> None:
     pattern = np.zeros((1, 3, 32, 32))
     pattern[..., 16, 17] = 100.0  # one bright pixel at x = 1.5, y = 0.5
     found = dict(zip(CHECKS, measure(pattern, TRANSFORM, DETECTOR, shift_pixels=0)[0, 0], strict=True))
-    assert found["total"] == pytest.approx(2.0)
-    assert found["offset"] == pytest.approx(np.hypot(1.5, 0.5))
+    assert found["total"] == pytest.approx(2.0) and found["offset"] == pytest.approx(np.hypot(1.5, 0.5))
     assert found["plateau"] == pytest.approx(1 / 1024)
     # Its half turn is elsewhere: uncorrelated.
     assert found["asymmetry"] == pytest.approx(1.0, abs=0.01)

@@ -56,8 +56,7 @@ def test_pose_with_the_lattice_known(case):
     other = np.array([[2, 1], [1, 1]]) @ basis
     pose = pose_from_lattice(pattern, PIXELS, DiskLattice(other, radius, centre), **RULE)
     length, turn = off(pose, basis[0])
-    assert abs(length) < 1e-9 and abs(turn) < 1e-6
-    assert pose.centre == pytest.approx(centre)
+    assert abs(length) < 1e-9 and abs(turn) < 1e-6 and pose.centre == pytest.approx(centre)
 
 
 @pytest.mark.slow
@@ -66,8 +65,7 @@ def test_pose_from_the_image_alone(case, radius_is_known):
     pattern, basis, radius, centre = case
     pose = pose_from_image(pattern, PIXELS, disk_radius=radius if radius_is_known else None, **RULE)
     length, turn = off(pose, basis[0])
-    assert abs(length) < 0.005 and abs(turn) < 0.5
-    assert pose.centre == pytest.approx(centre, abs=0.3)
+    assert abs(length) < 0.005 and abs(turn) < 0.5 and pose.centre == pytest.approx(centre, abs=0.3)
 
 
 @pytest.mark.slow

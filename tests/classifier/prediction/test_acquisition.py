@@ -20,8 +20,7 @@ def test_margin_is_the_gap_of_the_two_largest():
 def test_entropy_and_margin_disagree_where_many_classes_are_left():
     """A third class adds entropy and leaves the gap: the two are different strategies."""
     probability = np.array([[0.5, 0.5, 0.0], [0.5, 0.25, 0.25]])
-    assert acquisition.entropy(probability).argmax() == 1
-    assert acquisition.margin(probability).argmax() == 0
+    assert acquisition.entropy(probability).argmax() == 1 and acquisition.margin(probability).argmax() == 0
 
 
 def test_bald_sees_disagreement_and_not_doubt():
@@ -37,8 +36,7 @@ def test_k_centre_on_a_line_takes_the_ends_and_then_the_middle():
     line = np.arange(11.0)[:, None]
     names = np.array([f"m{i:02d}" for i in range(11)])
     chosen, radius = acquisition.k_centre(line, names, np.array([[4.0]]), 3)
-    assert chosen.tolist() == ["m10", "m00", "m07"]
-    assert radius == pytest.approx([6.0, 4.0, 3.0])
+    assert chosen.tolist() == ["m10", "m00", "m07"] and radius == pytest.approx([6.0, 4.0, 3.0])
 
 
 def test_k_centre_takes_materials_whole_and_each_once():
@@ -52,8 +50,7 @@ def test_k_centre_takes_materials_whole_and_each_once():
 
 def test_k_centre_without_anything_labelled():
     chosen, radius = acquisition.k_centre(np.array([[0.0], [1.0], [5.0]]), np.array(list("abc")), np.zeros((0, 1)), 2)
-    assert chosen.tolist() == ["a", "c"]
-    assert radius[1] == 5.0
+    assert chosen.tolist() == ["a", "c"] and radius[1] == 5.0
 
 
 def test_boundary_proximity_asks_for_the_predicted_class():
@@ -65,8 +62,7 @@ def test_boundary_proximity_asks_for_the_predicted_class():
 
 def test_stacks_of_a_material_come_together():
     names, score = acquisition.by_material(np.array([1.0, 3.0, 2.5, 2.0]), np.array(["b", "b", "c", "a"]))
-    assert names.tolist() == ["c", "a", "b"]
-    assert score == pytest.approx([2.5, 2.0, 2.0])
+    assert names.tolist() == ["c", "a", "b"] and score == pytest.approx([2.5, 2.0, 2.0])
 
 
 def test_nearest_in_blocks(monkeypatch):

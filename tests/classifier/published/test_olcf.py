@@ -33,14 +33,12 @@ def read(**changes):
 def test_the_published_example():
     sample = read()
     assert (sample.space_group, sample.material, sample.formula) == (2, "mp-763064", "Fe8 O14 F2")
-    assert sample.structure_type == "2-AB4C7"
-    assert sample.beam_energy_kev == 100.0
+    assert sample.structure_type == "2-AB4C7" and sample.beam_energy_kev == 100.0
     assert sample.zone_axis_uvw.tolist() == [[1, 1, -1], [1, -1, 1], [0, 1, 3]]
     assert sample.y_directions[0] == pytest.approx([-4 / 3, 2 / 3, -2 / 3])
     assert sample.convergence_semi_angle_mrad == pytest.approx([2.76776, 2.8678, 3.67309])
     assert sample.cell_lengths_angstrom.tolist() == EXAMPLE["abc_angstrom"].tolist()
-    assert sample.cell_angles_degree.tolist() == EXAMPLE["angles_degree"].tolist()
-    assert sample.doubts == []
+    assert sample.cell_angles_degree.tolist() == EXAMPLE["angles_degree"].tolist() and sample.doubts == []
 
 
 def test_rows_in_place_of_columns_are_noticed():

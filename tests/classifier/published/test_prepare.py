@@ -87,8 +87,7 @@ def test_the_documented_example_fills_the_table(tmp_path):
     assert row.sample_id.tolist() == ["train/batch_train_223/sample_4_0"]
     assert (row.space_group[0], row.material[0], row.partition[0], row.origin[0]) == (2, "mp-763064", "train",
                                                                                      "simulated")
-    assert row.structure_type[0] == "2-AB4C7"
-    assert row.beam_energy_kev[0] == 100
+    assert row.structure_type[0] == "2-AB4C7" and row.beam_energy_kev[0] == 100
     assert row.zone_axis_uvw[0].tolist() == [[1, 1, -1], [1, -1, 1], [0, 1, 3]]  # the columns of z_dirs
     np.testing.assert_allclose(row.convergence_semi_angle_mrad[0], [2.76776, 2.8678, 3.67309])
     np.testing.assert_allclose(row.cell_lengths_angstrom[0], EXAMPLE["abc_angstrom"])
@@ -150,15 +149,13 @@ def test_every_trap_is_reported_and_the_rest_is_kept(trapped_source, tmp_path):
                        "sample_8_0": "space_group", "sample_9_0": "material",
                        "sample_11_0": "material", "notes": "not named"}.items():
         assert word in skipped.pop(name)
-    assert skipped == {}
-    assert report["samples_by_partition"] == {"test": 1, "train": 5, "validation": 1}
+    assert skipped == {} and report["samples_by_partition"] == {"test": 1, "train": 5, "validation": 1}
     assert {name: list(found["first"]) for name, found in report["doubts"].items()} == {
         "abc_angstrom": ["train/batch_train_2/sample_0_0"], "d_hkls_angstrom": ["train/batch_train_2/sample_0_1"],
         "semi_angles_rad": ["train/batch_train_2/sample_0_2"]}
     assert report["leaks"]["materials"] == {"mp-763064": ["train", "validation"]}
     (formula,) = report["leaks"]["compounds"].values()
-    assert formula == ["test", "train", "validation"]
-    assert not out.with_name("out.h5.parts").exists()
+    assert formula == ["test", "train", "validation"] and not out.with_name("out.h5.parts").exists()
 
 
 @pytest.mark.slow
@@ -260,8 +257,7 @@ def test_a_finished_run_returns_at_once_and_no_other_may_take_its_place(small_so
     out = prepare(config(), source=small_source, out=tmp_path / "out.h5")
     before = out.stat().st_mtime_ns
     monkeypatch.setattr(stage, "_reduce_all", None)
-    assert prepare(config(), source=small_source, out=out) == out
-    assert out.stat().st_mtime_ns == before
+    assert prepare(config(), source=small_source, out=out) == out and out.stat().st_mtime_ns == before
     with pytest.raises(InputError, match="its config_digest may not change"):
         prepare(config(size_pixels=64), source=small_source, out=out)
     write_batch(small_source / "test/batch_test_0.h5", {"sample_0_0": (noise(77), {}), "sample_0_1": (noise(78), {})})

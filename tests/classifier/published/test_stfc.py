@@ -54,8 +54,7 @@ def test_the_folders_become_partitions_and_testing_and_inference_are_one(source,
     assert table.sample_id.tolist() == ["training/sample-9", "training/sample-10", "validation/sample-1",
                                         "testing/sample-2", "inference/sample-3"]
     assert table.partition.tolist() == ["train", "train", "validation", "test", "test"]
-    assert table.space_group.tolist() == [14, 225, 225, 14, 225]
-    assert set(table.material) == {""}
+    assert table.space_group.tolist() == [14, 225, 225, 14, 225] and set(table.material) == {""}
     np.testing.assert_array_equal(first, data)
 
 

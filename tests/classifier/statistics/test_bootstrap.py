@@ -15,8 +15,7 @@ def test_whole_units_are_drawn() -> None:
     assert recall.shape == (501, 3) and np.isnan(recall[:, 2]).all() and recall[0, :2].tolist() == [0.5, 0.5]
     found = recall[1:][~np.isnan(recall[1:, 0]), 0]
     assert set(np.round(found, 3)) <= {0, 0.25, 0.333, 0.5, 0.667, 0.75, 1}
-    assert np.mean(found) == pytest.approx(0.5, abs=0.05)
-    assert metrics.interval(found) == (0, 1)
+    assert np.mean(found) == pytest.approx(0.5, abs=0.05) and metrics.interval(found) == (0, 1)
     assert np.isnan(recall[:, 0]).any()  # a replicate may miss a class
     assert np.array_equal(recall, Bootstrap.draw(unit, replicates=500, seed=0).recall(truth, predicted, 3),
                           equal_nan=True)

@@ -27,16 +27,14 @@ def test_classes_are_drawn_by_the_power_of_their_materials(power: float, expecte
 def test_materials_of_a_class_are_drawn_equally_often_whatever_their_samples() -> None:
     drawn = many(1.0)
     counts = [(MATERIAL[drawn] == name).sum() / (CLASS_IDX[drawn] == 0).sum() for name in "abcd"]
-    assert counts == pytest.approx([0.25] * 4, abs=0.02)
-    assert len(np.unique(drawn)) == len(MATERIAL)
+    assert counts == pytest.approx([0.25] * 4, abs=0.02) and len(np.unique(drawn)) == len(MATERIAL)
 
 
 def test_a_draw_depends_on_seed_and_images_seen_alone() -> None:
     one = dict(batch=64, seed=3, images_seen=128, power=0.5)
     first = draw(**one)
     draw(**{**one, "images_seen": 192})
-    assert np.array_equal(first, draw(**one))
-    assert not np.array_equal(first, draw(**{**one, "images_seen": 192}))
+    assert np.array_equal(first, draw(**one)) and not np.array_equal(first, draw(**{**one, "images_seen": 192}))
     assert not np.array_equal(first, draw(**{**one, "seed": 4}))
 
 

@@ -146,7 +146,6 @@ def test_directions_follow_the_aperture_and_the_thickness(silicon, difference):
 def test_means_over_the_aperture_do_not_depend_on_the_directions(across):
     nodes = incident_directions(across)
     weights, squared = weights_of_mean(nodes), (nodes**2).sum(-1)
-    assert weights.sum() == pytest.approx(1)
-    assert weights @ nodes == pytest.approx([0, 0], abs=1e-12)
+    assert weights.sum() == pytest.approx(1) and weights @ nodes == pytest.approx([0, 0], abs=1e-12)
     assert weights @ squared == pytest.approx(0.5, abs=0.01)
     assert weights @ squared**2 == pytest.approx(1 / 3, abs=0.015)

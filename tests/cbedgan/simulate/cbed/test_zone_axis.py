@@ -64,8 +64,7 @@ def test_a_faulty_zone_axis_is_refused(silicon, axis):
                                               ([1, 1, 1], 5.431 * np.sqrt(3)), ([-2, 1, 1], 5.431 * np.sqrt(1.5))])
 def test_silicon_slabs_have_the_shortest_period_and_a_surface_normal_to_the_beam(silicon, axis, period):
     piece = slab(*silicon, axis)
-    assert piece.period_angstrom == pytest.approx(period)
-    assert np.linalg.norm(piece.slope) < 1e-9
+    assert piece.period_angstrom == pytest.approx(period) and np.linalg.norm(piece.slope) < 1e-9
     assert len(piece.numbers) == 2 * piece.multiplicity
     assert piece.area_angstrom2 * piece.period_angstrom == pytest.approx(piece.multiplicity * 5.431**3 / 4)
     smallest = abs(np.linalg.det(piece.projected_lattice))
@@ -99,6 +98,5 @@ def test_azimuth_follows_a_and_seen_along_a_follows_b():
     assert along_c @ lattice[0] == pytest.approx([np.linalg.norm(np.cross(lattice[0], along_c[2])), 0,
                                                   lattice[0] @ along_c[2]])
     along_a = slab(lattice, cell, [1, 0, 0]).frame
-    assert along_a[2] == pytest.approx([1, 0, 0])
-    assert (along_a @ lattice[1])[:2] == pytest.approx([6.0, 0])
+    assert along_a[2] == pytest.approx([1, 0, 0]) and (along_a @ lattice[1])[:2] == pytest.approx([6.0, 0])
     assert np.linalg.det(along_a) == pytest.approx(1)
