@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 import cbedgan
-from cbedgan.cli import app, main
+from cbedgan.cli import app
 from classifier.samples.stackfile import StackFile
+from running import verb
 
 VERBS = {"simulate", "prepare", "inspect", "folds", "split", "train-clf", "train-baseline", "train-gan", "probe",
          "synthesize", "compare", "rank", "adjust-clf", "crystals", "export-olcf", "import", "predict", "demo", "judge",
@@ -24,12 +25,6 @@ seed = 0
 """
 
 
-def run(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as left:
-        main([str(argument) for argument in arguments])
-    return left.value.code or 0
-
-
 @pytest.fixture
 def split_config(tmp_path: Path) -> Path:
     path = tmp_path / "split.toml"
@@ -40,12 +35,12 @@ def split_config(tmp_path: Path) -> Path:
 @pytest.mark.slow
 def test_every_verb_is_there_and_explains_itself(capsys):
     assert {command.name or command.callback.__name__ for command in app.registered_commands} == VERBS
-    for verb in VERBS:
-        assert run(verb, "--help") == 0 and "Usage" in capsys.readouterr().out
+    for name in VERBS:
+        assert verb(name, "--help") == 0 and "Usage" in capsys.readouterr().out
 
 
 def test_version_is_that_of_the_package(capsys):
-    assert run("--version") == 0 and capsys.readouterr().out == f"cbedgan {cbedgan.__version__}\n"
+    assert verb("--version") == 0 and capsys.readouterr().out == f"cbedgan {cbedgan.__version__}\n"
     project = Path(cbedgan.__file__).parents[1] / "pyproject.toml"
     if project.exists():
         assert tomllib.loads(project.read_text())["project"]["version"] == cbedgan.__version__
@@ -58,35 +53,35 @@ def test_help_loads_nothing_heavy():
 
 
 def test_a_verb_reads_its_configuration_and_writes(capsys, tiny_stack_file, split_config, tmp_path):
-    assert run("split", "--config", split_config, "--stacks", tiny_stack_file(), "--out", tmp_path / "split.json") == 0
+    assert verb("split", "--config", split_config, "--stacks", tiny_stack_file(), "--out", tmp_path / "split.json") == 0
     assert (tmp_path / "split.json").exists() and str(tmp_path / "split.json") in capsys.readouterr().out
 
 
 def test_bad_input_is_one_line_and_code_2(capsys, tiny_stack_file, split_config, tmp_path):
     split_config.write_text(SPLIT.replace("seed = 0", 'seed = "zero"\ncolour = 1'))
-    assert run("split", "--config", split_config, "--stacks", tiny_stack_file(), "--out", tmp_path / "split.json") == 2
+    assert verb("split", "--config", split_config, "--stacks", tiny_stack_file(), "--out", tmp_path / "split.json") == 2
     printed = capsys.readouterr()
     assert printed.out == "" and printed.err.startswith(f"error: {split_config}: ")
     assert printed.err.count("\n") == 1 and "`colour`" in printed.err and "`seed`" in printed.err
 
 
 def test_a_missing_option_is_named(capsys):
-    assert run("split") == 2 and "--config" in capsys.readouterr().err
+    assert verb("split") == 2 and "--config" in capsys.readouterr().err
 
 
 def test_simulate_names_its_extra(capsys, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "moyopy", None)
-    assert run("simulate", "--config", tmp_path / "none.toml", "--out", tmp_path / "stacks.h5") == 2
+    assert verb("simulate", "--config", tmp_path / "none.toml", "--out", tmp_path / "stacks.h5") == 2
     printed = capsys.readouterr().err
     assert "no moyopy" in printed and "pip install 'cbedgan[simulate]'" in printed
 
 
 def test_inspect_prints_and_writes_counts(capsys, tiny_stack_file, tmp_path):
     stacks = tiny_stack_file()
-    assert run("inspect", stacks, "--json", tmp_path / "counts.json", "--html", tmp_path / "page.html") == 0
+    assert verb("inspect", stacks, "--json", tmp_path / "counts.json", "--html", tmp_path / "page.html") == 0
     with StackFile(stacks) as file:
         assert f"{len(file)} samples" in capsys.readouterr().out
     assert (tmp_path / "counts.json").exists() and (tmp_path / "page.html").exists()
     stacks.write_bytes(stacks.read_bytes()[:-100])
-    assert run("inspect", stacks) == 1 and "! " in capsys.readouterr().out
-    assert run("inspect", tmp_path / "none.h5") == 2
+    assert verb("inspect", stacks) == 1 and "! " in capsys.readouterr().out
+    assert verb("inspect", tmp_path / "none.h5") == 2

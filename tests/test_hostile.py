@@ -44,6 +44,7 @@ from classifier.samples.dataset import Frame, soft_labels
 from classifier.samples.split import SplitConfig, split
 from classifier.samples.stackfile import SampleTable, StackFile, write_stack_file
 from project import CONFIGS
+from running import verb
 
 pytestmark = pytest.mark.slow
 
@@ -650,14 +651,13 @@ def test_odd_structures(kind, before, after, reader, case):
                                      "cut"])
 def test_verbs_end_with_one_line_and_leave_outputs_alone(content, sound, tmp_path, capsys):
     """Every verb that reads a stack file, a split, a network or a configuration, each of them spoilt in turn."""
-    from cbedgan.cli import main
     bad = tmp_path / "bad"
     bad.write_bytes((sound / "stacks.h5").read_bytes()[:5000] if content == "cut" else content)
     out = tmp_path / "out"
     out.write_text("kept")
     stacks, held, config, judge_ = (sound / NAMES[kind] for kind in ("stacks", "split", "config", "classifier"))
     train = CONFIGS / "demo/train_clf.toml"
-    for verb in (
+    for arguments in (
             ["split", "--config", bad, "--stacks", stacks], ["split", "--config", config, "--stacks", bad],
             ["predict", "--classifier", bad, "--stacks", stacks], ["predict", "--classifier", judge_, "--stacks", bad],
             ["train-clf", "--config", bad, "--stacks", stacks, "--split", held],
@@ -665,13 +665,9 @@ def test_verbs_end_with_one_line_and_leave_outputs_alone(content, sound, tmp_pat
             ["train-clf", "--config", train, "--stacks", stacks, "--split", bad],
             ["prepare", "--config", bad, "--source", sound], ["simulate", "--config", bad],
             ["inspect", stacks, "--split", bad, "--json"]):
-        arguments = [str(argument) for argument in verb]
-        with pytest.raises(SystemExit) as left:
-            main([*arguments, str(out)] if arguments[-1] == "--json" else [*arguments, "--out", str(out)])
+        code = verb(*arguments, *([] if arguments[-1] == "--json" else ["--out"]), out)
         printed = capsys.readouterr()
         errors = [line for line in printed.err.splitlines() if line.startswith("error: ")]
-        assert left.value.code == 2 and len(errors) == 1 and "Traceback" not in printed.err, (arguments, printed.err)
+        assert code == 2 and len(errors) == 1 and "Traceback" not in printed.err, (arguments, printed.err)
         assert out.read_text() == "kept"
-    with pytest.raises(SystemExit) as left:
-        main(["inspect", str(bad), str(stacks)])
-    assert left.value.code == 1 and "Traceback" not in capsys.readouterr().err
+    assert verb("inspect", bad, stacks) == 1 and "Traceback" not in capsys.readouterr().err

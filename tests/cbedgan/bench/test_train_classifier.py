@@ -9,10 +9,10 @@ from torch import nn
 from cbedgan.bench.plain_resnet import PlainResidualBlock, plain_resnet, train_step
 from cbedgan.bench.train_classifier import equal_work, operations
 from cbedgan.bench.turns import SIDE
-from cbedgan.cli import main
 from classifier.foundation.config import load_config
 from classifier.training.train_config import TrainClassifierConfig
 from project import CONFIGS
+from running import verb
 
 DEMO = CONFIGS / "demo" / "train_clf.toml"
 
@@ -64,11 +64,10 @@ def test_it_reports_both_loops_and_cleans_up(tmp_path, capsys, monkeypatch) -> N
     tiny = DEMO.read_text().replace("size_pixels = 32", "size_pixels = 16").replace("widths = [32, 64, 128]",
                                                                                     "widths = [8, 16]")
     (tmp_path / "tiny.toml").write_text(tiny.replace("batch = 64", "batch = 4"))
-    with pytest.raises(SystemExit) as left:
-        main(["bench", "train-clf", "--config", str(tmp_path / "tiny.toml"), "--folder", str(tmp_path / "sets"),
-              "--classes", "3", "--stacks", "8", "--steps", "1", "--repeats", "1",
-              "--json", str(tmp_path / "written.json")])
-    assert left.value.code in (0, None) and "matrix product" in capsys.readouterr().out
+    code = verb("bench", "train-clf", "--config", tmp_path / "tiny.toml", "--folder", tmp_path / "sets",
+                "--classes", "3", "--stacks", "8", "--steps", "1", "--repeats", "1",
+                "--json", tmp_path / "written.json")
+    assert code == 0 and "matrix product" in capsys.readouterr().out
     written = json.loads((tmp_path / "written.json").read_text())
     ours, plain = written["ours"], written["plain"]
     assert written["ratio"] == pytest.approx(ours["gflops"] / plain["gflops"])  # a single turn
@@ -79,6 +78,5 @@ def test_it_reports_both_loops_and_cleans_up(tmp_path, capsys, monkeypatch) -> N
 
 
 def test_too_few_stacks_are_one_clear_line(tmp_path, capsys) -> None:
-    with pytest.raises(SystemExit) as left:
-        main(["bench", "train-clf", "--config", str(DEMO), "--folder", str(tmp_path), "--stacks", "3"])
-    assert left.value.code == 2 and "one stack of each class" in capsys.readouterr().err
+    code = verb("bench", "train-clf", "--config", DEMO, "--folder", tmp_path, "--stacks", "3")
+    assert code == 2 and "one stack of each class" in capsys.readouterr().err

@@ -14,10 +14,10 @@ from cbedgan.bench.gan_processes import Alone, Throughput, in_processes
 from cbedgan.bench.plain_gan import PlainDiscriminator, PlainGenerator, discriminator_loss, train_step
 from cbedgan.bench.train_gan import at_size
 from cbedgan.bench.turns import SIDE
-from cbedgan.cli import main
 from cbedgan.gan.train_config import TrainGanConfig
 from classifier.foundation.config import load_config, parse_config
 from project import CONFIGS
+from running import verb
 
 CONFIG = CONFIGS / "bench" / "train_gan.toml"
 CPU = torch.device("cpu")
@@ -89,11 +89,10 @@ def test_it_reports_all_it_measured_and_cleans_up(tmp_path, capsys, monkeypatch)
     monkeypatch.setattr(train_gan, "in_processes",
                         lambda work, count: asked.append((work.config.view.size_pixels, count)) or Throughput(7.0, 9.0))
     (tmp_path / "tiny.toml").write_text(tiny())
-    with pytest.raises(SystemExit) as left:
-        main(["bench", "train-gan", "--config", str(tmp_path / "tiny.toml"), "--folder", str(tmp_path / "sets"),
-              "--size", "8", "--size", "16", "--processes", "2", "--classes", "3", "--steps", "1", "--repeats", "1",
-              "--profile", "--json", str(tmp_path / "found.json")])
-    assert left.value.code in (0, None) and "dearest" in capsys.readouterr().out
+    code = verb("bench", "train-gan", "--config", tmp_path / "tiny.toml", "--folder", tmp_path / "sets",
+                "--size", "8", "--size", "16", "--processes", "2", "--classes", "3", "--steps", "1", "--repeats", "1",
+                "--profile", "--json", tmp_path / "found.json")
+    assert code == 0 and "dearest" in capsys.readouterr().out
     found = json.loads((tmp_path / "found.json").read_text())
     assert asked == [(8, 1), (16, 1), (8, 2)]  # memory, memory, scaling
     assert found["penalty_every"] == 2 and found["processes"] == {"2": 7.0}
@@ -115,6 +114,5 @@ def test_processes_train_together_and_the_first_answers(tmp_path) -> None:
 
 
 def test_a_size_that_no_number_of_stages_reaches_is_one_clear_line(tmp_path, capsys) -> None:
-    with pytest.raises(SystemExit) as left:
-        main(["bench", "train-gan", "--config", str(CONFIG), "--folder", str(tmp_path), "--size", "48"])
-    assert left.value.code == 2 and "times 2^n" in capsys.readouterr().err
+    code = verb("bench", "train-gan", "--config", CONFIG, "--folder", tmp_path, "--size", "48")
+    assert code == 2 and "times 2^n" in capsys.readouterr().err

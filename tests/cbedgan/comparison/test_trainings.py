@@ -1,7 +1,6 @@
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from multiprocessing import active_children
 
@@ -10,6 +9,7 @@ import pytest
 from cbedgan.comparison import trainings
 from cbedgan.comparison.trainings import ArmFailed, Job, train_all
 from classifier.foundation.errors import InputError
+from running import wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -53,10 +53,7 @@ def test_an_interrupt_lets_every_training_save(job):
     parent = subprocess.Popen([sys.executable, script], stderr=subprocess.DEVNULL)
     runs = [job.out.with_name(f"long{seed}") for seed in (0, 1)]
     try:
-        deadline = time.monotonic() + 120
-        while not all((run / "checkpoint.safetensors").exists() for run in runs):
-            assert parent.poll() is None and time.monotonic() < deadline
-            time.sleep(0.1)
+        wait_for(lambda: all((run / "checkpoint.safetensors").exists() for run in runs), parent)
         before = [(run / "checkpoint.safetensors").stat().st_mtime_ns for run in runs]
         parent.send_signal(signal.SIGINT)
         assert parent.wait(timeout=60) == 130

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cbedgan.cli import main
 from cbedgan.crystal import counts
 from cbedgan.crystal.plan import CrystalConfig, plan_group
 from cbedgan.simulate.cbed.stack import SimulateConfig
@@ -16,6 +15,7 @@ from classifier.foundation.config import digest, load_config, parse_config
 from classifier.foundation.errors import InputError
 from classifier.foundation.registry import own_sources
 from classifier.samples.stackfile import StackFile
+from running import verb
 
 OWN = """
 import numpy as np
@@ -66,9 +66,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.slow
 def test_a_set_is_simulated_from_a_users_own_source(own: Path):
-    with pytest.raises(SystemExit) as left:
-        main(["simulate", "--config", str(own), "--out", "stacks.h5", "--workers", "1"])
-    assert not left.value.code
+    assert verb("simulate", "--config", own, "--out", "stacks.h5", "--workers", "1") == 0
     with StackFile(Path("stacks.h5")) as file:
         assert Counter(file.table.partition.tolist()) == {"train": 2, "test": 1}
         assert set(file.table.space_group.tolist()) == {221} and len(set(file.table.structure_type.tolist())) == 2
@@ -81,8 +79,7 @@ def test_a_users_own_source_is_counted(own: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(counts, "ALL_GROUPS", range(220, 222))
     monkeypatch.setattr(counts, "prototypes", lambda: ())
     monkeypatch.setenv("COLUMNS", "200")
-    with pytest.raises(SystemExit):
-        main(["crystals", "--config", str(own), "--tries", "3"])
+    verb("crystals", "--config", own, "--tries", "3")
     (row,) = [line.split() for line in capsys.readouterr().out.splitlines() if ":Cubic, 3 tries" in line]
     assert row[-5:] == ["6", "1", "2", "0", "220"]
 

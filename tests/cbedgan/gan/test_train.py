@@ -2,21 +2,18 @@
 
 import errno
 import json
-import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
 import torch
 
 from cbedgan.gan import train as train_module
-from cbedgan.gan.train import load_generator, train_gan
+from cbedgan.gan.train import TrainGanConfig, load_generator, train_gan
 from classifier.foundation import checkpoint as checkpoint_module
 from classifier.foundation.checkpoint import load_checkpoint
 from classifier.foundation.errors import InputError
@@ -24,6 +21,7 @@ from classifier.foundation.run import Interrupted
 from classifier.samples.split import SplitConfig, load_split, split
 from classifier.samples.stackfile import StackFile
 from classifier.samples.viewed import Viewed
+from running import killed, metrics, two_ranks, written_anew
 from tiny import SPLIT
 
 pytestmark = pytest.mark.slow
@@ -36,7 +34,6 @@ arguments = {name: Path(path) for name, path in json.loads(sys.argv[2]).items()}
 train_gan(TrainGanConfig.model_validate_json(sys.argv[1]), **arguments)
 """
 
-
 NO_VALIDATION = SplitConfig.model_validate(SPLIT | {"validation_fraction": 0.0})
 
 
@@ -46,13 +43,15 @@ def inputs(tiny_stack_file, tmp_path) -> dict[str, Path]:
     return {"stacks": stacks, "split": split(NO_VALIDATION, stacks=stacks, out=tmp_path / "split.json")}
 
 
+def program(config: TrainGanConfig, arguments: dict[str, Path]) -> list[str]:
+    """A command that trains."""
+    paths = {name: str(path) for name, path in arguments.items()}
+    return [sys.executable, "-c", PROGRAM, config.model_dump_json(), json.dumps(paths)]
+
+
 def sha256(out: Path) -> str:
     """Digest of every weight and the header (the file's own bytes also hold them, in no fixed order)."""
     return load_checkpoint(out / "generator.safetensors", kind="generator").digest
-
-
-def rows(out: Path) -> list[dict[str, float]]:
-    return [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
 
 
 def test_a_training_from_a_cache_ends_at_the_same_bits(inputs, tmp_path, tiny_config):
@@ -77,7 +76,7 @@ def test_the_stage_leaves_generator_sheet_metrics_and_fidelity(inputs, tmp_path,
     assert trained.class_map.space_groups == (186, 194, 216, 225) and trained.detector.size_pixels == 16
     assert set(result["fidelity"]["spread"]["ratio"]) <= {"186", "194", "216", "225"}
     assert {"sliced_wasserstein", "coverage"} <= result["fidelity"]["generated"].keys()
-    assert [row["images_seen"] for row in rows(out)] == [160, 320]
+    assert [row["images_seen"] for row in metrics(out)] == [160, 320]
     stamp = path.stat().st_mtime_ns
     assert train_gan(tiny_config(images=320), **inputs, out=out) == path and path.stat().st_mtime_ns == stamp
     with pytest.raises(InputError, match="config_digest"):
@@ -102,22 +101,12 @@ def test_killed_at_random_moments_it_ends_with_the_same_bytes(inputs, tmp_path, 
     config = tiny_config(images=1600, report={"every_images": 800, "watch_stacks": 8}, micro_batch=10, augmentation={
         "adaptive": {"target": 0.3, "images": 500, "largest": 0.8, "by_shots": True}})
     train_gan(config, **inputs, out=whole)
-    arguments = {name: str(path) for name, path in inputs.items()} | {"out": str(broken)}
-    command = [sys.executable, "-c", PROGRAM, config.model_dump_json(), json.dumps(arguments)]
     random.seed(0)
-    kills = 0
-    for attempt in range(3):
-        saved = broken / "checkpoint.safetensors"
-        before = saved.stat().st_mtime_ns if saved.exists() else 0
-        child = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-        while attempt < 2 and child.poll() is None:
-            if saved.exists() and saved.stat().st_mtime_ns != before:
-                time.sleep(random.uniform(0, 0.1))
-                child.send_signal(signal.SIGKILL)
-                break
-            time.sleep(0.005)
-        kills += child.wait(timeout=120) == -signal.SIGKILL
-    assert kills == 2 and sha256(broken) == sha256(whole)
+    for _ in range(2):
+        there = written_anew(broken / "checkpoint.safetensors")
+        assert killed(program(config, inputs | {"out": broken}), there, after=random.uniform(0, 0.1)) == -signal.SIGKILL
+    subprocess.run(program(config, inputs | {"out": broken}), check=True, stderr=subprocess.DEVNULL)
+    assert sha256(broken) == sha256(whole)
     assert (broken / "metrics.jsonl").read_text() == (whole / "metrics.jsonl").read_text()
     assert (broken / "result.json").read_text() == (whole / "result.json").read_text()
 
@@ -126,41 +115,16 @@ def test_two_processes_killed_end_with_the_same_bytes_and_one_process_may_not_go
     config = tiny_config(images=480, report={"every_images": 240}, checkpoint_every_images=64, micro_batch=5,
                          augmentation={"adaptive": {"target": 0.3, "images": 500, "largest": 0.8, "by_shots": True}})
     whole, broken, given = tmp_path / "whole", tmp_path / "broken", inputs | {"cache": tmp_path / "cache"}
-    assert run_two(config, given | {"out": whole}) == [0, 0]
+    assert two_ranks(program(config, given | {"out": whole}), local=(0, 0)) == [0, 0]
     saved = broken / "checkpoint.safetensors"
-    assert run_two(config, given | {"out": broken}, kill=saved) == [-signal.SIGKILL, 1]
+    command = program(config, given | {"out": broken})
+    assert two_ranks(command, saved.exists, local=(0, 0)) == [-signal.SIGKILL, 1]
     assert saved.exists() and not (broken / "result.json").exists()
     with pytest.raises(InputError, match="inputs may not change"):
         train_gan(config, **inputs, out=broken)
-    assert run_two(config, given | {"out": broken}) == [0, 0] and sha256(broken) == sha256(whole)
+    assert two_ranks(command, local=(0, 0)) == [0, 0] and sha256(broken) == sha256(whole)
     for name in ("metrics.jsonl", "result.json"):
         assert (broken / name).read_bytes() == (whole / name).read_bytes()
-
-
-def run_two(config, arguments: dict[str, Path], kill: Path | None = None) -> list[int]:
-    """Train with two processes, started as torchrun does on two nodes; end the first hard once `kill` exists.
-
-    What they exit with.
-    """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-c", PROGRAM, config.model_dump_json(),
-               json.dumps({name: str(path) for name, path in arguments.items()})]
-    ranks = [subprocess.Popen(command, stderr=subprocess.DEVNULL, env=os.environ | {
-        "RANK": str(k), "LOCAL_RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port)}) for k in range(2)]
-    try:
-        while kill is not None and ranks[0].poll() is None:
-            if kill.exists():
-                ranks[0].send_signal(signal.SIGKILL)
-                break
-            time.sleep(0.005)
-        return [process.wait(timeout=300) for process in ranks]
-    finally:
-        for process in ranks:
-            process.kill()
-            process.wait()
 
 
 def test_a_full_disk_keeps_the_last_good_checkpoint_and_says_so(inputs, tmp_path, monkeypatch, tiny_config):
@@ -180,7 +144,7 @@ def test_a_full_disk_keeps_the_last_good_checkpoint_and_says_so(inputs, tmp_path
     assert beside["stage"] == "train-gan" and beside["images_seen"] == 192
     train_gan(config, **inputs, out=out)  # room was made
     train_gan(config, **inputs, out=tmp_path / "whole")
-    assert sha256(out) == sha256(tmp_path / "whole") and rows(out) == rows(tmp_path / "whole")
+    assert sha256(out) == sha256(tmp_path / "whole") and metrics(out) == metrics(tmp_path / "whole")
 
 
 def test_the_flags_of_the_gpus_products_are_put_back(inputs, tmp_path, monkeypatch, tiny_config):
@@ -210,7 +174,7 @@ def test_an_interrupt_saves_and_exits_with_130_and_the_same_call_resumes(inputs,
     monkeypatch.setattr(train_module, "take_step", genuine)
     train_gan(tiny_config(images=480), **inputs, out=out)
     train_gan(tiny_config(images=480), **inputs, out=tmp_path / "whole")
-    assert sha256(out) == sha256(tmp_path / "whole") and rows(out) == rows(tmp_path / "whole")
+    assert sha256(out) == sha256(tmp_path / "whole") and metrics(out) == metrics(tmp_path / "whole")
 
 
 def test_a_generator_of_crystals_resumes_to_the_bit_with_forms_from_a_cache(tiny_stack_file, tmp_path, monkeypatch,

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cbedgan.cli import main
 from cbedgan.ranking.methods import MethodConfig, load_methods, plan, windows
 from cbedgan.ranking.rank import RankConfig, finished_runs, rank
 from cbedgan.ranking.scores import Answers, Ranking, RankingVerdicts
@@ -14,6 +13,7 @@ from classifier.foundation.config import load_config, parse_config
 from classifier.foundation.errors import InputError
 from classifier.statistics.trials import Trials
 from project import CONFIGS
+from running import verb
 
 JUDGEMENT: dict[str, Any] = {"reference": "cross_entropy", "judged": ["balanced_accuracy", "few_recall"],
                              "unit": "structure_type", "replicates": 200, "seed": 0, "alpha": 0.05, "band": 0.02,
@@ -96,10 +96,9 @@ def test_a_ranking_goes_on_after_a_lost_run_and_takes_finished_ones(call):
 
 def test_compare_with_methods_says_that_it_is_called_rank(capsys):
     arguments = ["compare", "--config", "none.toml", "--stacks", "a", "--split", "b", "--out", "c", "--methods", "d"]
-    with pytest.raises(SystemExit) as left:
-        main(arguments)
+    code = verb(*arguments)
     said = capsys.readouterr().err
-    assert left.value.code == 2 and said.count("\n") == 1 and "cbedgan rank --methods d" in said
+    assert code == 2 and said.count("\n") == 1 and "cbedgan rank --methods d" in said
 
 
 def test_equal_trainings_are_planned_once(call, methods):

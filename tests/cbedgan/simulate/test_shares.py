@@ -1,9 +1,7 @@
 """A set by shares: dealt evenly, killed and merged, alone, with its reserve, and through submitit."""
 
-import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from classifier.foundation.config import load_config
 from classifier.foundation.errors import InputError
 from classifier.samples.stackfile import StackFile
 from project import CONFIGS
+from running import wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -168,10 +167,9 @@ def test_two_shards_at_once_one_killed_and_a_merge_give_the_same_file(tmp_path: 
     settings.write_text(CONFIG.model_dump_json())
     processes = [subprocess.Popen([sys.executable, str(script), str(settings), str(out), share],
                                   stderr=subprocess.DEVNULL) for share in ("1/2", "2/2")]
-    first, deadline = PartsFolder(out).record("unit-00000-0"), time.monotonic() + 120
-    while not first.exists() and processes[0].poll() is None and time.monotonic() < deadline:
-        time.sleep(0.005)
-    processes[0].send_signal(signal.SIGKILL)
+    first = PartsFolder(out).record("unit-00000-0")
+    wait_for(first.exists, processes[0])
+    processes[0].kill()
     processes[0].wait()
     assert processes[1].wait() == 0 and first.exists() and not out.exists()
     done = {path.name: path.stat().st_mtime_ns for path in first.parent.glob("unit-*.json")}

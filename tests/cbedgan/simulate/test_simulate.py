@@ -1,10 +1,8 @@
 """The simulate stage: one stack and its row, the same stack again, resume after a kill, replacement, refusals."""
 
 import json
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from classifier.foundation.config import load_config
 from classifier.foundation.errors import InputError
 from classifier.samples.stackfile import StackFile, round_mantissa
 from project import CONFIGS
+from running import killed
 
 DEMO = load_config(CONFIGS / "demo/simulate.toml", SimulateConfig)
 CONFIG = DEMO.model_copy(update={
@@ -148,12 +147,7 @@ def test_killed_and_resumed_gives_the_same_file(tmp_path: Path, salts: Path):
     settings.write_text(CONFIG.model_dump_json())
     out, parts = tmp_path / "killed.h5", tmp_path / "killed.h5.parts"
     command = [sys.executable, str(script), str(settings), str(out), str(salts)]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while not list(parts.glob("unit-*.json")) and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    killed(command, lambda: list(parts.glob("unit-*.json")))
     finished_units = {path: path.stat().st_mtime_ns for path in parts.glob("unit-*.json")}
     assert finished_units and not out.exists()
     finished = simulate(CONFIG, out=tmp_path / "whole.h5", workers=2, crystals=salts)

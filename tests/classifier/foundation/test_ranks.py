@@ -1,10 +1,7 @@
 import json
-import os
 import signal
-import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +11,7 @@ from classifier.foundation.errors import InputError
 from classifier.foundation.ranks import Ranks
 from classifier.prediction.predict import load_classifier
 from classifier.training.train import train_classifier
+from running import metrics, two_ranks, written_anew
 
 TRAIN = """
 import os, sys, time
@@ -46,27 +44,8 @@ def run_with_torchrun(config, data, out: Path) -> None:
 
 def stop(config, data, out: Path, *, rank: int, number: signal.Signals) -> list[int]:
     """Start both ranks, signal one after the next checkpoint, and return what both exit with."""
-    checkpoint = out / "checkpoint.safetensors"
-    before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else None
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    shared = os.environ | {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    ranks = [subprocess.Popen(training(config, data, out, 0.05), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                              env=shared | {"RANK": str(k), "LOCAL_RANK": str(k)}) for k in range(2)]
-    try:
-        while ranks[0].poll() is None and not (checkpoint.exists() and checkpoint.stat().st_mtime_ns != before):
-            time.sleep(0.01)
-        ranks[rank].send_signal(number)
-        return [process.wait(timeout=120) for process in ranks]
-    finally:
-        for process in ranks:
-            process.kill()
-            process.wait()
-
-
-def rows(out: Path) -> list[dict]:
-    return [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    return two_ranks(training(config, data, out, 0.05), written_anew(out / "checkpoint.safetensors"), rank=rank,
+                     number=number)
 
 
 def largest_difference(one: Path, two: Path) -> float:
@@ -100,7 +79,7 @@ def test_two_processes_give_the_weights_of_one_and_resume_to_the_same_bits(data,
     train_classifier(config, **given, out=one)
     run_with_torchrun(config, data, whole)
     assert largest_difference(one, whole) < 1e-5
-    for alone, shared in zip(rows(one), rows(whole), strict=True):
+    for alone, shared in zip(metrics(one), metrics(whole), strict=True):
         assert alone == pytest.approx(shared, abs=1e-5)
     # A stop request on any rank stops both, and so does the death of one.
     assert stop(config, data, stopped, rank=1, number=signal.SIGTERM) == [128 + signal.SIGINT, 128 + signal.SIGTERM]

@@ -9,7 +9,6 @@ import pytest
 import torch
 from rich.console import Console
 
-from cbedgan.cli import main
 from classifier.crystal.spacegroup import ClassMap
 from classifier.foundation.errors import InputError
 from classifier.prediction.answer_table import answer_table, write_answers
@@ -18,6 +17,7 @@ from classifier.prediction.predict import Predictions, load_classifier, predict
 from classifier.samples.dataset import load_stack_set
 from classifier.samples.stackfile import SampleTable, StackFile, write_stack_file
 from classifier.training.trust_fitting import recalibrated, with_trust
+from running import verb
 
 
 @pytest.fixture(scope="module")
@@ -170,10 +170,7 @@ def test_too_few_validation_stacks_leave_no_trust(trained, tiny_networks) -> Non
 
 
 def test_the_verb_wants_one_file(tiny_networks, capsys) -> None:
-    with pytest.raises(SystemExit):
-        main(["predict", "--classifier", str(tiny_networks.classifier)])
+    verb("predict", "--classifier", tiny_networks.classifier)
     assert "needs one stack file" in " ".join(capsys.readouterr().err.split())
-    main_arguments = ["predict", str(tiny_networks.stacks), "--classifier", str(tiny_networks.classifier)]
-    with pytest.raises(SystemExit) as left:
-        main(main_arguments)
-    assert not left.value.code and "answered" in capsys.readouterr().out
+    assert verb("predict", tiny_networks.stacks, "--classifier", tiny_networks.classifier) == 0
+    assert "answered" in capsys.readouterr().out

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from classifier.published import prepare as stage
 from classifier.published.prepare import PrepareConfig, prepare, report_path
 from classifier.samples.stackfile import StackFile
 from project import CONFIGS
+from running import killed
 
 # The data set's own documentation gives this sample.
 EXAMPLE: dict[str, Any] = {
@@ -324,14 +324,9 @@ def test_two_workers_killed_go_on_to_the_digest_of_one(tmp_path):
                                                                for j in range(3)})
     (tmp_path / "prepare.toml").write_text(RAW)
     by_two = RUN.replace("out=Path(sys.argv[3])", "out=Path(sys.argv[3]), workers=2")
-    running = subprocess.Popen([sys.executable, "-c", by_two, tmp_path / "prepare.toml", source, out, "reduce_stack",
-                                "-1"])
     parts = tmp_path / "out.h5.parts/train"
-    until = time.monotonic() + 60
-    while not list(parts.glob("*.json")) and time.monotonic() < until and running.poll() is None:
-        time.sleep(0.001)
-    running.kill()
-    running.wait()
+    killed([sys.executable, "-c", by_two, tmp_path / "prepare.toml", source, out, "reduce_stack", "-1"],
+           lambda: list(parts.glob("*.json")))
     assert out.exists() or list(parts.glob("*.json"))
     prepare(config(), source=source, out=out, workers=2)
     prepare(config(), source=source, out=tmp_path / "one.h5")

@@ -3,9 +3,7 @@ import json
 import os
 import random
 import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +20,7 @@ from classifier.samples.split import load_split, split
 from classifier.samples.stackfile import StackFile, write_stack_file
 from classifier.training.losses import LogitAdjusted
 from classifier.training.train import train_classifier
+from running import killed, metrics
 
 pytestmark = pytest.mark.slow
 
@@ -36,10 +35,6 @@ def weights(run: Path) -> str:
     return hashlib.sha256(b"".join(state[name].contiguous().numpy().tobytes() for name in sorted(state))).hexdigest()
 
 
-def rows(run: Path) -> list[dict]:
-    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-
-
 def test_it_learns_and_leaves_complete_artefacts(data, make_train_config, tmp_path) -> None:
     path = train_classifier(make_train_config(images=4096), stacks=data.stacks, split=data.split, out=tmp_path / "clf")
     result = json.loads((tmp_path / "clf/result.json").read_text())
@@ -50,7 +45,7 @@ def test_it_learns_and_leaves_complete_artefacts(data, make_train_config, tmp_pa
     predictions = Predictions.load(tmp_path / "clf/predictions.npz")
     assert len(predictions.take("validation").logits) == 4 and len(predictions.take("test").logits) == 8
     assert predictions.split_digest == classifier.split_digest
-    assert [row["images_seen"] for row in rows(tmp_path / "clf")] == list(range(128, 4097, 128))
+    assert [row["images_seen"] for row in metrics(tmp_path / "clf")] == list(range(128, 4097, 128))
     assert not (tmp_path / "clf/checkpoint.safetensors").exists()
     before = sha256(path)
     train_classifier(make_train_config(images=4096), stacks=data.stacks, split=data.split, out=tmp_path / "clf")
@@ -76,16 +71,8 @@ def test_a_killed_training_resumes_to_the_same_bits(data, make_train_config, tmp
     config = make_train_config(images=2400, **changes)
     (tmp_path / "config.json").write_text(config.model_dump_json())
     train_classifier(config, stacks=data.stacks, split=data.split, out=tmp_path / "whole")
-    process = subprocess.Popen([sys.executable, "-c", KILLED, tmp_path, data.stacks, data.split],
-                               stderr=subprocess.DEVNULL)
-    try:
-        while not (tmp_path / "killed/checkpoint.safetensors").exists() and process.poll() is None:
-            time.sleep(0.01)
-        time.sleep(random.uniform(0, 0.5))
-        process.send_signal(signal.SIGKILL)
-    finally:
-        process.kill()
-        process.wait()
+    killed([sys.executable, "-c", KILLED, tmp_path, data.stacks, data.split],
+           (tmp_path / "killed/checkpoint.safetensors").exists, after=random.uniform(0, 0.5))
     assert not (tmp_path / "killed/result.json").exists()
     train_classifier(config, stacks=data.stacks, split=data.split, out=tmp_path / "killed")
     # result.json holds the sha256 of the weights and of all that goes with them.
@@ -110,7 +97,7 @@ def test_an_interrupt_saves_and_exits_with_130(data, make_train_config, tmp_path
     monkeypatch.setattr(classifier.training.train, "step", plain)
     path = train_classifier(config, stacks=data.stacks, split=data.split, out=tmp_path / "stopped")
     assert weights(path.parent) == weights(tmp_path / "whole")
-    assert rows(tmp_path / "stopped") == rows(tmp_path / "whole")
+    assert metrics(tmp_path / "stopped") == metrics(tmp_path / "whole")
 
 
 def test_a_step_that_is_not_finite_is_skipped_counted_and_stops_a_sick_run(data, make_train_config, tmp_path,
