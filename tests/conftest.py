@@ -10,12 +10,14 @@ os.environ |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}  # also of the p
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from classifier.pattern.geometry import Detector
+from classifier.samples.dataset import StackSet, load_stack_set
 from classifier.samples.stackfile import SampleTable, write_stack_file
 
 torch.set_num_threads(1)
@@ -105,6 +107,11 @@ class TinyNetworks:
     classifier: Path
     second_classifier: Path
 
+    def samples(self, network: Any, sample_ids: Sequence[str]) -> StackSet:
+        """Some of the stacks as a classifier or a generator sees them."""
+        return load_stack_set(self.stacks, class_map=network.class_map, view=network.view, intensity=network.intensity,
+                              sample_ids=list(sample_ids))
+
 
 @pytest.fixture(scope="session")
 def tiny_networks(tmp_path_factory: pytest.TempPathFactory) -> TinyNetworks:
@@ -115,7 +122,6 @@ def tiny_networks(tmp_path_factory: pytest.TempPathFactory) -> TinyNetworks:
     from cbedgan.gan.network.generator import TrainedGenerator
     from classifier.foundation.config import parse_config
     from classifier.prediction.predict import load_classifier
-    from classifier.samples.dataset import load_stack_set
     from classifier.samples.split import SplitConfig, load_split, split
     from classifier.training.train import TrainClassifierConfig, train_classifier
     folder = tmp_path_factory.mktemp("networks")

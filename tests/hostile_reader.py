@@ -11,11 +11,24 @@ import shutil
 import sys
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from cbedgan.boundary.probefile import read_probe
+from cbedgan.gan.network.generator import load_generator
+from classifier.foundation.config import load_config, parse_config
+from classifier.foundation.errors import InputError
+from classifier.foundation.run import Run
+from classifier.imported.hdf5 import open_hdf5
+from classifier.imported.source import open_npy, open_tiff
+from classifier.prediction.predict import Predictions, load_classifier
+from classifier.published.prepare import PrepareConfig, prepare
+from classifier.samples.split import SplitConfig, load_split
+from classifier.samples.stackfile import StackFile
 
 MEMORY = 6 << 30  # bytes of address space: what declares a terabyte must not get it
 
@@ -44,26 +57,12 @@ def flat(thing: Any) -> Iterator[bytes]:
 
 
 def read_stacks(path: Path) -> Any:
-    from classifier.samples.stackfile import StackFile
     with StackFile(path) as file:
         return [file.table, file.detector, file.pose, file.intensity_unit, file.provenance, file.mantissa_bits,
                 file.digest, file.read(range(len(file)))]
 
 
-def read_split(path: Path) -> Any:
-    from classifier.samples.split import load_split
-    return load_split(path, stack_digest=(path.parent / "stack_digest").read_text())
-
-
-def read_config(path: Path) -> Any:
-    from classifier.foundation.config import load_config
-    from classifier.samples.split import SplitConfig
-    return load_config(path, SplitConfig)
-
-
 def read_run(path: Path) -> Any:
-    from classifier.foundation.run import Run
-    from classifier.samples.split import SplitConfig
     folder = path.with_suffix("")
     folder.mkdir(exist_ok=True)
     shutil.copyfile(path, folder / "run.json")
@@ -71,90 +70,40 @@ def read_run(path: Path) -> Any:
     return Run.open(folder, stage="test", config=config, inputs={"stacks": "1"}).record
 
 
-def read_classifier(path: Path) -> Any:
-    from classifier.prediction.predict import load_classifier
-    return load_classifier(path)
-
-
-def read_generator(path: Path) -> Any:
-    from cbedgan.gan.network.generator import load_generator
-    return load_generator(path)
-
-
-def read_probe(path: Path) -> Any:
-    from cbedgan.boundary.probefile import read_probe as read
-    return read(path)
-
-
-def read_predictions(path: Path) -> Any:
-    from classifier.prediction.predict import Predictions
-    return Predictions.load(path)
-
-
-def read_batch(path: Path) -> Any:
-    """Prepare a set of this one batch file; the stacks that come out, or the refusal."""
-    from classifier.foundation.config import load_config
-    from classifier.published.prepare import PrepareConfig, prepare
-    from classifier.samples.stackfile import StackFile
-    folder = path.with_suffix("")
-    shutil.rmtree(folder, ignore_errors=True)
-    (folder / "train").mkdir(parents=True)
-    os.link(path, folder / "train" / "batch_0.h5")
-    out = prepare(load_config(path.parent / "prepare.toml", PrepareConfig), source=folder, out=folder / "out.h5")
+def prepared(path: Path, kind: str, place: str) -> Any:
+    """Prepare a set of this one published file; the stacks that come out, or the refusal."""
+    source = path.with_suffix("")
+    shutil.rmtree(source, ignore_errors=True)
+    (source / place).parent.mkdir(parents=True)
+    os.link(path, source / place)
+    content = json.loads((path.parent / "prepare.json").read_text())[kind]
+    out = prepare(parse_config(content, PrepareConfig, source="test"), source=source, out=source / "out.h5")
     with StackFile(out) as file:
         return [file.table, file.read(range(len(file)))]
 
 
-def read_cif(path: Path) -> Any:
-    from cbedgan.crystal.structure_files import crystals_from_files
+def read_structures(path: Path) -> Any:
+    from cbedgan.crystal.structure_files import crystals_from_files  # needs the extra simulate
     return crystals_from_files(path)
 
 
-def read_poscar(path: Path) -> Any:
-    return read_cif(path)
-
-
-def read_stfc(path: Path) -> Any:
-    """Prepare a set of this one npz file of the STFC copy."""
-    from classifier.foundation.config import parse_config
-    from classifier.published.prepare import PrepareConfig, prepare
-    from classifier.samples.stackfile import StackFile
-    folder = path.with_suffix("")
-    shutil.rmtree(folder, ignore_errors=True)
-    (folder / "training").mkdir(parents=True)
-    os.link(path, folder / "training" / "0.npz")
-    out = prepare(parse_config(json.loads((path.parent / "stfc.json").read_text()), PrepareConfig, source="test"),
-                  source=folder, out=folder / "out.h5", layout="stfc")
-    with StackFile(out) as file:
-        return [file.table, file.read(range(len(file)))]
-
-
-def read_patterns(path: Path) -> Any:
-    from classifier.imported.hdf5 import open_hdf5
-    from classifier.imported.source import open_npy, open_tiff
-    opened = {".hspy": lambda: open_hdf5(path, "auto"), ".npy": lambda: open_npy(path), ".tif": lambda: open_tiff(path)}
-    with opened[path.suffix]() as array:
+def read_patterns(opened: AbstractContextManager) -> Any:
+    with opened as array:
         return [array.lead, array.rows, array.columns, *(array.read(place) for place in np.ndindex(array.lead))]
 
 
-def read_hspy(path: Path) -> Any:
-    return read_patterns(path)
-
-
-def read_npy(path: Path) -> Any:
-    return read_patterns(path)
-
-
-def read_tiff(path: Path) -> Any:
-    return read_patterns(path)
-
-
 READERS: dict[str, Callable[[Path], Any]] = {
-    name.removeprefix("read_"): read for name, read in globals().items() if name.startswith("read_")}
+    "stacks": read_stacks, "split": lambda path: load_split(
+        path, stack_digest=(path.parent / "stack_digest").read_text()),
+    "config": lambda path: load_config(path, SplitConfig), "run": read_run, "classifier": load_classifier,
+    "generator": load_generator, "probe": read_probe, "predictions": Predictions.load,
+    "batch": lambda path: prepared(path, "batch", "train/batch_0.h5"),
+    "stfc": lambda path: prepared(path, "stfc", "training/0.npz"),
+    "cif": read_structures, "poscar": read_structures, "hspy": lambda path: read_patterns(open_hdf5(path, "auto")),
+    "npy": lambda path: read_patterns(open_npy(path)), "tiff": lambda path: read_patterns(open_tiff(path))}
 
 
 def answer(kind: str, path: Path) -> list[str]:
-    from classifier.foundation.errors import InputError
     try:
         sha = hashlib.sha256()
         for piece in flat(READERS[kind](path)):

@@ -11,18 +11,11 @@ import pytest
 import typer
 
 from cbedgan.cli import app
-from project import ROOT
+from project import ROOT, blocks
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "analysis/LOG.md",
          *sorted((ROOT / "docs").glob("*.md"))]
 GUIDES = [path for path in PAGES if " file=" in path.read_text(encoding="utf-8")]
-FENCE = re.compile(r"^( *)```(\S+)(?: file=(\S+))?\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
-
-
-def blocks(page: Path) -> list[tuple[str, str | None, str]]:
-    """(language, file name or None, text) of every fenced block, without the indentation of the block."""
-    return [(language, name, re.sub(rf"^{indent}", "", text, flags=re.MULTILINE))
-            for indent, language, name, text in FENCE.findall(page.read_text(encoding="utf-8"))]
 
 
 def test_the_readme_is_short_and_names_every_room_and_verb():

@@ -44,6 +44,7 @@ from classifier.samples.dataset import Frame, soft_labels
 from classifier.samples.split import SplitConfig, split
 from classifier.samples.stackfile import SampleTable, StackFile, write_stack_file
 from project import CONFIGS
+from published import EXAMPLE, preparation
 from running import verb
 
 pytestmark = pytest.mark.slow
@@ -64,22 +65,6 @@ Direct
 0 0 0
 .5 .5 .5
 """
-PREPARE = """on_unreadable_file = "report"
-thickness_angstrom = 100.0
-mantissa_bits = 23
-[reduction]
-source_size_pixels = 16
-source_pixel_size_inv_angstrom = 0.01
-half_width_inv_angstrom = 0.08
-pose = "raw"
-size_pixels = 8
-shortest_g_pixels = 4.0
-visible = 0.02
-tie = 0.02
-least_explained_share = 0.5
-on_partial_nan = "skip"
-on_negative = "skip"
-"""
 NAMES = {"stacks": "stacks.h5", "probe": "probe.h5", "split": "split.json", "run": "run.json",
          "config": "split.toml", "classifier": "classifier.safetensors", "generator": "generator.safetensors",
          "predictions": "predictions.npz", "batch": "batch_train_0.h5", "cif": "salt.cif", "poscar": "POSCAR",
@@ -88,10 +73,8 @@ NAMES = {"stacks": "stacks.h5", "probe": "probe.h5", "split": "split.json", "run
 UNSIGNED = {"config", "run", "batch", "cif", "poscar", "hspy", "npy", "tiff"}
 SLOW = {"batch", "stfc"}  # a whole set is prepared for each case
 EXTRA = {"cif": "moyopy", "poscar": "moyopy", "tiff": "tifffile"}  # what a kind needs beside the core
-STFC = {"on_unreadable_file": "report", "thickness_angstrom": "unknown", "mantissa_bits": 23, "reduction": {
-    "source_size_pixels": SIZE, "source_pixel_size_inv_angstrom": "unknown", "half_width_inv_angstrom": "all",
-    "pose": "raw", "size_pixels": SIZE, "shortest_g_pixels": 4.0, "visible": 0.02, "tie": 0.02,
-    "least_explained_share": 0.5, "on_partial_nan": "skip", "on_negative": "skip"}}
+PREPARE = {"batch": preparation(16, SIZE, policies={"thickness_angstrom": 100.0}, half_width_inv_angstrom=0.08),
+           "stfc": preparation(SIZE, SIZE, calibrated=False)}
 
 
 class Reader:
@@ -155,10 +138,9 @@ def sound(tmp_path_factory, rock_salt_cif) -> Path:
     paths = ProbedPaths(**{**columns, "kind": np.array(["class", "latent", "w", "w"])})
     write_probe(folder / "probe.h5", ProbeFile(paths, {"stage": "probe"}, {"success": 0.75}))
     write_batch(folder / "batch_train_0.h5")
-    (folder / "prepare.toml").write_text(PREPARE)
+    (folder / "prepare.json").write_text(json.dumps(PREPARE))
     (folder / "salt.cif").write_text(rock_salt_cif(label=("Na", "Cl")))
     (folder / "POSCAR").write_text(POSCAR)
-    (folder / "stfc.json").write_text(json.dumps(STFC))
     np.savez(folder / "0.npz", data=random.random((3, SIZE, SIZE), dtype=np.float32), label=np.int64(2))
     write_scans(folder, random.random((3, SIZE, SIZE), dtype=np.float32))
     return folder
@@ -213,14 +195,7 @@ def write_batch(path: Path, libver: Any = None) -> None:
         for number in range(2):
             group = file.create_group(f"sample_0_{number}")
             group["cbed_stack"] = np.random.default_rng(number).random((3, 16, 16), dtype=np.float32)
-            group.attrs.update({
-                "space_group": np.bytes_("2"), "material": np.bytes_("mp-763064"), "energy_keV": 100,
-                "formula": "Fe8 O14 F2", "z_dirs": np.array([[[1, 1, 0], [1, -1, 1], [-1, 1, 3]]]),
-                "y_dirs": np.array([[[-1.33333333, 1, -1], [0.66666667, 0, 1], [-0.66666667, 0, -1]]]),
-                "semi_angles_rad": np.array([0.00276776, 0.0028678, 0.00367309]),
-                "d_hkls_angstrom": np.array([3.34336566, 3.22673953, 2.51930512]),
-                "abc_angstrom": np.array([4.6456035, 7.54737513, 7.59231027]),
-                "angles_degree": np.array([75.75270737, 91.58467769, 89.08634999])})
+            group.attrs.update(EXAMPLE)
 
 
 @pytest.fixture
@@ -230,7 +205,7 @@ def case(sound, tmp_path) -> Callable[[str], Path]:
 
 
 def copied(sound: Path, folder: Path, kind: str) -> Path:
-    for name in ("stack_digest", "run_config", "prepare.toml", "stfc.json", NAMES[kind]):
+    for name in ("stack_digest", "run_config", "prepare.json", NAMES[kind]):
         shutil.copyfile(sound / name, folder / name)
     return folder / NAMES[kind]
 

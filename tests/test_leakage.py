@@ -32,8 +32,7 @@ def split_file(stacks: Path, tmp_path: Path) -> Path:
 
 def rewrite(source: Path, target: Path, table: SampleTable, rows: np.ndarray, provenance: dict) -> Path:
     with StackFile(source) as file:
-        write_stack_file(target, file.read(rows), table, detector=file.detector, pose=file.pose,
-                         intensity_unit=file.intensity_unit, provenance=provenance)
+        write_stack_file(target, file.read(rows), table, **tiny.frame_of(file), provenance=provenance)
     return target
 
 

@@ -1,5 +1,6 @@
-"""Configurations of seconds for 16-pixel samples; a test changes single keys of a copy."""
+"""Configurations of seconds for 16-pixel samples, of which a test changes single keys; how they are written."""
 
+import json
 from typing import Any
 
 SPLIT: dict[str, Any] = {
@@ -42,3 +43,17 @@ def merged(content: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     """The content with single keys replaced, also within its tables; a table with a kind is replaced whole."""
     return content | {key: merged(content.get(key) or {}, value) if isinstance(value, dict) and "kind" not in value
                       else value for key, value in changes.items()}
+
+
+def toml(content: dict[str, Any], prefix: str = "") -> str:
+    """Plain TOML of nested dictionaries."""
+    lines = [f"{key} = {json.dumps(value)}" for key, value in content.items() if not isinstance(value, dict)]
+    for key, value in content.items():
+        if isinstance(value, dict):
+            lines += [f"[{prefix}{key}]", toml(value, f"{prefix}{key}.")]
+    return "\n".join(lines)
+
+
+def frame_of(file: Any) -> dict[str, Any]:
+    """What a stack file says of all its stacks, to write others like them."""
+    return {"detector": file.detector, "pose": file.pose, "intensity_unit": file.intensity_unit}

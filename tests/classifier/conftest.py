@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from classifier.foundation.config import parse_config
-from classifier.samples.split import SplitConfig, split
-from classifier.training.train import TrainClassifierConfig
+from classifier.samples.split import Split, SplitConfig, load_split, split
+from classifier.samples.stackfile import StackFile
+from classifier.training.train import TrainClassifierConfig, train_classifier
 from tiny import SPLIT, TRAIN
 
 
@@ -24,8 +25,19 @@ def train_config(**changes: Any) -> TrainClassifierConfig:
 
 @dataclass(frozen=True)
 class Data:
+    """A stack file and its split."""
+
     stacks: Path
     split: Path
+
+    def load(self) -> Split:
+        """The split as stages read it."""
+        with StackFile(self.stacks) as file:
+            return load_split(self.split, stack_digest=file.digest)
+
+    def train(self, config: TrainClassifierConfig, **more: Any) -> Path:
+        """The classifier that is trained on it."""
+        return train_classifier(config, stacks=self.stacks, split=self.split, **more)
 
 
 @pytest.fixture

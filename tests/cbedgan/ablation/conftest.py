@@ -1,6 +1,5 @@
 """Variants of a shipped one, made so small that a run takes a second."""
 
-import json
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 import pytest
 
 from project import CONFIGS
-from tiny import merged
+from tiny import merged, toml
 
 SHIPPED = CONFIGS / "gan" / "pixels.toml"  # tiny stacks have no cells for forms
 SMALL = {"device": "cpu", "images": 64, "batch": 16, "view": {"half_width": 2.0, "size_pixels": 16},
@@ -27,14 +26,6 @@ def variants(tmp_path: Path) -> Callable[..., Path]:
         for name, changed in changes.items():
             train = tomllib.loads(SHIPPED.read_text(encoding="utf-8"))["train"]
             content = {"label": name, "changes": f"of {name}", "train": merged(merged(train, SMALL), changed)}
-            (folder / f"{name}.toml").write_text(_toml(content), encoding="utf-8")
+            (folder / f"{name}.toml").write_text(toml(content), encoding="utf-8")
         return folder
     return write
-
-
-def _toml(content: dict[str, Any], prefix: str = "") -> str:
-    lines = [f"{key} = {json.dumps(value)}" for key, value in content.items() if not isinstance(value, dict)]
-    for key, value in content.items():
-        if isinstance(value, dict):
-            lines += [f"[{prefix}{key}]", _toml(value, f"{prefix}{key}.")]
-    return "\n".join(lines)

@@ -12,6 +12,7 @@ from classifier.foundation.config import load_config, parse_config
 from classifier.foundation.errors import InputError
 from project import CONFIGS
 from running import verb
+from tiny import toml
 
 CONFIG = {"seeds": [1, 2], "judgement": {"reference": "plain", "judged": ["kid", "coverage"], "alpha": 0.05},
           "assessment": {"seed": 0, "threads": 1, "stacks": 24, "least_of_group": 2, "network_epochs": 0,
@@ -63,9 +64,7 @@ def test_the_comparison_is_whole_alone_and_resumable(call, variants):
 
 def test_the_command_line_prints_the_table(call, variants, tmp_path, capsys):
     path = tmp_path / "config.toml"
-    path.write_text("seeds = [1, 2]\n" + "\n".join(
-        f"[{part}]\n" + "\n".join(f"{key} = {json.dumps(value)}" for key, value in CONFIG[part].items())
-        for part in ("assessment", "judgement")))
+    path.write_text(toml(CONFIG))
     arguments = [f"--{name}={value}" for name, value in call.items() if name != "workers"]
     folder = variants(plain={})
     assert verb("compare-generators", f"--config={path}", f"--variants={folder}", *arguments, "--workers=1") == 0

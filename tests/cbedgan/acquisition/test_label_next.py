@@ -9,6 +9,7 @@ from cbedgan.boundary.probe import ProbeConfig, probe
 from classifier.foundation.errors import InputError
 from classifier.samples.split import load_split
 from classifier.samples.stackfile import StackFile, write_stack_file
+from tiny import frame_of
 
 NONE = Hints(stacks=None, split=None, probe=None, generator=None)
 
@@ -20,7 +21,7 @@ def pool(tiny_stack_file):
     with StackFile(path) as file:
         held = file.read(np.arange(len(file)))
         table = replace(file.table, material=np.char.add("new ", file.table.material))
-        frame = {"detector": file.detector, "pose": file.pose, "intensity_unit": file.intensity_unit}
+        frame = frame_of(file)
     write_stack_file(path.with_name("pool.h5"), held, table, **frame, provenance={"stage": "test"})
     write_stack_file(path.with_name("hidden.h5"), held, replace(table, space_group=np.zeros(len(table), np.int16)),
                      **frame, provenance={"stage": "test"})

@@ -12,7 +12,6 @@ from cbedgan.gan.train import fidelity_of
 from cbedgan.likeness.bars import summary
 from classifier.foundation.config import load_config
 from classifier.foundation.errors import InputError
-from classifier.samples.dataset import load_stack_set
 from classifier.samples.split import load_split
 from classifier.training.train import TrainClassifierConfig
 from project import CONFIGS
@@ -32,16 +31,19 @@ class Double:
         return self._sample(class_idx)
 
 
+@pytest.fixture
+def inputs(tiny_networks):
+    return {name: getattr(tiny_networks, name) for name in ("generator", "stacks", "split")}
+
+
 def real_stacks(networks):
     trained = load_generator(networks.generator)
     ids = load_split(networks.split, stack_digest=trained.stack_digest).parts["train"]
-    return trained, load_stack_set(networks.stacks, class_map=trained.class_map, view=trained.view,
-                                   intensity=trained.intensity, sample_ids=ids)
+    return trained, networks.samples(trained, ids)
 
 
-def test_it_writes_figures_a_page_and_pictures_and_a_second_call_leaves_them(tiny_networks, tmp_path):
-    arguments = {"generator": tiny_networks.generator, "stacks": tiny_networks.stacks, "split": tiny_networks.split,
-                 "classifier": tiny_networks.classifier, "out": tmp_path / "out"}
+def test_it_writes_figures_a_page_and_pictures_and_a_second_call_leaves_them(tiny_networks, inputs, tmp_path):
+    arguments = inputs | {"classifier": tiny_networks.classifier, "out": tmp_path / "out"}
     config = CONFIG.model_copy(update={"network_epochs": 1})
     page = assess(config, **arguments)
     found = json.loads((tmp_path / "out/fidelity.json").read_text())
@@ -59,9 +61,8 @@ def test_it_writes_figures_a_page_and_pictures_and_a_second_call_leaves_them(tin
         assess(config.model_copy(update={"seed": 1}), **arguments)
 
 
-def test_judges_that_have_not_seen_the_real_stacks_say_so_too(tiny_networks, tmp_path):
-    arguments = {"generator": tiny_networks.generator, "stacks": tiny_networks.stacks, "split": tiny_networks.split,
-                 "out": tmp_path / "out"}
+def test_judges_that_have_not_seen_the_real_stacks_say_so_too(tiny_networks, inputs, tmp_path):
+    arguments = inputs | {"out": tmp_path / "out"}
     judge = TrainClassifierConfig.model_validate(json.loads(
         tiny_networks.classifier.with_name("run.json").read_text())["config"] | {"images": 64})
     page = assess(CONFIG, **arguments, judge=judge)
@@ -74,19 +75,17 @@ def test_judges_that_have_not_seen_the_real_stacks_say_so_too(tiny_networks, tmp
         assess(CONFIG, **arguments, judge=judge.model_copy(update={"seed": 7}))
 
 
-def test_two_runs_write_the_same_figures(tiny_networks, tmp_path):
-    arguments = {"generator": tiny_networks.generator, "stacks": tiny_networks.stacks, "split": tiny_networks.split}
+def test_two_runs_write_the_same_figures(inputs, tmp_path):
     for name in ("a", "b"):
-        assess(CONFIG, **arguments, out=tmp_path / name)
+        assess(CONFIG, **inputs, out=tmp_path / name)
     assert (tmp_path / "a/fidelity.json").read_bytes() == (tmp_path / "b/fidelity.json").read_bytes()
 
 
-def test_generators_of_different_scales_are_compared_on_one(tiny_networks, tmp_path):
-    arguments = {"generator": tiny_networks.generator, "stacks": tiny_networks.stacks, "split": tiny_networks.split}
+def test_generators_of_different_scales_are_compared_on_one(tiny_networks, inputs, tmp_path):
     own = load_generator(tiny_networks.generator).intensity.config
     scales = {"none": None, "own": own, "other": own.model_copy(update={"transform": "fourth_root"})}
     for name, scale in scales.items():
-        assess(CONFIG.model_copy(update={"intensity": scale}), **arguments, out=tmp_path / name)
+        assess(CONFIG.model_copy(update={"intensity": scale}), **inputs, out=tmp_path / name)
     none, same, other = (json.loads((tmp_path / name / "fidelity.json").read_text()) for name in scales)
     distance = [found["generated"]["sliced_wasserstein"] for found in (none, same, other)]
     assert distance[1] == pytest.approx(distance[0], rel=0.05)  # on the way, what is below zero intensity becomes zero

@@ -7,7 +7,6 @@ from rich.console import Console
 from cbedgan.bench.spoiled import spoiled
 from cbedgan.bench.trust import KINDS, bench_trust, report
 from classifier.prediction.predict import load_classifier
-from classifier.samples.dataset import load_stack_set
 from classifier.samples.split import load_split
 from classifier.training.trust_fitting import with_trust
 
@@ -35,8 +34,7 @@ def test_spoiled_stacks_are_intensities_of_the_same_shape_and_are_what_they_say(
 def test_the_rows_count_what_is_refused(tiny_networks) -> None:
     judge = load_classifier(tiny_networks.classifier)
     parts = load_split(tiny_networks.split, stack_digest=judge.stack_digest).parts
-    training, test = (load_stack_set(tiny_networks.stacks, class_map=judge.class_map, view=judge.view,
-                                     intensity=judge.intensity, sample_ids=parts[name]) for name in ("train", "test"))
+    training, test = (tiny_networks.samples(judge, parts[name]) for name in ("train", "test"))
     judge = with_trust(judge, training=training, validation=test, shift_pixels=1)
     rows = bench_trust([judge], tiny_networks.stacks, tiny_networks.split, accuracy=0.5, most=8, seed=0)
     assert len(rows) == KINDS

@@ -12,10 +12,8 @@ from cbedgan.boundary.trace import TraceConfig, trace
 from cbedgan.gan.network.generator import load_generator
 from cbedgan.gan.network.latents import latents
 from classifier.crystal.spacegroup import ClassMap
-from classifier.foundation.config import parse_config
 from classifier.foundation.errors import InputError
 from classifier.prediction.predict import load_classifier
-from classifier.samples.split import SplitConfig, split
 
 TRACE = TraceConfig(grid_points=9, tolerance=1e-4, plausible=0.1, polish_steps=4, polish_eta=0.5, polish_tolerance=0.01)
 CONFIG = ProbeConfig(seed=0, threads=1, shots=("few",), partners=1, paths=4, kinds=("class", "latent", "w"),
@@ -103,13 +101,7 @@ def test_a_finished_probe_is_kept_and_another_is_refused(tiny_networks, tmp_path
     assert np.allclose(again.paths.crossing, read_probe(out).paths.crossing, atol=2 * TRACE.tolerance, equal_nan=True)
 
 
-def test_networks_of_another_split_are_refused(tiny_networks, tmp_path):
-    config = parse_config({"group_by": "structure_type", "validation_fraction": 0.25, "test_fraction": 0.2, "seed": 9,
-                           "minimum_materials": 4, "adopt_partition": False, "near_duplicates": "refuse"},
-                          SplitConfig, source="test")
-    other = split(config, stacks=tiny_networks.stacks, out=tmp_path / "split.json")
-    with pytest.raises(InputError, match="split"):
-        run(tiny_networks, tmp_path / "probe.h5", split=other)
+def test_another_kind_of_network_is_refused(tiny_networks, tmp_path):
     with pytest.raises(InputError, match="kind"):
         run(tiny_networks, tmp_path / "probe.h5", generator=tiny_networks.classifier)
     assert not (tmp_path / "probe.h5").exists()

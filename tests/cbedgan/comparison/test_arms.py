@@ -10,6 +10,7 @@ from classifier.samples.dataset import check_added_source
 from classifier.samples.split import load_split
 from classifier.samples.stackfile import SampleTable, StackFile, write_stack_file
 from classifier.training.losses import CrossEntropy
+from tiny import frame_of
 
 VIEW = ViewConfig(half_width=1.5, size_pixels=12)
 ALL = {"duplicated", "interior", "boundary"}
@@ -80,7 +81,7 @@ def test_the_reserve_gives_an_equal_number_of_new_real_stacks(written, synthetic
     columns["sample_id"] = columns["material"] = np.array([f"kept-{row}" for row in rows])
     columns["partition"] = np.full(len(rows), "")
     write_stack_file(tmp_path / "reserve.h5", real.read(rows), SampleTable.build(len(rows), **columns),
-                     detector=real.detector, pose=real.pose, intensity_unit=real.intensity_unit, provenance={})
+                     **frame_of(real), provenance={})
     kept = {int(group): int((real.table.space_group[rows] == group).sum()) for group in (194, 225)}
     paths, numbers = write_sources({"reserve", "interior"}, synthetic=StackFile(synthetic_file), real=real, split=held,
                                    view_config=VIEW, seed=0, provenance={}, out=tmp_path / "sources",

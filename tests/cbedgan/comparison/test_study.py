@@ -8,6 +8,7 @@ from cbedgan.comparison.study import compare, training_materials
 from classifier.foundation.errors import InputError
 from classifier.samples.split import load_split
 from classifier.samples.stackfile import StackFile, write_stack_file
+from tiny import frame_of
 
 
 @pytest.fixture
@@ -58,8 +59,7 @@ def test_bad_configurations_are_named(call, compare_config, changes, key):
 
 def test_synthetic_stacks_of_another_split_are_refused(call, compare_config, tmp_path):
     with StackFile(call["synthetic"]) as file:
-        write_stack_file(tmp_path / "other.h5", file.read(np.arange(2)), file.table.take([0, 1]), pose=file.pose,
-                         detector=file.detector, intensity_unit=file.intensity_unit,
+        write_stack_file(tmp_path / "other.h5", file.read(np.arange(2)), file.table.take([0, 1]), **frame_of(file),
                          provenance={"split_digest": "0" * 64})
     with pytest.raises(InputError, match="must come from the split they are compared on"):
         compare(compare_config(), **{**call, "synthetic": tmp_path / "other.h5"})

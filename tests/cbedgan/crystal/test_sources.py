@@ -1,4 +1,4 @@
-"""Sources of crystals: each built-in one fills a quota, and a user's own of ten lines makes a set and is counted."""
+"""Sources of crystals: each built-in one fills a quota, and that of the guide makes a set and is counted."""
 
 import sys
 from collections import Counter
@@ -15,27 +15,9 @@ from classifier.foundation.config import digest, load_config, parse_config
 from classifier.foundation.errors import InputError
 from classifier.foundation.registry import own_sources
 from classifier.samples.stackfile import StackFile
+from project import of_guide
 from running import verb
 
-OWN = """
-import numpy as np
-from cbedgan.crystal.crystals import standard_crystal
-from classifier.foundation.config import Config
-
-class Cubic(Config):
-    kind: str
-    edge_angstrom: float
-    attempts: int = 50
-    supergroup_tolerance_angstrom: float = 0.1
-
-    def draw(self, space_group, generator):
-        sites = [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]][:generator.choice([2, 5])]
-        numbers = [generator.choice([37, 38, 55, 56]), generator.choice([17, 22, 35, 40]), 8, 8, 8][:len(sites)]
-        return standard_crystal(self.edge_angstrom * np.eye(3), sites, numbers, source="cubic of our own")
-
-    def inputs(self):
-        return {}
-"""
 TOML = """
 seed = 1
 thickness_angstrom = 60.0
@@ -57,7 +39,7 @@ edge_angstrom = 4.0
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The configuration of a set of a user's own crystals, where he works; its module's name occurs once a session."""
     module = f"crystals_{digest(str(tmp_path))[:8]}"
-    (tmp_path / f"{module}.py").write_text(OWN)
+    (tmp_path / f"{module}.py").write_text(of_guide("own_crystal_source", "own_crystals.py"))
     (tmp_path / "simulate.toml").write_text(TOML.replace("our_crystals", module))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))

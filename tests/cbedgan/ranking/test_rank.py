@@ -14,6 +14,7 @@ from classifier.foundation.errors import InputError
 from classifier.statistics.trials import Trials
 from project import CONFIGS
 from running import verb
+from tiny import toml
 
 JUDGEMENT: dict[str, Any] = {"reference": "cross_entropy", "judged": ["balanced_accuracy", "few_recall"],
                              "unit": "structure_type", "replicates": 200, "seed": 0, "alpha": 0.05, "band": 0.02,
@@ -22,15 +23,6 @@ JUDGEMENT: dict[str, Any] = {"reference": "cross_entropy", "judged": ["balanced_
 
 def rank_config(**changes: Any) -> RankConfig:
     return parse_config({"seeds": [0, 1, 2], "judgement": {**JUDGEMENT, **changes}}, RankConfig, source="test")
-
-
-def toml(content: dict[str, Any], prefix: str = "") -> str:
-    """Plain TOML of nested dictionaries."""
-    lines = [f"{key} = {json.dumps(value)}" for key, value in content.items() if not isinstance(value, dict)]
-    for key, value in content.items():
-        if isinstance(value, dict):
-            lines += [f"[{prefix}{key}]", toml(value, f"{prefix}{key}.")]
-    return "\n".join(lines)
 
 
 @pytest.fixture

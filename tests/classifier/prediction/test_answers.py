@@ -14,10 +14,10 @@ from classifier.foundation.errors import InputError
 from classifier.prediction.answer_table import answer_table, write_answers
 from classifier.prediction.answers import answer_stacks
 from classifier.prediction.predict import Predictions, load_classifier, predict
-from classifier.samples.dataset import load_stack_set
 from classifier.samples.stackfile import SampleTable, StackFile, write_stack_file
 from classifier.training.trust_fitting import recalibrated, with_trust
 from running import verb
+from tiny import frame_of
 
 
 @pytest.fixture(scope="module")
@@ -28,9 +28,7 @@ def trained(tiny_networks):
         judge = load_classifier(path)
         with StackFile(tiny_networks.stacks) as file:
             part, ids = file.table.partition, file.table.sample_id
-        training, validation = (load_stack_set(
-            tiny_networks.stacks, class_map=judge.class_map, view=judge.view, intensity=judge.intensity,
-            sample_ids=ids[part == name].tolist()) for name in ("train", "test"))
+        training, validation = (tiny_networks.samples(judge, ids[part == name]) for name in ("train", "test"))
         found.append(with_trust(judge, training=training, validation=validation, shift_pixels=1))
     return found
 
@@ -41,7 +39,7 @@ def write_like(path, stacks, intensity):
         write_stack_file(path, intensity.astype(np.float32),
                          SampleTable.build(len(intensity), sample_id=[f"own-{k}" for k in range(len(intensity))],
                                            origin="experimental"),
-                         detector=file.detector, pose=file.pose, intensity_unit=file.intensity_unit, provenance={})
+                         **frame_of(file), provenance={})
     return path
 
 
@@ -132,9 +130,7 @@ def test_every_group_of_validation_weighs_the_same(trained, tiny_networks) -> No
         held = file.table.take(file.table.partition == "test")
     # Of the first group all three materials, of each other group one.
     ids = [*held.sample_id[:3], *held.sample_id[3::3]]
-    some = load_stack_set(tiny_networks.stacks, class_map=judge.class_map, view=judge.view, intensity=judge.intensity,
-                          sample_ids=ids)
-    trust = recalibrated(judge, some).trust
+    trust = recalibrated(judge, tiny_networks.samples(judge, ids)).trust
     assert np.bincount(trust.class_idx, trust.weight) == pytest.approx(np.full(4, 6 / 4))
 
 
@@ -153,9 +149,8 @@ def test_a_mended_head_is_calibrated_anew(trained, tiny_networks) -> None:
         judge.model.head.weight *= 4
         judge.model.head.bias *= 4
     with StackFile(tiny_networks.stacks) as file:
-        ids = file.table.sample_id[file.table.partition == "test"].tolist()
-    again = recalibrated(judge, load_stack_set(tiny_networks.stacks, class_map=judge.class_map, view=judge.view,
-                                               intensity=judge.intensity, sample_ids=ids))
+        ids = file.table.sample_id[file.table.partition == "test"]
+    again = recalibrated(judge, tiny_networks.samples(judge, ids))
     assert np.allclose(again.trust.logits, 4 * trained[0].trust.logits, atol=1e-4)
     assert again.trust.temperature > trained[0].trust.temperature and again.trust.bank is judge.trust.bank
 
@@ -163,9 +158,7 @@ def test_a_mended_head_is_calibrated_anew(trained, tiny_networks) -> None:
 def test_too_few_validation_stacks_leave_no_trust(trained, tiny_networks) -> None:
     judge = trained[0]
     with StackFile(tiny_networks.stacks) as file:
-        ids = file.table.sample_id.tolist()
-    some = load_stack_set(tiny_networks.stacks, class_map=judge.class_map, view=judge.view, intensity=judge.intensity,
-                          sample_ids=ids[:5])
+        some = tiny_networks.samples(judge, file.table.sample_id[:5])
     assert with_trust(judge, training=some, validation=some, shift_pixels=0).trust is None
 
 

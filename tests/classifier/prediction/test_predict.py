@@ -8,12 +8,11 @@ from classifier.crystal.spacegroup import ClassMap
 from classifier.foundation.errors import InputError
 from classifier.prediction.predict import Predictions, load_classifier, predict
 from classifier.samples.dataset import load_physical
-from classifier.training.train import train_classifier
 
 
 @pytest.fixture
 def trained(data, make_train_config, tmp_path):
-    return train_classifier(make_train_config(images=64), stacks=data.stacks, split=data.split, out=tmp_path / "clf")
+    return data.train(make_train_config(images=64), out=tmp_path / "clf")
 
 
 def predictions() -> Predictions:

@@ -23,6 +23,7 @@ from classifier.training.sampling import PowerSampler
 from classifier.training.state import State
 from classifier.training.step import step
 from classifier.training.train import train_classifier
+from tiny import frame_of
 
 MAP = ClassMap((186, 194, 216, 225))
 CPU = torch.device("cpu")
@@ -36,7 +37,7 @@ def described(data, tmp_path, make_split_config) -> tuple[Path, Path]:
     """The tiny stack file with cells, zone axes and pose, whose cell grows with its first stack's light; its split."""
     with StackFile(data.stacks) as file:
         stacks, columns = file.read(np.arange(len(file))), file.table.columns()
-        n, frame = len(file), {"detector": file.detector, "pose": file.pose, "intensity_unit": file.intensity_unit}
+        n, frame = len(file), frame_of(file)
     length = 4 + stacks[:, 0].max((1, 2)) * 40
     columns |= {"cell_lengths_angstrom": np.repeat(length[:, None], 3, 1), "cell_angles_degree": np.full((n, 3), 90.0),
                 "zone_axis_uvw": np.broadcast_to([0, 0, 1], (n, 3, 3)),
@@ -79,8 +80,7 @@ def test_a_training_with_pose_and_tasks_answers_them_and_judges_a_file_as_it_was
     ({"tasks": {"weighting": "fixed", "weights": {"beam_energy": 1.0}}}, "more than one energy")])
 def test_a_file_that_lacks_what_is_asked_for_is_refused(data, make_train_config, tmp_path, model, rule) -> None:
     with pytest.raises(InputError, match=rule):
-        train_classifier(make_train_config(model={**NET, **model}), stacks=data.stacks, split=data.split,
-                         out=tmp_path / "run")
+        data.train(make_train_config(model={**NET, **model}), out=tmp_path / "run")
 
 
 @pytest.mark.parametrize("change, rule", [

@@ -21,26 +21,13 @@ from classifier.published import prepare as stage
 from classifier.published.prepare import PrepareConfig, prepare, report_path
 from classifier.samples.stackfile import StackFile
 from project import CONFIGS
+from published import EXAMPLE, preparation
 from running import killed
-
-# The data set's own documentation gives this sample.
-EXAMPLE: dict[str, Any] = {
-    "space_group": np.bytes_("2"), "material": np.bytes_("mp-763064"), "energy_keV": 100, "formula": "Fe8 O14 F2",
-    "z_dirs": np.array([[[1, 1, 0], [1, -1, 1], [-1, 1, 3]]]),
-    "y_dirs": np.array([[[-1.33333333, 1, -1], [0.66666667, 0, 1], [-0.66666667, 0, -1]]]),
-    "semi_angles_rad": np.array([0.00276776, 0.0028678, 0.00367309]),
-    "d_hkls_angstrom": np.array([3.34336566, 3.22673953, 2.51930512]),
-    "abc_angstrom": np.array([4.6456035, 7.54737513, 7.59231027]),
-    "angles_degree": np.array([75.75270737, 91.58467769, 89.08634999])}
 
 
 def config(pose: str = "raw", *, policies: dict[str, Any] | None = None, **reduction: Any) -> PrepareConfig:
-    whole = {"source_size_pixels": 512, "source_pixel_size_inv_angstrom": 0.01, "half_width_inv_angstrom": 1.28,
-             "pose": pose, "size_pixels": 32, "shortest_g_pixels": 8.0, "visible": 0.02, "tie": 0.02,
-             "least_explained_share": 0.5, "on_partial_nan": "skip", "on_negative": "skip"}
-    content = {"on_unreadable_file": "report", "thickness_angstrom": "unknown", "mantissa_bits": 23}
-    return parse_config({**content, **(policies or {}), "reduction": {**whole, **reduction}}, PrepareConfig,
-                        source="test")
+    content = preparation(512, 32, policies=policies, pose=pose, **reduction)
+    return parse_config(content, PrepareConfig, source="test")
 
 
 def noise(seed: int) -> np.ndarray:
@@ -172,28 +159,6 @@ def test_policies_decide(trapped_source, tmp_path):
     assert not (tmp_path / "other.h5").exists()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("damage", ["cut", "flipped"])
-def test_no_damage_stops_the_stage(tmp_path, damage):
-    """Files of 16-pixel stacks, cut anywhere or with a few bytes changed: what can be read is kept, nothing raised."""
-    random, path = np.random.default_rng(0), tmp_path / "source/train/batch_train_0.h5"
-    small = config(source_size_pixels=16, half_width_inv_angstrom=0.08, size_pixels=4)
-    write_batch(path.with_name("batch_train_1.h5"), {"sample_0_0": (noise(0)[:, :16, :16], {})})
-    write_batch(path, {f"sample_0_{j}": (noise(j)[:, :16, :16], {}) for j in range(4)})
-    whole = path.read_bytes()
-    for case in range(20):
-        damaged = bytearray(whole)
-        if damage == "cut":
-            damaged = damaged[:random.integers(len(whole))]
-        else:
-            for place in random.integers(len(whole), size=20):
-                damaged[place] = random.integers(256)
-        path.write_bytes(damaged)
-        with StackFile(prepare(small, source=tmp_path / "source", out=tmp_path / f"{case}.h5")) as file:
-            assert file.table.sample_id[-1] == "train/batch_train_1/sample_0_0"
-            file.verify()
-
-
 def test_a_source_without_files_or_without_usable_samples_is_refused(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         prepare(config(), source=tmp_path, out=tmp_path / "out.h5")
@@ -269,8 +234,7 @@ RUN = """
 import os, resource, signal, sys
 from pathlib import Path
 from classifier.published import prepare as stage
-from classifier.foundation.config import load_config
-config = load_config(Path(sys.argv[1]), stage.PrepareConfig)
+config = stage.PrepareConfig.model_validate_json(Path(sys.argv[1]).read_text())
 name, calls = sys.argv[4], int(sys.argv[5])
 module = stage.olcf_files if name == "reduce_stack" else stage
 function = getattr(module, name)
@@ -284,19 +248,11 @@ setattr(module, name, killing)
 stage.prepare(config, source=Path(sys.argv[2]), out=Path(sys.argv[3]))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
-RAW = """
-on_unreadable_file = "report"
-thickness_angstrom = "unknown"
-mantissa_bits = 23
-reduction = { source_size_pixels = 512, source_pixel_size_inv_angstrom = 0.01, half_width_inv_angstrom = 1.28,\
- pose = "raw", size_pixels = 32, shortest_g_pixels = 8.0, visible = 0.02, tie = 0.02, least_explained_share = 0.5,\
- on_partial_nan = "skip", on_negative = "skip" }
-"""
 
 
 def run_apart(source: Path, out: Path, kill_in: str, at_call: int) -> subprocess.CompletedProcess[str]:
-    path = out.with_name("prepare.toml")
-    path.write_text(RAW)
+    path = out.with_name("prepare.json")
+    path.write_text(config().model_dump_json())
     return subprocess.run([sys.executable, "-c", RUN, path, source, out, kill_in, str(at_call)],
                           capture_output=True, text=True)
 
@@ -322,10 +278,10 @@ def test_two_workers_killed_go_on_to_the_digest_of_one(tmp_path):
     for number in range(8):
         write_batch(source / f"train/batch_train_{number}.h5", {f"sample_0_{j}": (noise(10 * number + j), {})
                                                                for j in range(3)})
-    (tmp_path / "prepare.toml").write_text(RAW)
+    (tmp_path / "prepare.json").write_text(config().model_dump_json())
     by_two = RUN.replace("out=Path(sys.argv[3])", "out=Path(sys.argv[3]), workers=2")
     parts = tmp_path / "out.h5.parts/train"
-    killed([sys.executable, "-c", by_two, tmp_path / "prepare.toml", source, out, "reduce_stack", "-1"],
+    killed([sys.executable, "-c", by_two, tmp_path / "prepare.json", source, out, "reduce_stack", "-1"],
            lambda: list(parts.glob("*.json")))
     assert out.exists() or list(parts.glob("*.json"))
     prepare(config(), source=source, out=out, workers=2)

@@ -15,6 +15,7 @@ from classifier.published.prepare import PrepareConfig, prepare, report_path
 from classifier.samples.split import SplitConfig, load_split, split
 from classifier.samples.stackfile import StackFile
 from project import CONFIGS
+from published import preparation
 
 SIZE = 16
 SPLIT = {"group_by": "material", "validation_fraction": 0.0, "test_fraction": 0.0, "minimum_materials": 1,
@@ -22,11 +23,8 @@ SPLIT = {"group_by": "material", "validation_fraction": 0.0, "test_fraction": 0.
 
 
 def config(*, policy: str = "report", **reduction: Any) -> PrepareConfig:
-    whole = {"source_size_pixels": SIZE, "source_pixel_size_inv_angstrom": "unknown", "half_width_inv_angstrom": "all",
-             "pose": "raw", "size_pixels": SIZE, "shortest_g_pixels": 8.0, "visible": 0.02, "tie": 0.02,
-             "least_explained_share": 0.5, "on_partial_nan": "skip", "on_negative": "skip"}
-    return parse_config({"on_unreadable_file": policy, "thickness_angstrom": "unknown", "mantissa_bits": 23,
-                         "reduction": {**whole, **reduction}}, PrepareConfig, source="test")
+    content = preparation(SIZE, SIZE, calibrated=False, policies={"on_unreadable_file": policy}, **reduction)
+    return parse_config(content, PrepareConfig, source="test")
 
 
 def write(path: Path, seed: int, label: Any, **arrays: Any) -> np.ndarray:

@@ -22,6 +22,7 @@ from classifier.samples.dataset import load_stack_set, load_training_set
 from classifier.samples.split import load_split
 from classifier.samples.stackfile import StackFile, write_stack_file
 from classifier.training.train import train_classifier
+from tiny import frame_of
 
 SHAPE = (5, 3, 4, 4)
 X = np.arange(np.prod(SHAPE), dtype=np.float32).reshape(SHAPE)
@@ -158,8 +159,8 @@ def test_a_training_from_the_cache_ends_at_the_same_bits(data, make_train_config
         held = load_split(data.split, stack_digest=file.digest)
         table = replace(file.table.take(range(5)), sample_id=np.array(list("abcde")), origin=np.full(5, "synthetic"),
                         partition=np.full(5, ""))
-        write_stack_file(tmp_path / "extra.h5", file.read(range(5)), table, detector=file.detector, pose=file.pose,
-                         intensity_unit=file.intensity_unit, provenance={"split_digest": held.digest})
+        write_stack_file(tmp_path / "extra.h5", file.read(range(5)), table, **frame_of(file),
+                         provenance={"split_digest": held.digest})
     given = dict(stacks=data.stacks, split=data.split, synthetic=tmp_path / "extra.h5")
     paths = [train_classifier(config, **given, out=tmp_path / name, cache=cache)
              for name, cache in (("memory", None), ("mapped", tmp_path / "cache"))]

@@ -13,6 +13,7 @@ from classifier.pattern.intensity import IntensityConfig, IntensityTransform
 from classifier.samples.dataset import Frame, check_added_source, load_physical, load_stack_set, soft_labels
 from classifier.samples.split import load_split
 from classifier.samples.stackfile import SampleTable, StackFile, write_stack_file
+from tiny import frame_of
 
 VIEW = ViewConfig(half_width=1.0, size_pixels=4)
 MAP = ClassMap((186, 194, 216, 225))
@@ -72,15 +73,13 @@ def added(path: Path, data, *, rows: list[int], provenance: dict | None = None, 
         columns = {name: np.full(n, value) if not isinstance(value, list) else np.array(value)
                    for name, value in changes.items()}
         table = replace(table, sample_id=np.array([f"new-{i}" for i in range(n)]), partition=np.full(n, ""), **columns)
-        write_stack_file(path, file.read(rows), table, detector=file.detector, pose=file.pose,
-                         intensity_unit=file.intensity_unit, provenance=provenance or {})
+        write_stack_file(path, file.read(rows), table, **frame_of(file), provenance=provenance or {})
     return path
 
 
 @pytest.mark.slow
 def test_only_synthetic_stacks_of_this_split_may_be_added(data, tmp_path) -> None:
-    with StackFile(data.stacks) as file:
-        held = load_split(data.split, stack_digest=file.digest)
+    held = data.load()
     new = dict(rows=[0, 1], origin="synthetic", material=["z0", "z1"])
     right = added(tmp_path / "right.h5", data, provenance={"split_digest": held.digest}, **new)
     assert check_added_source(right, held, stacks=data.stacks) == StackFile(right).digest

@@ -24,8 +24,7 @@ def test_only_the_train_part_shrinks(data, tmp_path):
 
 @pytest.mark.parametrize("part", ["test", "validation"])
 def test_held_out_materials_cannot_be_chosen(data, tmp_path, part):
-    with StackFile(data.stacks) as file:
-        held = load_split(data.split, stack_digest=file.digest)
+    held = data.load()
     with pytest.raises(InputError, match="must be of the train part"):
         narrow_split(data.split, stacks=data.stacks, materials=held.materials[part], out=tmp_path / "narrow.json")
     with pytest.raises(InputError, match="must be of the train part"):
@@ -35,8 +34,7 @@ def test_held_out_materials_cannot_be_chosen(data, tmp_path, part):
 def test_training_on_it_sees_no_other_material(data, make_train_config, tmp_path):
     """Two materials, so two of four groups: the classifier keeps all four classes."""
     from classifier.prediction.predict import load_classifier
-    with StackFile(data.stacks) as file:
-        held = load_split(data.split, stack_digest=file.digest)
+    held = data.load()
     narrow = narrow_split(data.split, stacks=data.stacks, out=tmp_path / "narrow.json",
                           materials=[held.materials["train"][0], held.materials["train"][-1]])
     trained = load_classifier(train_classifier(make_train_config(images=32), stacks=data.stacks, split=narrow,

@@ -1,12 +1,10 @@
-import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from classifier.foundation.errors import InputError
-from classifier.samples.split import assign_parts, load_split, split
-from classifier.samples.stackfile import SampleTable, StackFile
+from classifier.samples.split import assign_parts, split
+from classifier.samples.stackfile import SampleTable
 
 
 def table(materials: list[str], types: list[str], *, group: int = 225, formulas: list[str] | None = None,
@@ -108,11 +106,6 @@ def test_near_duplicates_of_the_test_part_can_be_dropped_from_training(make_spli
     assert listed["dropped: formula and space group also in test"] == ["m000"]
 
 
-def test_synthetic_stacks_are_refused(make_split_config) -> None:
-    with pytest.raises(InputError, match="only measured or simulated"):
-        assign_parts(table(names(2), names(2), origin="synthetic"), make_split_config(), source="t")
-
-
 def test_a_material_of_two_groups_is_refused(make_split_config) -> None:
     samples = SampleTable.concatenate([table(["m"], ["t"]), table(["m"], ["t"], group=221)])
     with pytest.raises(InputError, match="must agree in space_group"):
@@ -120,8 +113,7 @@ def test_a_material_of_two_groups_is_refused(make_split_config) -> None:
 
 
 def test_the_stage_writes_a_locked_file_and_keeps_it(data, make_split_config) -> None:
-    with StackFile(data.stacks) as file:
-        held = load_split(data.split, stack_digest=file.digest)
+    held = data.load()
     assert {part: len(ids) for part, ids in held.parts.items()} == {"train": 12, "validation": 4, "test": 8}
     assert held.space_groups == (186, 194, 216, 225)
     before = data.split.stat().st_mtime_ns
@@ -129,13 +121,3 @@ def test_the_stage_writes_a_locked_file_and_keeps_it(data, make_split_config) ->
     assert data.split.stat().st_mtime_ns == before
     with pytest.raises(InputError, match="existing split"):
         split(make_split_config(seed=5), stacks=data.stacks, out=data.split)
-
-
-def test_an_edited_split_and_a_foreign_one_are_refused(data) -> None:
-    with pytest.raises(InputError, match="belong to the stack file"):
-        load_split(data.split, stack_digest="0" * 64)
-    content = json.loads(Path(data.split).read_text())
-    content["parts"]["train"]["sample_ids"].append(content["parts"]["test"]["sample_ids"].pop())
-    data.split.write_text(json.dumps(content))
-    with pytest.raises(InputError, match="as the split stage wrote it"):
-        load_split(data.split, stack_digest=content["stack_digest"])

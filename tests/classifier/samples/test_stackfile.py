@@ -150,10 +150,10 @@ def test_tables_are_taken_and_concatenated():
     assert len(SampleTable.concatenate([])) == 0
 
 
-def test_missing_foreign_and_truncated_files_are_named(stack_file, tmp_path):
+def test_missing_and_foreign_files_are_named(tmp_path):
     with pytest.raises(InputError, match="nowhere.h5: the stack file must exist"):
         StackFile(tmp_path / "nowhere.h5")
-    broken, content = tmp_path / "broken.h5", stack_file.read_bytes()
+    broken = tmp_path / "broken.h5"
     broken.write_text("no HDF5")
     with pytest.raises(InputError, match="broken.h5: a stack file must be HDF5"):
         StackFile(broken)
@@ -161,32 +161,6 @@ def test_missing_foreign_and_truncated_files_are_named(stack_file, tmp_path):
         file["cbed_stack"] = 1
     with pytest.raises(InputError, match="broken.h5: the file must be a cbed-stack-file 1.*keys cbed_stack"):
         StackFile(broken)
-    for length in np.linspace(0, len(content) - 1, 20, dtype=int):
-        broken.write_bytes(content[:length])
-        with pytest.raises(InputError, match="broken.h5"):
-            StackFile(broken)
-
-
-@pytest.mark.slow
-def test_no_flipped_bit_is_ever_read_as_data(stack_file, tmp_path):
-    content, random = stack_file.read_bytes(), np.random.default_rng(7)
-    original, stacks = StackFile(stack_file), stacks_of(5)
-    flipped, faults = tmp_path / "flipped.h5", 0
-    for place in random.choice(8 * len(content), size=250, replace=False):
-        damaged = bytearray(content)
-        damaged[place // 8] ^= 1 << place % 8
-        flipped.write_bytes(damaged)
-        try:
-            with StackFile(flipped) as file:
-                found = file.read(range(5))
-        except InputError as fault:
-            assert "flipped.h5" in str(fault) and str(fault).encode() and "\n" not in str(fault)
-            faults += 1
-        else:
-            assert file.digest == original.digest and equal(file.table, original.table)
-            assert np.array_equal(found, stacks) and file.provenance == original.provenance
-    # The rest fell into bytes that hold nothing (measured: about a tenth to a fifth of so small a file).
-    assert faults > 125
 
 
 @pytest.mark.slow

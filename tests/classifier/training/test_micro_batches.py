@@ -16,7 +16,6 @@ from classifier.training.batches import Source, class_sizes, draw_batch
 from classifier.training.sampling import PowerSampler
 from classifier.training.state import State
 from classifier.training.step import step
-from classifier.training.train import train_classifier
 
 MAP = ClassMap((194, 216, 225))
 CPU = torch.device("cpu")
@@ -142,7 +141,7 @@ def test_a_step_that_is_not_finite_changes_nothing_but_the_count(make_train_conf
 @pytest.mark.slow
 def test_bf16_learns_too_and_is_recorded(data, make_train_config, tmp_path) -> None:
     config = make_train_config(precision="bf16")
-    path = train_classifier(config, stacks=data.stacks, split=data.split, out=tmp_path / "clf")
+    path = data.train(config, out=tmp_path / "clf")
     losses = [float(line.split('"loss": ')[1].split(",")[0])
               for line in (tmp_path / "clf/metrics.jsonl").read_text().splitlines()]
     assert losses[-1] < 0.5 * losses[0]

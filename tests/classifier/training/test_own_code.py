@@ -1,4 +1,4 @@
-"""A loss, a sampler and a network of a user's own, each ten lines in a file beside his configuration."""
+"""The loss and the network of the guides, and a sampler of a user's own, beside his configuration."""
 
 import sys
 from pathlib import Path
@@ -12,21 +12,9 @@ from classifier.foundation.config import load_config
 from classifier.foundation.errors import InputError
 from classifier.foundation.registry import PLUGINS
 from classifier.prediction.predict import Predictions, load_classifier
-from classifier.training.train import TrainClassifierConfig, train_classifier
+from classifier.training.train import TrainClassifierConfig
+from project import of_guide
 
-LOSS = """
-from classifier.foundation.config import Config
-from classifier.training.losses import EqualWeights
-
-class Tversky(EqualWeights):
-    kind: str
-    alpha: float = 0.7
-
-    def losses(self, logits, target, sizes, done):
-        p = logits.softmax(1)
-        hit, missed, wrong = (p * target).sum(1), ((1 - p) * target).sum(1), (p * (1 - target)).sum(1)
-        return 1 - hit / (hit + self.alpha * missed + (1 - self.alpha) * wrong)
-"""
 SAMPLER = """
 import numpy as np
 from classifier.foundation.config import Config
@@ -39,17 +27,7 @@ class Favour(Config):
     def class_shares(self, materials):
         return materials * np.where(np.arange(len(materials)) == self.class_idx, self.factor, 1.0)
 """
-NETWORK = """
-from torch import nn
-from classifier.network.own_network import OwnNetwork
-
-class Small(OwnNetwork):
-    width: int = 8
-
-    def encoder(self, channels, size_pixels):
-        layers = nn.Conv2d(channels, self.width, 5, stride=2), nn.ReLU(), nn.AdaptiveAvgPool2d(4), nn.Flatten()
-        return nn.Sequential(*layers), 16 * self.width
-"""
+LOSS, NETWORK = of_guide("own_loss", "own_loss.py"), of_guide("own_network", "own_network.py")
 CONFIG = """
 images = {images}
 batch = 16
@@ -72,7 +50,7 @@ def training(data, tmp_path, monkeypatch):
         (tmp_path / f"{module}.py").write_text(source)
         (tmp_path / "train.toml").write_text(CONFIG.format(own=own, images=images))
         config = load_config(tmp_path / "train.toml", TrainClassifierConfig)
-        return train_classifier(config, stacks=data.stacks, split=data.split, out=tmp_path / out)
+        return data.train(config, out=tmp_path / out)
     return train
 
 
@@ -84,16 +62,16 @@ def forget(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 def test_a_loss_of_ones_own_learns_and_a_changed_file_is_another_run(training, monkeypatch):
-    own = 'model = {widths = [8, 16]}\nloss = {kind = "my_losses:Tversky", alpha = 0.5}'
-    path = training("my_losses", LOSS, own, images=1536)
-    assert load_classifier(path).provenance["inputs"].keys() == {"stacks", "split", "my_losses:Tversky"}
+    own = 'model = {widths = [8, 16]}\nloss = {kind = "own_loss:Poly1", epsilon = 2.0}'
+    path = training("own_loss", LOSS, own, images=1536)
+    assert load_classifier(path).provenance["inputs"].keys() == {"stacks", "split", "own_loss:Poly1"}
     test = Predictions.load(path.parent / "predictions.npz").take("test")
     assert (test.predicted() == test.space_group).mean() > 0.8
-    forget("my_losses", monkeypatch)
-    assert training("my_losses", LOSS, own, images=1536) == path
-    forget("my_losses", monkeypatch)
-    with pytest.raises(InputError, match="its inputs may not change; found .*'my_losses:Tversky': "):
-        training("my_losses", LOSS.replace("1 - hit", "2 - hit"), own, images=1536)
+    forget("own_loss", monkeypatch)
+    assert training("own_loss", LOSS, own, images=1536) == path
+    forget("own_loss", monkeypatch)
+    with pytest.raises(InputError, match="its inputs may not change; found .*'own_loss:Poly1': "):
+        training("own_loss", LOSS.replace("+ self.epsilon", "- self.epsilon"), own, images=1536)
 
 
 def test_a_sampler_of_ones_own_decides_the_draw(training):
@@ -104,19 +82,19 @@ def test_a_sampler_of_ones_own_decides_the_draw(training):
 
 
 def test_a_network_of_ones_own_is_named_in_its_checkpoint_and_never_imported_unasked(training, tmp_path, monkeypatch):
-    path = training("my_networks", NETWORK, 'model = {kind = "my_networks:Small", width = 4, dropout = 0.1}')
+    path = training("own_network", NETWORK, 'model = {kind = "own_network:PlainConfig", width = 4, dropout = 0.1}')
     classifier, x = load_classifier(path), torch.rand(2, 3, 16, 16)
     logits = classifier.logits(x)
-    assert classifier.model.feature_count == 64 and logits.shape == (2, 4)
-    forget("my_networks", monkeypatch)
-    with pytest.raises(InputError, match=f'safetensors, kind "my_networks:Small": .*export {PLUGINS}=my_networks'):
+    assert classifier.model.feature_count == 4 and logits.shape == (2, 4)
+    forget("own_network", monkeypatch)
+    with pytest.raises(InputError, match=f'"own_network:PlainConfig": .*export {PLUGINS}=own_network'):
         load_classifier(path)
-    assert "my_networks" not in sys.modules
-    monkeypatch.setenv(PLUGINS, "my_networks")
+    assert "own_network" not in sys.modules
+    monkeypatch.setenv(PLUGINS, "own_network")
     assert torch.equal(load_classifier(path).logits(x), logits)
-    forget("my_networks", monkeypatch)
-    (tmp_path / "my_networks.py").unlink()
-    with pytest.raises(InputError, match="No module named 'my_networks'"):
+    forget("own_network", monkeypatch)
+    (tmp_path / "own_network.py").unlink()
+    with pytest.raises(InputError, match="No module named 'own_network'"):
         load_classifier(path)
 
 

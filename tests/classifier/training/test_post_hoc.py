@@ -22,7 +22,6 @@ from classifier.training.post_hoc import (
     post_hoc,
 )
 from classifier.training.sampling import Strata
-from classifier.training.train import train_classifier
 from project import CONFIGS
 
 TRAINING: dict[str, Any] = {"views": 2, "images": 512, "batch": 32, "learning_rate": 0.1, "momentum": 0.9,
@@ -100,7 +99,7 @@ def test_validation_chooses_the_first_of_the_best():
 @pytest.fixture
 def trained(data, make_train_config, tmp_path):
     config = make_train_config(loss={"kind": "cross_entropy"}, images=512)
-    return train_classifier(config, stacks=data.stacks, split=data.split, out=tmp_path / "clf")
+    return data.train(config, out=tmp_path / "clf")
 
 
 def config(**method: Any) -> PostHocConfig:
@@ -146,8 +145,7 @@ def test_the_configuration_of_the_demo_is_complete() -> None:
 @pytest.mark.slow
 def test_a_cosine_head_is_refused(data, make_train_config, tmp_path):
     model = make_train_config().model.model_dump() | {"head": "cosine"}
-    path = train_classifier(make_train_config(images=16, model=model), stacks=data.stacks, split=data.split,
-                            out=tmp_path / "clf")
+    path = data.train(make_train_config(images=16, model=model), out=tmp_path / "clf")
     with pytest.raises(InputError, match="only a linear head"):
         post_hoc(config(kind="tau_normalised", taus=[1.0]), classifier=path, stacks=data.stacks, split=data.split,
                  out=tmp_path / "tau")

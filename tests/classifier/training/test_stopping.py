@@ -58,7 +58,7 @@ def test_a_training_stops_early_and_leaves_with_its_best_weights(data, make_trai
         judged.append(logits)
         return next(values)
     monkeypatch.setattr(classifier.training.train, "validation_score", told)
-    train_classifier(config, stacks=data.stacks, split=data.split, out=tmp_path / "clf")
+    data.train(config, out=tmp_path / "clf")
     result = json.loads((tmp_path / "clf/result.json").read_text())
     assert result["images_seen"] == 640 and result["early_stop"] == {"value": 0.75, "images_seen": 384}
     leaving = Predictions.load(tmp_path / "clf/predictions.npz").take("validation").logits
@@ -70,7 +70,7 @@ def test_an_interrupted_training_stops_at_the_same_place_with_the_same_bits(data
                                                                            monkeypatch) -> None:
     config, plain = make_train_config(early_stop={**STOP, "metric": "loss"}, images=100_000,
                                       learning_rate=0.05), classifier.training.train.step
-    whole = train_classifier(config, stacks=data.stacks, split=data.split, out=tmp_path / "whole")
+    whole = data.train(config, out=tmp_path / "whole")
     result = json.loads((tmp_path / "whole/result.json").read_text())
     at = result["early_stop"]["images_seen"] + 48  # between the best report and the end
     assert at < result["images_seen"] < config.images
@@ -80,11 +80,11 @@ def test_an_interrupted_training_stops_at_the_same_place_with_the_same_bits(data
         return plain(state, *arguments)
     monkeypatch.setattr(classifier.training.train, "step", stopping)
     with pytest.raises(Interrupted):
-        train_classifier(config, stacks=data.stacks, split=data.split, out=tmp_path / "cut")
+        data.train(config, out=tmp_path / "cut")
     held = load_checkpoint(tmp_path / "cut/checkpoint.safetensors", kind="classifier-training").parts["best"]
     assert held["images_seen"] == result["early_stop"]["images_seen"]
     monkeypatch.setattr(classifier.training.train, "step", plain)
-    cut = train_classifier(config, stacks=data.stacks, split=data.split, out=tmp_path / "cut")
+    cut = data.train(config, out=tmp_path / "cut")
     assert load_classifier(cut).digest == load_classifier(whole).digest
     for name in ("result.json", "metrics.jsonl"):
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()

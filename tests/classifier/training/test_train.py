@@ -21,6 +21,7 @@ from classifier.samples.stackfile import StackFile, write_stack_file
 from classifier.training.losses import LogitAdjusted
 from classifier.training.train import train_classifier
 from running import killed, metrics
+from tiny import frame_of
 
 pytestmark = pytest.mark.slow
 
@@ -36,7 +37,7 @@ def weights(run: Path) -> str:
 
 
 def test_it_learns_and_leaves_complete_artefacts(data, make_train_config, tmp_path) -> None:
-    path = train_classifier(make_train_config(images=4096), stacks=data.stacks, split=data.split, out=tmp_path / "clf")
+    path = data.train(make_train_config(images=4096), out=tmp_path / "clf")
     result = json.loads((tmp_path / "clf/result.json").read_text())
     assert result["test"]["balanced_accuracy"] == 1 and result["test"]["materials"] == 8
     classifier = load_classifier(path)
@@ -48,10 +49,10 @@ def test_it_learns_and_leaves_complete_artefacts(data, make_train_config, tmp_pa
     assert [row["images_seen"] for row in metrics(tmp_path / "clf")] == list(range(128, 4097, 128))
     assert not (tmp_path / "clf/checkpoint.safetensors").exists()
     before = sha256(path)
-    train_classifier(make_train_config(images=4096), stacks=data.stacks, split=data.split, out=tmp_path / "clf")
+    data.train(make_train_config(images=4096), out=tmp_path / "clf")
     assert sha256(path) == before
     with pytest.raises(InputError, match="config_digest may not change"):
-        train_classifier(make_train_config(images=64), stacks=data.stacks, split=data.split, out=tmp_path / "clf")
+        data.train(make_train_config(images=64), out=tmp_path / "clf")
 
 
 KILLED = """
@@ -70,11 +71,11 @@ train_classifier(config, stacks=Path(sys.argv[2]), split=Path(sys.argv[3]), out=
 def test_a_killed_training_resumes_to_the_same_bits(data, make_train_config, tmp_path, changes) -> None:
     config = make_train_config(images=2400, **changes)
     (tmp_path / "config.json").write_text(config.model_dump_json())
-    train_classifier(config, stacks=data.stacks, split=data.split, out=tmp_path / "whole")
+    data.train(config, out=tmp_path / "whole")
     killed([sys.executable, "-c", KILLED, tmp_path, data.stacks, data.split],
            (tmp_path / "killed/checkpoint.safetensors").exists, after=random.uniform(0, 0.5))
     assert not (tmp_path / "killed/result.json").exists()
-    train_classifier(config, stacks=data.stacks, split=data.split, out=tmp_path / "killed")
+    data.train(config, out=tmp_path / "killed")
     # result.json holds the sha256 of the weights and of all that goes with them.
     for name in ("result.json", "metrics.jsonl"):
         assert sha256(tmp_path / "killed" / name) == sha256(tmp_path / "whole" / name), name
@@ -87,15 +88,15 @@ def test_an_interrupt_saves_and_exits_with_130(data, make_train_config, tmp_path
         if state.images_seen == 336:
             os.kill(os.getpid(), signal.SIGINT)
         return plain(state, *arguments)
-    train_classifier(config, stacks=data.stacks, split=data.split, out=tmp_path / "whole")
+    data.train(config, out=tmp_path / "whole")
     monkeypatch.setattr(classifier.training.train, "step", interrupted_step)
     with pytest.raises(Interrupted) as stop:
-        train_classifier(config, stacks=data.stacks, split=data.split, out=tmp_path / "stopped")
+        data.train(config, out=tmp_path / "stopped")
     assert stop.value.code == 130
     held = load_checkpoint(tmp_path / "stopped/checkpoint.safetensors", kind="classifier-training")
     assert held.parts["counters"]["images_seen"] == 352
     monkeypatch.setattr(classifier.training.train, "step", plain)
-    path = train_classifier(config, stacks=data.stacks, split=data.split, out=tmp_path / "stopped")
+    path = data.train(config, out=tmp_path / "stopped")
     assert weights(path.parent) == weights(tmp_path / "whole")
     assert metrics(tmp_path / "stopped") == metrics(tmp_path / "whole")
 
@@ -109,13 +110,13 @@ def test_a_step_that_is_not_finite_is_skipped_counted_and_stops_a_sick_run(data,
             return plain(loss, *arguments) * (float("nan") if len(calls) in at else 1)
         return losses
     monkeypatch.setattr(LogitAdjusted, "losses", sick({3, 7}))
-    path = train_classifier(make_train_config(), stacks=data.stacks, split=data.split, out=tmp_path / "once")
+    path = data.train(make_train_config(), out=tmp_path / "once")
     assert json.loads((tmp_path / "once/result.json").read_text())["skipped_steps"] == 2
     assert all(torch.isfinite(tensor).all() for tensor in load_classifier(path).model.state_dict().values())
     calls.clear()
     monkeypatch.setattr(LogitAdjusted, "losses", sick(range(20, 1000)))
     with pytest.raises(InputError, match="all but 10.0% of the steps must be finite"):
-        train_classifier(make_train_config(), stacks=data.stacks, split=data.split, out=tmp_path / "sick")
+        data.train(make_train_config(), out=tmp_path / "sick")
     held = load_checkpoint(tmp_path / "sick/checkpoint.safetensors", kind="classifier-training")
     assert all(torch.isfinite(tensor).all() for tensor in held.parts["model"].values())
 
@@ -123,13 +124,12 @@ def test_a_step_that_is_not_finite_is_skipped_counted_and_stops_a_sick_run(data,
 def test_nothing_is_selected_on_held_out_samples(data, make_split_config, make_train_config, tmp_path) -> None:
     """Other validation and test intensities leave the weights as they are."""
     config = make_train_config()
-    first = train_classifier(config, stacks=data.stacks, split=data.split, out=tmp_path / "first")
+    first = data.train(config, out=tmp_path / "first")
     with StackFile(data.stacks) as file:
         held = load_split(data.split, stack_digest=file.digest)
         stacks = file.read(np.arange(len(file)))
         stacks[~np.isin(file.table.sample_id, held.parts["train"])] *= 7
-        write_stack_file(tmp_path / "other.h5", stacks, file.table, detector=file.detector, pose=file.pose,
-                         intensity_unit=file.intensity_unit, provenance=file.provenance)
+        write_stack_file(tmp_path / "other.h5", stacks, file.table, **frame_of(file), provenance=file.provenance)
     other_split = split(make_split_config(), stacks=tmp_path / "other.h5", out=tmp_path / "other.json")
     second = train_classifier(config, stacks=tmp_path / "other.h5", split=other_split, out=tmp_path / "second")
     one, two = load_classifier(first), load_classifier(second)
