@@ -159,9 +159,8 @@ def write_stacks(path: Path) -> None:
 def write_networks(folder: Path) -> None:
     class_map, frame = ClassMap((2, 225)), Frame(Detector(SIZE, 0.5, "shortest_g"), "canonical", "counts")
     view = ViewConfig(half_width=2.0, size_pixels=SIZE)
-    scale = IntensityTransform.fit(np.ones((1, 3, SIZE, SIZE), np.float32),
-                                   IntensityConfig(transform="log", floor=1e-5, per_radius=False))
-    model = ModelConfig(widths=(4, 8), blocks=1, groups=2, dropout=0.1)
+    scale = IntensityTransform.fit(np.ones((1, 3, SIZE, SIZE), np.float32), IntensityConfig(floor=1e-5))
+    model = ModelConfig(widths=(4, 8), groups=2, dropout=0.1)
     built = model.build(classes=2, size_pixels=SIZE)
     prior = np.array([0.5, 0.5], np.float32)
     import torch

@@ -18,9 +18,7 @@ pytestmark = pytest.mark.slow
 HALVES = np.array([[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
 WURTZITE = np.array([[3.8, 0, 0], [-1.9, 1.9 * 3**0.5, 0], [0, 0, 6.2]])
 WURTZITE_SITES = np.array([[1 / 3, 2 / 3, 0], [2 / 3, 1 / 3, 0.5], [1 / 3, 2 / 3, 0.38], [2 / 3, 1 / 3, 0.88]])
-CONFIG = CrystalConfig(maximum_primitive_atoms=8, linear_scale_limits=(0.8, 1.25), minimum_distance_ratio=0.7,
-                       strain=0.02, displacement_angstrom=0.1, attempts_per_material=60,
-                       groups=(GroupQuota(space_group=186, train=4, test=3),
+CONFIG = CrystalConfig(maximum_primitive_atoms=8, groups=(GroupQuota(space_group=186, train=4, test=3),
                                GroupQuota(space_group=225, train=5, test=3)))
 
 

@@ -13,10 +13,10 @@ pytestmark = pytest.mark.slow
 
 RANDOM = RandomCrystalConfig(maximum_primitive_atoms=12, maximum_elements=3, minimum_distance_ratio=0.7,
                              supergroup_tolerance_angstrom=0.1, attempts=60)
-BOTH = CrystalConfig(maximum_primitive_atoms=8, linear_scale_limits=(0.8, 1.25), minimum_distance_ratio=0.7,
-                     strain=0.02, displacement_angstrom=0.05, attempts_per_material=20, prototype_share=0.5,
-                     random=RANDOM, groups=(GroupQuota(space_group=221, train=6, validation=2, test=4, reserve=2),
-                                            GroupQuota(space_group=33, train=3, test=2)))
+BOTH = CrystalConfig(maximum_primitive_atoms=8, displacement_angstrom=0.05, attempts_per_material=20,
+                     prototype_share=0.5, random=RANDOM, groups=(
+                         GroupQuota(space_group=221, train=6, validation=2, test=4, reserve=2),
+                         GroupQuota(space_group=33, train=3, test=2)))
 
 
 def is_random(planned) -> bool:

@@ -18,7 +18,7 @@ from classifier.published.prepare import PrepareConfig
 from classifier.training.train_config import TrainClassifierConfig
 from project import CONFIGS
 
-CONFIG = ModelConfig(widths=(8, 16), blocks=1, groups=4, dropout=0.0)
+CONFIG = ModelConfig(widths=(8, 16), groups=4, dropout=0.0)
 BOTTLENECKS = {"block": "bottleneck", "blocks": (1, 2), "widths": (16, 32), "stem_width": 8}
 OLCF = CONFIGS / "olcf"
 SHIPPED = Path(cbedgan.__file__).parent / "data"

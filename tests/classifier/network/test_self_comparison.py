@@ -36,5 +36,5 @@ def test_what_comes_from_outside_differs_by_nothing():
 def test_the_network_takes_it_whatever_it_does_with_patterns():
     x = torch.rand(2, 3, 32, 32)
     for patterns in ("channels", "in_order", "any_order"):
-        config = ModelConfig(widths=(8, 16), blocks=1, groups=8, dropout=0.0, patterns=patterns, self_comparison=True)
+        config = ModelConfig(widths=(8, 16), dropout=0.0, patterns=patterns, self_comparison=True)
         assert config.build(classes=4, size_pixels=32)(x).shape == (2, 4)

@@ -5,7 +5,7 @@ from classifier.crystal.spacegroup import ClassMap
 from classifier.foundation.errors import InputError
 from classifier.pattern.augment import AugmentConfig, augment, erase, gain, mirror, shift, turn
 
-OFF = AugmentConfig(mirror=False, half_turn=False, quarter_turns=False, gain=0.0, shift_pixels=0)
+OFF = AugmentConfig(mirror=False, half_turn=False, gain=0.0)
 CHIRAL = ClassMap((76, 78, 152, 225))  # 76 and 78 are a pair; 154, the partner of 152, is missing
 
 
@@ -86,7 +86,7 @@ def test_a_share_of_the_stacks_is_erased_alike_in_their_patterns() -> None:
 
 
 def test_everything_at_once_is_seeded_and_differentiable() -> None:
-    config = AugmentConfig(mirror=True, half_turn=True, quarter_turns=True, gain=0.1, shift_pixels=1)
+    config = AugmentConfig(quarter_turns=True, gain=0.1, shift_pixels=1)
     x, label = stacks().requires_grad_(), torch.arange(64) % 4
     first, _ = augment(x, label, seeded(5), config, CHIRAL)
     again, _ = augment(x, label, seeded(5), config, CHIRAL)

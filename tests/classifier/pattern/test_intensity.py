@@ -17,7 +17,7 @@ def stacks(n: int = 6) -> np.ndarray:
 @pytest.mark.parametrize("transform", ["log", "fourth_root"])
 def test_the_round_trip_is_exact_in_float32(transform: str, per_radius: bool) -> None:
     intensity = stacks()
-    fitted = IntensityTransform.fit(intensity, IntensityConfig(transform=transform, floor=1e-6, per_radius=per_radius))
+    fitted = IntensityTransform.fit(intensity, IntensityConfig(transform=transform, per_radius=per_radius))
     x = fitted.normalise(intensity)
     assert x.dtype == np.float32 and x.shape == intensity.shape
     back = fitted.denormalise(x)
@@ -27,15 +27,14 @@ def test_the_round_trip_is_exact_in_float32(transform: str, per_radius: bool) ->
 @pytest.mark.parametrize("transform", ["log", "fourth_root"])
 def test_x_spans_minus_one_to_one_on_the_training_part(transform: str) -> None:
     intensity = stacks()
-    x = IntensityTransform.fit(intensity, IntensityConfig(transform=transform, floor=1e-6,
-                                                          per_radius=False)).normalise(intensity)
+    x = IntensityTransform.fit(intensity, IntensityConfig(transform=transform)).normalise(intensity)
     assert x.min() == pytest.approx(-1, abs=1e-6) and x.max() == pytest.approx(1, abs=1e-6)
 
 
 def test_the_log_transform_has_its_stated_values() -> None:
     intensity = np.zeros((1, 3, 2, 2), np.float32)
     intensity[0, 0, 0] = [1.0, 3.0]
-    fitted = IntensityTransform.fit(intensity, IntensityConfig(transform="log", floor=1.0, per_radius=False))
+    fitted = IntensityTransform.fit(intensity, IntensityConfig(floor=1.0))
     assert fitted.normalise(intensity)[0, 0, 0].tolist() == pytest.approx([2 * np.log(2) / np.log(4) - 1, 1])
 
 
@@ -45,7 +44,7 @@ def test_rings_are_standardised_and_empty_rings_stay_quiet() -> None:
     intensity[:, :, :, -2:] = 0
     intensity[:, :, :2] = 0
     intensity[:, :, -2:] = 0
-    fitted = IntensityTransform.fit(intensity, IntensityConfig(transform="log", floor=1e-6, per_radius=True))
+    fitted = IntensityTransform.fit(intensity, IntensityConfig(per_radius=True))
     x = fitted.normalise(intensity)
     assert x[:, :, 8, 8].std() == pytest.approx(1 / 3, rel=0.2) and abs(x[:, :, 7:9, 7:9].mean()) < 0.05
     assert (np.abs(x[:, :, 0, 0]) < 1e-3).all()
@@ -53,7 +52,7 @@ def test_rings_are_standardised_and_empty_rings_stay_quiet() -> None:
 
 def test_torch_is_differentiable_and_agrees_with_numpy_without_a_copy() -> None:
     intensity = stacks()
-    fitted = IntensityTransform.fit(intensity, IntensityConfig(transform="log", floor=1e-6, per_radius=True))
+    fitted = IntensityTransform.fit(intensity, IntensityConfig(per_radius=True))
     tensor = torch.from_numpy(intensity).requires_grad_()
     x = fitted.normalise(tensor)
     assert np.array_equal(x.detach().numpy(), fitted.normalise(intensity))
@@ -62,19 +61,19 @@ def test_torch_is_differentiable_and_agrees_with_numpy_without_a_copy() -> None:
 
 
 def test_x_below_zero_intensity_gives_zero() -> None:
-    fitted = IntensityTransform.fit(stacks(), IntensityConfig(transform="log", floor=1e-6, per_radius=False))
+    fitted = IntensityTransform.fit(stacks(), IntensityConfig())
     assert fitted.denormalise(torch.full((1, 3, 2, 2), -1.5)).abs().max() == 0
 
 
 def test_the_state_restores_the_transform() -> None:
     intensity = stacks()
-    fitted = IntensityTransform.fit(intensity, IntensityConfig(transform="fourth_root", floor=1e-6, per_radius=True))
+    fitted = IntensityTransform.fit(intensity, IntensityConfig(transform="fourth_root", per_radius=True))
     again = IntensityTransform.from_state(fitted.state())
     assert np.array_equal(again.normalise(intensity), fitted.normalise(intensity))
 
 
 def test_bad_input_is_refused() -> None:
-    config = IntensityConfig(transform="log", floor=1e-6, per_radius=True)
+    config = IntensityConfig(per_radius=True)
     with pytest.raises(InputError, match="floor"):
         IntensityTransform.fit(stacks(), config.model_copy(update={"floor": 0.0}))
     with pytest.raises(InputError, match="above zero"):

@@ -6,7 +6,7 @@ from classifier.pattern.intensity import IntensityConfig, IntensityTransform
 from classifier.pattern.plausibility import CHECKS, Plausibility, measure
 
 DETECTOR = Detector(32, 1 / 12, "shortest_g")  # the shortest g takes 12 pixels
-TRANSFORM = IntensityTransform(IntensityConfig(transform="log", floor=1e-3, per_radius=False), high=8.0)
+TRANSFORM = IntensityTransform(IntensityConfig(floor=1e-3), high=8.0)
 
 
 @pytest.fixture

@@ -97,7 +97,7 @@ def test_what_leaks_or_makes_no_sense_is_refused_before_anything_runs(make_train
 
 
 def test_without_the_switches_neither_configuration_nor_weights_change() -> None:
-    config = ModelConfig(widths=(8, 16), blocks=1, groups=4, dropout=0.1)
+    config = ModelConfig(widths=(8, 16), groups=4, dropout=0.1)
     assert not {"pose_input", "tasks"} & set(config.model_dump())
     assert not [name for name in config.build(classes=4, size_pixels=16).state_dict()
                 if name.startswith(("pose", "tasks"))]
@@ -105,8 +105,7 @@ def test_without_the_switches_neither_configuration_nor_weights_change() -> None
 
 @pytest.mark.parametrize("patterns", ["channels", "in_order", "any_order"])
 def test_views_share_the_pose_and_any_order_forgets_its_order(patterns) -> None:
-    config = ModelConfig(widths=(8, 16), blocks=1, groups=4, dropout=0.0, pose_input=True, patterns=patterns,
-                         views="canonical")
+    config = ModelConfig(widths=(8, 16), groups=4, dropout=0.0, pose_input=True, patterns=patterns, views="canonical")
     torch.manual_seed(0)
     model = config.build(classes=4, size_pixels=16, mirror_partner=MAP.mirror_partner()).eval()
     x, pose = torch.randn(2, 3, 16, 16), torch.randn(2, 9)
@@ -127,7 +126,7 @@ def source(described, model: ModelConfig) -> Source:
     with StackFile(stacks) as file:
         names = file.table.sample_id.tolist()
     samples, _, _ = load_training_set(stacks, class_map=MAP, view=ViewConfig(half_width=2.0, size_pixels=16),
-                                      intensity=IntensityConfig(transform="log", floor=1e-5, per_radius=False),
+                                      intensity=IntensityConfig(floor=1e-5),
                                       sample_ids=names, cache=None)
     return Source.build(with_side_data(samples, stacks, model), sampler=PowerSampler(power=1.0), weight=1.0, device=CPU)
 

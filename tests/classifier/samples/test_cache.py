@@ -121,7 +121,7 @@ def test_a_full_disk_and_a_wrong_folder_are_one_clear_error(tmp_path, monkeypatc
 @pytest.mark.parametrize("per_radius", [False, True])
 def test_a_set_from_the_cache_is_the_set_in_memory(data, tmp_path, monkeypatch, per_radius):
     ids = ["simulated-0003", "simulated-0000", "simulated-0007", "simulated-0004", "simulated-0001"]
-    config = IntensityConfig(transform="log", floor=1e-5, per_radius=per_radius)
+    config = IntensityConfig(floor=1e-5, per_radius=per_radius)
     given = dict(class_map=MAP, view=VIEW, intensity=config, sample_ids=ids)
     monkeypatch.setattr("classifier.pattern.intensity.BLOCK_BYTES", 2 * 3 * 16 * 4)  # two stacks a block
     plain, transform, frame = load_training_set(data.stacks, **given, cache=None)
@@ -140,7 +140,7 @@ def test_a_set_from_the_cache_is_the_set_in_memory(data, tmp_path, monkeypatch, 
 
 def test_a_changed_fit_is_refused_and_an_unknown_group_writes_nothing(data, tmp_path):
     given = dict(view=VIEW, sample_ids=["simulated-0003", "simulated-0000"], cache=tmp_path / "cache",
-                 intensity=IntensityConfig(transform="log", floor=1e-5, per_radius=True))
+                 intensity=IntensityConfig(floor=1e-5, per_radius=True))
     load_training_set(data.stacks, class_map=MAP, **given)
     (fit,) = (tmp_path / "cache").glob("*-fit-*")
     fit.write_text(fit.read_text().replace('"high": ', '"high": 1'))

@@ -31,7 +31,7 @@ def test_samples_come_in_the_order_asked_for_and_in_the_view(data) -> None:
 
 def test_a_set_is_normalised_and_labelled(data) -> None:
     physical, table, _ = load_physical(data.stacks, VIEW)
-    transform = IntensityTransform.fit(physical, IntensityConfig(transform="log", floor=1e-5, per_radius=False))
+    transform = IntensityTransform.fit(physical, IntensityConfig(floor=1e-5))
     samples = load_stack_set(data.stacks, class_map=MAP, view=VIEW, intensity=transform)
     assert len(samples) == 24 and samples.x.dtype == torch.float32
     assert torch.allclose(samples.x, transform.normalise(torch.from_numpy(physical)))

@@ -20,7 +20,7 @@ SIZE, HALF_WIDTH, CLASSES = 32, 2.0, ClassMap((139, 216, 225))
 SQUARE, HEXAGONAL = ((1.0, 0.0), (0.0, 1.0)), ((1.0, 0.0), (-0.5, math.sqrt(3) / 2))
 OBLIQUE, FINE = ((1.0, 0.0), (0.3, 1.2)), ((0.5, 0.0), (0.0, 0.7))
 RECTANGULAR = ((1.0, 0.0), (0.0, 1.3))
-SCALE = IntensityTransform(IntensityConfig(transform="log", floor=1e-6, per_radius=False), math.log1p(1e5))
+SCALE = IntensityTransform(IntensityConfig(), math.log1p(1e5))
 VIEW = ViewConfig(half_width=HALF_WIDTH, size_pixels=SIZE)
 
 

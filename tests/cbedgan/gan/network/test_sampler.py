@@ -34,7 +34,7 @@ def trained(tiny_config, tiny_crystals) -> TrainedGenerator:
     """A generator of crystals with untrained weights, and a form or two for each class."""
     network = tiny_config(network=tiny_crystals(slices=6, nodes=6, strain=0.02, drawing={"screening": 0.6})).network
     view, frame = ViewConfig(half_width=2.0, size_pixels=16), Frame(Detector(16, 0.25, "shortest_g"), "canonical", "1")
-    scale = IntensityTransform(IntensityConfig(transform="log", floor=1e-6, per_radius=False), 11.5)
+    scale = IntensityTransform(IntensityConfig(), 11.5)
     torch.manual_seed(0)
     generator = network.generator.build(SampleSpec((3, 16, 16), CLASSES, view, scale), network)
     forms = (form(RECTANGULAR, (1, 0, 0, 1)), form(SQUARE, (1, 0, 1, 1)), form(OBLIQUE, (0, 0, 0, 0)),

@@ -10,9 +10,8 @@ from cbedgan.simulate.cbed.zone_axis import slab
 from classifier.foundation.errors import InputError
 from classifier.pattern.geometry import Pose, to_canonical
 
-FAST = MultisliceConfig(g_max_inv_angstrom=2.5, merge_angstrom=0.5, debye_waller_angstrom2=0.5, absorption=0.0)
-CANONICAL = DetectorConfig(pose="canonical", size_pixels=48, half_width=2.0, aperture_unit="shortest_g",
-                           aperture_radius=0.475, directions_across=6, samples_per_pixel=3, visible=0.02, tie=0.02)
+FAST = MultisliceConfig(g_max_inv_angstrom=2.5, merge_angstrom=0.5, absorption=0.0)
+CANONICAL = DetectorConfig(size_pixels=48, directions_across=6, samples_per_pixel=3)
 
 
 def pattern_of(cells, axis, detector=CANONICAL, thickness=(100.0,), **settings):

@@ -9,7 +9,7 @@ from cbedgan.simulate.cbed.multislice import Multislice, MultisliceConfig, atomi
 from cbedgan.simulate.cbed.zone_axis import Slab, slab
 from classifier.foundation.errors import InputError
 
-CONFIG = MultisliceConfig(g_max_inv_angstrom=4.0, merge_angstrom=0.02, debye_waller_angstrom2=0.5, absorption=0.0)
+CONFIG = MultisliceConfig(g_max_inv_angstrom=4.0, merge_angstrom=0.02, absorption=0.0)
 
 
 def structure_factor(piece: Slab, index: np.ndarray, length: np.ndarray) -> np.ndarray:

@@ -12,9 +12,8 @@ from classifier.pattern.disk_lattice import DiskLattice
 from classifier.pattern.geometry import Pose, to_canonical
 from classifier.pattern.pose import pose_from_image, pose_from_lattice
 
-FAST = MultisliceConfig(g_max_inv_angstrom=2.0, merge_angstrom=0.5, debye_waller_angstrom2=0.5, absorption=0.0)
-RAW = DetectorConfig(pose="raw", size_pixels=144, half_width=1.2, aperture_unit="shortest_g", aperture_radius=0.3,
-                     directions_across=6, samples_per_pixel=2, visible=0.02, tie=0.02)
+FAST = MultisliceConfig(g_max_inv_angstrom=2.0, merge_angstrom=0.5, absorption=0.0)
+RAW = DetectorConfig(pose="raw", size_pixels=144, half_width=1.2, aperture_radius=0.3, directions_across=6)
 CUBIC, HEXAGONAL = [90.0, 90, 90], [90.0, 90, 120]
 
 

@@ -8,7 +8,7 @@ from cbedgan.simulate.cbed.multislice import Multislice, MultisliceConfig
 from cbedgan.simulate.cbed.slab_symmetry import intensities_by_symmetry, plane_operations
 from cbedgan.simulate.cbed.zone_axis import Slab, slab
 
-CONFIG = MultisliceConfig(g_max_inv_angstrom=3.0, merge_angstrom=0.2, debye_waller_angstrom2=0.5, absorption=0.03)
+CONFIG = MultisliceConfig(g_max_inv_angstrom=3.0)
 
 
 @pytest.mark.slow

@@ -10,14 +10,11 @@ from cbedgan.crystal.plan import CrystalConfig
 from cbedgan.simulate.cbed.stack import SimulateConfig, ThicknessRange, conditions, resimulate, simulate_stacks
 
 CONFIG = SimulateConfig.model_validate({
-    "seed": 0, "beam_energies_kev": [100.0], "thickness_angstrom": 60.0, "zone_axis_rule": "metric",
-    "maximum_steps": 1e9, "mantissa_bits": 10,
-    "multislice": {"g_max_inv_angstrom": 1.6, "merge_angstrom": 0.4, "debye_waller_angstrom2": 0.5, "absorption": 0.03},
-    "detector": {"pose": "canonical", "size_pixels": 16, "half_width": 2.0, "aperture_unit": "shortest_g",
-                 "aperture_radius": 0.475, "directions_across": 4, "samples_per_pixel": 1, "visible": 0.02,
-                 "tie": 0.02},
-    "crystals": CrystalConfig(maximum_primitive_atoms=8, linear_scale_limits=(0.8, 1.25), minimum_distance_ratio=0.7,
-                              strain=0.0, displacement_angstrom=0.0, attempts_per_material=1, groups=())})
+    "seed": 0, "thickness_angstrom": 60.0, "maximum_steps": 1e9,
+    "multislice": {"g_max_inv_angstrom": 1.6, "merge_angstrom": 0.4},
+    "detector": {"size_pixels": 16, "directions_across": 4, "samples_per_pixel": 1},
+    "crystals": CrystalConfig(maximum_primitive_atoms=8, strain=0.0, displacement_angstrom=0.0, attempts_per_material=1,
+                              groups=())})
 DRAWN = CONFIG.model_copy(update={"thickness_angstrom": ThicknessRange(least=40.0, most=90.0),
                                   "randomised": ("entry_plane", "azimuth")})
 

@@ -13,7 +13,7 @@ from cbedgan.simulate.cbed.zone_axis import Slab, slab
 
 pytestmark = pytest.mark.slow
 
-REFERENCE = MultisliceConfig(g_max_inv_angstrom=4.0, merge_angstrom=0.02, debye_waller_angstrom2=0.5, absorption=0.0)
+REFERENCE = MultisliceConfig(g_max_inv_angstrom=4.0, merge_angstrom=0.02, absorption=0.0)
 
 
 def patterns(piece: Slab, thickness: tuple[float, ...], turns: tuple[float, ...] = (0.0,), *,
