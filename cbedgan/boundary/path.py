@@ -106,7 +106,12 @@ def narrow(margin: Margin, start: Bracket, *, width: float, tolerance: float) ->
 
 @dataclass(frozen=True)
 class Profile:
-    """What the grid shows of each path: crossings, rival int64 [P]; thickness and intrusion float64 [P]."""
+    """What the grid shows of each path, crossings and rival int64 [P], thickness and intrusion float64 [P].
+
+    crossings: sign changes of the margin; thickness: length times the share of points at which both classes are
+    plausible (after 2007.05086); intrusion: share of points whose top class is a third; rival: the class that takes
+    over from a, -1 for none.
+    """
 
     crossings: torch.Tensor
     thickness: torch.Tensor
@@ -124,13 +129,6 @@ def profile(logits: Float[torch.Tensor, "T P K"], a: Int[torch.Tensor, " P"], b:
     a, b : class indices of the two ends
     length : of each path in w
     plausible : probability that both classes need where a path counts as thick
-
-    Returns
-    -------
-    crossings : sign changes of the margin
-    thickness : length times the share of points at which both classes are plausible (after 2007.05086)
-    intrusion : share of points whose top class is a third
-    rival : the class that takes over from a, -1 for none
     """
     logit_a, logit_b = select(logits, a), select(logits, b)
     probability = logits.softmax(-1)
@@ -138,10 +136,8 @@ def profile(logits: Float[torch.Tensor, "T P K"], a: Int[torch.Tensor, " P"], b:
     top = logits.argmax(-1)
     lost = top != a
     rival = top.gather(0, lost.to(torch.uint8).argmax(0)[None])[0]
-    return Profile(crossings=sign_changes(logit_a - logit_b).sum(0),
-                   thickness=both.double().mean(0) * length.double(),
-                   intrusion=((top != a) & (top != b)).double().mean(0),
-                   rival=torch.where(lost.any(0) & ~lost[0], rival, -1))
+    return Profile(sign_changes(logit_a - logit_b).sum(0), both.double().mean(0) * length.double(),
+                   ((top != a) & (top != b)).double().mean(0), torch.where(lost.any(0) & ~lost[0], rival, -1))
 
 
 def select(values: Float[torch.Tensor, "*grid P K"], class_idx: Int[torch.Tensor, " P"]

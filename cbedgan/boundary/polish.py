@@ -14,10 +14,12 @@ SMALLEST_GRADIENT = 1e-12
 
 def polish(margin: Callable[[Tensor], Tensor], w: Float[Tensor, "P W"], origin: Float[Tensor, "P W"], *, steps: int,
            eta: float, tolerance: float) -> tuple[Float[Tensor, "P W"], Float[Tensor, " P"], Bool[Tensor, " P"]]:
-    """Slide boundary points towards the point of margin 0 nearest to their origin.
+    """Slide boundary points towards the point of margin 0 nearest to their origin; return w, its margin, who gained.
 
     Each step is a Newton step onto margin 0 plus a share of the way back to the origin within the boundary's tangent
-    plane. A last Newton step removes the margin that curvature has left. A step that is no number is not taken.
+    plane. A last Newton step removes the margin that curvature has left. A step that is no number is not taken. A row
+    gained if it is nearer to the origin, with |margin| at most the tolerance (or smaller than before); all others keep
+    their start.
 
     Parameters
     ----------
@@ -26,11 +28,6 @@ def polish(margin: Callable[[Tensor], Tensor], w: Float[Tensor, "P W"], origin: 
     steps : before the last one
     eta : share of the way back
     tolerance : greatest |margin| that counts as on the boundary
-
-    Returns
-    -------
-    w and its margin; which rows gained: they are nearer to the origin, with |margin| at most the tolerance (or smaller
-    than before). All other rows keep their start.
     """
     start, start_margin = w, margin(w).detach()
     for pull in [eta] * steps + [0.0]:

@@ -110,8 +110,7 @@ def plan_group(quota: GroupQuota, config: CrystalConfig, seed: int, refuse: Refu
     quota : materials of each part
     config : where crystals come from
     seed : of all draws
-    refuse : says why a crystal cannot be simulated, or None; the next candidate then takes its place (in another
-        process it must be picklable)
+    refuse : says why a crystal cannot be simulated, else None; the next then takes its place; can go to a process
     """
     accept = _Acceptance(config, refuse)
     wanted = {side: round(config.prototype_share * n) for side, n in quota.sides().items()}

@@ -71,15 +71,15 @@ def adapted(probability: Float[Tensor, " 3"], wins: Float[Tensor, " 3"], pairs: 
             config: AdaptiveConfig) -> Float[Tensor, " 3"]:
     """Probability of each shot group after a batch in which real samples won `wins` of `pairs`.
 
+    p <- p + sum_i (s_i - target) / (1 - target) / images over the signs s_i of D(x) - D(x^), x and x^ of one class: a
+    relativistic discriminator has no zero to compare a single logit with, as ADA does (arXiv 2006.06676, section 3.2).
+    Nor is the sign of a mean fed back, which rests at another target in a group of which a batch holds few.
+
     Parameters
     ----------
     probability : before the batch
     wins, pairs : of each shot group
     config : the aim
-
-    p <- p + sum_i (s_i - target) / (1 - target) / images over the signs s_i of D(x) - D(x^), x and x^ of one class: a
-    relativistic discriminator has no zero to compare a single logit with, as ADA does (arXiv 2006.06676, section 3.2).
-    Nor is the sign of a mean fed back, which rests at another target in a group of which a batch holds few.
     """
     if not config.by_shots:
         wins, pairs = wins.sum().expand_as(wins), pairs.sum().expand_as(pairs)

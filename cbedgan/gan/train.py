@@ -89,8 +89,7 @@ def _run(config: TrainGanConfig, run: Run, parted: Split, file: StackFile, class
     digest = trained.save(run.folder / "generator.safetensors")
     fidelity = fidelity_of(trained, samples, features, stacks=config.report.fidelity_samples, seed=config.seed)
     run.finish({"generator_digest": digest, "split_digest": parted.digest, "images_seen": state.images_seen,
-                "skipped_steps": state.skips(),
-                "features": "random" if classifier is None else "classifier",
+                "skipped_steps": state.skips(), "features": "random" if classifier is None else "classifier",
                 "fidelity": fidelity})
     for path in (run.checkpoint_path, run.checkpoint_path.with_suffix(".json")):
         path.unlink(missing_ok=True)  # only a training that goes on needs it

@@ -41,7 +41,8 @@ def export_olcf(stacks: Path, *, out: Path, samples_per_file: int, partition: st
     """Write the stack file `stacks` (raw pose, 512 pixels of 0.01 1/angstrom) into the folder `out`, as published.
 
     Part "train" goes to `train/batch_train_<k>.h5`, "validation" to dev/, "test" to test/. One sample is in memory at
-    a time; a file is whole or absent, and the same command goes on where it was stopped.
+    a time; a file is whole or absent, and the same command goes on where it was stopped. InputError when the stacks do
+    not fit the layout, Interrupted after SIGINT or SIGTERM.
 
     Parameters
     ----------
@@ -49,10 +50,6 @@ def export_olcf(stacks: Path, *, out: Path, samples_per_file: int, partition: st
     out : folder of train/, dev/ and test/
     samples_per_file : about 20 in the published files
     partition : part of stacks that have none
-
-    Raises
-    ------
-    InputError when the stacks do not fit the layout, Interrupted after SIGINT or SIGTERM.
     """
     out = Path(out)
     if samples_per_file < 1:

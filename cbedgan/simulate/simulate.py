@@ -28,7 +28,8 @@ def simulate(config: SimulateConfig, *, out: Path, workers: int, crystals: Path 
     """Simulate the stacks of all planned crystals, or of structure files, into a stack file.
 
     Shards lie in `<out>.parts` until the file is complete. Crystals that cannot be simulated are replaced by the next
-    of their type (files: left out) and listed in the file's provenance.
+    of their type (files: left out) and listed in the file's provenance. Returns `out`, or the folder of shards.
+    InputError when `out` holds another set or a quota cannot be met, Interrupted after SIGINT or SIGTERM.
 
     Parameters
     ----------
@@ -40,14 +41,6 @@ def simulate(config: SimulateConfig, *, out: Path, workers: int, crystals: Path 
         the call without one does what is missing and merges
     alone : make of the share a stack file by itself
     device : "cpu", or "cuda", which all processes share
-
-    Returns
-    -------
-    `out`, or the folder of shards.
-
-    Raises
-    ------
-    InputError when `out` holds another set or a quota cannot be met, Interrupted after SIGINT or SIGTERM.
     """
     if alone and share is None:
         raise InputError(source="--merge", rule="goes with --shard", value="no share",

@@ -148,7 +148,8 @@ def simulate_stacks(crystal: Crystal, config: SimulateConfig, *, beam_energy_kev
     """Simulate a crystal's stacks, float32 in fractions of the incident beam per pixel, and their table.
 
     T is 1, or the length of the thickness series, which one propagation yields. A row's provenance holds the crystal
-    itself, so that `resimulate` needs neither its source nor a seed.
+    itself, so that `resimulate` needs neither its source nor a seed. InputError when a pattern cannot be made (no
+    visible disk, aperture beyond the band limit) or when the three cannot tell the crystal's group.
 
     Parameters
     ----------
@@ -156,11 +157,6 @@ def simulate_stacks(crystal: Crystal, config: SimulateConfig, *, beam_energy_kev
     beam_energy_kev : of the electrons
     partition : of the rows
     device : "cpu" or "cuda"
-
-    Raises
-    ------
-    InputError when a pattern cannot be made (no visible disk, aperture beyond the band limit) or when the three cannot
-    tell the crystal's group.
     """
     pieces = slabs(crystal, config)
     drawn = conditions(crystal, config, beam_energy_kev)
