@@ -81,7 +81,7 @@ def _run(config: TrainGanConfig, run: Run, parted: Split, file: StackFile, class
                step=lambda: take_step(state, config, data, ranks))
     if reports is None:
         return
-    reports.close()
+    reports.events.close()
 
     trained = TrainedGenerator(state.generator_ema.cpu().eval(), state.discriminator.cpu().eval(), config.network,
                                class_map, config.view, frame, transform, parted.digest, parted.stack_digest,

@@ -80,18 +80,15 @@ class PixelGenerator(contract.Generator):
             self.templates.copy_(principal_components(x, len(self.templates)))
 
     def embed(self, condition: contract.Condition) -> Tensor:
-        """The classes -> e [B, embedding_dim]."""
         return self.embedding(condition.class_idx)
 
     def mapping(self, z: Tensor, e: Tensor) -> Tensor:
-        """z [B, latent_dim], e [B, embedding_dim] -> w [B, mapping_dim]; only the direction of z matters."""
         return blocks.mapped(self.mapping_layers, z, e)
 
     def form_of(self, joined: Tensor) -> None:
         """Pixels have no form."""
 
     def synthesise(self, w: Tensor) -> Tensor:
-        """w [B, mapping_dim] -> x [B, C, *spatial], float32."""
         x, stages = torch.zeros(()), cast(list[list[Any]], self.stages)
         for level, (side, stage) in enumerate(zip(self.sides, stages, strict=True)):
             scales = [1 + block.scale(w) for block in stage]
@@ -114,7 +111,6 @@ class PixelGenerator(contract.Generator):
         return self.mean_sample + (x if self.mixing is None else self.mixing(x, w))
 
     def forward(self, z: Tensor, condition: contract.Condition, noise: Tensor | None = None) -> Tensor:
-        """z [B, latent_dim], classes, noise [B, embedding_dim] -> x [B, C, *spatial]."""
         return self.synthesise(self.mapping(z, contract.noisy(self.embed(condition), noise)))
 
 

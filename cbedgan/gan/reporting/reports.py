@@ -48,10 +48,6 @@ class Reports:
         self.events.write(images_seen, values | spent)
         self.sheet.write(images_seen, sampler)
 
-    def close(self) -> None:
-        """Close the event files."""
-        self.events.close()
-
 
 class ContactSheet:
     """Fixed real samples and latents of every group, drawn again at each report: what changes is the generator."""
