@@ -29,8 +29,7 @@ def evaluation(**arms: dict[int, int]) -> Evaluation:
 def test_scores_are_those_of_the_matrix():
     scores = evaluation(real={0: 4, 2: 1}, boundary_synthetic={}).arms()
     assert scores["real"]["few_recall"]["estimate"] == pytest.approx((0.6 + 1.0) / 2)
-    assert scores["real"]["medium_recall"]["estimate"] == pytest.approx(0.9)
-    assert "many_recall" not in scores["real"]
+    assert scores["real"]["medium_recall"]["estimate"] == pytest.approx(0.9) and "many_recall" not in scores["real"]
     assert scores["real"]["balanced_accuracy"]["estimate"] == pytest.approx(2.5 / 3)
     assert scores["real"]["top_1"]["estimate"] == pytest.approx(25 / 30)
     assert scores["real"]["top_k"]["estimate"] == 1.0  # the true class always comes second
@@ -43,8 +42,7 @@ def test_scores_are_those_of_the_matrix():
 def test_primary(real, boundary, verdict, change):
     primary = evaluation(real=real, boundary_synthetic=boundary).primary()
     assert primary["verdict"] == verdict and primary["estimate"] == pytest.approx(change)
-    assert primary["per_seed"] == pytest.approx([change] * SEEDS)
-    assert (primary["groups"], primary["units"]) == (2, 20)
+    assert primary["per_seed"] == pytest.approx([change] * SEEDS) and (primary["groups"], primary["units"]) == (2, 20)
 
 
 def test_won_and_lost_count_units():

@@ -19,8 +19,7 @@ def test_a_source_is_counted():
     crystals = [caesium_chloride(4.1), caesium_chloride(4.2), polonium, tetragonal]
     count = count_source("mine", crystals, {tetragonal.material, "another"})
     assert (count.crystals, count.groups, count.structure_types, count.look_alikes) == (4, 2, 3, 1)
-    assert len(count.missing) == 228 and not {123, 221} & set(count.missing)
-    assert source_table([count]).row_count == 1
+    assert len(count.missing) == 228 and not {123, 221} & set(count.missing) and source_table([count]).row_count == 1
 
 
 @pytest.mark.parametrize(("numbers", "text"), [

@@ -32,8 +32,7 @@ def test_a_small_shift_hides_the_cubic_group_and_a_large_one_does_not():
 
 
 def test_a_symmetric_crystal_hides_nothing():
-    assert hidden_supergroup(perovskite(0.0), 0.1) is None
-    assert hidden_supergroup(two_elements(31, 15), 0.1) is None
+    assert hidden_supergroup(perovskite(0.0), 0.1) is None and hidden_supergroup(two_elements(31, 15), 0.1) is None
 
 
 def test_a_faint_atom_does_not_break_the_symmetry_of_heavy_ones():

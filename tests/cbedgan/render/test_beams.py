@@ -63,8 +63,7 @@ def test_a_narrow_pattern_beside_a_wide_one_is_padded_with_nothing():
     assert group.g.shape[1] == counts.max() > counts.min()
     few = int(counts.argmin())
     row = group.pattern.tolist().index(few)
-    assert (group.g[row, counts[few] :] == 0).all()
-    assert (group.point[row, counts[few] :] == found.points.count).all()
+    assert (group.g[row, counts[few] :] == 0).all() and (group.point[row, counts[few] :] == found.points.count).all()
     assert (group.point[row, :, counts[few] :] == found.points.count).all()
 
 

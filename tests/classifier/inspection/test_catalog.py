@@ -106,8 +106,7 @@ def test_ranges_of_energy_and_thickness(tmp_path):
     path = write(tmp_path / "a.h5", sample_id=list("abc"), material="m", space_group=1,
                  beam_energy_kev=[100.0, 200.0, np.nan])
     (entry,) = catalog([path]).files
-    assert entry.thickness_angstrom is None
-    assert str(entry.beam_energy_kev) == "100 to 200, median 150, 1 unknown"
+    assert entry.thickness_angstrom is None and str(entry.beam_energy_kev) == "100 to 200, median 150, 1 unknown"
     assert entry.size_bytes == path.stat().st_size and entry.origins == ("simulated",)
 
 

@@ -100,8 +100,7 @@ def test_without_a_diffracted_disk_there_is_no_pose(g, intensity):
 
 def test_pose_of_a_batch():
     pose = Pose.stack([Pose(np.array([3.0, 4.0])), Pose(np.array([0.0, 2.0]))])
-    assert pose.length == pytest.approx([5, 2])
-    assert pose.azimuth_rad == pytest.approx([-np.arctan2(4, 3), -np.pi / 2])
+    assert pose.length == pytest.approx([5, 2]) and pose.azimuth_rad == pytest.approx([-np.arctan2(4, 3), -np.pi / 2])
 
 
 @pytest.mark.parametrize("shortest_g_pixels, size", [(4, 24), (12, 72), (40, 240)])

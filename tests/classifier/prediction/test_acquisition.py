@@ -44,8 +44,7 @@ def test_k_centre_takes_materials_whole_and_each_once():
     features = np.array([[10.0], [-9.0], [9.5], [0.0], [0.0]])
     material = np.array(["wide", "wide", "near", "copy a", "copy b"])
     chosen, radius = acquisition.k_centre(features, material, np.array([[0.0]]), 9)
-    assert chosen.tolist() == ["wide", "near", "copy a", "copy b"]
-    assert radius == pytest.approx([10.0, 0.5, 0.0, 0.0])
+    assert chosen.tolist() == ["wide", "near", "copy a", "copy b"] and radius == pytest.approx([10.0, 0.5, 0.0, 0.0])
 
 
 def test_k_centre_without_anything_labelled():

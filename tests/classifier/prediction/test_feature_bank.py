@@ -40,8 +40,7 @@ def test_equal_features_leave_finite_distances() -> None:
 def test_rows_hold_every_material_before_any_twice() -> None:
     material = np.repeat([f"m{k}" for k in range(ROWS - 10)], 3)
     rows = bank_rows(material, seed=0)
-    assert len(rows) == ROWS == len(set(rows)) and (np.diff(rows) > 0).all()
-    assert len(set(material[rows])) == ROWS - 10
+    assert len(rows) == ROWS == len(set(rows)) and (np.diff(rows) > 0).all() and len(set(material[rows])) == ROWS - 10
     assert bank_rows(np.array(["a", "a", "b"]), seed=0).tolist() == [0, 1, 2]
 
 

@@ -96,8 +96,7 @@ def test_a_foreign_or_damaged_cache_is_refused_and_left_alone(tmp_path, how):
     before = cache.path.read_bytes()
     with pytest.raises(InputError) as caught:
         build(tmp_path)
-    assert str(tmp_path) in str(caught.value) and "\n" not in str(caught.value)
-    assert cache.path.read_bytes() == before
+    assert str(tmp_path) in str(caught.value) and "\n" not in str(caught.value) and cache.path.read_bytes() == before
 
 
 def test_a_full_disk_and_a_wrong_folder_are_one_clear_error(tmp_path, monkeypatch):

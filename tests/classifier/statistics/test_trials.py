@@ -46,8 +46,7 @@ def test_weights_make_every_material_count_once():
 def test_both_arms_share_each_replicate():
     drawn = TRIALS.draw(replicates=500, seed=3, seeds=2)
     same = TRIALS.recall(HITS, drawn) - TRIALS.recall(HITS, drawn)
-    assert np.nanmax(np.abs(same)) == 0
-    assert (drawn.times[1:].sum(axis=1) == 3).all() and (drawn.times[0] == 1).all()
+    assert np.nanmax(np.abs(same)) == 0 and (drawn.times[1:].sum(axis=1) == 3).all() and (drawn.times[0] == 1).all()
     assert (drawn.seed_times[1:].sum(axis=1) == 2).all()
 
 

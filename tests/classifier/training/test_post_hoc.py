@@ -43,8 +43,7 @@ def test_adjustment_moves_the_answer_as_by_hand():
     heads = method.heads(frozen([[1.0], [0.0]], [0.0, 0.0], [0.9, 0.1]), seed=0)
     logits = torch.stack([head(torch.tensor([1.0])) for _, head in heads])
     torch.testing.assert_close(logits[2], torch.tensor([1.0 - np.log(0.9), -np.log(0.1)], dtype=torch.float32))
-    assert [settings["tau"] for settings, _ in heads] == [0.1, 0.5, 1.0]
-    assert logits.argmax(1).tolist() == [0, 1, 1]
+    assert [settings["tau"] for settings, _ in heads] == [0.1, 0.5, 1.0] and logits.argmax(1).tolist() == [0, 1, 1]
 
 
 def test_tau_normalisation_of_known_weights():

@@ -34,8 +34,7 @@ def test_an_added_source_gives_its_exact_share_over_time(make_train_config) -> N
         x, target, weight = draw_batch(config, sources, images_seen, range(10))
         from_added = x[:, 0, 0, 0] == 1
         assert x.shape == (10, 3, 16, 16) and target.shape == (10, 3)
-        assert torch.equal(weight, torch.where(from_added, 0.5, 1.0))
-        assert (target[from_added].argmax(1) == 1).all()
+        assert torch.equal(weight, torch.where(from_added, 0.5, 1.0)) and (target[from_added].argmax(1) == 1).all()
         added += int(from_added.sum())
     assert added == 170
 
