@@ -24,8 +24,9 @@ OWNERS = {
     "typer": {"cbedgan.cli"},
     "abtem": {"cbedgan.bench.simulate"}}
 # Modules that draw; no other touches matplotlib.
-DRAWING = {"cbedgan.comparison.figures", "cbedgan.ranking.figures", "cbedgan.acquisition.figures",
-           "cbedgan.gan.reporting.contact_sheet", "classifier.judgement.figures", "classifier.inspection.page"}
+DRAWING = {"classifier.foundation.drawing", "cbedgan.comparison.figures", "cbedgan.ranking.figures",
+           "cbedgan.acquisition.figures", "cbedgan.gan.reporting.contact_sheet", "classifier.judgement.figures",
+           "classifier.inspection.page"}
 # `comparison` reads files; only `walk` plays one path through the generator.
 FROM_STAGES = {"cbedgan.boundary.probefile", "cbedgan.boundary.margin", "cbedgan.gan.network.generator"}
 PICKLING = {"pickle", "_pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}

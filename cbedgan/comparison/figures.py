@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Sequence
-from functools import wraps
+from collections.abc import Sequence
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
@@ -15,35 +12,28 @@ from matplotlib.figure import Figure
 
 from cbedgan.comparison.arms import ARMS
 from cbedgan.comparison.walk import Walk
-from classifier.crystal.spacegroup import symbol
+from classifier.crystal.spacegroup import crystal_system, symbol
+from classifier.foundation.drawing import (
+    ACCENT,
+    DASHED,
+    EDGE,
+    INK,
+    LINE,
+    MUTED,
+    ROWS,
+    SHADE,
+    ends,
+    in_percent,
+    new_figure,
+    picture,
+)
 from classifier.statistics.metrics import SHOT_CLASSES
 
-INK, MUTED, LINE, SHADE = "#1f2933", "#66727f", "#d5dbe1", "#f3f5f7"
 VERDICT_COLOURS = {"helped": "#1b7f5c", "hurt": "#b3261e", "no difference": "#51606f", "cannot tell": "#a8adb3"}
-ARM_COLOURS = {"real": "#66727f", "duplicated_reals": "#c98a1b", "reserve_reals": "#1b7f5c",
-               "interior_synthetic": "#3b82c4", "boundary_synthetic": "#c2410c"}
-STYLE: dict[Any, Any] = {
-    "font.family": "DejaVu Sans", "font.size": 8.5, "axes.edgecolor": LINE, "axes.labelcolor": INK,
-    "text.color": INK, "xtick.color": MUTED, "ytick.color": INK, "axes.linewidth": 0.8, "ytick.major.width": 0,
-    "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 9.5, "axes.titlelocation": "left",
-    "axes.titlepad": 8, "legend.frameon": False}
+ARM_COLOURS = {"real": MUTED, "duplicated_reals": "#c98a1b", "reserve_reals": "#1b7f5c",
+               "interior_synthetic": ACCENT, "boundary_synthetic": EDGE}
 SIDE_BY_SIDE = 40
 """Up to so many groups are drawn one beside the other; more go over a logarithmic axis of training materials."""
-
-
-def picture(draw: Callable[..., Figure]) -> Callable[..., bytes]:
-    """Run a drawing function in the report's style and hand back its figure as PNG bytes."""
-    @wraps(draw)
-    def drawn(*arguments: Any, **named: Any) -> bytes:
-        buffer = io.BytesIO()
-        with matplotlib.rc_context(STYLE):
-            draw(*arguments, **named).savefig(buffer, format="png", dpi=180)
-        return buffer.getvalue()
-    return drawn
-
-
-def new_figure(width: float, height: float) -> Figure:
-    return Figure(figsize=(width, height), layout="constrained", facecolor="white")
 
 
 def arm_colour(arm: str) -> str:
@@ -51,43 +41,49 @@ def arm_colour(arm: str) -> str:
     return ARM_COLOURS[arm.removesuffix("_logit_adjusted")]
 
 
-def in_points(values: Sequence[float | None]) -> np.ndarray:
-    """Recalls or their differences as percentage points; null becomes NaN."""
-    return 100 * np.array([np.nan if value is None else value for value in values], float)
-
-
-@picture
+@picture(ROWS)
 def contrasts(rows: list[dict[str, Any]], band: float) -> Figure:
     """Forest of differences of mean recall: one line a pair of arms, one panel a shot class, corrected intervals."""
     pairs = list(dict.fromkeys((row["arm"], row["reference"]) for row in rows))
-    shots = [shot for shot in SHOT_CLASSES if any(row["shot"] == shot for row in rows)]
-    figure = new_figure(9.6, 0.62 + 0.36 * len(pairs))
-    panels = figure.subplots(1, len(shots), sharey=True, squeeze=False)[0]
-    for axes, shot in zip(panels, shots, strict=True):
+    panels = {}
+    for shot in SHOT_CLASSES:
         chosen = {(row["arm"], row["reference"]): row for row in rows if row["shot"] == shot}
-        zero_line(axes, band)
-        for y, pair in enumerate(pairs):
-            row = chosen[pair]
-            low, middle, high = in_points([row["corrected"]["low"], row["estimate"], row["corrected"]["high"]])
+        if chosen:
+            panels[f"{shot} groups ({chosen[pairs[0]]['groups']})"] = [chosen[pair] for pair in pairs]
+    return forest(panels, [f"{ARMS[arm].label}  vs  {ARMS[other].label}" for arm, other in pairs], band,
+                  new_figure(9.6, 0.62 + 0.36 * len(pairs)), xlabel="difference of recall (points)")
+
+
+def forest(panels: dict[str, list[dict[str, Any]]], names: Sequence[str], band: float, figure: Figure, **labels: str
+           ) -> Figure:
+    """Differences in the colours of their verdicts, with corrected intervals, beside zero and the band of none.
+
+    Parameters
+    ----------
+    panels : {title: differences from above}
+    names : of the differences
+    band : within which they count as none
+    figure : to draw in
+    labels : of the axes
+    """
+    drawn = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    for axes, (title, rows) in zip(drawn, panels.items(), strict=True):
+        axes.axvspan(-100 * band, 100 * band, color=SHADE, lw=0)
+        axes.axvline(0, color=MUTED, lw=0.8)
+        for y, row in enumerate(rows):
+            low, middle, high = in_percent([row["corrected"]["low"], row["estimate"], row["corrected"]["high"]])
             colour = VERDICT_COLOURS[row["verdict"]]
             axes.plot([low, high], [y, y], color=colour, lw=2, solid_capstyle="round")
             axes.plot(middle, y, "o", color=colour, ms=5.5, mec="white", mew=0.8)
-        axes.set(title=f"{shot} groups ({row['groups']})", xlabel="difference of recall (points)",
-                 ylim=(len(pairs) - 0.4, -0.6))
+        axes.set(title=title, ylim=(len(names) - 0.4, -0.6), **labels)
         axes.spines["left"].set_visible(False)
-    panels[0].set_yticks(range(len(pairs)), [f"{ARMS[arm].label}  vs  {ARMS[other].label}" for arm, other in pairs])
+    drawn[0].set_yticks(range(len(names)), names)
     return figure
 
 
-def zero_line(axes: Axes, band: float) -> None:
-    """Mark zero and the band of differences that count as none, on the x axis."""
-    axes.axvspan(-100 * band, 100 * band, color=SHADE, lw=0)
-    axes.axvline(0, color=MUTED, lw=0.8)
-
-
-@picture
-def groups(rows: list[dict[str, Any]], arm: str, reference: str, band: float) -> Figure:
-    """Recall of each group in two arms, and the difference, against the number of training materials."""
+@picture(ROWS)
+def groups(rows: list[dict[str, Any]], primary: dict[str, Any], band: float) -> Figure:
+    """Recall of each group in the two primary arms, and the difference, against the number of training materials."""
     rows = sorted(rows, key=lambda row: (-row["training_materials"], row["space_group"]))
     materials = np.array([row["training_materials"] for row in rows])
     beside = len(rows) <= SIDE_BY_SIDE
@@ -95,26 +91,24 @@ def groups(rows: list[dict[str, Any]], arm: str, reference: str, band: float) ->
     shift = 0.14 if beside else 0.0
     figure = new_figure(9.6, 4.6)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(1.35, 1))
-    for name, offset in ((reference, -shift), (arm, shift)):
-        low, middle, high = (in_points([row["recall"][name][key] for row in rows])
-                             for key in ("low", "estimate", "high"))
+    for name, offset in ((primary["reference"], -shift), (primary["arm"], shift)):
+        low, middle, high = ends([row["recall"][name] for row in rows])
         above.vlines(x + offset, low, high, color=arm_colour(name), lw=1.6, alpha=0.55)
         above.plot(x + offset, middle, "o", color=arm_colour(name), ms=5, mec="white", mew=0.7, label=ARMS[name].label)
     above.set(ylabel="recall (%)", ylim=(-3, 103))
     above.legend(loc="upper right", ncols=2, bbox_to_anchor=(1, 1.17), borderaxespad=0)
     below.axhspan(-100 * band, 100 * band, color=SHADE, lw=0)
     below.axhline(0, color=MUTED, lw=0.8)
-    differences = [row["difference"] for row in rows]
-    colours = [VERDICT_COLOURS[difference["verdict"]] for difference in differences]
-    below.vlines(x, in_points([difference["corrected"]["low"] for difference in differences]),
-                 in_points([difference["corrected"]["high"] for difference in differences]), color=colours, lw=2)
-    below.scatter(x, in_points([difference["estimate"] for difference in differences]), c=colours, s=28, zorder=3,
-                  edgecolors="white", linewidths=0.7)
+    colours = [VERDICT_COLOURS[row["difference"]["verdict"]] for row in rows]
+    low, middle, high = ends([{**row["difference"]["corrected"], "estimate": row["difference"]["estimate"]}
+                              for row in rows])
+    below.vlines(x, low, high, color=colours, lw=2)
+    below.scatter(x, middle, c=colours, s=28, zorder=3, edgecolors="white", linewidths=0.7)
     below.set_ylabel("difference (points)")
     if beside:
         for edge in np.flatnonzero(np.diff([SHOT_CLASSES.index(row["shot"]) for row in rows])) + 0.5:
-            above.axvline(edge, color=LINE, lw=0.8, ls=(0, (4, 3)))
-            below.axvline(edge, color=LINE, lw=0.8, ls=(0, (4, 3)))
+            for axes in (above, below):
+                axes.axvline(edge, color=LINE, lw=0.8, ls=DASHED)
         below.set_xticks(x, [f"{row['space_group']}\n{row['training_materials']}" for row in rows])
         below.set_xlabel("space group and number of training materials")
     else:
@@ -122,31 +116,32 @@ def groups(rows: list[dict[str, Any]], arm: str, reference: str, band: float) ->
     return figure
 
 
-@picture
-def confusion(matrices: dict[str, np.ndarray], space_groups: Sequence[int], system_starts: Sequence[int],
-              arm: str, reference: str) -> Figure:
-    """Confusion matrices [K, K] of two arms in percent of the true group, and their difference; ordered by group.
+@picture(ROWS)
+def confusion(matrices: dict[str, Any], space_groups: Sequence[int], primary: dict[str, Any]) -> Figure:
+    """Confusion matrices [K, K] of the primary arms in percent of the true group, and their difference.
 
-    system_starts: class_idx at which each crystal system but the first begins; drawn as lines.
+    Ordered by group; lines part the crystal systems.
     """
     figure = new_figure(9.6, 4.05)
     panels = figure.subplots(1, 3)
-    change = 100 * (matrices[arm] - matrices[reference])
+    before, after = (np.array(matrices[primary[name]]) for name in ("reference", "arm"))
+    change = 100 * (after - before)
     reach = max(float(np.abs(change).max()), 1.0)
-    drawn = ((ARMS[reference].label, 100 * matrices[reference], "Greys", (0, 100)),
-             (ARMS[arm].label, 100 * matrices[arm], "Greys", (0, 100)),
+    drawn = ((ARMS[primary["reference"]].label, 100 * before, "Greys", (0, 100)),
+             (ARMS[primary["arm"]].label, 100 * after, "Greys", (0, 100)),
              ("difference (points)", change, "PuOr", (-reach, reach)))
+    systems = [crystal_system(group) for group in space_groups]
+    starts = [k for k in range(1, len(systems)) if systems[k] != systems[k - 1]]
+    ticks = range(0, len(space_groups), max(1, len(space_groups) // 20))
+    named = [space_groups[k] for k in ticks]
     for axes, (title, values, colours, limits) in zip(panels, drawn, strict=True):
         image = axes.imshow(values, cmap=colours, vmin=limits[0], vmax=limits[1], interpolation="nearest")
-        for start in system_starts:
+        for start in starts:
             axes.axhline(start - 0.5, color="#8fb3d1", lw=0.6)
             axes.axvline(start - 0.5, color="#8fb3d1", lw=0.6)
-        axes.set_title(title)
-        axes.set_xlabel("predicted space group")
-        step = max(1, len(space_groups) // 20)
-        ticks = range(0, len(space_groups), step)
-        axes.set_xticks(ticks, [space_groups[k] for k in ticks], rotation=90, fontsize=6.5)
-        axes.set_yticks(ticks, [space_groups[k] for k in ticks], fontsize=6.5)
+        axes.set(title=title, xlabel="predicted space group")
+        axes.set_xticks(ticks, named, rotation=90, fontsize=6.5)
+        axes.set_yticks(ticks, named, fontsize=6.5)
         axes.tick_params(length=0, colors=MUTED)
         scale = figure.colorbar(image, ax=axes, orientation="horizontal", shrink=0.62, aspect=28, pad=0.02)
         scale.outline.set_visible(False)
@@ -154,7 +149,7 @@ def confusion(matrices: dict[str, np.ndarray], space_groups: Sequence[int], syst
     return figure
 
 
-@picture
+@picture(ROWS)
 def stacks(rows: list[tuple[str, list[np.ndarray | None]]], columns: Sequence[str], floor: float) -> Figure:
     """Stacks side by side: a row a group (label, one [3, H, W] intensity or None for each column), log scale."""
     figure = Figure(figsize=(9.6, 0.42 + 1.02 * len(rows)), facecolor="white")
@@ -168,9 +163,9 @@ def stacks(rows: list[tuple[str, list[np.ndarray | None]]], columns: Sequence[st
                 axes = figure.add_subplot(cells[i])
                 if stack is None:
                     axes.set_facecolor(SHADE)
+                    axes.set(xticks=[], yticks=[])
                 else:
                     _pattern(axes, stack[i], floor, brightest)
-                axes.set(xticks=[], yticks=[])
                 for spine in axes.spines.values():
                     spine.set_visible(False)
                 if r == 0 and i == 0:
@@ -184,9 +179,10 @@ def _pattern(axes: Axes, pattern: np.ndarray, floor: float, brightest: float) ->
     """Show one pattern [H, W] on a log scale that starts at the floor; k_y grows upwards."""
     axes.imshow(np.maximum(pattern, floor), cmap="magma", norm=LogNorm(floor, brightest), origin="lower",
                 interpolation="nearest")
+    axes.set(xticks=[], yticks=[])
 
 
-@picture
+@picture(ROWS)
 def path(walk: Walk, floor: float) -> Figure:
     """One path across a boundary: patterns, from one group to the other, above the margin between them."""
     accent = ARM_COLOURS["boundary_synthetic"]
@@ -197,13 +193,12 @@ def path(walk: Walk, floor: float) -> Figure:
     for axes, pattern, t in zip(above.subplots(1, len(walk.patterns)), walk.patterns, walk.picture_t, strict=True):
         at_crossing = t == walk.crossing
         _pattern(axes, pattern, floor, brightest)
-        axes.set(xticks=[], yticks=[])
         axes.set_xlabel(f"t = {t:.2f}", color=accent if at_crossing else MUTED, fontsize=7.5)
         for spine in axes.spines.values():
             spine.set(visible=at_crossing, color=accent, linewidth=2)
     axes = below.subplots()
-    axes.fill_between(walk.t, 0, walk.margin, where=walk.margin >= 0, color="#dbe7f3", interpolate=True, lw=0)
-    axes.fill_between(walk.t, 0, walk.margin, where=walk.margin <= 0, color="#fbe5d6", interpolate=True, lw=0)
+    for where, colour in ((walk.margin >= 0, "#dbe7f3"), (walk.margin <= 0, "#fbe5d6")):
+        axes.fill_between(walk.t, 0, walk.margin, where=where, color=colour, interpolate=True, lw=0)
     axes.plot(walk.t, walk.margin, color=INK, lw=1.6)
     axes.axhline(0, color=MUTED, lw=0.8)
     axes.plot(walk.crossing, 0, "o", color=accent, ms=8, mec="white", mew=1.2)

@@ -100,16 +100,9 @@ def _synthesis(synthetic: StackFile) -> dict[str, Any] | None:
 def pictures(evidence: Evidence, report: dict[str, Any]) -> dict[str, bytes]:
     """Every picture of the report by name, as PNG."""
     primary, band = report["primary"], evidence.config["judgement"]["band"]
-    arm, reference = primary["arm"], primary["reference"]
-    systems = [crystal_system(group) for group in report["space_groups"]]
-    drawn = {
-        "contrasts": figures.contrasts(report["contrasts"], band),
-        "groups": figures.groups(report["groups"], arm, reference, band),
-        "confusion": figures.confusion({name: np.array(report["confusion"][name]) for name in (arm, reference)},
-                                       report["space_groups"],
-                                       [k for k in range(1, len(systems)) if systems[k] != systems[k - 1]],
-                                       arm, reference),
-    }
+    drawn = {"contrasts": figures.contrasts(report["contrasts"], band),
+             "groups": figures.groups(report["groups"], primary, band),
+             "confusion": figures.confusion(report["confusion"], report["space_groups"], primary)}
     floor = evidence.config["classifier"]["intensity"]["floor"]
     rows, columns = _stacks(evidence)
     if rows:

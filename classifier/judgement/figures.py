@@ -2,58 +2,28 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from classifier.crystal.spacegroup import CRYSTAL_SYSTEMS, crystal_system
+from classifier.foundation.drawing import ACCENT, DASHED, EDGE, INK, INKED, LINE, MUTED, ends, new_figure, picture
 
-INK, MUTED, LINE, ACCENT, EDGE = "#1f2933", "#66727f", "#d5dbe1", "#3b82c4", "#c2410c"
-COLOURS = ("#8a8f98", "#3b82c4", "#1b7f5c", "#c98a1b", "#8a3b8f", "#c2410c", "#1f2933")
+COLOURS = ("#8a8f98", ACCENT, "#1b7f5c", "#c98a1b", "#8a3b8f", EDGE, INK)
 SYSTEM_COLOURS = dict(zip(CRYSTAL_SYSTEMS, COLOURS, strict=True))
-STYLE: dict[Any, Any] = {
-    "font.family": "DejaVu Sans", "font.size": 8.5, "axes.edgecolor": LINE, "axes.labelcolor": INK,
-    "text.color": INK, "xtick.color": MUTED, "ytick.color": MUTED, "axes.linewidth": 0.8,
-    "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 9.5, "axes.titlelocation": "left",
-    "axes.titlepad": 8, "legend.frameon": False}
 LEVEL_LABELS = {"crystal_system": "crystal system (7)", "laue_class": "Laue class (11)",
                 "bravais_lattice": "Bravais lattice (14)", "point_group": "point group (32)"}
 
 
-def _picture(draw: Callable[[dict[str, Any]], Figure]) -> Callable[[dict[str, Any]], bytes]:
-    """Run a drawing function in the page's style and hand back its figure as PNG bytes."""
-    @wraps(draw)
-    def drawn(content: dict[str, Any]) -> bytes:
-        buffer = io.BytesIO()
-        with matplotlib.rc_context(STYLE):
-            draw(content).savefig(buffer, format="png", dpi=180)
-        return buffer.getvalue()
-    return drawn
-
-
-def _figure(width: float, height: float) -> Figure:
-    return Figure(figsize=(width, height), layout="constrained", facecolor="white")
-
-
-def _percent(rows: list[dict[str, float | None]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Low ends, estimates and high ends in percent; None becomes NaN."""
-    low, middle, high = (100 * np.array([row[key] for row in rows], dtype=float) for key in ("low", "estimate", "high"))
-    return low, middle, high
-
-
-@_picture
+@picture(INKED)
 def within(content: dict[str, Any]) -> Figure:
     """A_i, its differences, and the accuracy at each level of the answer."""
-    figure = _figure(9.6, 3.1)
+    figure = new_figure(9.6, 3.1)
     left, middle, right = figure.subplots(1, 3, width_ratios=(1.15, 0.9, 1.45))
-    low, value, high = _percent(content["accuracy_within"])
+    low, value, high = ends(content["accuracy_within"])
     i = np.arange(1, len(value) + 1)
     left.fill_between(i, low, high, color=ACCENT, alpha=0.2, lw=0)
     left.plot(i, value, "o-", color=ACCENT, ms=5, mec="white", mew=0.7)
@@ -61,7 +31,7 @@ def within(content: dict[str, Any]) -> Figure:
     left.plot(i, 100 * np.minimum(i / groups, 1), color=MUTED, lw=1, ls=(0, (3, 2)), label=f"guessing among {groups}")
     left.set(title="among the first i answers, $A_i$", xlabel="i", ylabel="materials (%)", xticks=i, ylim=(0, 102))
     left.legend(loc="lower right", bbox_to_anchor=(1, 0.14))
-    low, gain, high = _percent(content["accuracy_gain"])
+    low, gain, high = ends(content["accuracy_gain"])
     middle.bar(i[1:], gain, width=0.55, color=ACCENT, alpha=0.55)
     middle.vlines(i[1:], low, high, color=ACCENT, lw=1.6)
     middle.set(title="gain $A_i - A_{i-1}$", xlabel="i", ylabel="points", xticks=i[1:])
@@ -70,7 +40,7 @@ def within(content: dict[str, Any]) -> Figure:
     rows += [(label, *(content["scores"][f"{level}_{kind}"] for kind in ("accuracy", "balanced_accuracy")))
              for level, label in reversed(LEVEL_LABELS.items())]
     for offset, place, colour, label in ((-0.13, 1, ACCENT, "of all materials"), (0.13, 2, EDGE, "mean over classes")):
-        low, value, high = _percent([row[place] for row in rows])
+        low, value, high = ends([row[place] for row in rows])
         y = np.arange(len(rows)) + offset
         right.hlines(y, low, high, color=colour, lw=2, alpha=0.6)
         right.plot(value, y, "o", color=colour, ms=5, mec="white", mew=0.7, label=label)
@@ -81,12 +51,12 @@ def within(content: dict[str, Any]) -> Figure:
     return figure
 
 
-@_picture
+@picture(INKED)
 def recalls(content: dict[str, Any]) -> Figure:
     """Recall of each group against the order of its point group and, where known, its training materials."""
     rows = content["groups"]
     trained = rows[0]["training_materials"] is not None
-    figure = _figure(9.6, 3.7)
+    figure = new_figure(9.6, 3.7)
     panels = figure.subplots(1, 2 if trained else 1, sharey=True, squeeze=False)[0]
     size = 16 + 90 * np.sqrt([row["training_materials"] if trained else row["materials"] for row in rows]) / np.sqrt(
         max(row["training_materials"] if trained else row["materials"] for row in rows) or 1)
@@ -106,7 +76,7 @@ def recalls(content: dict[str, Any]) -> Figure:
         panels[1].set_xticks(ticks, [str(tick) for tick in ticks])
         panels[1].minorticks_off()
         for bound in (20.5, 99.5):
-            panels[1].axvline(bound, color=LINE, lw=0.8, ls=(0, (4, 3)), zorder=0)
+            panels[1].axvline(bound, color=LINE, lw=0.8, ls=DASHED, zorder=0)
     present = [system for system in CRYSTAL_SYSTEMS if any(row["crystal_system"] == system for row in rows)]
     figure.legend([Line2D([], [], marker="o", ls="", color=SYSTEM_COLOURS[system], mec="white") for system in present],
                   present, loc="outside upper left", ncols=len(present), handletextpad=0.1, columnspacing=1.2)
@@ -125,7 +95,7 @@ def _beside(values: np.ndarray, width: float) -> np.ndarray:
 
 def _scatter(axes: Axes, rows: list[dict[str, Any]], x: np.ndarray, size: np.ndarray) -> None:
     """Recall of groups in the colours of their systems, with intervals, numbered."""
-    low, value, high = _percent([row["recall"] for row in rows])
+    low, value, high = ends([row["recall"] for row in rows])
     colours = [SYSTEM_COLOURS[row["crystal_system"]] for row in rows]
     axes.vlines(x, low, high, color=colours, lw=1, alpha=0.25)
     axes.scatter(x, value, s=size, c=colours, alpha=0.85, edgecolors="white", linewidths=0.7, zorder=3)
@@ -135,14 +105,14 @@ def _scatter(axes: Axes, rows: list[dict[str, Any]], x: np.ndarray, size: np.nda
                           color=MUTED, zorder=4)
 
 
-@_picture
+@picture(INKED)
 def confusion(content: dict[str, Any]) -> Figure:
     """Confusion matrix in percent of the true group; crystal systems parted by lines, direct neighbours framed."""
     groups = [row["space_group"] for row in content["groups"]]
     place = [content["space_groups"].index(group) for group in groups]
     matrix = 100 * np.array([[np.nan if cell is None else cell for cell in row] for row in content["confusion"]])[
         np.ix_(place, place)]
-    figure = _figure(9.6, 9.0)
+    figure = new_figure(9.6, 9.0)
     axes = figure.subplots()
     image = axes.imshow(np.sqrt(matrix), cmap="Greys", vmin=0, vmax=10, interpolation="nearest")
     at = {where: k for k, where in enumerate(place)}
@@ -175,10 +145,10 @@ def confusion(content: dict[str, Any]) -> Figure:
     return figure
 
 
-@_picture
+@picture(INKED)
 def trust(content: dict[str, Any]) -> Figure:
     """Reliability, how the samples lie over confidence, and accuracy against coverage."""
-    figure = _figure(9.6, 3.5)
+    figure = new_figure(9.6, 3.5)
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.25))
     left.plot([0, 100], [0, 100], color=MUTED, lw=0.8, ls=(0, (3, 2)))
     for key, colour, label in (("as_is", MUTED, "as it is"), ("scaled_", ACCENT, "after temperature scaling")):
@@ -194,7 +164,7 @@ def trust(content: dict[str, Any]) -> Figure:
     for handle in legend.legend_handles:
         handle.set_sizes([24])
     share = 100 * np.array(content["coverage"])
-    low, value, high = _percent(content["accuracy_at_coverage"])
+    low, value, high = ends(content["accuracy_at_coverage"])
     right.fill_between(share, low, high, color=ACCENT, alpha=0.2, lw=0)
     right.plot(share, value, color=ACCENT, lw=1.6)
     for at in (50.0, 100.0):
