@@ -28,7 +28,14 @@ def content(values: Values, real: Mapping[FigureName, float | None], variants: M
             judgement: AblationVerdicts, *, seeds: tuple[int, ...], provenance: dict[str, Any]) -> dict[str, Any]:
     """Everything that the report says, as JSON content, the best variant first; what cannot be measured is null.
 
-    real: the figures of real stacks in place of generated ones.
+    Parameters
+    ----------
+    values : figures of each variant and seed
+    real : figures of real stacks in place of generated ones
+    variants : by name
+    judgement : how they are compared
+    seeds : of the trainings
+    provenance : of the run
     """
     figures, first = means(values, judgement.alpha), judgement.judged[0]
     sign = -1 if FIGURES[first].larger_is_better else 1

@@ -12,7 +12,7 @@ from pydantic import Field
 from cbedgan.ablation.figures import FIGURES, FigureName, figures_of
 from cbedgan.ablation.report import content, write_report
 from cbedgan.ablation.runs import read_assessment
-from cbedgan.ablation.variants import VariantConfig, load_variants, plan
+from cbedgan.ablation.variants import VariantConfig, load_variants, plan_runs
 from cbedgan.ablation.verdicts import AblationVerdicts, Values
 from cbedgan.assessment.assess import AssessConfig
 from cbedgan.comparison.trainings import train_all
@@ -37,8 +37,16 @@ def compare_generators(config: CompareGeneratorsConfig, *, variants: Path, stack
                        workers: int, classifier: Path | None = None) -> Path:
     """Train variants x seeds in `workers` processes and write out/report.html, report.json and ablation.txt.
 
-    variants: folder of *.toml, one variant each; classifier: of this split, whose features the figures are taken in.
     Rerunning resumes, and may add variants: what is trained and assessed stays. Returns the path of the page.
+
+    Parameters
+    ----------
+    config : seeds, assessment and verdicts
+    variants : folder of *.toml, one variant each
+    stacks, split : files
+    out : run folder
+    workers : processes
+    classifier : of this split, whose features the figures are taken in
     """
     out, configs = Path(out), load_variants(variants)
     _check(config, configs)
@@ -48,7 +56,8 @@ def compare_generators(config: CompareGeneratorsConfig, *, variants: Path, stack
     if classifier is not None:
         inputs["classifier"] = load_classifier(classifier, split_digest=parted.digest).digest
     run = Run.open(out, stage="compare-generators", config=config, inputs=inputs)
-    planned = plan(configs, config.seeds, config.assessment, stacks=stacks, split=split, classifier=classifier, out=out)
+    planned = plan_runs(configs, config.seeds, config.assessment, stacks=stacks, split=split, classifier=classifier,
+                        out=out)
     write_json(out / "plan.json", {name: [folder.relative_to(out).as_posix() for folder in folders]
                                    for name, folders in planned.folders.items()})
     train_all(planned.jobs, workers, "variants x seeds")

@@ -34,9 +34,17 @@ def load_variants(folder: Path) -> dict[str, VariantConfig]:
     return load_configs(folder, VariantConfig, kind="variants", like="configs/gan")
 
 
-def plan(variants: Mapping[str, VariantConfig], seeds: Iterable[int], assessment: AssessConfig, *, stacks: Path,
-         split: Path, classifier: Path | None, out: Path) -> AblationRuns:
-    """List the runs below `out`, seed by seed; a run is named by what decides it, so that it outlasts its variant."""
+def plan_runs(variants: Mapping[str, VariantConfig], seeds: Iterable[int], assessment: AssessConfig, *, stacks: Path,
+              split: Path, classifier: Path | None, out: Path) -> AblationRuns:
+    """List the runs, seed by seed; a run is named by what decides it, so that it outlasts its variant.
+
+    Parameters
+    ----------
+    variants, seeds : of the ablation
+    assessment : of every generator
+    stacks, split, classifier : files
+    out : folder of all runs
+    """
     jobs: dict[Path, GeneratorJob] = {}
     folders: dict[str, list[Path]] = {name: [] for name in variants}
     for seed in seeds:

@@ -25,8 +25,14 @@ def learning_curves(predictions: dict[str, list[list[Predictions]]], labelled: d
           base: Base, *, replicates: int, alpha: float) -> dict[str, Any]:
     """Curves, areas and differences of every strategy as JSON content.
 
-    predictions, labelled: {strategy: [round][seed]}, of one test part. Intervals resample seeds and, at the same time,
-    test structure types (materials where types are unknown), the same for all strategies and rounds.
+    Intervals resample seeds and, at the same time, test structure types (materials where types are unknown), the same
+    for all strategies and rounds.
+
+    Parameters
+    ----------
+    predictions, labelled : {strategy: [round][seed]}, of one test part
+    base : stacks and split of the study
+    replicates, alpha : of the intervals
     """
     first = next(iter(predictions.values()))[0][0]
     typed = (first.structure_type != "").all()

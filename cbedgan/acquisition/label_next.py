@@ -45,7 +45,16 @@ def label_next(strategy: Strategy, *, classifiers: Sequence[Path], pool: Path, c
     """Rank at most `count` materials of the stack file `pool`, and write the list to `out` as JSON.
 
     Labels in the pool are not read; a stack that names no material is one of its own. Where the training's stacks and
-    split are given, materials of that split, held-out ones too, are left out of the ranking. seed: of random.
+    split are given, materials of that split, held-out ones too, are left out of the ranking.
+
+    Parameters
+    ----------
+    strategy : how to choose
+    classifiers, pool : files
+    count : of materials
+    seed : of the strategy random
+    hints : what some strategies need
+    out : file to write
     """
     hints.require(strategy)
     members = [load_classifier(path) for path in classifiers]

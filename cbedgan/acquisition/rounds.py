@@ -51,7 +51,15 @@ def ask(strategy: Strategy, base: Base, *, labelled: Path, classifiers: Sequence
         rng: np.random.Generator, probed: tuple[Path, Path] | None) -> Ranking:
     """Rank the `count` materials that a strategy asks for next; the labels of the pool stay hidden from it.
 
-    labelled: the split of what is labelled so far; classifiers: trained on it; probed: probe.h5 and its generator.
+    Parameters
+    ----------
+    strategy : how to choose
+    base : stacks and split of the study
+    labelled : split file of what is labelled so far
+    classifiers : trained on it
+    count : of materials
+    rng : of the strategy random
+    probed : probe.h5 and its generator
     """
     members = [load_classifier(path) for path in classifiers]
     parted = load_split(labelled, stack_digest=base.split.stack_digest)

@@ -58,7 +58,14 @@ def acquire(config: AcquireConfig, *, stacks: Path, split: Path, out: Path, work
 
     The train part of the split is start set and pool; validation and test stay as they are. Every training starts from
     scratch (warm starts generalise worse: Ash and Adams 2020, arXiv 1910.08475) on a narrower split of its own, in
-    out/splits, and is scored on the test part once. Rerunning goes on: what is chosen or trained is kept.
+    out/splits, and is scored on the test part once. Rerunning goes on: what is chosen or trained stays.
+
+    Parameters
+    ----------
+    config : strategies, seeds and sizes
+    stacks, split : files
+    out : run folder
+    workers : processes
     """
     base = Base.of(stacks, split)
     _check(config, base)

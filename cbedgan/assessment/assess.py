@@ -12,8 +12,9 @@ from cbedgan.assessment.report import write_report
 from cbedgan.fidelity.features import classifier_features, random_features
 from cbedgan.gan.network.generator import TrainedGenerator, load_generator, seeded_sampler
 from cbedgan.likeness.measure import Effort, measure
+from cbedgan.likeness.measured_stacks import Ruler
 from cbedgan.likeness.unseen import train_unseen
-from classifier.foundation.config import Config, digest
+from classifier.foundation.config import Config, added, digest
 from classifier.foundation.device import reproducible
 from classifier.foundation.run import Run
 from classifier.pattern.intensity import IntensityConfig, IntensityTransform
@@ -31,25 +32,31 @@ class AssessConfig(Config):
     in each row of a group's picture; suspicious: generated stacks shown beside their nearest training stack; intensity:
     the scale on which stacks are compared, one for generators of different scales (None: the generator's own)."""
 
-    seed: int
-    threads: int
-    stacks: Annotated[int, Field(ge=16)]
-    least_of_group: Annotated[int, Field(ge=0)]
-    network_epochs: Annotated[int, Field(ge=0)]
-    disk_patterns: Annotated[int, Field(ge=0)]
-    held_out: Literal["validation", "test"]
-    sheet_stacks: Annotated[int, Field(ge=1)]
-    suspicious: Annotated[int, Field(ge=1)]
-    intensity: IntensityConfig | None = Field(None, exclude_if=lambda scale: scale is None)
+    seed: int = 0
+    threads: int = 1
+    stacks: Annotated[int, Field(ge=16)] = 2300
+    least_of_group: Annotated[int, Field(ge=0)] = 12
+    network_epochs: Annotated[int, Field(ge=0)] = 4
+    disk_patterns: Annotated[int, Field(ge=0)] = 100
+    held_out: Literal["validation", "test"] = "validation"
+    sheet_stacks: Annotated[int, Field(ge=1)] = 6
+    suspicious: Annotated[int, Field(ge=1)] = 12
+    intensity: IntensityConfig | None = added(None)
 
 
 def assess(config: AssessConfig, *, generator: Path, stacks: Path, split: Path, out: Path,
-           classifier: Path | None = None, judge: TrainClassifierConfig | None = None) -> Path:
+           classifier: Path | None = None, unseen: TrainClassifierConfig | None = None) -> Path:
     """Measure a generator and write out/fidelity.json, report.html and a picture a group; return the page's path.
 
-    classifier: one of the same split, whose features the stacks are compared by; without it random weights give them.
-    judge: how to train classifiers that have not seen the real stacks, see `likeness.unseen`. A finished folder is left
-    as it is.
+    A finished folder is left as it is.
+
+    Parameters
+    ----------
+    config : how much to measure
+    generator, stacks, split : files; the generator is of this split
+    out : run folder
+    classifier : one of the same split, whose features the stacks are compared by; without it random weights give them
+    unseen : how to train classifiers that have not seen the real stacks, see `likeness.unseen`
     """
     with StackFile(stacks) as file:
         parted = load_split(split, stack_digest=file.digest)
@@ -57,8 +64,8 @@ def assess(config: AssessConfig, *, generator: Path, stacks: Path, split: Path, 
     inputs = {"stacks": parted.stack_digest, "split": parted.digest, "generator": trained.digest}
     if classifier is not None:
         inputs["classifier"] = load_classifier(classifier, split_digest=parted.digest).digest
-    if judge is not None:
-        inputs["judge"] = digest(judge)
+    if unseen is not None:
+        inputs["judge"] = digest(unseen)
     run = Run.open(out, stage="assess", config=config, inputs=inputs)
     if run.result is None:
         with reproducible(config.threads):
@@ -68,13 +75,15 @@ def assess(config: AssessConfig, *, generator: Path, stacks: Path, split: Path, 
             real, held_out = (_load(seen, stacks, parted.parts[part]) for part in ("train", config.held_out))
             features = (random_features(*real.x.shape[1:3]) if classifier is None else
                         classifier_features(classifier, parted.digest, seen.frame, scale))
-            unseen = () if judge is None else train_unseen(
-                judge, stacks=stacks, split=split, stack_digest=parted.stack_digest, out=Path(out) / "judges",
-                frame=seen.frame, transform=scale, seed=config.seed)
-            assessment = measure(real, seen.class_map, scale, seen.frame, generate if scale is trained.intensity else
-                            lambda class_idx: scale.normalise(trained.intensity.denormalise(generate(class_idx))),
-                            features, Effort(config.stacks, config.least_of_group, config.network_epochs,
-                                             config.disk_patterns), seed=config.seed, held_out=held_out, unseen=unseen)
+            ruler = Ruler(seen.class_map, seen.frame, scale, features)
+            others = () if unseen is None else train_unseen(
+                unseen, ruler, stacks=stacks, split=split, stack_digest=parted.stack_digest, out=Path(out) / "judges",
+                seed=config.seed)
+            assessment = measure(
+                real, generate if scale is trained.intensity else
+                lambda class_idx: scale.normalise(trained.intensity.denormalise(generate(class_idx))),
+                ruler, Effort(config.stacks, config.seed, config.least_of_group, config.network_epochs,
+                              config.disk_patterns), held_out=held_out, unseen=others)
             content = {"features": "random" if classifier is None else "classifier", "held_out_part": config.held_out,
                        **assessment.figures}
             write_report(content, assessment, seen, run, sheet_stacks=config.sheet_stacks, suspicious=config.suspicious)

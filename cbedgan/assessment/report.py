@@ -23,7 +23,17 @@ PICTURE_PIXELS = 64  # patterns smaller than this are drawn twice as large
 
 def write_report(content: dict[str, Any], assessment: Assessment, trained: TrainedGenerator, run: Run, *,
                  sheet_stacks: int, suspicious: int) -> Path:
-    """Write fidelity.json, a picture a group, suspicious.png and report.html into the run's folder; the page's path."""
+    """Write fidelity.json, a picture a group, suspicious.png and report.html into the run's folder; the page's path.
+
+    Parameters
+    ----------
+    content : figures and what they were taken in
+    assessment : what they are of
+    trained : the generator, with the scale of the pictures
+    run : whose folder is written to
+    sheet_stacks : in a row of a group's picture
+    suspicious : stacks beside their nearest training stacks
+    """
     out = run.folder
     write_json(out / "fidelity.json", {**content, "provenance": run.provenance()})
     (out / "groups").mkdir(exist_ok=True)

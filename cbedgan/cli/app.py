@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
 from cbedgan import __version__
+
+if TYPE_CHECKING:
+    from classifier.foundation.config import AnyConfig
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False,
                   help="CBED stacks: simulate, classify, generate, find the decision boundary, fill it, and compare.")
@@ -19,11 +22,27 @@ benchmarks = typer.Typer(no_args_is_help=True,
 app.add_typer(benchmarks, name="bench")
 
 
+def read(path: Path, model: type[AnyConfig]) -> AnyConfig:
+    """The configuration in a TOML file."""
+    from classifier.foundation.config import load_config  # heavy, and of no use where only help is asked for
+
+    return load_config(path, model)
+
+
 def wrote(path: Path) -> None:
     """Say which file a stage has left."""
     if os.environ.get("RANK", "0") != "0":
         return  # of the processes that torchrun starts, one speaks
     Console(soft_wrap=True).print("Wrote", Text(str(path), style="green"))
+
+
+def wrote_json(path: Path | None, content: Any) -> None:
+    """Write what a verb has printed as JSON too, where a file is named."""
+    if path is not None:
+        from classifier.foundation.atomic import write_json
+
+        write_json(path, content)
+        wrote(path)
 
 
 def _print_version(asked: bool) -> None:

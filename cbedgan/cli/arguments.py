@@ -18,3 +18,4 @@ Folder = Annotated[Path, typer.Option(help="Run folder; the same command resumes
 File = Annotated[Path, typer.Option(help="File to write.")]
 Cache = Annotated[Path | None, typer.Option(help="Folder for stacks that do not fit in memory: mapped, not loaded.")]
 Workers = Annotated[int, typer.Option(min=1, help="Processes at a time.")]
+Json = Annotated[Path | None, typer.Option(help="Write the same as JSON.")]

@@ -8,9 +8,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from cbedgan.cli.app import benchmarks, wrote
-from cbedgan.cli.arguments import Config, Split, Stacks
+from cbedgan.cli.app import benchmarks, read, wrote_json
+from cbedgan.cli.arguments import Config, Json, Split, Stacks
 
+Place = Annotated[Path, typer.Option(help="Where made-up stacks may lie a while.")]
+Classes = Annotated[int, typer.Option(min=1, max=230)]
+Turns = Annotated[int, typer.Option(min=1, help="Turns.")]
+Steps = Annotated[int, typer.Option(min=1, help="Of each loop in a turn.")]
 SIZES, READERS = [64, 128, 256, 512], [1, 2]  # pixels, and threads or processes
 
 
@@ -32,63 +36,45 @@ def bench_data(folder: Annotated[Path, typer.Option(help="Where the made-up sets
                batch: Annotated[int, typer.Option(min=1, help="Stacks a batch.")] = 64,
                megabytes: Annotated[int, typer.Option(min=1, help="Of each set, which lies there twice.")] = 256,
                repeats: Annotated[int, typer.Option(min=1, help="Turns of each way to read.")] = 7,
-               json: Annotated[Path | None, typer.Option(help="Write the same as JSON.")] = None) -> None:
+               json: Json = None) -> None:
     """Time shuffled reads from a training cache beside a plain memory map and the stack file."""
-    from cbedgan.bench.data import bench_data as measure
-    from cbedgan.bench.data import report, to_json
-    from classifier.foundation.atomic import write_json
+    from cbedgan.bench import data as stage
 
-    speeds = measure(folder, sizes=size, workers=workers, batch=batch, megabytes=megabytes, repeats=repeats)
-    Console().print(report(speeds))
-    if json is not None:
-        write_json(json, to_json(speeds))
-        wrote(json)
+    speeds = stage.bench_data(folder, sizes=size, workers=workers, batch=batch, megabytes=megabytes, repeats=repeats)
+    Console().print(stage.report(speeds))
+    wrote_json(json, stage.to_json(speeds))
 
 
 @benchmarks.command("train-clf")
-def bench_train_clf(config: Config, folder: Annotated[Path, typer.Option(help="Where made-up stacks may lie a while.")],
-                    classes: Annotated[int, typer.Option(min=1, max=230)] = 45,
-                    stacks: Annotated[int, typer.Option(min=1, help="In the made-up set.")] = 1024,
-                    steps: Annotated[int, typer.Option(min=1, help="Of each loop in a turn.")] = 4,
-                    repeats: Annotated[int, typer.Option(min=1, help="Turns.")] = 7,
-                    json: Annotated[Path | None, typer.Option(help="Write the same as JSON.")] = None) -> None:
+def bench_train_clf(config: Config, folder: Place, classes: Classes = 45,
+                    stacks: Annotated[int, typer.Option(min=1, help="In the made-up set.")] = 1024, steps: Steps = 4,
+                    repeats: Turns = 7, json: Json = None) -> None:
     """Time the training of a train-clf configuration beside a plain residual network's of equal work."""
-    from cbedgan.bench.train_classifier import bench_train_classifier, report, to_json
-    from classifier.foundation.atomic import write_json
-    from classifier.foundation.config import load_config
+    from cbedgan.bench import train_classifier as stage
     from classifier.training.train_config import TrainClassifierConfig
 
-    speeds = bench_train_classifier(load_config(config, TrainClassifierConfig), folder, classes=classes, stacks=stacks,
-                                   steps=steps, repeats=repeats)
-    Console().print(report(speeds))
-    if json is not None:
-        write_json(json, to_json(speeds))
-        wrote(json)
+    speeds = stage.bench_train_classifier(read(config, TrainClassifierConfig), folder, classes=classes, stacks=stacks,
+                                          steps=steps, repeats=repeats)
+    Console().print(stage.report(speeds))
+    wrote_json(json, stage.to_json(speeds))
 
 
 @benchmarks.command("train-gan")
-def bench_train_gan(config: Config, folder: Annotated[Path, typer.Option(help="Where made-up stacks may lie a while.")],
+def bench_train_gan(config: Config, folder: Place,
                     size: Annotated[list[int], typer.Option(min=4, help="Pixels; may be repeated.")] = SIZES,
                     processes: Annotated[list[int], typer.Option(min=1, help="That share a batch of the first size; "
                                                                  "may be repeated.")] = READERS,
-                    classes: Annotated[int, typer.Option(min=1, max=230)] = 45,
-                    steps: Annotated[int, typer.Option(min=1, help="Of each loop in a turn.")] = 2,
-                    repeats: Annotated[int, typer.Option(min=1, help="Turns.")] = 5,
+                    classes: Classes = 45, steps: Steps = 2, repeats: Turns = 5,
                     profile: Annotated[bool, typer.Option("--profile", help="Name the dearest operations.")] = False,
-                    json: Annotated[Path | None, typer.Option(help="Write the same as JSON.")] = None) -> None:
+                    json: Json = None) -> None:
     """Time the training step of a train-gan configuration beside a plain loop of equal networks, by size."""
-    from cbedgan.bench.train_gan import bench_train_gan as measure
-    from cbedgan.bench.train_gan import report, to_json
+    from cbedgan.bench import train_gan as stage
     from cbedgan.gan.train_config import TrainGanConfig
-    from classifier.foundation.atomic import write_json
-    from classifier.foundation.config import load_config
 
-    speeds = measure(load_config(config, TrainGanConfig), folder, sizes=size, processes=processes, classes=classes,
-                    steps=steps, repeats=repeats, profile=profile)
-    Console().print(report(speeds))
-    if json is not None:
-        write_json(json, to_json(speeds))
-        wrote(json)
+    speeds = stage.bench_train_gan(read(config, TrainGanConfig), folder, sizes=size, processes=processes,
+                                   classes=classes, steps=steps, repeats=repeats, profile=profile)
+    Console().print(stage.report(speeds))
+    wrote_json(json, stage.to_json(speeds))
 
 
 @benchmarks.command("trust")
@@ -97,16 +83,12 @@ def bench_trust(classifier: Annotated[list[Path], typer.Option(help="classifier.
                 accuracy: Annotated[float, typer.Option(min=0, max=1, help="Asked of what is answered.")] = 0.9,
                 most: Annotated[int, typer.Option(min=1, help="Stacks of the test part.")] = 400,
                 seed: Annotated[int, typer.Option(help="Of the choice and of the noise.")] = 0,
-                json: Annotated[Path | None, typer.Option(help="Write the same as JSON.")] = None) -> None:
+                json: Json = None) -> None:
     """Spoil test stacks in known ways, and say how many predict then refuses."""
-    from cbedgan.bench.trust import bench_trust as measure
-    from cbedgan.bench.trust import report
-    from classifier.foundation.atomic import write_json
+    from cbedgan.bench import trust as stage
     from classifier.prediction.predict import load_classifier
 
-    rows = measure([load_classifier(path) for path in classifier], stacks, split, accuracy=accuracy, most=most,
-                    seed=seed)
-    Console().print(report(rows, accuracy))
-    if json is not None:
-        write_json(json, {"rows": rows})
-        wrote(json)
+    rows = stage.bench_trust([load_classifier(path) for path in classifier], stacks, split, accuracy=accuracy,
+                             most=most, seed=seed)
+    Console().print(stage.report(rows, accuracy))
+    wrote_json(json, {"rows": rows})

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from cbedgan.cli.app import app, wrote
+from cbedgan.cli.app import app, read, wrote
 from cbedgan.cli.arguments import CORES, Cache, Classifier, Config, File, Folder, Split, Stacks, Workers
 from classifier.foundation.errors import InputError
 from classifier.prediction.strategy import Strategy
@@ -19,30 +19,26 @@ def train_clf(config: Config, stacks: Stacks, split: Split, out: Folder,
               synthetic: Annotated[Path | None, typer.Option(help="Stack file to train on as well.")] = None,
               cache: Cache = None) -> None:
     """Train the classifier on the train part."""
-    from classifier.foundation.config import load_config
     from classifier.training.train import TrainClassifierConfig, train_classifier
 
-    wrote(train_classifier(load_config(config, TrainClassifierConfig), stacks=stacks, split=split, out=out,
-                            synthetic=synthetic, cache=cache))
+    wrote(train_classifier(read(config, TrainClassifierConfig), stacks=stacks, split=split, out=out,
+                           synthetic=synthetic, cache=cache))
 
 
 @app.command("train-baseline")
 def train_baseline(config: Config, stacks: Stacks, split: Split, out: Folder) -> None:
     """Fit a model that is no network on stated descriptors (configs/baselines/), scored like the networks."""
-    from classifier.foundation.config import load_config
-    from classifier.training.train_baseline import TrainBaselineConfig
-    from classifier.training.train_baseline import train_baseline as stage
+    from classifier.training import train_baseline as stage
 
-    wrote(stage(load_config(config, TrainBaselineConfig), stacks=stacks, split=split, out=out))
+    wrote(stage.train_baseline(read(config, stage.TrainBaselineConfig), stacks=stacks, split=split, out=out))
 
 
 @app.command("adjust-clf")
 def adjust_clf(config: Config, classifier: Classifier, stacks: Stacks, split: Split, out: Folder) -> None:
     """Mend the head of a trained classifier: adjusted logits, normalised or re-trained weights."""
-    from classifier.foundation.config import load_config
     from classifier.training.post_hoc import PostHocConfig, post_hoc
 
-    wrote(post_hoc(load_config(config, PostHocConfig), classifier=classifier, stacks=stacks, split=split, out=out))
+    wrote(post_hoc(read(config, PostHocConfig), classifier=classifier, stacks=stacks, split=split, out=out))
 
 
 @app.command()
@@ -86,11 +82,9 @@ def judge(predictions: Annotated[list[Path], typer.Argument(help="predictions.np
 @app.command()
 def acquire(config: Config, stacks: Stacks, split: Split, out: Folder, workers: Workers = CORES) -> None:
     """Play active learning on labelled stacks: what each way to choose the next materials is worth."""
-    from cbedgan.acquisition.study import AcquireConfig
-    from cbedgan.acquisition.study import acquire as stage
-    from classifier.foundation.config import load_config
+    from cbedgan.acquisition import study as stage
 
-    wrote(stage(load_config(config, AcquireConfig), stacks=stacks, split=split, out=out, workers=workers))
+    wrote(stage.acquire(read(config, stage.AcquireConfig), stacks=stacks, split=split, out=out, workers=workers))
 
 
 @app.command("label-next")
@@ -104,11 +98,10 @@ def label_next(classifier: Annotated[list[Path], typer.Option(help="classifier.s
                probe: Annotated[Path | None, typer.Option(help="probe.h5, for boundary.")] = None,
                generator: Annotated[Path | None, typer.Option(help="The generator that was probed.")] = None) -> None:
     """Rank a pool's materials by what their labels or simulations would teach the classifier."""
-    from cbedgan.acquisition.label_next import Hints
-    from cbedgan.acquisition.label_next import label_next as stage
+    from cbedgan.acquisition import label_next as stage
 
-    ranking = stage(strategy, classifiers=classifier, pool=pool, count=count, seed=seed, out=out,
-                    hints=Hints(stacks=stacks, split=split, probe=probe, generator=generator))
+    ranking = stage.label_next(strategy, classifiers=classifier, pool=pool, count=count, seed=seed, out=out,
+                               hints=stage.Hints(stacks=stacks, split=split, probe=probe, generator=generator))
     for number, (material, score) in enumerate(zip(ranking.material, ranking.score, strict=True), 1):
         print(f"{number:4d}  {score:10.4f}  {material}")
     wrote(out)

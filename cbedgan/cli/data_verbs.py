@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
-from cbedgan.cli.app import app, wrote
-from cbedgan.cli.arguments import CORES, Config, File, Split, Stacks, Workers
+from cbedgan.cli.app import app, read, wrote, wrote_json
+from cbedgan.cli.arguments import CORES, Config, File, Json, Split, Stacks, Workers
 from classifier.foundation.errors import InputError
 
 Layout = Literal["olcf", "stfc"]
@@ -39,13 +39,11 @@ def simulate(config: Config, out: File, workers: Workers = CORES,
     from cbedgan.simulate.cbed.stack import SimulateConfig
     from cbedgan.simulate.manifest import Share
     from cbedgan.simulate.simulate import simulate as stage
-    from classifier.foundation.config import load_config
 
-    settings = load_config(config, SimulateConfig)
+    settings = read(config, SimulateConfig)
     if slurm is None:
         share = None if shard is None else Share.parse(shard)
-        wrote(stage(settings, out=out, workers=workers, crystals=crystals, share=share, alone=merge,
-                     device=device))
+        wrote(stage(settings, out=out, workers=workers, crystals=crystals, share=share, alone=merge, device=device))
         return
     from cbedgan.simulate.slurm import Cluster, submit
 
@@ -61,9 +59,8 @@ def crystals(config: Config,
     """Count the crystals, space groups and structure types of each source (config: of simulate)."""
     from cbedgan.crystal.counts import count_sources, source_table
     from cbedgan.simulate.cbed.stack import SimulateConfig
-    from classifier.foundation.config import load_config
 
-    settings = load_config(config, SimulateConfig)
+    settings = read(config, SimulateConfig)
     Console().print(source_table(count_sources(settings.crystals, seed=settings.seed, tries=tries, files=files)))
 
 
@@ -74,11 +71,9 @@ def prepare(config: Config, out: File,
             layout: Annotated[Layout | None, typer.Option(help="Of the source; by its folders when left out.")]
             = None) -> None:
     """Reduce the published OLCF data set (10.13139/OLCF/1510313), or its STFC copy, to a stack file."""
-    from classifier.foundation.config import load_config
-    from classifier.published.prepare import PrepareConfig
-    from classifier.published.prepare import prepare as stage
+    from classifier.published import prepare as stage
 
-    wrote(stage(load_config(config, PrepareConfig), source=source, out=out, workers=workers, layout=layout))
+    wrote(stage.prepare(read(config, stage.PrepareConfig), source=source, out=out, workers=workers, layout=layout))
 
 
 @app.command("import")
@@ -89,10 +84,9 @@ def import_(config: Config, out: File,
             dark: Annotated[Path | None, typer.Option(help="File of one pattern without the beam, subtracted.")] = None,
             ) -> None:
     """Bring your own patterns into a stack file that predict accepts."""
-    from classifier.foundation.config import load_config
     from classifier.imported.import_patterns import ImportConfig, import_patterns
 
-    wrote(import_patterns(load_config(config, ImportConfig), files=files, out=out, like=like, dark=dark))
+    wrote(import_patterns(read(config, ImportConfig), files=files, out=out, like=like, dark=dark))
 
 
 @app.command("export-olcf")
@@ -111,18 +105,15 @@ def export_olcf(stacks: Annotated[Path, typer.Argument(help="Stack file of simul
 def inspect(paths: Annotated[list[Path], typer.Argument(help="Stack files, or folders of them.")],
             verify: Annotated[bool, typer.Option(help="Read every stack and check it.")] = False,
             split: Annotated[Path | None, typer.Option(help="split.json: look for leaks between its parts.")] = None,
-            json: Annotated[Path | None, typer.Option(help="Write the same as JSON.")] = None,
+            json: Json = None,
             html: Annotated[Path | None, typer.Option(help="Write the same as a page, with pictures.")] = None) -> None:
     """Count what stack files hold of each space group, and say what is wrong with them (code 1: damaged)."""
-    from classifier.foundation.atomic import write_json
     from classifier.inspection.catalog import catalog
     from classifier.inspection.page import write_inspection_page
 
     counted = catalog(paths, verify=verify, split=split)
     Console().print(counted.table())
-    if json is not None:
-        write_json(json, counted.to_json())
-        wrote(json)
+    wrote_json(json, counted.to_json())
     if html is not None:
         write_inspection_page(html, counted)
         wrote(html)
@@ -133,19 +124,15 @@ def inspect(paths: Annotated[list[Path], typer.Argument(help="Stack files, or fo
 @app.command()
 def split(config: Config, stacks: Stacks, out: File) -> None:
     """Part the materials into train, validation and test."""
-    from classifier.foundation.config import load_config
-    from classifier.samples.split import SplitConfig
-    from classifier.samples.split import split as stage
+    from classifier.samples import split as stage
 
-    wrote(stage(load_config(config, SplitConfig), stacks=stacks, out=out))
+    wrote(stage.split(read(config, stage.SplitConfig), stacks=stacks, out=out))
 
 
 @app.command()
 def folds(config: Config, stacks: Stacks, split: Split,
           out: Annotated[Path, typer.Option(help="Folder for fold-1.json and so on.")]) -> None:
     """Part the train and validation materials of a split anew, K times, so that each is in validation once."""
-    from classifier.foundation.config import load_config
-    from classifier.samples.folds import FoldsConfig
-    from classifier.samples.folds import folds as stage
+    from classifier.samples import folds as stage
 
-    wrote(stage(load_config(config, FoldsConfig), stacks=stacks, split=split, out=out))
+    wrote(stage.folds(read(config, stage.FoldsConfig), stacks=stacks, split=split, out=out))

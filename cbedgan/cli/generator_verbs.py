@@ -7,24 +7,22 @@ from typing import Annotated, Literal
 
 import typer
 
-from cbedgan.cli.app import app, wrote
+from cbedgan.cli.app import app, read, wrote
 from cbedgan.cli.arguments import CORES, Cache, Classifier, Config, File, Folder, Generator, Split, Stacks, Workers
 from classifier.foundation.errors import InputError
 
+Features = Annotated[Path | None, typer.Option(help="Its features measure fidelity.")]
 Device = Literal["auto", "cpu", "cuda"]
 
 
 @app.command("train-gan")
-def train_gan(config: Config, stacks: Stacks, split: Split, out: Folder,
-              classifier: Annotated[Path | None, typer.Option(help="Its features measure fidelity.")] = None,
+def train_gan(config: Config, stacks: Stacks, split: Split, out: Folder, classifier: Features = None,
               cache: Cache = None) -> None:
     """Train the generator on the train part."""
-    from cbedgan.gan.train import TrainGanConfig
-    from cbedgan.gan.train import train_gan as stage
-    from classifier.foundation.config import load_config
+    from cbedgan.gan import train as stage
 
-    wrote(stage(load_config(config, TrainGanConfig), stacks=stacks, split=split, out=out, classifier=classifier,
-                 cache=cache))
+    wrote(stage.train_gan(read(config, stage.TrainGanConfig), stacks=stacks, split=split, out=out,
+                          classifier=classifier, cache=cache))
 
 
 @app.command()
@@ -36,38 +34,32 @@ def sample(generator: Annotated[Path, typer.Option(help="generator.safetensors."
            device: Annotated[Device, typer.Option(help="auto: a GPU where there is one.")] = "auto",
            threads: Annotated[int, typer.Option(min=1, help="On the CPU.")] = CORES) -> None:
     """Make any number of stacks of named groups, without acceptance, into a stack file."""
-    from cbedgan.synthesis.sample import SampleConfig, read_counts
-    from cbedgan.synthesis.sample import sample as stage
+    from cbedgan.synthesis import sample as stage
 
-    wrote(stage(SampleConfig(seed=seed, counts=read_counts(groups, every), mantissa_bits=mantissa_bits),
-                generator=generator, out=out, device=device, threads=threads))
+    config = stage.SampleConfig(seed=seed, counts=stage.read_counts(groups, every), mantissa_bits=mantissa_bits)
+    wrote(stage.sample(config, generator=generator, out=out, device=device, threads=threads))
 
 
 @app.command()
 def assess(config: Config, generator: Generator, stacks: Stacks, split: Split, out: Folder,
-           classifier: Annotated[Path | None, typer.Option(help="Its features measure fidelity.")] = None,
-           judge: Annotated[Path | None, typer.Option(
-               help="How train-clf trains two that have not seen the real stacks.")] = None) -> None:
+           classifier: Features = None, unseen: Annotated[Path | None, typer.Option(
+               "--judge", help="How train-clf trains two that have not seen the real stacks.")] = None) -> None:
     """Measure how good a generator is, each figure beside that of real stacks: fidelity.json and a page."""
-    from cbedgan.assessment.assess import AssessConfig
-    from cbedgan.assessment.assess import assess as stage
-    from classifier.foundation.config import load_config
+    from cbedgan.assessment import assess as stage
     from classifier.training.train import TrainClassifierConfig
 
-    wrote(stage(load_config(config, AssessConfig), generator=generator, stacks=stacks, split=split, out=out,
-                classifier=classifier, judge=None if judge is None else load_config(judge, TrainClassifierConfig)))
+    wrote(stage.assess(read(config, stage.AssessConfig), generator=generator, stacks=stacks, split=split, out=out,
+                       classifier=classifier, unseen=None if unseen is None else read(unseen, TrainClassifierConfig)))
 
 
 @app.command()
 def probe(config: Config, generator: Generator, classifier: Classifier, stacks: Stacks, split: Split,
           out: File) -> None:
     """Find the decision boundary between rare groups and those they are confused with."""
-    from cbedgan.boundary.probe import ProbeConfig
-    from cbedgan.boundary.probe import probe as stage
-    from classifier.foundation.config import load_config
+    from cbedgan.boundary import probe as stage
 
-    wrote(stage(load_config(config, ProbeConfig), generator=generator, classifier=classifier, stacks=stacks,
-                 split=split, out=out))
+    wrote(stage.probe(read(config, stage.ProbeConfig), generator=generator, classifier=classifier, stacks=stacks,
+                      split=split, out=out))
 
 
 @app.command()
@@ -76,12 +68,10 @@ def synthesize(config: Config, probe: Annotated[Path, typer.Option(help="probe.h
                second_classifier: Annotated[Path, typer.Option(help="A classifier of another seed, which accepts.")],
                stacks: Stacks, split: Split, out: File) -> None:
     """Make interior and boundary stacks, accepted by a second classifier, into a stack file."""
-    from cbedgan.synthesis.synthesize import SynthesizeConfig
-    from cbedgan.synthesis.synthesize import synthesize as stage
-    from classifier.foundation.config import load_config
+    from cbedgan.synthesis import synthesize as stage
 
-    wrote(stage(load_config(config, SynthesizeConfig), probe=probe, generator=generator, classifier=classifier,
-                 second_classifier=second_classifier, stacks=stacks, split=split, out=out))
+    wrote(stage.synthesize(read(config, stage.SynthesizeConfig), probe=probe, generator=generator, stacks=stacks,
+                           classifier=classifier, second_classifier=second_classifier, split=split, out=out))
 
 
 def _called_rank(methods: Path | None) -> None:
@@ -101,12 +91,10 @@ def compare(config: Config, stacks: Stacks, split: Split, out: Folder,
             methods: Annotated[Path | None, typer.Option(hidden=True, is_eager=True, callback=_called_rank)] = None,
             ) -> None:
     """Train every arm with every seed and report whether the synthetic stacks helped."""
-    from cbedgan.comparison.study import CompareConfig
-    from cbedgan.comparison.study import compare as stage
-    from classifier.foundation.config import load_config
+    from cbedgan.comparison import study as stage
 
-    wrote(stage(load_config(config, CompareConfig), stacks=stacks, split=split, synthetic=synthetic, out=out,
-                 workers=workers, probe=probe, generator=generator, classifier=classifier, reserve=reserve))
+    wrote(stage.compare(read(config, stage.CompareConfig), stacks=stacks, split=split, synthetic=synthetic, out=out,
+                        workers=workers, probe=probe, generator=generator, classifier=classifier, reserve=reserve))
 
 
 @app.command()
@@ -115,28 +103,23 @@ def rank(config: Config, methods: Annotated[Path, typer.Option(help="Folder of m
          runs: Annotated[list[Path] | None, typer.Option(
              help="Finished run folder of another method; may be repeated.")] = None) -> None:
     """Train every method with every seed, score all on the test part once, and rank them."""
-    from cbedgan.ranking.rank import RankConfig
-    from cbedgan.ranking.rank import rank as stage
-    from classifier.foundation.config import load_config
+    from cbedgan.ranking import rank as stage
 
-    path = stage(load_config(config, RankConfig), methods=methods, stacks=stacks, split=split, out=out,
-                 workers=workers, runs=runs or ())
+    path = stage.rank(read(config, stage.RankConfig), methods=methods, stacks=stacks, split=split, out=out,
+                      workers=workers, runs=runs or ())
     print((path.parent / "ranking.txt").read_text(encoding="utf-8"))
     wrote(path)
 
 
 @app.command("compare-generators")
 def compare_generators(config: Config, variants: Annotated[Path, typer.Option(help="Folder of variants (.toml each).")],
-                       stacks: Stacks, split: Split, out: Folder,
-                       classifier: Annotated[Path | None, typer.Option(help="Its features measure fidelity.")] = None,
+                       stacks: Stacks, split: Split, out: Folder, classifier: Features = None,
                        workers: Workers = CORES) -> None:
     """Train every variant of the generator with every seed, assess all alike, and compare them."""
-    from cbedgan.ablation.study import CompareGeneratorsConfig
-    from cbedgan.ablation.study import compare_generators as stage
-    from classifier.foundation.config import load_config
+    from cbedgan.ablation import study as stage
 
-    path = stage(load_config(config, CompareGeneratorsConfig), variants=variants, stacks=stacks, split=split, out=out,
-                 workers=workers, classifier=classifier)
+    path = stage.compare_generators(read(config, stage.CompareGeneratorsConfig), variants=variants, stacks=stacks,
+                                    split=split, out=out, workers=workers, classifier=classifier)
     print((path.parent / "ablation.txt").read_text(encoding="utf-8"))
     wrote(path)
 

@@ -61,8 +61,12 @@ def equal_numbers(table: SampleTable, sources: set[Source], trained: np.ndarray,
                   reserve: SampleTable | None = None) -> dict[int, int]:
     """Number of stacks to add to each space group: the fewest that any of the sources holds of it.
 
-    trained: space groups that have real training stacks; no other group is added to. reserve: real stacks kept for the
-    source of that name; the groups of which it has none get none from any source.
+    Parameters
+    ----------
+    table : synthetic stacks
+    sources : from which stacks are added
+    trained : space groups that have real training stacks; no other group is added to
+    reserve : real stacks of the source of that name; groups of which it has none get none from any source
     """
     kind, asked, used = kinds(table), sources & SYNTHETIC, sources - {"duplicated"}
     usable = np.isin(kind, list(asked)) if asked else kind != ""
@@ -85,10 +89,19 @@ def write_sources(sources: set[Source], *, synthetic: StackFile, real: StackFile
                   reserve: StackFile | None = None) -> tuple[dict[Source, Path], dict[int, int]]:
     """Write out/<source>.h5 for each source; return the paths and {space_group: number of stacks added}.
 
-    Interior and boundary stacks are drawn without replacement from the synthetic file, those of the reserve from the
-    real stacks kept for it. Duplicated ones are drawn from
-    the train part of the same groups, each stack as often as any other, and cut to the view in which synthetic stacks
-    are made, so that all sources differ from the real stacks in nothing but what they show.
+    Duplicated stacks are drawn from the train part, each as often as any other; all others without replacement. All
+    are cut to one view, so that sources differ from the real stacks in nothing but what they show.
+
+    Parameters
+    ----------
+    sources : to write
+    synthetic : interior and boundary stacks
+    real, split : training stacks, which are duplicated
+    view_config : in which synthetic stacks are made
+    seed : of the draws
+    provenance : of the files
+    out : folder
+    reserve : real stacks of the source of that name
     """
     if not sources:
         return {}, {}

@@ -13,20 +13,7 @@ from matplotlib.figure import Figure
 from cbedgan.comparison.arms import ARMS
 from cbedgan.comparison.walk import Walk
 from classifier.crystal.spacegroup import crystal_system, symbol
-from classifier.foundation.drawing import (
-    ACCENT,
-    DASHED,
-    EDGE,
-    INK,
-    LINE,
-    MUTED,
-    ROWS,
-    SHADE,
-    ends,
-    in_percent,
-    new_figure,
-    picture,
-)
+from classifier.foundation.drawing import ACCENT, DASHED, EDGE, INK, LINE, MUTED, ROWS, SHADE, ends, new_figure, picture
 from classifier.statistics.metrics import SHOT_CLASSES
 
 VERDICT_COLOURS = {"helped": "#1b7f5c", "hurt": "#b3261e", "no difference": "#51606f", "cannot tell": "#a8adb3"}
@@ -70,8 +57,7 @@ def forest(panels: dict[str, list[dict[str, Any]]], names: Sequence[str], band: 
     for axes, (title, rows) in zip(drawn, panels.items(), strict=True):
         axes.axvspan(-100 * band, 100 * band, color=SHADE, lw=0)
         axes.axvline(0, color=MUTED, lw=0.8)
-        for y, row in enumerate(rows):
-            low, middle, high = in_percent([row["corrected"]["low"], row["estimate"], row["corrected"]["high"]])
+        for y, (row, low, middle, high) in enumerate(zip(rows, *_corrected(rows), strict=True)):
             colour = VERDICT_COLOURS[row["verdict"]]
             axes.plot([low, high], [y, y], color=colour, lw=2, solid_capstyle="round")
             axes.plot(middle, y, "o", color=colour, ms=5.5, mec="white", mew=0.8)
@@ -79,6 +65,11 @@ def forest(panels: dict[str, list[dict[str, Any]]], names: Sequence[str], band: 
         axes.spines["left"].set_visible(False)
     drawn[0].set_yticks(range(len(names)), names)
     return figure
+
+
+def _corrected(rows: list[dict[str, Any]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Estimates of differences between the ends of their corrected intervals, in points."""
+    return ends({**row["corrected"], "estimate": row["estimate"]} for row in rows)
 
 
 @picture(ROWS)
@@ -100,8 +91,7 @@ def groups(rows: list[dict[str, Any]], primary: dict[str, Any], band: float) -> 
     below.axhspan(-100 * band, 100 * band, color=SHADE, lw=0)
     below.axhline(0, color=MUTED, lw=0.8)
     colours = [VERDICT_COLOURS[row["difference"]["verdict"]] for row in rows]
-    low, middle, high = ends([{**row["difference"]["corrected"], "estimate": row["difference"]["estimate"]}
-                              for row in rows])
+    low, middle, high = _corrected([row["difference"] for row in rows])
     below.vlines(x, low, high, color=colours, lw=2)
     below.scatter(x, middle, c=colours, s=28, zorder=3, edgecolors="white", linewidths=0.7)
     below.set_ylabel("difference (points)")

@@ -39,9 +39,17 @@ def compare(config: CompareConfig, *, stacks: Path, split: Path, synthetic: Path
             reserve: Path | None = None) -> Path:
     """Train arms x seeds in `workers` processes of one thread each and write out/report.html and out/report.json.
 
-    Rerunning resumes: finished trainings are not repeated, only the report is written again. probe, generator and
-    classifier, all three or none, add a picture of one path across a boundary and nothing else. reserve: stack file of
-    the arms that add an equal number of real stacks. Bad arms, seeds or files, or another split, are InputErrors.
+    Rerunning resumes: finished trainings are not repeated, only the report is written again. Bad arms, seeds or files,
+    or another split, are InputErrors.
+
+    Parameters
+    ----------
+    config : arms, seeds and verdicts
+    stacks, split, synthetic : files
+    out : run folder
+    workers : processes
+    probe, generator, classifier : all three or none; they add a picture of one path across a boundary
+    reserve : stack file of the arms that add an equal number of real stacks
     """
     _check(config)
     out = Path(out)
@@ -105,7 +113,14 @@ def _check_data(config: CompareConfig, split: Split, table: SampleTable, added: 
 
 
 def evaluate(config: CompareConfig, split: Split, table: SampleTable, folders: dict[str, list[Path]]) -> Evaluation:
-    """Evaluate the test predictions in the run folders {arm: one a seed}, all of the same samples."""
+    """Evaluate the test predictions of all arms, all of the same samples.
+
+    Parameters
+    ----------
+    config : arms, seeds and verdicts
+    split, table : of the real stacks
+    folders : {arm: run folder of each seed}
+    """
     tests = {arm: [Predictions.load(folder / "predictions.npz").take("test") for folder in of_seeds]
              for arm, of_seeds in folders.items()}
     first = tests[config.arms[0]][0]

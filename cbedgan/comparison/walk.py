@@ -42,7 +42,13 @@ def clearest(paths: ProbedPaths) -> int | None:
 
 
 def walk(*, probe: Path, generator: Path, classifier: Path, split_digest: str) -> Walk | None:
-    """Follow the clearest path of probe.h5 again; None when no path crosses. Files of another split are InputErrors."""
+    """Follow the clearest path of probe.h5 again; None when no path crosses. Files of another split are InputErrors.
+
+    Parameters
+    ----------
+    probe, generator, classifier : files; the networks are those that were probed
+    split_digest : of their split
+    """
     probed = read_probe(probe)
     source = load_generator(generator, split_digest=split_digest)
     asked = load_classifier(classifier, split_digest=split_digest)

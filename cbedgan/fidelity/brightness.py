@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from cbedgan.fidelity.wasserstein import wasserstein_1
@@ -15,14 +16,14 @@ DARK = 1e-12  # of the largest value: stands in for zero where a logarithm is ta
 
 @dataclass(frozen=True, eq=False)
 class Brightness:
-    """Of patterns [N, C, H, W]: profile float32 [N, C, R], mean intensity in rings of one pixel; total [N, C]."""
+    """Of patterns; profile: mean intensity in rings of one pixel."""
 
-    profile: Tensor
-    total: Tensor
+    profile: Float[Tensor, "N C R"]
+    total: Float[Tensor, "N C"]
 
     @classmethod
-    def of(cls, intensity: Tensor) -> Brightness:
-        """Sum up physical intensities [N, C, H, W]."""
+    def of(cls, intensity: Float[Tensor, "N C H W"]) -> Brightness:
+        """Sum up physical intensities."""
         height, width = intensity.shape[-2:]
         y, x = (torch.arange(size) - (size - 1) / 2 for size in (height, width))
         ring = torch.hypot(y[:, None], x[None]).long().flatten().clamp(max=min(height, width) // 2 - 1)

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 SPREAD_ALARM = 0.5
 
 
-def spread_ratio(x: Tensor, class_idx: Tensor, real: Tensor, real_class: Tensor) -> dict[int, float]:
+def spread_ratio(x: Shaped[Tensor, "n ..."], class_idx: Int[Tensor, " n"], real: Shaped[Tensor, "m ..."],
+                 real_class: Int[Tensor, " m"]) -> dict[int, float]:
     """Mean distance between two generated samples of a class over that of two real ones, by class that has both.
 
-    x [n, ...], real [m, ...]: features or pixels.
+    Parameters
+    ----------
+    x, real : features or pixels
+    class_idx, real_class : of each
     """
     ratio = {}
     for k in real_class.unique().tolist():
@@ -27,6 +32,6 @@ def collapsed(*ratios: dict[int, float]) -> list[int]:
     return sorted({k for ratio in ratios for k, value in ratio.items() if value < SPREAD_ALARM})
 
 
-def mean_distance(x: Tensor) -> float:
-    """Mean distance between two of the vectors x [n, D]; NaN for fewer than two."""
+def mean_distance(x: Float[Tensor, "n D"]) -> float:
+    """Mean distance between two of the vectors; NaN for fewer than two."""
     return float(torch.pdist(x).mean()) if len(x) > 1 else float("nan")

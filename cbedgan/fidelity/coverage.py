@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 NEIGHBOURS = 5
@@ -23,21 +24,21 @@ class Balls:
     neighbours: int
 
     @classmethod
-    def around(cls, reference: Tensor, material: Tensor) -> Balls | None:
-        """Balls of features reference [m, F] with material codes [m]; None for a single material."""
+    def around(cls, reference: Float[Tensor, "m F"], material: Int[Tensor, " m"]) -> Balls | None:
+        """Balls of features with codes of their materials; None for a single material."""
         distance = torch.cdist(reference, reference)
         distance[material[:, None] == material[None]] = torch.inf
         k = min(NEIGHBOURS, int((distance < torch.inf).sum(1).min())) if len(reference) else 0
         return cls(reference, distance.kthvalue(k, 1).values, k) if k else None
 
-    def holding(self, f: Tensor) -> Tensor:
-        """Whether features f [n, F] lie in each ball, bool [n, m]."""
+    def holding(self, f: Float[Tensor, "n F"]) -> Bool[Tensor, "n m"]:
+        """Whether features lie in each ball."""
         return torch.cdist(f, self.reference) <= self.radius
 
-    def density(self, inside: Tensor) -> float:
-        """Samples that a ball holds over what it would hold of as many real ones, 1 where alike; inside bool [n, m]."""
+    def density(self, inside: Bool[Tensor, "n m"]) -> float:
+        """Samples that a ball holds over what it would hold of as many real ones, 1 where alike."""
         return float(inside.sum(1).float().mean() / self.neighbours)
 
-    def coverage(self, inside: Tensor) -> float:
-        """Share of balls that hold any of the samples, from inside bool [n, m] as `holding` has it."""
+    def coverage(self, inside: Bool[Tensor, "n m"]) -> float:
+        """Share of balls that hold any of the samples, from what `holding` gives."""
         return float(inside.any(0).float().mean())

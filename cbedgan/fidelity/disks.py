@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float
 
 from classifier.foundation.errors import InputError
 from classifier.pattern.disk_lattice import find_disk_lattice, nearest_lattice_point, pixel_vectors
 from classifier.pattern.geometry import Detector
 
 
-def disk_figures(patterns: np.ndarray, detector: Detector) -> dict[str, float]:
-    """Fit a disk lattice to each of the patterns [N, H, W] of physical intensity and sum up what is found.
+def disk_figures(patterns: Float[np.ndarray, "N H W"], detector: Detector) -> dict[str, float]:
+    """Fit a disk lattice to each of the patterns of physical intensity and sum up what is found.
 
     found: share in which a lattice is found; of these, as medians: shortest |g| and disk radius in detector units, and
     the share of the light that falls between the disks.

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from classifier.network.azimuthal_features import LEAST_PIXELS, azimuthal_features
@@ -29,7 +30,14 @@ def random_features(channels: int, size_pixels: int, seed: int = 0) -> Features:
 
 
 def classifier_features(classifier: Path, split_digest: str, frame: Frame, transform: IntensityTransform) -> Features:
-    """Features of a trained classifier of the same split for x of this scale and frame; another frame is refused."""
+    """Features of a trained classifier; another split or frame than its own is refused.
+
+    Parameters
+    ----------
+    classifier : file
+    split_digest : of the split of the stacks
+    frame, transform : of the x that features are wanted for, and from it to intensity
+    """
     trained = load_classifier(classifier, split_digest=split_digest)
     trained.frame.require(frame, classifier)
     return lambda x: torch.cat([
@@ -37,8 +45,8 @@ def classifier_features(classifier: Path, split_digest: str, frame: Frame, trans
         for part in x.split(AT_ONCE)])
 
 
-def symmetry_features(x: Tensor) -> Tensor | None:
-    """Azimuthal features float32 [N, C * F] of patterns x [N, C, S, S]; None for samples that have none."""
+def symmetry_features(x: Float[Tensor, "N C *spatial"]) -> Float[Tensor, "N D"] | None:
+    """Azimuthal features of square patterns; None for samples that have none."""
     if x.ndim != 4 or x.shape[-1] != x.shape[-2] or x.shape[-1] < LEAST_PIXELS:
         return None
     return torch.cat([azimuthal_features(part).flatten(1) for part in x.split(AT_ONCE)])

@@ -5,25 +5,33 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Bool, Int
 
 HALVINGS = 200  # from which what real halves show by chance is told
 
 
 @dataclass(frozen=True, eq=False)
 class Halvings:
-    """H random halvings of M materials into P pairs, each of one class: reference and candidate, int64 [H, P].
+    """H random halvings of M materials into P pairs, each of one class: materials of reference and candidate half.
 
-    class_idx: int64 [P], the same for all. Pairs, so that both halves hold every class alike often: the odd material of
-    a class is left out, another one each time.
+    Pairs, so that both halves hold every class alike often: the odd material of a class is left out, another one each
+    time.
     """
 
-    reference: np.ndarray
-    candidate: np.ndarray
-    class_idx: np.ndarray
+    reference: Int[np.ndarray, "H P"]
+    candidate: Int[np.ndarray, "H P"]
+    class_idx: Int[np.ndarray, " P"]
 
     @classmethod
-    def draw(cls, class_idx: np.ndarray, material: np.ndarray, times: int, seed: int) -> Halvings:
-        """Halve the materials int64 [N] (codes 0 .. M - 1) of samples of class_idx [N] so many times."""
+    def draw(cls, class_idx: Int[np.ndarray, " N"], material: Int[np.ndarray, " N"], times: int, seed: int) -> Halvings:
+        """Halve the materials of samples.
+
+        Parameters
+        ----------
+        class_idx, material : of each sample; materials are 0 .. M - 1
+        times : H
+        seed : of the draw
+        """
         random = np.random.default_rng([seed, 1])
         kind = class_idx[np.unique(material, return_index=True)[1]]
         halves = np.empty((2, times, int((np.bincount(kind) // 2).sum())), dtype=np.int64)
@@ -34,12 +42,13 @@ class Halvings:
             halves[0, number], halves[1, number] = (order[paired & (place % 2 == side)] for side in (0, 1))
         return cls(halves[0], halves[1], kind[halves[0, 0]] if times else kind[:0])
 
-    def take(self, pairs: np.ndarray) -> Halvings:
-        """Some of the pairs: bool [P]."""
+    def take(self, pairs: Bool[np.ndarray, " P"]) -> Halvings:
+        """Some of the pairs."""
         return Halvings(self.reference[:, pairs], self.candidate[:, pairs], self.class_idx[pairs])
 
-    def rows(self, material: np.ndarray, number: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Samples of one halving: rows int64 and pair of each, of the reference half and of the candidate half."""
+    def rows(self, material: Int[np.ndarray, " N"], number: int = 0
+             ) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"], Int[np.ndarray, " m"], Int[np.ndarray, " m"]]:
+        """Samples of one halving: rows and pair of each, of the reference half and of the candidate half."""
         halves = []
         for half in (self.reference[number], self.candidate[number]):
             pair = np.full(int(material.max()) + 1, -1)
@@ -49,8 +58,8 @@ class Halvings:
         return tuple(halves)
 
 
-def sample_rows(class_idx: np.ndarray, limit: int, seed: int) -> np.ndarray:
-    """Rows int64, ascending, of at most `limit` samples, drawn so that every class keeps its share, and at least some.
+def sample_rows(class_idx: Int[np.ndarray, " N"], limit: int, seed: int) -> Int[np.ndarray, " n"]:
+    """Rows, ascending, of at most `limit` samples, drawn so that every class keeps its share, and at least some.
 
     A class keeps all of its samples up to the number at which the limit is reached by as many of each.
     """

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 COPY_QUANTILE = 0.01
@@ -15,25 +16,26 @@ SIDE_PIXELS = 32  # patterns are compared at no finer scale: a copy is one at an
 
 @dataclass(frozen=True, eq=False)
 class Neighbours:
-    """Nearest other stack of each of n stacks: distance float32 [n], inf where there is none, and row int64 [n].
+    """Nearest other stack of each of n stacks: its distance, inf where there is none, and its row.
 
-    flip: int64 [n], which of the flips of the stack itself brings it so near.
+    flip: which of the flips of the stack itself brings it so near.
     """
 
-    distance: Tensor
-    row: Tensor
-    flip: Tensor
+    distance: Float[Tensor, " n"]
+    row: Int[Tensor, " n"]
+    flip: Int[Tensor, " n"]
 
     def take(self, rows: Tensor) -> Neighbours:
         """Those of some stacks."""
         return Neighbours(self.distance[rows], self.row[rows], self.flip[rows])
 
 
-def nearest(x: Tensor, others: Tensor, apart: Tensor | None = None) -> Neighbours:
-    """The nearest of others [m, C, *spatial] to each x [n, C, *spatial], the least over all flips of whole stacks.
+def nearest(x: Float[Tensor, "n C *spatial"], others: Float[Tensor, "m C *spatial"],
+            apart: Bool[Tensor, "n m"] | None = None) -> Neighbours:
+    """The nearest of the others to each x, the least over all flips of whole stacks.
 
     The flips are those under which a stack keeps its group or becomes one of the enantiomorph: mirrors and half turn.
-    apart: bool [n, m], pairs that do not count. The distance is Euclidean, over the compared pixels of all patterns.
+    apart: pairs that do not count. The distance is Euclidean, over the compared pixels of all patterns.
     """
     x, others = _comparable(x), _comparable(others).flatten(1)
     best = Neighbours(torch.full((len(x),), torch.inf), *torch.zeros(2, len(x), dtype=torch.int64))
@@ -68,8 +70,9 @@ class Training:
     threshold: float
 
     @classmethod
-    def of(cls, x: Tensor, class_idx: Tensor, material: Tensor) -> Training:
-        """Measure the training stacks, of class_idx [m] and material codes [m], among themselves."""
+    def of(cls, x: Float[Tensor, "m C *spatial"], class_idx: Int[Tensor, " m"], material: Int[Tensor, " m"]
+           ) -> Training:
+        """Measure the training stacks, of these classes and codes of materials, among themselves."""
         same = material[:, None] == material[None]
         own = nearest(x, x, same)
         within = nearest(x, x, same | (class_idx[:, None] != class_idx[None])).distance

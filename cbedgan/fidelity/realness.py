@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int, Shaped
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -35,10 +36,16 @@ Learner = Callable[[Tensor, np.ndarray, Tensor], np.ndarray]
 """(vectors or stacks to learn from [n, ...], truth int [n], others [m, ...]) -> scores [m], larger for 1."""
 
 
-def auc(made: Tensor, real: Tensor, material: np.ndarray, learn: Learner, seed: int) -> dict[str, float] | None:
-    """AUC of telling made [n, ...] from real [m, ...], of materials [m], with an interval that resamples materials.
+def auc(made: Float[Tensor, "n ..."], real: Float[Tensor, "m ..."], material: Shaped[np.ndarray, " m"], learn: Learner,
+        seed: int) -> dict[str, float] | None:
+    """AUC of telling generated from real, with its interval over materials; None for fewer materials than folds.
 
-    A generated stack counts as a material of its own. None where there are fewer materials than folds.
+    Parameters
+    ----------
+    made, real : vectors or stacks; a generated one counts as a material of its own
+    material : of the real ones
+    learn : what tells them apart
+    seed : of folds and interval
     """
     unit = np.concatenate([np.unique(material, return_inverse=True)[1], np.arange(len(made)) + len(material)])
     truth = np.repeat([0, 1], [len(real), len(made)])
@@ -58,10 +65,17 @@ def auc(made: Tensor, real: Tensor, material: np.ndarray, learn: Learner, seed: 
     return Interval.of(_replicates(score, truth, unit, random)).content()
 
 
-def largest_auc(views: dict[str, tuple[Tensor, Tensor, Learner]], material: np.ndarray, half: np.ndarray,
-                seed: int) -> dict[str, Any]:
-    """AUC of each view {name: (real [m, ...], made [n, ...], learner)}, with what one half bool [m] of the real stacks
-    against the other gives, and the view that tells most."""
+def largest_auc(views: dict[str, tuple[Tensor, Tensor, Learner]], material: Shaped[np.ndarray, " m"],
+                half: Bool[np.ndarray, " m"], seed: int) -> dict[str, Any]:
+    """AUC of each view, with what one half of the real stacks against the other gives, and the view that tells most.
+
+    Parameters
+    ----------
+    views : {name: (real [m, ...], made [n, ...], learner)}
+    material : of the real stacks
+    half : which of them are in place of generated ones
+    seed : as of `auc`
+    """
     chosen = torch.from_numpy(half)
     areas = {name: {"generated": auc(made, real, material, learn, seed),
                     "real": auc(real[chosen], real[~chosen], material[~half], learn, seed)}
@@ -73,15 +87,16 @@ def largest_auc(views: dict[str, tuple[Tensor, Tensor, Learner]], material: np.n
     return {"views": areas, "view": view, **measured[view]}
 
 
-def logistic(learned_from: Tensor, truth: np.ndarray, others: Tensor) -> np.ndarray:
-    """Learner of vectors [n, D]: logistic regression on standardised features."""
+def logistic(learned_from: Float[Tensor, "n D"], truth: Int[np.ndarray, " n"], others: Float[Tensor, "m D"]
+             ) -> Float[np.ndarray, " m"]:
+    """Learner of vectors: logistic regression on standardised features."""
     model = make_pipeline(StandardScaler(), LogisticRegression(C=INVERSE_STRENGTH, max_iter=300))
     with threadpool_limits(torch.get_num_threads(), user_api="blas"):
         return model.fit(learned_from.numpy(), truth).decision_function(others.numpy())
 
 
-def pixel_vectors(x: Tensor, seed: int) -> Tensor:
-    """What pixels alone say of stacks x [N, C, *spatial], as vectors [N, D] for `logistic`.
+def pixel_vectors(x: Float[Tensor, "N C *spatial"], seed: int) -> Float[Tensor, "N D"]:
+    """What pixels alone say of stacks, as vectors for `logistic`.
 
     The first principal components, their squares (what is spread out more or less than it should be) and the logarithm
     of what they leave of each pattern (what is too smooth or too rough). They are found without regard to the truth.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from cbedgan.fidelity.wasserstein import wasserstein_1
@@ -17,8 +18,8 @@ SMALLEST = 1e-5  # mean residual that counts as none: rounding leaves as much
 AT_ONCE = 128  # stacks
 
 
-def symmetry_residuals(x: Tensor) -> Tensor | None:
-    """Residuals float32 [N, C, 5] of patterns x [N, C, H, W] under 2-, 3-, 4-, 6-fold axes and the best mirror line.
+def symmetry_residuals(x: Float[Tensor, "N C *spatial"]) -> Float[Tensor, "N C 5"] | None:
+    """Residuals of patterns under 2-, 3-, 4-, 6-fold axes and the best mirror line.
 
     0 = symmetric, see classifier.pattern.symmetry; None for samples that are no patterns.
     """
@@ -31,8 +32,8 @@ def symmetry_residuals(x: Tensor) -> Tensor | None:
     return torch.cat(residuals)
 
 
-def shown_symmetries(real: Tensor, class_idx: Tensor, classes: int) -> Tensor:
-    """Which symmetries the real stacks of each class show in each pattern, bool [K, C, 5], from residuals [m, C, 5].
+def shown_symmetries(real: Float[Tensor, "m C 5"], class_idx: Int[Tensor, " m"], classes: int) -> Bool[Tensor, "K C 5"]:
+    """Which symmetries the real stacks of each class show in each pattern, from their residuals.
 
     What a group demands of a pattern depends on its zone axis, which is the same for most stacks of a group: so the
     real stacks say it. A class without any shows none.
@@ -43,15 +44,21 @@ def shown_symmetries(real: Tensor, class_idx: Tensor, classes: int) -> Tensor:
     return shown
 
 
-def symmetry_figures(made: Tensor, made_class: Tensor, real: Tensor, real_class: Tensor, shown: Tensor
-                     ) -> dict[str, Any]:
-    """Compare residuals made [n, C, 5] and real [m, C, 5] where symmetries are shown, bool [K, C, 5]; {} for none.
+def symmetry_figures(made: Float[Tensor, "n C 5"], made_class: Int[Tensor, " n"], real: Float[Tensor, "m C 5"],
+                     real_class: Int[Tensor, " m"], shown: Bool[Tensor, "K C 5"]) -> dict[str, Any]:
+    """Compare residuals where symmetries are shown; {} for none.
 
     ratio: mean of the residuals of shown symmetries, generated over real, of all stacks and by class in groups (not of
     medians: simulated stacks are symmetric to rounding, so that the median of many groups is zero); mean, median: of
     these residuals; operations: their means, one by one; kept: share of them below the limit at which a symmetry counts
     as shown; added: share of the other residuals that are below it, symmetry where there should be none; each with the
     same of the real stacks. difference: Wasserstein-1 distance between the distributions of all residuals.
+
+    Parameters
+    ----------
+    made, made_class : residuals of generated stacks, and the class of each
+    real, real_class : of real ones
+    shown : of each class
     """
     mine, theirs = made[shown[made_class]], real[shown[real_class]]
     if not len(mine) or not len(theirs):

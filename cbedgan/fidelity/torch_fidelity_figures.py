@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from cbedgan.fidelity.coverage import NEIGHBOURS
@@ -15,8 +16,8 @@ from cbedgan.fidelity.torchvision_ops import ensure_torchvision
 KID_SUBSETS = 50
 
 
-def torch_fidelity_figures(f: Tensor, reference: Tensor, seed: int) -> dict[str, float]:
-    """FID, KID over subsets, precision and recall of features f [n, F] against reference [m, F].
+def torch_fidelity_figures(f: Float[Tensor, "n F"], reference: Float[Tensor, "m F"], seed: int) -> dict[str, float]:
+    """FID, KID over subsets, precision and recall of features against those of a reference.
 
     {} where there are too few samples for the neighbours and subsets. FID is biased upwards by F / n: only its
     real-against-real value says what it means.

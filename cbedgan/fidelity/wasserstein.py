@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 PROJECTIONS = 256
 
 
-def sliced_wasserstein(x: Tensor, y: Tensor, seed: int) -> float:
-    """Root of the mean squared 1-D Wasserstein-2 distance between x [n, D] and y [m, D] along random directions.
+def sliced_wasserstein(x: Float[Tensor, "n D"], y: Float[Tensor, "m D"], seed: int) -> float:
+    """Root of the mean squared 1-D Wasserstein-2 distance between two sets of vectors along random directions.
 
     In units of one component of x; quantiles are matched where n and m differ.
     """
@@ -29,6 +30,6 @@ def wasserstein_1(first: Tensor, second: Tensor) -> float:
     return float((one - other).abs().mean())
 
 
-def quantiles(ordered: Tensor, at: Tensor) -> Tensor:
-    """Values of sorted columns [n, P] at the shares `at` [Q] of their order: [Q, P]."""
+def quantiles(ordered: Float[Tensor, "n P"], at: Float[Tensor, " Q"]) -> Float[Tensor, "Q P"]:
+    """Values of sorted columns at the shares `at` of their order."""
     return ordered[(at * len(ordered)).long().clamp(max=len(ordered) - 1)]

@@ -15,6 +15,7 @@ from cbedgan.gan.step import take_step
 from cbedgan.gan.train_config import TrainGanConfig
 from cbedgan.gan.training_data import Data
 from cbedgan.likeness.measure import Effort, measure
+from cbedgan.likeness.measured_stacks import Ruler
 from classifier.crystal.spacegroup import ClassMap
 from classifier.foundation.ranks import Ranks
 from classifier.foundation.run import Run
@@ -117,5 +118,5 @@ def fidelity_of(trained: TrainedGenerator, samples: StackSet, features: Features
     stacks : most of them that are
     seed : of their choice and of z
     """
-    return measure(samples, trained.class_map, trained.intensity, trained.frame, seeded_sampler(trained, seed),
-                   features, Effort(stacks, least_of_group=0, network_epochs=0, disk_patterns=0), seed=seed).figures
+    ruler = Ruler(trained.class_map, trained.frame, trained.intensity, features)
+    return measure(samples, seeded_sampler(trained, seed), ruler, Effort(stacks, seed)).figures

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from jaxtyping import Bool
 from torch import Tensor
 
 from cbedgan.fidelity.brightness import brightness_figures
 from cbedgan.fidelity.coverage import Balls
 from cbedgan.fidelity.halves import Halvings
-from cbedgan.fidelity.kernel import kid, kid_floor
+from cbedgan.fidelity.kernel import UnitFeatures, kid, kid_floor
 from cbedgan.fidelity.symmetry import symmetry_figures
 from cbedgan.fidelity.torch_fidelity_figures import torch_fidelity_figures
 from cbedgan.fidelity.wasserstein import sliced_wasserstein
@@ -31,7 +32,8 @@ def distances(made: MeasuredStacks, reference: MeasuredStacks, seed: int) -> dic
         return figures
     figures["sliced_wasserstein"] = sliced_wasserstein(made.x.flatten(1), reference.x.flatten(1), seed)
     figures["sliced_wasserstein_features"] = sliced_wasserstein(made.f, reference.f, seed)
-    distance = kid(made.f, made.unit, reference.f, reference.unit, replicates=REPLICATES, seed=seed)
+    distance = kid(UnitFeatures(made.f, made.unit), UnitFeatures(reference.f, reference.unit), replicates=REPLICATES,
+                   seed=seed)
     if distance is not None:
         figures |= {"kid": distance["estimate"], "kid_interval": [distance["low"], distance["high"]]}
     balls = Balls.around(reference.f, torch.from_numpy(reference.unit))
@@ -43,10 +45,15 @@ def distances(made: MeasuredStacks, reference: MeasuredStacks, seed: int) -> dic
     return figures
 
 
-def pooled(made: MeasuredStacks, reference: MeasuredStacks, shown: Tensor | None, seed: int) -> dict[str, Any]:
+def pooled(made: MeasuredStacks, reference: MeasuredStacks, shown: Bool[Tensor, "K C 5"] | None, seed: int
+           ) -> dict[str, Any]:
     """`distances` of all groups together, with what is meaningful of many stacks only: FID, precision, recall, physics.
 
-    shown: symmetries that real stacks show, bool [K, C, 5]; None for samples that are no patterns.
+    Parameters
+    ----------
+    made, reference : stacks
+    shown : symmetries that real stacks show; None for samples that are no patterns
+    seed : of draws
     """
     figures = distances(made, reference, seed) | torch_fidelity_figures(made.f, reference.f, seed)
     if shown is not None and made.residuals is not None and reference.residuals is not None:
@@ -59,5 +66,5 @@ def pooled(made: MeasuredStacks, reference: MeasuredStacks, shown: Tensor | None
 
 def floor_of_kid(real: MeasuredStacks, halvings: Halvings) -> dict[str, float]:
     """The KID of real halves over many halvings: {} where there are too few materials."""
-    floor = kid_floor(real.f, real.unit, halvings)
+    floor = kid_floor(UnitFeatures(real.f, real.unit), halvings)
     return {} if floor is None else {"kid_mean": floor["mean"], "kid_high": floor["high"]}

@@ -14,7 +14,6 @@ from cbedgan.fidelity.brightness import brightness_figures
 from cbedgan.fidelity.collapse import collapsed, spread_ratio
 from cbedgan.fidelity.coverage import Balls
 from cbedgan.fidelity.disks import disk_figures
-from cbedgan.fidelity.features import Features
 from cbedgan.fidelity.halves import HALVINGS, Halvings, sample_rows
 from cbedgan.fidelity.memorisation import Neighbours, Training
 from cbedgan.fidelity.realness import Learner, convolutional, largest_auc, logistic, pixel_vectors
@@ -22,11 +21,10 @@ from cbedgan.fidelity.symmetry import shown_symmetries, symmetry_figures
 from cbedgan.likeness.accuracy import accuracy_score
 from cbedgan.likeness.bars import summary
 from cbedgan.likeness.distances import distances, floor_of_kid, pooled
-from cbedgan.likeness.measured_stacks import MeasuredStacks
+from cbedgan.likeness.measured_stacks import MeasuredStacks, Ruler
 from cbedgan.likeness.unseen import UnseenFeatures, unseen_kid
 from classifier.crystal.spacegroup import ClassMap
-from classifier.pattern.intensity import IntensityTransform
-from classifier.samples.dataset import Frame, StackSet
+from classifier.samples.dataset import StackSet
 from classifier.statistics.metrics import SHOT_CLASSES, materials_per_class, shot_class
 
 WILD = 2.0  # times the largest |x| of real stacks: what a generator draws beyond counts as this
@@ -34,14 +32,15 @@ WILD = 2.0  # times the largest |x| of real stacks: what a generator draws beyon
 
 @dataclass(frozen=True)
 class Effort:
-    """How much to measure: stacks: real ones at most, and as many generated; least_of_group: generated stacks of every
-    group at least; network_epochs: of the convolutional network that tells real from generated, 0 for none;
-    disk_patterns: whose disk lattice is looked for, of each origin."""
+    """How much to measure: stacks: real ones at most, and as many generated; seed: of every choice; least_of_group:
+    generated stacks of every group at least; network_epochs: of the convolutional network that tells real from
+    generated, 0 for none; disk_patterns: whose disk lattice is looked for, of each origin."""
 
     stacks: int
-    least_of_group: int
-    network_epochs: int
-    disk_patterns: int
+    seed: int
+    least_of_group: int = 0
+    network_epochs: int = 0
+    disk_patterns: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,25 +55,33 @@ class Assessment:
     nearness: Tensor
 
 
-def measure(samples: StackSet, class_map: ClassMap, transform: IntensityTransform, frame: Frame,
-            generate: Callable[[Tensor], Tensor], features: Features, effort: Effort, *, seed: int,
+def measure(samples: StackSet, generate: Callable[[Tensor], Tensor], ruler: Ruler, effort: Effort, *,
             held_out: StackSet | None = None, unseen: Sequence[UnseenFeatures] = ()) -> Assessment:
-    """Compare generated stacks with the train part `samples`, "generated" and "real" (the floor) side by side.
+    """Compare generated stacks with real ones, "generated" and "real" (the floor) side by side.
 
-    generate: class_idx [M] -> x [M, C, *spatial]; features: x -> [M, F]. The real stacks are halved by material; one
-    half, and generated stacks of the same classes, are compared with the other half by the same functions. held_out:
-    real stacks of no material of the train part, for what needs such; unseen: see unseen_kid.
+    The real stacks are halved by material; one half, and generated stacks of the same classes, are compared with the
+    other half by the same functions.
+
+    Parameters
+    ----------
+    samples : the train part
+    generate : class_idx [M] -> x [M, C, *spatial]
+    ruler : by what both are measured
+    effort : how much of them
+    held_out : real stacks of no material of the train part, for what needs such
+    unseen : see unseen_kid
     """
+    class_map, seed = ruler.class_map, effort.seed
     rows = sample_rows(samples.class_idx.cpu().numpy(), effort.stacks, seed)
     chosen = torch.from_numpy(rows)
-    real = MeasuredStacks.of(samples.x[chosen.to(samples.x.device)].cpu(), samples.class_idx.cpu()[chosen],
-                       samples.material[rows], features, transform)
+    real = ruler.measured(samples.x[chosen.to(samples.x.device)].cpu(), samples.class_idx.cpu()[chosen],
+                          samples.material[rows])
     # The first are of the classes of the real stacks, one by one; then come some of the groups that have few.
     lacking = (effort.least_of_group - torch.bincount(real.class_idx, minlength=len(class_map))).clamp(min=0)
     lacking = lacking * torch.bincount(real.class_idx, minlength=len(class_map)).clamp(max=1)
     wanted = torch.cat([real.class_idx, torch.arange(len(class_map)).repeat_interleave(lacking)])
     drawn = _tamed(generate(wanted), WILD * float(real.x.abs().max()))
-    made = MeasuredStacks.of(drawn, wanted, np.arange(len(wanted)), features, transform)
+    made = ruler.measured(drawn, wanted, np.arange(len(wanted)))
     paired = made.take(torch.arange(len(real)))
     materials = materials_per_class(samples.class_idx.cpu().numpy(), samples.material, len(class_map))
     shot = shot_class(materials)
@@ -91,12 +98,13 @@ def measure(samples: StackSet, class_map: ClassMap, transform: IntensityTransfor
     for name, of_shot in figures["shots"].items():
         of_shot["copies"] = copied[name]
     figures["spread"] = _spread(made, real, halvings, class_map)
-    figures |= {"copies": copied[""], "realness": _realness(real, paired, halvings, effort, seed),
+    figures |= {"copies": copied[""], "realness": _realness(real, paired, halvings, effort),
                 "groups": _groups(real, made, neighbours, training, shown, figures["spread"], class_map, materials)}
     if made.x.ndim == 4 and effort.disk_patterns:
-        figures["disks"] = _disks(real, paired, transform, frame, effort, seed)
+        figures["disks"] = _disks(real, paired, ruler, effort)
     if held_out is not None and len(held_out):
-        figures |= _held_out(real, paired, held_out, training, shot, seed, features, transform)
+        figures |= _held_out(real, paired, ruler.measured(
+            held_out.x.cpu(), held_out.class_idx.cpu(), held_out.material), training, shot, seed)
     if unseen:
         figures["unseen"] = unseen_kid(real, paired, samples.sample_id[rows], unseen, shot, seed)
     figures["summary"] = summary(figures)
@@ -148,18 +156,17 @@ def _tamed(x: Tensor, limit: float) -> Tensor:
     return x.nan_to_num(nan=limit).clamp(-limit, limit)
 
 
-def _realness(real: MeasuredStacks, made: MeasuredStacks, halvings: Halvings, effort: Effort, seed: int
-              ) -> dict[str, Any]:
+def _realness(real: MeasuredStacks, made: MeasuredStacks, halvings: Halvings, effort: Effort) -> dict[str, Any]:
     """AUC of real against generated by each view of the stacks, beside that of one real half against the other."""
     half = np.isin(real.unit, halvings.candidate[0])
-    vectors = pixel_vectors(torch.cat([real.x, made.x]), seed)
+    vectors = pixel_vectors(torch.cat([real.x, made.x]), effort.seed)
     views: dict[str, tuple[Tensor, Tensor, Learner]] = {
         "features": (real.f, made.f, logistic), "pixels": (vectors[:len(real)], vectors[len(real):], logistic)}
     if real.azimuthal is not None and made.azimuthal is not None:
         views["azimuthal"] = (real.azimuthal, made.azimuthal, logistic)
     if effort.network_epochs and real.x.ndim == 4:
-        views["network"] = (real.x, made.x, convolutional(effort.network_epochs, seed))
-    return largest_auc(views, real.unit, half, seed)
+        views["network"] = (real.x, made.x, convolutional(effort.network_epochs, effort.seed))
+    return largest_auc(views, real.unit, half, effort.seed)
 
 
 def _groups(real: MeasuredStacks, made: MeasuredStacks, neighbours: Neighbours, training: Training,
@@ -190,24 +197,18 @@ def _groups(real: MeasuredStacks, made: MeasuredStacks, neighbours: Neighbours, 
     return rows
 
 
-def _disks(real: MeasuredStacks, made: MeasuredStacks, transform: IntensityTransform, frame: Frame, effort: Effort,
-           seed: int) -> dict[str, Any]:
+def _disks(real: MeasuredStacks, made: MeasuredStacks, ruler: Ruler, effort: Effort) -> dict[str, Any]:
     """Disk lattices of generated patterns and of real ones of the same groups, each of a pattern drawn of its stack."""
-    random = np.random.default_rng([seed, 4])
+    random = np.random.default_rng([effort.seed, 4])
     rows = torch.from_numpy(random.permutation(len(real))[:effort.disk_patterns])
     which = torch.from_numpy(random.integers(real.x.shape[1], size=len(rows)))
-    return {name: disk_figures(transform.denormalise(one.x[rows, which]).numpy(), frame.detector)
+    return {name: disk_figures(ruler.transform.denormalise(one.x[rows, which]).numpy(), ruler.frame.detector)
             for name, one in (("generated", made), ("real", real))}
 
 
-def _held_out(real: MeasuredStacks, made: MeasuredStacks, held_out: StackSet, training: Training, shot: np.ndarray,
-              seed: int, features: Features, transform: IntensityTransform) -> dict[str, Any]:
+def _held_out(real: MeasuredStacks, made: MeasuredStacks, others: MeasuredStacks, training: Training, shot: np.ndarray,
+              seed: int) -> dict[str, Any]:
     """What unseen real stacks say: how near they lie to the training stacks, and how well groups are learned."""
-    others = MeasuredStacks.of(held_out.x.cpu(), held_out.class_idx.cpu(), held_out.material, features, transform)
-    learned = {name: accuracy_score(
-        *((one.f, others.f) if one.azimuthal is None or others.azimuthal is None else
-          (one.azimuthal, others.azimuthal)),
-        one.class_idx.numpy(), others.class_idx.numpy(), others.unit, shot, seed)
-        for name, one in (("generated", made), ("real", real))}
+    learned = {name: accuracy_score(one, others, shot, seed) for name, one in (("generated", made), ("real", real))}
     copies = training.figures(training.nearest(others.x))
     return {"held_out": {"samples": len(others), "copies": copies}, "accuracy": learned}

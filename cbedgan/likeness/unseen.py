@@ -12,15 +12,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from jaxtyping import Shaped
 from torch import Tensor
 
 from cbedgan.fidelity.features import Features, classifier_features
 from cbedgan.fidelity.halves import HALVINGS, Halvings
-from cbedgan.fidelity.kernel import chance, floor_values, kid_values
+from cbedgan.fidelity.kernel import UnitFeatures, chance, floor_values, kid_values
 from cbedgan.likeness.distances import REPLICATES
-from cbedgan.likeness.measured_stacks import MeasuredStacks
-from classifier.pattern.intensity import IntensityTransform
-from classifier.samples.dataset import Frame
+from cbedgan.likeness.measured_stacks import MeasuredStacks, Ruler
 from classifier.samples.folds import FoldsConfig, folds
 from classifier.samples.split import load_split
 from classifier.statistics.metrics import SHOT_CLASSES
@@ -37,11 +36,18 @@ class UnseenFeatures(NamedTuple):
     sample_ids: tuple[str, ...]
 
 
-def train_unseen(config: TrainClassifierConfig, *, stacks: Path, split: Path, stack_digest: str, out: Path,
-                 frame: Frame, transform: IntensityTransform, seed: int) -> list[UnseenFeatures]:
-    """Train CLASSIFIERS classifiers, each without its share of the materials of every group; finished ones are kept.
+def train_unseen(config: TrainClassifierConfig, ruler: Ruler, *, stacks: Path, split: Path, stack_digest: str,
+                 out: Path, seed: int) -> list[UnseenFeatures]:
+    """Train CLASSIFIERS classifiers, each without its share of the materials of every group; finished ones stay.
 
-    stack_digest: of the stacks; frame, transform: of the x that features are wanted for.
+    Parameters
+    ----------
+    config : of each training
+    ruler : frame and scale of the x that features are wanted for
+    stacks, split : files
+    stack_digest : of the stacks
+    out : folder
+    seed : of the shares
     """
     cut = folds(FoldsConfig(folds=CLASSIFIERS, group_by="material", seed=seed), stacks=stacks, split=split, out=out)
     unseen = []
@@ -49,22 +55,28 @@ def train_unseen(config: TrainClassifierConfig, *, stacks: Path, split: Path, st
         part = cut / f"fold-{number}.json"
         classifier = train_classifier(config, stacks=stacks, split=part, out=out / f"judge-{number}")
         fold = load_split(part, stack_digest=stack_digest)
-        features = classifier_features(classifier, fold.digest, frame, transform)
+        features = classifier_features(classifier, fold.digest, ruler.frame, ruler.transform)
         unseen.append(UnseenFeatures(features, fold.parts["validation"]))
     return unseen
 
 
-def unseen_kid(real: MeasuredStacks, made: MeasuredStacks, sample_ids: np.ndarray,
-               unseen: Sequence[UnseenFeatures], shot: np.ndarray, seed: int) -> dict[str, Any]:
-    """KID of made stacks, one for each of the real ones with these ids str [N], beside what real halves show by chance.
+def unseen_kid(real: MeasuredStacks, made: MeasuredStacks, sample_ids: Shaped[np.ndarray, " N"],
+               unseen: Sequence[UnseenFeatures], shot: Shaped[np.ndarray, " K"], seed: int) -> dict[str, Any]:
+    """KID of made stacks beside what real halves show by chance; {} where a classifier has too few real stacks.
 
-    Of all groups, and in "shots" of each shot group, shot str [K]; means over the classifiers, with intervals over
-    materials. Empty where one has too few real stacks.
+    Of all groups, and in "shots" of each shot group; means over the classifiers, with intervals over materials.
+
+    Parameters
+    ----------
+    real, made : N stacks each, one for one
+    sample_ids : of the real ones
+    unseen : one of each classifier
+    shot : few, medium or many, of each class
+    seed : of halvings and intervals
     """
-    compared = [_Compared.by(one, real, made, sample_ids) for one in unseen]
+    compared = [_compared(one, real, made, sample_ids) for one in unseen]
     kid = _figures(compared, seed)
-    shots = {name: _figures([one.take(shot[one.class_idx] == name) for one in compared], seed)
-             for name in SHOT_CLASSES}
+    shots = {name: _figures([one.take(shot[one.class_idx] == name) for one in compared], seed) for name in SHOT_CLASSES}
     return kid and kid | {"shots": {name: figures for name, figures in shots.items() if figures}}
 
 
@@ -76,16 +88,15 @@ class _Compared(NamedTuple):
     real: Tensor
     made: Tensor
 
-    @classmethod
-    def by(cls, unseen: UnseenFeatures, real: MeasuredStacks, made: MeasuredStacks, sample_ids: np.ndarray
-           ) -> _Compared:
-        own = np.isin(sample_ids, unseen.sample_ids)
-        rows = torch.from_numpy(np.flatnonzero(own))
-        return cls(real.class_idx[rows].numpy(), real.unit[own], unseen.features(real.x[rows]),
-                   unseen.features(made.x[rows]))
-
     def take(self, rows: np.ndarray) -> _Compared:
         return _Compared(self.class_idx[rows], self.unit[rows], self.real[rows], self.made[rows])
+
+
+def _compared(unseen: UnseenFeatures, real: MeasuredStacks, made: MeasuredStacks, sample_ids: np.ndarray) -> _Compared:
+    own = np.isin(sample_ids, unseen.sample_ids)
+    rows = torch.from_numpy(np.flatnonzero(own))
+    return _Compared(real.class_idx[rows].numpy(), real.unit[own], unseen.features(real.x[rows]),
+                     unseen.features(made.x[rows]))
 
 
 def _figures(compared: Sequence[_Compared], seed: int) -> dict[str, Any]:
@@ -95,8 +106,9 @@ def _figures(compared: Sequence[_Compared], seed: int) -> dict[str, Any]:
         if len(unit) < 2:
             return {}
         halvings = Halvings.draw(one.class_idx, unit, HALVINGS, seed + number)
-        distances.append(kid_values(one.made, unit, one.real, unit, replicates=REPLICATES, seed=seed + number))
-        floors.append(floor_values(one.real, unit, halvings))
+        made, real = UnitFeatures(one.made, unit), UnitFeatures(one.real, unit)
+        distances.append(kid_values(made, real, replicates=REPLICATES, seed=seed + number))
+        floors.append(floor_values(real, halvings))
     if any(values is None for values in (*distances, *floors)):
         return {}
     distance, floor = Interval.of(np.mean(distances, axis=0)), chance(np.mean(floors, axis=0))

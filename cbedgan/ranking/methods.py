@@ -45,7 +45,14 @@ def load_methods(folder: Path) -> dict[str, MethodConfig]:
 
 def plan(methods: Mapping[str, MethodConfig], seeds: Iterable[int], *, stacks: Path, split: Path, out: Path
          ) -> RankingRuns:
-    """List the runs below `out`; a run is named by what decides it, so that methods share it, and later ones too."""
+    """List the runs; a run is named by what decides it, so that methods share it, and later ones too.
+
+    Parameters
+    ----------
+    methods, seeds : of the ranking
+    stacks, split : files
+    out : folder of all runs
+    """
     trainings: dict[Path, Job] = {}
     heads: dict[Path, HeadJob] = {}
     members: dict[str, list[Path]] = {name: [] for name in methods}

@@ -40,9 +40,16 @@ def rank(config: RankConfig, *, methods: Path, stacks: Path, split: Path, out: P
          runs: Sequence[Path] = ()) -> Path:
     """Train methods x seeds in `workers` processes and write out/report.html, report.json and ranking.txt.
 
-    methods: folder of *.toml, one method each. runs: finished run folders (each with predictions.npz) of methods that
-    were made elsewhere, as further rows; folders that end in -seed1, -seed2, ... are one method. Rerunning resumes, and
-    may add methods: what is trained stays. Returns the path of the page.
+    Rerunning resumes, and may add methods: what is trained stays. Returns the path of the page.
+
+    Parameters
+    ----------
+    config : seeds and verdicts
+    methods : folder of *.toml, one method each
+    stacks, split : files
+    out : run folder
+    workers : processes
+    runs : finished run folders of methods that were made elsewhere, as further rows; -seed1, -seed2, ... are one method
     """
     out, configs = Path(out), load_methods(methods)
     foreign = finished_runs(runs)
@@ -111,7 +118,15 @@ def _ensembles(size: int, members: list[Path], seeds: Sequence[int], materials: 
 
 
 def ranking_of(config: RankConfig, split: Split, materials: np.ndarray, folders: dict[str, list[Path]]) -> Ranking:
-    """Bring the test predictions in run folders {method: one a seed, or one for all} into the order of sample ids."""
+    """Bring all test predictions into the order of sample ids.
+
+    Parameters
+    ----------
+    config : seeds and verdicts
+    split : of all
+    materials : int [K], training materials of each class
+    folders : {method: run folder of each seed, or one for all}
+    """
     parts = {name: [_parts(folder, split) for folder in of_seeds] for name, of_seeds in folders.items()}
     tests = {name: [test for test, _ in of_seeds] for name, of_seeds in parts.items()}
     first = next(iter(tests.values()))[0]

@@ -24,7 +24,12 @@ PERCENT = set(SCORE_NAMES) - {"direct_edge_enrichment"}
 def write_ranking(ranking: Ranking, rows: dict[str, dict[str, Any]], *, provenance: dict[str, Any], out: Path) -> Path:
     """Write out/report.json, ranking.txt and report.html; return the path of the latter.
 
-    rows: {method: label, paper, images, ensemble, chosen, config}.
+    Parameters
+    ----------
+    ranking : of the methods
+    rows : {method: label, paper, images, ensemble, chosen, config}
+    provenance : of the run
+    out : its folder
     """
     report = content(ranking, rows, provenance)
     text = page("cbedgan.ranking", "report.html.j2", report=report, names=SCORE_NAMES, colours=VERDICT_COLOURS,

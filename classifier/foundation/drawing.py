@@ -46,5 +46,5 @@ def in_percent(values: Iterable[float | None]) -> np.ndarray:
 
 def ends(rows: Iterable[Mapping[str, Any]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Low ends, estimates and high ends of intervals in percent."""
-    low, middle, high = (in_percent(row[key] for row in rows) for key in ("low", "estimate", "high"))
+    low, middle, high = in_percent([row[key] for row in rows for key in ("low", "estimate", "high")]).reshape(-1, 3).T
     return low, middle, high

@@ -89,7 +89,15 @@ class FileEntry:
 
 def survey(file: StackFile, *, every_stack: bool, faults: list[str], findings: list[str],
            advance: Callable[[], None]) -> FileEntry:
-    """Describe a file and read every stack of it, or a few; damage is added to faults, an empty pattern to findings."""
+    """Describe a file and read its stacks.
+
+    Parameters
+    ----------
+    file : stack file
+    every_stack : whether to read all, or a few
+    faults, findings : to which damage and empty patterns are added
+    advance : called for each stack
+    """
     table = file.table
     return FileEntry(
         path=str(file.path), digest=file.digest, size_bytes=file.path.stat().st_size, samples=len(file),

@@ -41,7 +41,12 @@ class Judged:
 def judge(paths: Sequence[Path], *, part: str, space_groups: Sequence[int] | None, out: Path) -> Path:
     """Write out/judgement.json and out/judgement.html of these predictions.npz; return the path of the page.
 
-    part: which part of the split is judged; space_groups: when given, only these are judged and answered.
+    Parameters
+    ----------
+    paths : of one method, one a seed
+    part : of the split, which is judged
+    space_groups : when given, only these are judged and answered
+    out : folder
     """
     judged = read(paths, part=part, space_groups=space_groups)
     content = judgement(judged, part=part)

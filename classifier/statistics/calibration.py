@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Bool, Float, Int
 
 from classifier.statistics.bootstrap import Bootstrap
 from classifier.statistics.metrics import ratio, softmax
@@ -22,8 +23,17 @@ class Reliability:
     accuracy: np.ndarray
 
     @classmethod
-    def of(cls, truth: np.ndarray, logits: np.ndarray, drawn: Bootstrap, bins: int) -> Reliability:
-        """Bin samples of class_idx truth [N] by the highest probability of logits [N, K]."""
+    def of(cls, truth: Int[np.ndarray, " N"], logits: Float[np.ndarray, "N K"], drawn: Bootstrap, bins: int
+           ) -> Reliability:
+        """Bin samples by the highest probability.
+
+        Parameters
+        ----------
+        truth : class_idx of each sample
+        logits : what it was answered
+        drawn : replicates
+        bins : B
+        """
         confidence, right = confidence_and_right(truth, logits)
         place = np.minimum((confidence * bins).astype(np.int64), bins - 1)
         weight = drawn.tally(place, bins)
@@ -35,17 +45,24 @@ class Reliability:
         return np.nansum(self.share * np.abs(self.accuracy - self.confidence), axis=1)
 
 
-def confidence_and_right(truth: np.ndarray, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Highest probability float64 [N] and whether its class is the true one, bool [N]."""
+def confidence_and_right(truth: Int[np.ndarray, " N"], logits: Float[np.ndarray, "N K"]
+                         ) -> tuple[Float[np.ndarray, " N"], Bool[np.ndarray, " N"]]:
+    """Highest probability and whether its class is the true one."""
     probability = softmax(logits)
     return probability.max(axis=1), probability.argmax(axis=1) == np.asarray(truth)
 
 
-def accuracy_at_coverage(confidence: np.ndarray, right: np.ndarray, drawn: Bootstrap,
-                         coverage: np.ndarray) -> np.ndarray:
-    """Accuracy [R+1, C] of the most confident share `coverage` [C], in (0, 1], of the samples; the rest is refused.
+def accuracy_at_coverage(confidence: Float[np.ndarray, " N"], right: Bool[np.ndarray, " N"], drawn: Bootstrap,
+                         coverage: Float[np.ndarray, " C"]) -> Float[np.ndarray, "R1 C"]:
+    """Accuracy of the most confident share of the samples; the rest is refused.
 
     Samples of equal confidence are taken together, in part where the share ends among them.
+
+    Parameters
+    ----------
+    confidence, right : of each sample
+    drawn : replicates
+    coverage : shares, in (0, 1]
     """
     order = np.argsort(-confidence, kind="stable")
     last_of_equals = np.flatnonzero(np.diff(confidence[order], append=-1.0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Bool, Float, Int
 
 from classifier.statistics.bootstrap import Bootstrap
 from classifier.statistics.metrics import ratio
@@ -11,14 +12,20 @@ MOST_ITERATIONS = 500
 TOLERANCE = 1e-9  # relative change of a factor
 
 
-def direct_edge_shares(truth: np.ndarray, predicted: np.ndarray, edges: np.ndarray,
-                       drawn: Bootstrap) -> tuple[np.ndarray, np.ndarray]:
-    """Share of the errors that lie on `edges` bool [K, K], and the same share under the null; both [R+1].
+def direct_edge_shares(truth: Int[np.ndarray, " N"], predicted: Int[np.ndarray, " N"], edges: Bool[np.ndarray, "K K"],
+                       drawn: Bootstrap) -> tuple[Float[np.ndarray, " R1"], Float[np.ndarray, " R1"]]:
+    """Share of the errors that lie between direct neighbours, and the same share under the null.
 
     The null keeps how often each group is the truth of an error, r_i, and how often it is wrongly answered, c_j, and
     nothing else: the expected weight of the error i -> j is m_ij = a_i b_j, m_ii = 0, with a and b such that
     sum_j m_ij = r_i and sum_i m_ij = c_j (quasi-independence: Goodman 1968, J. Am. Stat. Assoc. 63, 1091). NaN where
     there is no error.
+
+    Parameters
+    ----------
+    truth, predicted : class_idx of each sample
+    edges : which classes are direct neighbours
+    drawn : replicates
     """
     classes, wrong = len(edges), np.asarray(truth) != np.asarray(predicted)
     errors = drawn.sums(wrong)
@@ -28,8 +35,9 @@ def direct_edge_shares(truth: np.ndarray, predicted: np.ndarray, edges: np.ndarr
     return share, ratio(((a @ edges) * b).sum(axis=1), total)
 
 
-def quasi_independence(rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Factors a, b [R, K] of the tables a_i b_j without diagonal that have these sums of rows and columns, [R, K].
+def quasi_independence(rows: Float[np.ndarray, "R K"], columns: Float[np.ndarray, "R K"]
+                       ) -> tuple[Float[np.ndarray, "R K"], Float[np.ndarray, "R K"]]:
+    """Factors a, b of the tables a_i b_j without diagonal that have these sums of rows and columns.
 
     Iterative proportional fitting; sums that only a table with an empty off-diagonal cell has are approached slowly.
     """

@@ -15,23 +15,30 @@ from classifier.statistics.metrics import ratio
 class Trials:
     """N test samples gathered into M cells, a cell being a unit (material or structure type) within one class.
 
-    class_idx, cell: int64 [N], and weight float64 [N] belong to the samples; cell_class and cell_unit, int64 [M], and
-    cell_weight, the sum of its samples' weights, float64 [M], to the cells; units are numbered 0..n_units-1.
+    cell_weight: sum of the weights of a cell's samples; units are numbered 0..n_units-1.
     """
 
-    class_idx: np.ndarray
-    cell: np.ndarray
-    weight: np.ndarray
-    cell_class: np.ndarray
-    cell_unit: np.ndarray
-    cell_weight: np.ndarray
+    class_idx: Int[np.ndarray, " N"]
+    cell: Int[np.ndarray, " N"]
+    weight: Float[np.ndarray, " N"]
+    cell_class: Int[np.ndarray, " M"]
+    cell_unit: Int[np.ndarray, " M"]
+    cell_weight: Float[np.ndarray, " M"]
     n_units: int
     n_classes: int
 
     @classmethod
     def of(cls, class_idx: Int[np.ndarray, " N"], unit: Shaped[np.ndarray, " N"], n_classes: int,
            weight: Float[np.ndarray, " N"] | None = None) -> Trials:
-        """Gather samples by class and the label of their unit; each weighs 1 where no weight is given."""
+        """Gather samples by class and unit.
+
+        Parameters
+        ----------
+        class_idx : of each sample
+        unit : label of the unit of each
+        n_classes : K
+        weight : of each, 1 by default
+        """
         names, code = np.unique(unit, return_inverse=True)
         pairs, cell = np.unique(np.stack([class_idx, code.ravel()]), axis=1, return_inverse=True)
         cell = cell.ravel()

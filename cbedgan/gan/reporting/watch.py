@@ -9,7 +9,7 @@ from cbedgan.fidelity.collapse import collapsed, spread_ratio
 from cbedgan.fidelity.coverage import Balls
 from cbedgan.fidelity.features import Features
 from cbedgan.fidelity.halves import sample_rows
-from cbedgan.fidelity.kernel import kid
+from cbedgan.fidelity.kernel import UnitFeatures, kid
 from cbedgan.fidelity.memorisation import Training
 from cbedgan.fidelity.symmetry import shown_symmetries, symmetry_figures, symmetry_residuals
 from cbedgan.gan.network.sampler import Sampler
@@ -68,7 +68,7 @@ class Watch:
         figures = {}
         for name, chosen in (("", torch.ones_like(self.few)), ("_few", self.few)):
             own = self.material[chosen]
-            distance = kid(f[chosen], own.numpy(), self.real[chosen], own.numpy(), replicates=0, seed=0)
+            distance = kid(*(UnitFeatures(each[chosen], own.numpy()) for each in (f, self.real)), replicates=0, seed=0)
             balls = Balls.around(self.real[chosen], own)
             if distance is not None:
                 figures[f"kid{name}"] = distance["estimate"]

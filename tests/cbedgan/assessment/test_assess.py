@@ -63,16 +63,16 @@ def test_it_writes_figures_a_page_and_pictures_and_a_second_call_leaves_them(tin
 
 def test_judges_that_have_not_seen_the_real_stacks_say_so_too(tiny_networks, inputs, tmp_path):
     arguments = inputs | {"out": tmp_path / "out"}
-    judge = TrainClassifierConfig.model_validate(json.loads(
+    unseen = TrainClassifierConfig.model_validate(json.loads(
         tiny_networks.classifier.with_name("run.json").read_text())["config"] | {"images": 64})
-    page = assess(CONFIG, **arguments, judge=judge)
+    page = assess(CONFIG, **arguments, unseen=unseen)
     found = json.loads((tmp_path / "out/fidelity.json").read_text())
     trained, samples = real_stacks(tiny_networks)
     assert found["unseen"]["samples"] == len(samples)  # each is unseen by one of the two
     assert found["unseen"]["generated"].keys() == {"kid", "kid_interval"} and found["unseen"]["shots"].keys() == {"few"}
     assert "By judges that have not seen" in page.read_text()
     with pytest.raises(InputError, match="judge"):
-        assess(CONFIG, **arguments, judge=judge.model_copy(update={"seed": 7}))
+        assess(CONFIG, **arguments, unseen=unseen.model_copy(update={"seed": 7}))
 
 
 def test_two_runs_write_the_same_figures(inputs, tmp_path):

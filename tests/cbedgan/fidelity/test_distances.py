@@ -8,7 +8,7 @@ import torch
 
 from cbedgan.fidelity.coverage import Balls
 from cbedgan.fidelity.halves import Halvings, sample_rows
-from cbedgan.fidelity.kernel import kid, kid_floor
+from cbedgan.fidelity.kernel import UnitFeatures, kid, kid_floor
 from cbedgan.fidelity.torch_fidelity_figures import torch_fidelity_figures
 from cbedgan.fidelity.wasserstein import sliced_wasserstein, wasserstein_1
 
@@ -38,17 +38,18 @@ def test_wasserstein_takes_sets_of_different_size():
 def test_kid_of_two_pairs_is_that_by_hand():
     # Kernel (x y + 1)^3 of one feature: 1 between 0 and anything, 125 between 2 and 2; pairs (0, 2) and (2, 2).
     f, other = torch.tensor([[0.0], [2.0]]), torch.tensor([[2.0], [2.0]])
-    found = kid(f, np.arange(2), other, np.arange(2), replicates=0, seed=0)
+    found = kid(UnitFeatures(f, np.arange(2)), UnitFeatures(other, np.arange(2)), replicates=0, seed=0)
     assert found["estimate"] == pytest.approx(1 + 125 - 2 * (1 + 125) / 2)
-    assert kid(f[:1], np.arange(1), other, np.arange(2), replicates=0, seed=0) is None
+    assert kid(UnitFeatures(f[:1], np.arange(1)), UnitFeatures(other, np.arange(2)), replicates=0, seed=0) is None
 
 
 def test_kid_leaves_out_pairs_within_a_material_and_its_interval_holds_the_truth():
     points, other, unit = normal(60), normal(60), np.arange(60)
-    alone = kid(points, unit, other, unit, replicates=0, seed=0)
-    doubled = kid(points.repeat(2, 1), np.tile(unit, 2), other, unit, replicates=200, seed=0)
+    reference = UnitFeatures(other, unit)
+    alone = kid(UnitFeatures(points, unit), reference, replicates=0, seed=0)
+    doubled = kid(UnitFeatures(points.repeat(2, 1), np.tile(unit, 2)), reference, replicates=200, seed=0)
     assert doubled["estimate"] == pytest.approx(alone["estimate"]) and doubled["low"] < 0 < doubled["high"]
-    apart = kid(points + 1, unit, other, unit, replicates=200, seed=0)
+    apart = kid(UnitFeatures(points + 1, unit), reference, replicates=200, seed=0)
     assert 0 < apart["low"] < apart["estimate"] < apart["high"]
 
 
@@ -56,19 +57,20 @@ def test_the_floor_of_the_kid_has_mean_zero_though_classes_lie_far_apart():
     kind, unit = np.repeat(np.arange(20), 6), np.arange(120)
     f = normal(120) + 2 * normal(20).repeat_interleave(6, 0)
     halvings = Halvings.draw(kind, unit, 200, seed=0)
-    floor = kid_floor(f, unit, halvings)
-    shifted = kid(f + 1, unit, f[torch.randperm(120, generator=NORMAL)], unit, replicates=0, seed=0)["estimate"]
+    floor = kid_floor(UnitFeatures(f, unit), halvings)
+    mixed = UnitFeatures(f[torch.randperm(120, generator=NORMAL)], unit)
+    shifted = kid(UnitFeatures(f + 1, unit), mixed, replicates=0, seed=0)["estimate"]
     assert abs(floor["mean"]) < floor["high"] / 3 and 0 < floor["high"] < shifted / 5
     # The candidate half of the same halving, judged as generated stacks are, is one of these values.
     rows, pair, others, other_pair = halvings.rows(unit)
-    one = kid(f[others], other_pair, f[rows], pair, replicates=0, seed=0)["estimate"]
-    assert kid_floor(f, unit, Halvings(halvings.reference[:1], halvings.candidate[:1], halvings.class_idx)
+    one = kid(UnitFeatures(f[others], other_pair), UnitFeatures(f[rows], pair), replicates=0, seed=0)["estimate"]
+    assert kid_floor(UnitFeatures(f, unit), Halvings(halvings.reference[:1], halvings.candidate[:1], halvings.class_idx)
                      )["mean"] == pytest.approx(one)
 
 
 def test_kid_agrees_with_torch_fidelity():
     f, other = normal(120, shift=0.5), normal(120)
-    mine = kid(f, np.arange(120), other, np.arange(120), replicates=0, seed=0)["estimate"]
+    mine = kid(UnitFeatures(f, np.arange(120)), UnitFeatures(other, np.arange(120)), replicates=0, seed=0)["estimate"]
     assert torch_fidelity_figures(f, other, seed=0)["kid_of_subsets"] == pytest.approx(mine, rel=0.1)
 
 
@@ -98,7 +100,7 @@ def test_radii_reach_over_materials():
     reference = torch.tensor([[0.0], [0.1], [0.2], [10.0], [10.1], [10.2]])
     balls = Balls.around(reference, torch.tensor([0, 0, 0, 1, 1, 1]))
     assert balls.holding(torch.tensor([[5.0]])).all() and balls.neighbours == 3
-    assert Balls.around(reference, torch.zeros(6)) is None
+    assert Balls.around(reference, torch.zeros(6).long()) is None
 
 
 def test_halves_share_no_material_and_hold_every_class_alike_often():

@@ -53,5 +53,5 @@ def test_fine_patterns_are_compared_at_a_coarser_scale():
 
 
 def test_a_single_material_says_nothing():
-    training = Training.of(stacks(3), torch.zeros(3).long(), torch.zeros(3))
+    training = Training.of(stacks(3), *torch.zeros(2, 3).long())
     assert training.figures(training.nearest(stacks(2))) == {}

@@ -1,11 +1,14 @@
 """Telling real from generated: 0.5 where nothing tells them apart, nearly 1 where a view sees a difference."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from cbedgan.fidelity.realness import auc, convolutional, largest_auc, logistic, pixel_vectors
 from cbedgan.likeness.accuracy import accuracy_score
+from cbedgan.likeness.measured_stacks import MeasuredStacks
 
 DRAWS = torch.Generator().manual_seed(0)
 
@@ -60,9 +63,10 @@ def test_accuracy_falls_where_the_generated_groups_are_mixed_up():
     truth = np.repeat([0, 1, 2], 40)
     shot = np.array(["many", "few", "few"])
     held_out, made = (centre[torch.from_numpy(truth)] + normal(120) for _ in range(2))
-    right = accuracy_score(made, held_out, truth, truth, np.arange(120), shot, seed=0)
-    mixed = accuracy_score(made, held_out, np.where(truth == 2, 1, np.where(truth == 1, 2, 0)), truth,
-                           np.arange(120), shot, seed=0)
+    groups = truth, np.where(truth == 2, 1, np.where(truth == 1, 2, 0))
+    held_out = MeasuredStacks(held_out, torch.from_numpy(truth), np.arange(120), held_out, None, None, None)
+    right, mixed = (accuracy_score(replace(held_out, f=made, class_idx=torch.from_numpy(group)), held_out, shot, seed=0)
+                    for group in groups)
     assert right["balanced_accuracy"]["estimate"] > 0.9 and set(right) == {"balanced_accuracy", "few_recall",
                                                                            "many_recall"}
     assert mixed["few_recall"]["high"] < 0.2 and mixed["many_recall"]["estimate"] > 0.9
