@@ -93,7 +93,8 @@ def test_a_folder_without_variants_is_refused(call, tmp_path):
 
 def test_a_variant_sets_everything_but_the_seed(variants, tmp_path):
     found = load_variants(variants(a={}, b=FASTER, c={"seed": 9}))
-    planned = plan_runs(found, (1, 2), config().assessment, stacks=Path("s"), split=Path("p"), classifier=None, out=tmp_path)
+    planned = plan_runs(found, (1, 2), config().assessment, stacks=Path("s"), split=Path("p"), classifier=None,
+                        out=tmp_path)
     assert len(planned.jobs) == 4 and planned.folders["a"] == planned.folders["c"] != planned.folders["b"]
     assert {job.config.seed for job in planned.jobs} == {1, 2}
 
