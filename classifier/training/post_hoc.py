@@ -53,10 +53,7 @@ class LogitAdjustment(Config):
 
 
 class TauNormalised(Config):
-    """w_c / |w_c|^tau, without a bias: Kang et al. 2020 (arXiv 1910.09217), section 4.
-
-    taus: as in LogitAdjustment.
-    """
+    """w_c / |w_c|^tau, without a bias: Kang et al. 2020 (arXiv 1910.09217), section 4. taus: as in LogitAdjustment."""
 
     kind: Literal["tau_normalised"]
     taus: Taus
