@@ -1,7 +1,5 @@
 """The whole loop on the bundled data, stage after stage; and the pretrained networks that shorten it."""
 
-from __future__ import annotations
-
 import shutil
 import time
 from collections.abc import Callable

@@ -3,8 +3,6 @@
 `python configs/families.py` writes them all. A variant's file stands complete; comments come along with their values.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

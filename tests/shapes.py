@@ -3,8 +3,6 @@
 Other annotations are pyright's; tests may hand in doubles.
 """
 
-from __future__ import annotations
-
 import functools
 import inspect
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The checker of shapes finds what is wrong and nothing else, and no annotated shape escapes it."""
 
-from __future__ import annotations
-
 import inspect
 import re
 from importlib import import_module

@@ -1,7 +1,5 @@
 """Draw the README's picture from the bundled stacks and the shipped networks: python analysis/figures/overview.py"""
 
-from __future__ import annotations
-
 import tempfile
 from pathlib import Path
 

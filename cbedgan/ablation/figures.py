@@ -1,7 +1,5 @@
 """The figures by which generators are compared: where they stand in an assessment, what is better, what is aimed at."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 

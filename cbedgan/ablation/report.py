@@ -1,7 +1,5 @@
 """The report of an ablation: its content as JSON, one HTML page, and the table in plain text."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

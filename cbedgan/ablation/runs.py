@@ -1,7 +1,5 @@
 """One run of an ablation: a generator trained and assessed, in a process of its own; both steps go on or are kept."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

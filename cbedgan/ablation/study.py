@@ -1,7 +1,5 @@
 """compare-generators [stage]: train every variant of the generator with every seed, assess all alike, compare them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated

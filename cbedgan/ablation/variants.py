@@ -1,7 +1,5 @@
 """The variants of a generator's training, one complete file each, and the runs that they ask for."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """From the figures of every variant and seed to means, and to differences from a reference, paired by seed."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -39,7 +37,7 @@ class Mean:
     p: float
 
     @classmethod
-    def of(cls, values: np.ndarray, alpha: float) -> Mean:
+    def of(cls, values: np.ndarray, alpha: float) -> "Mean":
         """Mean of values [S]; seeds that all agree to the last bit say nothing of their spread: no interval, p = 1."""
         estimate = float(np.mean(values))
         if len(values) < 2 or np.isnan(estimate) or np.ptp(values) == 0:

@@ -1,7 +1,5 @@
 """From test predictions to learning curves: scores against labelled materials, areas, differences to random."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

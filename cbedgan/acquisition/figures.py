@@ -1,7 +1,5 @@
 """The picture of a study: the learning curve of every strategy beside that of random, as PNG bytes."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from matplotlib.figure import Figure

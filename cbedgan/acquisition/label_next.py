@@ -1,7 +1,5 @@
 """label-next [stage]: rank a user's own unlabelled materials by what their labels would teach the classifier."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The report of a study of acquisition: its content as JSON, the curves as PNG, and both as one HTML page."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

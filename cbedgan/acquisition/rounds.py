@@ -1,7 +1,5 @@
 """One round of the study: the materials labelled at first, and those that a strategy asks for next."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +24,7 @@ class Base:
     table: SampleTable
 
     @classmethod
-    def of(cls, stacks: Path, split: Path) -> Base:
+    def of(cls, stacks: Path, split: Path) -> "Base":
         """Read the table of the stacks, and their split."""
         with StackFile(stacks) as file:
             return cls(Path(stacks), Path(split), load_split(split, stack_digest=file.digest), file.table)

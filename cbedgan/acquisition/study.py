@@ -1,7 +1,5 @@
 """acquire [stage]: play active learning on labelled stacks whose labels stay hidden until asked for -> report."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated

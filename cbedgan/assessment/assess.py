@@ -1,7 +1,5 @@
 """assess [stage]: how good a generator is, as fidelity.json and one page with its pictures inside."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal

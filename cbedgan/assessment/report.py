@@ -1,7 +1,5 @@
 """The report of an assessment: its figures as JSON, and the same as one HTML page with its pictures inside."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The verbs of the command line: each reads a configuration and calls one stage; no logic of its own."""
 
-from __future__ import annotations
-
 import sys
 
 from rich.console import Console

@@ -1,7 +1,5 @@
 """The command line itself: its options, its groups of verbs, how it says what it wrote."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,7 +20,7 @@ benchmarks = typer.Typer(no_args_is_help=True,
 app.add_typer(benchmarks, name="bench")
 
 
-def read(path: Path, model: type[AnyConfig]) -> AnyConfig:
+def read(path: Path, model: "type[AnyConfig]") -> "AnyConfig":
     """The configuration in a TOML file."""
     from classifier.foundation.config import load_config  # heavy, and of no use where only help is asked for
 

@@ -1,7 +1,5 @@
 """Arguments that several verbs have in common."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Annotated

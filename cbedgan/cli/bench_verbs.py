@@ -1,7 +1,5 @@
 """Verbs that measure: cbedgan bench ..."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

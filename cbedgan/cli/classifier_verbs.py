@@ -1,7 +1,5 @@
 """Verbs that train classifiers, let them answer, judge them, and ask what to label next."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """Verbs that make, bring in, look at and part stacks."""
 
-from __future__ import annotations
-
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal

@@ -1,7 +1,5 @@
 """Verbs that train the generator, find the boundary, fill it, compare; and the whole loop on the bundled data."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Literal
 

@@ -1,7 +1,5 @@
 """The arms of the comparison, and the training sources that set them apart, all at one number of stacks a group."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """From the logits of all arms and seeds to the numbers of the report: scores, differences and verdicts, as JSON."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Literal
 

@@ -1,7 +1,5 @@
 """The pictures of the report, each drawn from arrays or from the report's own numbers and returned as PNG bytes."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

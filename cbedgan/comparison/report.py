@@ -1,7 +1,5 @@
 """The report of a comparison: its content as JSON, and the same as one HTML file with its pictures inside."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path

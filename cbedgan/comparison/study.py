@@ -1,7 +1,5 @@
 """compare [stage]: train every arm with every seed, score them on the test part, write the report."""
 
-from __future__ import annotations
-
 from contextlib import nullcontext
 from pathlib import Path
 

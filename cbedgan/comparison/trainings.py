@@ -1,7 +1,5 @@
 """Many trainings, each in a process of its own; errors come home whole, a stop lets the running ones save."""
 
-from __future__ import annotations
-
 import os
 import traceback
 from collections import deque

@@ -1,7 +1,5 @@
 """One probed path for the report: the patterns along it and the classifier's margin."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The verdicts of the comparison in plain words; "it hurt" reads as plainly as "it helped"."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from cbedgan.comparison.arms import ARMS

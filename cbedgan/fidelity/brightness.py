@@ -1,7 +1,5 @@
 """Radial profile and total intensity of generated patterns against real ones, in physical units."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +20,7 @@ class Brightness:
     total: Float[Tensor, "N C"]
 
     @classmethod
-    def of(cls, intensity: Float[Tensor, "N C H W"]) -> Brightness:
+    def of(cls, intensity: Float[Tensor, "N C H W"]) -> "Brightness":
         """Sum up physical intensities."""
         height, width = intensity.shape[-2:]
         y, x = (torch.arange(size) - (size - 1) / 2 for size in (height, width))
@@ -31,7 +29,7 @@ class Brightness:
         mean[torch.arange(len(ring)), ring] = 1 / torch.bincount(ring)[ring]
         return cls(intensity.flatten(2) @ mean, intensity.sum((2, 3)))
 
-    def take(self, rows: Tensor) -> Brightness:
+    def take(self, rows: Tensor) -> "Brightness":
         """Those of some stacks."""
         return Brightness(self.profile[rows], self.total[rows])
 

@@ -1,7 +1,5 @@
 """Collapse within a group: are two generated stacks of it as unlike each other as two real ones are?"""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from jaxtyping import Float, Int, Shaped

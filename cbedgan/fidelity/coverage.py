@@ -1,8 +1,6 @@
 """Density and coverage (Naeem et al. 2020, arXiv 2002.09797): do generated samples lie where real ones lie, and how
 much of what is real do they reach?"""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch
@@ -24,7 +22,7 @@ class Balls:
     neighbours: int
 
     @classmethod
-    def around(cls, reference: Float[Tensor, "m F"], material: Int[Tensor, " m"]) -> Balls | None:
+    def around(cls, reference: Float[Tensor, "m F"], material: Int[Tensor, " m"]) -> "Balls | None":
         """Balls of features with codes of their materials; None for a single material."""
         distance = torch.cdist(reference, reference)
         distance[material[:, None] == material[None]] = torch.inf

@@ -1,7 +1,5 @@
 """Disk positions: do the disks of generated patterns lie on a lattice, where real ones have theirs, dark between?"""
 
-from __future__ import annotations
-
 import numpy as np
 from jaxtyping import Float
 

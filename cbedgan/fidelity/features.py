@@ -1,7 +1,5 @@
 """What stacks are compared by: a trained classifier's features, those of random weights, and azimuthal features."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The real stacks in two halves without a common material: a reference, and one in place of generated stacks."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +21,8 @@ class Halvings:
     class_idx: Int[np.ndarray, " P"]
 
     @classmethod
-    def draw(cls, class_idx: Int[np.ndarray, " N"], material: Int[np.ndarray, " N"], times: int, seed: int) -> Halvings:
+    def draw(cls, class_idx: Int[np.ndarray, " N"], material: Int[np.ndarray, " N"], times: int,
+             seed: int) -> "Halvings":
         """Halve the materials of samples.
 
         Parameters
@@ -42,7 +41,7 @@ class Halvings:
             halves[0, number], halves[1, number] = (order[paired & (place % 2 == side)] for side in (0, 1))
         return cls(halves[0], halves[1], kind[halves[0, 0]] if times else kind[:0])
 
-    def take(self, pairs: Bool[np.ndarray, " P"]) -> Halvings:
+    def take(self, pairs: Bool[np.ndarray, " P"]) -> "Halvings":
         """Some of the pairs."""
         return Halvings(self.reference[:, pairs], self.candidate[:, pairs], self.class_idx[pairs])
 

@@ -1,7 +1,5 @@
 """The kernel distance (KID) between two sets of features, exact over all pairs, with an interval over materials."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -34,7 +32,7 @@ class UnitKernel:
     columns: Float[np.ndarray, " V"]
 
     @classmethod
-    def between(cls, one: UnitFeatures, other: UnitFeatures) -> UnitKernel:
+    def between(cls, one: UnitFeatures, other: UnitFeatures) -> "UnitKernel":
         """Kernel (x.y / F + 1)^3 (Binkowski et al. 2018, arXiv 1801.01401) of two sets of features."""
         values = (one.f.double() @ other.f.double().T / one.f.shape[1] + 1) ** 3
         first, second = (np.unique(each.unit, return_inverse=True)[1] for each in (one, other))

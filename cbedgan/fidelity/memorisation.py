@@ -1,7 +1,5 @@
 """Memorisation: how near generated stacks lie to the training stacks, whichever way they are flipped."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch
@@ -25,7 +23,7 @@ class Neighbours:
     row: Int[Tensor, " n"]
     flip: Int[Tensor, " n"]
 
-    def take(self, rows: Tensor) -> Neighbours:
+    def take(self, rows: Tensor) -> "Neighbours":
         """Those of some stacks."""
         return Neighbours(self.distance[rows], self.row[rows], self.flip[rows])
 
@@ -71,7 +69,7 @@ class Training:
 
     @classmethod
     def of(cls, x: Float[Tensor, "m C *spatial"], class_idx: Int[Tensor, " m"], material: Int[Tensor, " m"]
-           ) -> Training:
+           ) -> "Training":
         """Measure the training stacks, of these classes and codes of materials, among themselves."""
         same = material[:, None] == material[None]
         own = nearest(x, x, same)

@@ -4,8 +4,6 @@ The area under its ROC curve (AUC) is 0.5 where it cannot and 1 where it always 
 by a classifier that has seen neither the stack nor any other of its material.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from typing import Any

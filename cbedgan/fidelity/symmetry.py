@@ -1,7 +1,5 @@
 """Symmetry of generated patterns against real ones of their group: axes along the beam and mirror lines."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

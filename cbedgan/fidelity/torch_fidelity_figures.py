@@ -1,7 +1,5 @@
 """FID, KID over subsets, precision and recall by torch-fidelity, from features that are computed already: offline."""
 
-from __future__ import annotations
-
 import warnings
 from functools import cache
 from typing import Any

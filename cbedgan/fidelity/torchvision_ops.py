@@ -1,7 +1,5 @@
 """Make `import torchvision` work where its compiled build does not match torch, before torch-fidelity imports it."""
 
-from __future__ import annotations
-
 import sys
 
 import torch

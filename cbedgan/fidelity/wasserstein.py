@@ -1,7 +1,5 @@
 """Wasserstein distances: of two sets of vectors along random directions, and of two columns of numbers."""
 
-from __future__ import annotations
-
 import torch
 from jaxtyping import Float
 from torch import Tensor

@@ -1,7 +1,5 @@
 """Which disks of a pattern's net are bright: the rest are weak, and hold light only where no bright one covers them."""
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

@@ -4,8 +4,6 @@ The shape of the net, its scale against the Ewald sphere and the symmetry of a p
 training stacks and drawn from them at generation.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple

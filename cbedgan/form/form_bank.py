@@ -1,7 +1,5 @@
 """Forms to draw from: those of the training stacks, each varied as far as its crystal system allows."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

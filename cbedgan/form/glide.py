@@ -3,8 +3,6 @@
 The space group says where they are; the picture, where it shows the reflections, decides.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.nn import functional

@@ -1,7 +1,5 @@
 """What cell and space group say of a pattern's net: which rows have no odd reflections, and how it may be strained."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

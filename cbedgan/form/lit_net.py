@@ -1,7 +1,5 @@
 """The net of the disks that a canonical pattern shows."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from classifier.crystal.reciprocal import reduced_basis

@@ -4,8 +4,6 @@ Measured on real patterns, where thin crystals and weak upper Laue zones leave s
 (Buxton et al. 1976, Phil. Trans. A 281, 171); imposed on generated ones as a weighted mean over the operations.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 from dataclasses import dataclass

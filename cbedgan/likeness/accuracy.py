@@ -1,8 +1,6 @@
 """Classification accuracy score (Ravuri & Vinyals 2019, arXiv 1905.10887): learn the groups from generated stacks
 alone, classify held-out real ones, and compare with having learned from as many real stacks."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

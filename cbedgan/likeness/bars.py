@@ -1,7 +1,5 @@
 """What the project asks of a generator, figure by figure, and whether it is met."""
 
-from __future__ import annotations
-
 from typing import Any
 
 KID_FLOORS = 2.0

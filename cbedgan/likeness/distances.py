@@ -1,7 +1,5 @@
 """The figures of one set of stacks against a reference: of generated stacks, and of real ones in their place."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -1,7 +1,5 @@
 """All figures of a generator: generated stacks of the classes of the real ones, and real stacks in their place."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Stacks with everything that figures of fidelity are computed from, measured once."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -35,7 +33,7 @@ class MeasuredStacks:
     def __len__(self) -> int:
         return len(self.class_idx)
 
-    def take(self, rows: Tensor) -> MeasuredStacks:
+    def take(self, rows: Tensor) -> "MeasuredStacks":
         """Some of the stacks: rows int64 [n] or bool [N]."""
         chosen = {name: None if (values := getattr(self, name)) is None else values[rows]
                   for name in ("x", "class_idx", "f", "azimuthal", "residuals")}

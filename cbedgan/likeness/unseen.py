@@ -4,8 +4,6 @@ A classifier knows what it was trained on by heart, so that its features set gen
 apart from training stacks. Of two classifiers each compares what only the other has learned.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -88,7 +86,7 @@ class _Compared(NamedTuple):
     real: Tensor
     made: Tensor
 
-    def take(self, rows: np.ndarray) -> _Compared:
+    def take(self, rows: np.ndarray) -> "_Compared":
         return _Compared(self.class_idx[rows], self.unit[rows], self.real[rows], self.made[rows])
 
 

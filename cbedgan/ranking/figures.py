@@ -1,7 +1,5 @@
 """The pictures of the ranking: recall by shot class, and differences against the reference, as PNG bytes."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from matplotlib.figure import Figure

@@ -1,7 +1,5 @@
 """The methods of a ranking: a training, what mends its head, how many networks vote; and the runs that they share."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path

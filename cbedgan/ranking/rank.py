@@ -1,7 +1,5 @@
 """rank [stage]: train every method with every seed, score all on the test part once, rank them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """The report of a ranking: its content as JSON, one HTML file with its pictures inside, and a table in plain text."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """From the test logits of all methods and seeds to the numbers of the ranking: scores, differences, verdicts."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property

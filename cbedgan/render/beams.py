@@ -1,7 +1,5 @@
 """Which beams of a pattern interact, and at which points of the reciprocal lattice its potential is needed for that."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

@@ -1,7 +1,5 @@
 """What decides the light of a drawn crystal, apart from the crystal; a generator's checkpoint holds it."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import Field

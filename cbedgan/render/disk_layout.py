@@ -1,7 +1,5 @@
 """Where the disks of a batch of forms lie: flat lists that a generator computes along, without padding."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
@@ -33,7 +31,7 @@ class DiskLayout:
     pixel_node: Tensor
     pixel_weight: Tensor
 
-    def to(self, device: torch.device) -> DiskLayout:
+    def to(self, device: torch.device) -> "DiskLayout":
         """The same on a device, without waiting for what a GPU still has to do."""
         return self if self.radius.device == device else _sent(self, device)
 

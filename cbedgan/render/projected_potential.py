@@ -1,7 +1,5 @@
 """The potential of a drawn crystal seen along the beam: structure factors of a few scatterers, symmetric as told."""
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

@@ -5,8 +5,6 @@ a phase grating, as a matrix between beams that all directions share, and free f
 and direction.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

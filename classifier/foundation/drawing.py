@@ -1,7 +1,5 @@
 """How pages draw: one style, figures of one make, and what a drawing function gives back: PNG bytes."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps

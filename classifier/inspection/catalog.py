@@ -1,7 +1,5 @@
 """Many stack files as one table: how much there is of each space group, what parts share, and what is damaged."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, fields, replace

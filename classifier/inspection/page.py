@@ -1,7 +1,5 @@
 """The page of inspect: what stack files hold and what is wrong with them, with stacks of every space group."""
 
-from __future__ import annotations
-
 import io
 import math
 from dataclasses import asdict

@@ -1,7 +1,5 @@
 """What one stack file holds: sizes, energies, thicknesses and intensities, with little memory however large it is."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -23,7 +21,7 @@ class Range:
     unknown: int
 
     @classmethod
-    def of(cls, values: np.ndarray) -> Range | None:
+    def of(cls, values: np.ndarray) -> "Range | None":
         """The range of values of any shape, NaN where unknown; None when all are."""
         known = values[np.isfinite(values)]
         if not known.size:

@@ -1,7 +1,5 @@
 """The pictures of a judgement, each drawn from its JSON content and returned as PNG bytes."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Judge predictions whose truth is known, of one classifier or of several seeds: judgement.json and a page of it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The page of a judgement: its content and pictures as one HTML file without any outside resource."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

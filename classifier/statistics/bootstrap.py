@@ -1,7 +1,5 @@
 """Resampling of whole units, of all classes together, crossed with seeds: how else a number could have come out."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -47,7 +45,7 @@ class Bootstrap:
 
     @classmethod
     def draw(cls, unit: Shaped[np.ndarray, " N"], *, replicates: int, seed: int,
-             weight: Float[np.ndarray, " N"] | None = None, seeds: int = 1) -> Bootstrap:
+             weight: Float[np.ndarray, " N"] | None = None, seeds: int = 1) -> "Bootstrap":
         """Draw as many units, and as many seeds, as there are, independently and with replacement.
 
         Parameters
@@ -64,12 +62,12 @@ class Bootstrap:
         times = draw_times(len(names), replicates, random)
         return cls(code.ravel(), weight, times, draw_times(seeds, replicates, random))
 
-    def each_seed(self) -> Bootstrap:
+    def each_seed(self) -> "Bootstrap":
         """Every seed alone with every unit once: S rows and no replicates."""
         seeds = self.seed_times.shape[1]
         return replace(self, times=np.ones((seeds, self.times.shape[1])), seed_times=np.eye(seeds))
 
-    def first(self, replicates: int) -> Bootstrap:
+    def first(self, replicates: int) -> "Bootstrap":
         """The estimate and the first of the replicates, for what takes long."""
         return replace(self, times=self.times[:replicates + 1], seed_times=self.seed_times[:replicates + 1])
 

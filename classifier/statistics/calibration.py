@@ -1,7 +1,5 @@
 """Does the confidence say how often a classifier is right, and how much better is it where it is confident?"""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +22,7 @@ class Reliability:
 
     @classmethod
     def of(cls, truth: Int[np.ndarray, " N"], logits: Float[np.ndarray, "N K"], drawn: Bootstrap, bins: int
-           ) -> Reliability:
+           ) -> "Reliability":
         """Bin samples by the highest probability.
 
         Parameters

@@ -1,7 +1,5 @@
 """What was measured on one set of samples, in replicates: estimates, intervals, and the mean over several seeds."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,7 +45,7 @@ class Measured:
         return [metrics.interval(column) for column in self.values[name][1:].T]
 
     @classmethod
-    def mean(cls, several: list[Measured], *, seed: int) -> Measured:
+    def mean(cls, several: "list[Measured]", *, seed: int) -> "Measured":
         """Mean over predictions of the same samples, one for each seed of a training; seeds are resampled too.
 
         Bins of confidence weigh by their share of the samples; what is undefined for a seed is left out.

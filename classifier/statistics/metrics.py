@@ -1,7 +1,5 @@
 """How well predictions fit the truth: pure functions of numpy arrays, always over the whole set, never over batches."""
 
-from __future__ import annotations
-
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 

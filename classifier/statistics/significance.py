@@ -1,7 +1,5 @@
 """What a resampled number or difference says: interval, p, Holm's rule over a family, McNemar's test, verdict."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -23,7 +21,7 @@ class Interval(NamedTuple):
     high: float
 
     @classmethod
-    def of(cls, replicates: Float[np.ndarray, " R1"], alpha: float = 0.05) -> Interval:
+    def of(cls, replicates: Float[np.ndarray, " R1"], alpha: float = 0.05) -> "Interval":
         """Interval of replicates whose row 0 is the estimate."""
         return cls(float(replicates[0]), *interval(replicates[1:], 1 - alpha))
 

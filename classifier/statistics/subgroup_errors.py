@@ -1,7 +1,5 @@
 """Do errors follow group-subgroup relations? Their share between neighbours against what frequencies alone give."""
 
-from __future__ import annotations
-
 import numpy as np
 from jaxtyping import Bool, Float, Int
 

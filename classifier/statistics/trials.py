@@ -1,7 +1,5 @@
 """What several trainings are tested on together: samples gathered into cells, and recalls over units and seeds."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +27,7 @@ class Trials:
 
     @classmethod
     def of(cls, class_idx: Int[np.ndarray, " N"], unit: Shaped[np.ndarray, " N"], n_classes: int,
-           weight: Float[np.ndarray, " N"] | None = None) -> Trials:
+           weight: Float[np.ndarray, " N"] | None = None) -> "Trials":
         """Gather samples by class and unit.
 
         Parameters

@@ -6,8 +6,6 @@ What dynamical diffraction demands (extinction along glide lines, which disks ar
 so as in real patterns, and the discriminator teaches what crystals of a class look like.
 """
 
-from __future__ import annotations
-
 import math
 from itertools import pairwise
 from typing import Annotated, Any, Literal
