@@ -23,10 +23,10 @@ class Range:
     @classmethod
     def of(cls, values: np.ndarray) -> "Range | None":
         """The range of values of any shape, NaN where unknown; None when all are."""
-        known = values[np.isfinite(values)]
-        if not known.size:
+        finite = values[np.isfinite(values)]
+        if not finite.size:
             return None
-        return cls(float(known.min()), float(np.median(known)), float(known.max()), int(values.size - known.size))
+        return cls(float(finite.min()), float(np.median(finite)), float(finite.max()), int(values.size - finite.size))
 
     def __str__(self) -> str:
         unknown = f", {self.unknown} unknown" if self.unknown else ""
@@ -71,8 +71,8 @@ class FileEntry:
                  f"{self.pixel_size:.6g} {self.unit} each, {self.pose} pose; {self.materials} materials, "
                  f"{self.structure_types} structure types; {' and '.join(self.origins) or 'no origin'}; "
                  f"written by {self.stage or 'an unknown stage'}; digest {self.digest[:12]}"]
-        known = [f"{name} {found}" for name, found in self.quantities().items() if found]
-        return "\n".join([*lines, *([f"  {'; '.join(known)}"] if known else [])])
+        quantities = [f"{name} {text}" for name, text in self.quantities().items() if text]
+        return "\n".join([*lines, *([f"  {'; '.join(quantities)}"] if quantities else [])])
 
     def quantities(self) -> dict[str, str]:
         """Ranges of the physical quantities as text, "" where unknown."""
