@@ -79,7 +79,7 @@ class Catalog:
         for column in fields(GroupCount):
             values = [str(getattr(group, column.name)) for group in groups]
             if set(values) - {"0"}:
-                name, is_text = column.name.replace("_", " "), column.type == "str"
+                name, is_text = column.name.replace("_", " "), column.type is str
                 counts.add_column(name, justify="left" if is_text else "right", max_width=None if is_text else 9)
                 shown.append(values)
         for row in zip(*shown, strict=True):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Shaped
 from pydantic import Field, model_validator
 
 from classifier.crystal.electron import wavelength_angstrom
@@ -125,7 +125,7 @@ class ReducedStack:
     remarks: list[str]
 
 
-def reduce_stack(stack: Float[np.ndarray, "3 H W"], sample: SampleAttributes | None, config: ReductionConfig
+def reduce_stack(stack: Shaped[np.ndarray, "..."], sample: SampleAttributes | None, config: ReductionConfig
                  ) -> ReducedStack:
     """Reduce a stack; SkipSample with the reason when it must be left out. Only the canonical pose needs the sample."""
     stack, remarks = _mend(stack, config)

@@ -6,7 +6,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 SHOT_CLASSES = ("few", "medium", "many")
 
 
-def shot_class(training_materials: Int[np.ndarray, " K"]) -> Shaped[np.ndarray, " K"]:
+def shot_class(training_materials: Int[np.ndarray, "*K"]) -> Shaped[np.ndarray, "*K"]:
     """Name the shot class of each group, from its number of training materials.
 
     few <= 20, medium 21 to 99, many >= 100 (thresholds of Liu et al. 2019, arXiv 1904.05160, counted in materials).

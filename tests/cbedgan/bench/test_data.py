@@ -10,12 +10,12 @@ pytestmark = pytest.mark.slow
 
 
 def test_it_reports_every_size_and_number_of_workers_and_cleans_up(tmp_path, capsys):
-    code = verb("bench", "data", "--folder", tmp_path / "sets", "--size", "16", "--size", "8", "--workers", "1",
+    code = verb("bench", "data", "--folder", tmp_path / "sets", "--size", "32", "--size", "16", "--workers", "1",
                 "--workers", "2", "--batch", "4", "--megabytes", "1", "--repeats", "1", "--json",
                 tmp_path / "found.json")
     assert code == 0 and "training cache" in capsys.readouterr().out
     readings = json.loads((tmp_path / "found.json").read_text())["readings"]
-    assert [(one["size"], one["workers"]) for one in readings] == [(16, 1), (16, 2), (8, 1), (8, 2)]
+    assert [(one["size"], one["workers"]) for one in readings] == [(32, 1), (32, 2), (16, 1), (16, 2)]
     for one in readings:
         assert min(one["plain"], one["cache"], one["stack_file"]) > 0
         assert one["ratio"] == pytest.approx(one["cache"] / one["plain"])  # a single repeat
