@@ -1,6 +1,6 @@
 """Hostile files: whatever is done to a file, it reads back as it was or is refused in one line; nothing hangs.
 
-A child process reads (tests/hostile_reader.py). CBEDGAN_FLIPS sets how many random single bits are flipped a kind.
+A child process reads (support/hostile_reader.py). CBEDGAN_FLIPS sets how many random single bits are flipped a kind.
 """
 
 import io
@@ -85,9 +85,9 @@ class Reader:
 
     def read(self, kind: str, path: Path) -> list[str]:
         if self.process is None:
-            # -P: this folder has a folder `classifier` too.
+            # -P: nothing of the folder of the script is imported.
             self.process = subprocess.Popen(
-                [sys.executable, "-P", Path(__file__).with_name("hostile_reader.py")], text=True,
+                [sys.executable, "-P", Path(__file__).parent / "support/hostile_reader.py"], text=True,
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         self.process.stdin.write(json.dumps([kind, str(path)]) + "\n")
         self.process.stdin.flush()

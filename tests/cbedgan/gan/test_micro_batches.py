@@ -22,7 +22,7 @@ import importlib.util, sys
 from pathlib import Path
 import torch
 folder, conftest = map(Path, sys.argv[1:])
-sys.path.append(str(conftest.parents[2]))
+sys.path.append(str(conftest.parents[2] / "support"))
 spec = importlib.util.spec_from_file_location("fixtures", conftest)
 fixtures = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(fixtures)
