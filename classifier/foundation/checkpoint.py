@@ -48,8 +48,8 @@ def save_checkpoint(path: Path, *, kind: str, parts: dict[str, Any], header: dic
     return digest
 
 
-def load_checkpoint(path: Path, *, kind: str) -> Checkpoint:
-    """Read a checkpoint of the given kind to the CPU; damage, another format or another kind is an InputError."""
+def load_checkpoint(path: Path, *, kind: str, split_digest: str | None = None) -> Checkpoint:
+    """Read a checkpoint of the given kind to the CPU; damage, another format, kind or split is an InputError."""
     path = Path(path)
     if not path.is_file():
         raise InputError(source=path, rule="the checkpoint must exist", value="no file",
@@ -78,6 +78,10 @@ def load_checkpoint(path: Path, *, kind: str) -> Checkpoint:
         parts, header = _attach_tensors(description["tree"], tensors), description["header"]
         if not isinstance(parts, dict) or not isinstance(header, dict):
             raise TypeError(f"parts are {type(parts).__name__}, the header is {type(header).__name__}")
+    if split_digest is not None and header.get("split_digest") != split_digest:
+        raise InputError(source=path, rule=f"the {kind} must be trained on the split it is used with",
+                         value=f"split {str(header.get('split_digest'))[:12]}, not {split_digest[:12]}",
+                         remedy="Train it on this split, or give the split it was trained on.")
     return Checkpoint(parts, header, digest)
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from classifier.crystal.spacegroup import ClassMap
 from classifier.foundation.atomic import atomic_path
 from classifier.foundation.checkpoint import load_checkpoint, save_checkpoint
-from classifier.foundation.errors import InputError, reported
+from classifier.foundation.errors import reported
 from classifier.foundation.registry import read_kind
 from classifier.network.model import AnyNetwork
 from classifier.network.pose_input import load_pose_features
@@ -73,12 +73,8 @@ class TrainedClassifier:
 
 def load_classifier(path: Path, *, split_digest: str | None = None) -> TrainedClassifier:
     """Read a classifier in evaluation mode, on the CPU; one of another split than split_digest is an InputError."""
-    checkpoint = load_checkpoint(path, kind="classifier")
+    checkpoint = load_checkpoint(path, kind="classifier", split_digest=split_digest)
     parts, header = checkpoint.parts, checkpoint.header
-    if split_digest is not None and header.get("split_digest") != split_digest:
-        raise InputError(source=path, rule="the classifier must be trained on the split it is used with",
-                         value=f"split {str(header.get('split_digest'))[:12]}, not {split_digest[:12]}",
-                         remedy="Train it on this split, or give the split it was trained on.")
     with reported(path, rule="the checkpoint must hold a complete classifier", remedy="Train it again."):
         config = read_kind(AnyNetwork, parts["model_config"], source=path)
         class_map = ClassMap(tuple(parts["space_groups"]))

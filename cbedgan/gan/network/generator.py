@@ -20,7 +20,7 @@ from cbedgan.gan.network.sampler import Sampler
 from classifier.crystal.spacegroup import ClassMap
 from classifier.foundation.checkpoint import load_checkpoint, save_checkpoint
 from classifier.foundation.config import parse_config
-from classifier.foundation.errors import InputError, reported
+from classifier.foundation.errors import reported
 from classifier.pattern.geometry import Detector, ViewConfig
 from classifier.pattern.intensity import IntensityTransform
 from classifier.samples.dataset import Frame
@@ -101,12 +101,8 @@ class TrainedGenerator:
 
 def load_generator(path: Path, *, split_digest: str | None = None) -> TrainedGenerator:
     """Read a generator in evaluation mode, on the CPU; one of another split than split_digest is an InputError."""
-    checkpoint = load_checkpoint(path, kind="generator")
+    checkpoint = load_checkpoint(path, kind="generator", split_digest=split_digest)
     parts, header = checkpoint.parts, checkpoint.header
-    if split_digest is not None and header.get("split_digest") != split_digest:
-        raise InputError(source=path, rule="the generator must be trained on the split it is used with",
-                         value=f"split {str(header.get('split_digest'))[:12]}, not {split_digest[:12]}",
-                         remedy="Train it on this split, or give the split it was trained on.")
     with reported(path, rule="the checkpoint must hold a complete generator", remedy="Train it again."):
         if "generator" not in parts["network"]:
             raise ValueError("settings of the network as version 0.1 wrote them")
