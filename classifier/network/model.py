@@ -16,6 +16,7 @@ from classifier.foundation.registry import Kinds
 from classifier.network import azimuthal_features
 from classifier.network.azimuthal_features import AzimuthalEmbedding
 from classifier.network.backbone import Block, body
+from classifier.network.comparison_network import ComparisonConfig
 from classifier.network.eight_views import Views
 from classifier.network.self_comparison import MULTIPLE, with_differences
 from classifier.network.stack_classifier import NetworkKind, StackClassifier
@@ -78,7 +79,7 @@ class ModelConfig(Config):
         return ResidualClassifier(self, classes, size_pixels, channels, mirror_partner)
 
 
-AnyNetwork = Annotated[NetworkKind, Kinds(ModelConfig)]
+AnyNetwork = Annotated[NetworkKind, Kinds(ModelConfig, ComparisonConfig)]
 
 
 class ResidualClassifier(StackClassifier):

@@ -9,6 +9,9 @@ def test_the_networks_differ_in_what_their_names_say():
     assert load_config(CONFIGS / "bench/compare_backbones.toml", RankConfig).judgement.reference in methods
     assert methods["azimuthal"].train == load_methods(CONFIGS / "imbalance")["balanced_softmax"].train
     models = {name: method.train.model for name, method in methods.items()}
+    comparisons = {name: models.pop(name) for name in [*models] if name.startswith("comparison")}
+    assert {name: model.stated_features for name, model in comparisons.items()} == {
+        "comparison": False, "comparison_and_azimuthal": True}
     assert not models["azimuthal"].widths
     assert all(model.azimuthal_features == ("azimuthal" in name) for name, model in models.items())
     assert all(model.pose_input == ("pose" in name) for name, model in models.items())

@@ -1,0 +1,175 @@
+"""A network that compares its own maps of a pattern with their turned and mirrored copies.
+
+What a symmetry leaves as it is, is compared by construction (self_likeness); what to compare is learned. A map of the
+mirrored pattern is the mirrored map: kernels are even in azimuth, or odd and squared. So neither half turns nor mirrors
+of a stack nor the order of its patterns change an answer: enantiomorphic groups are one to it.
+"""
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Annotated, Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from classifier.features.self_likeness import AZIMUTHS, self_likeness
+from classifier.foundation.config import Config
+from classifier.foundation.errors import InputError
+from classifier.network.azimuthal_features import EMBEDDED, AzimuthalEmbedding
+from classifier.network.batch_draws import BatchDropout
+from classifier.network.eight_views import Views
+from classifier.network.stack_classifier import StackClassifier
+from classifier.network.tasks import TasksConfig, refuse_leak
+
+RINGS = 32  # of the polar picture that the maps are made from; the maps have half as many
+LEAST_PIXELS = 2 * RINGS
+FITTED = 512  # training stacks that scales are taken from, at most
+LEAST_SPREAD = 1e-3  # of a number of the description: what varies less counts as constant
+OUTLIER = 3.0  # standard deviations beyond which a number is bent to twice as many at most
+
+Width = Annotated[int, Field(ge=1, le=1024)]
+
+
+class ComparisonConfig(Config):
+    """The fields that ModelConfig has too are those of ModelConfig.
+
+    maps: channels of each layer of convolutions, a third of the first odd in azimuth; none: the pattern alone, which
+    stands beside the last layer's maps in any case. width, hidden: of the layer that sees each pattern, and of the one
+    that sees all. input_dropout: share of each pattern's description that is dropped.
+    stated_features: an embedding of the azimuthal features stands beside.
+    """
+
+    kind: Literal["comparison"]
+    maps: Annotated[tuple[Width, ...], Field(max_length=4)] = (8, 8)
+    width: Width = 128
+    hidden: Width = 256
+    input_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.25
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    stated_features: bool = False
+    head: Literal["linear", "cosine"] = "linear"
+    views: Views = "one"
+    pose_input: bool = False
+    tasks: TasksConfig | None = None
+
+    @model_validator(mode="after")
+    def _nothing_leaks(self) -> "ComparisonConfig":
+        """Refuse a task whose answer is among the inputs, or needs the order of the patterns."""
+        refuse_leak(self.tasks, self.pose_input)
+        if self.tasks is not None and "d_spacings" in self.tasks.weights:
+            raise InputError(source="model.tasks", rule="d_spacings are those of patterns in their order",
+                             value='kind = "comparison"', remedy="Leave the task out.")
+        return self
+
+    def build(self, *, classes: int, size_pixels: int, channels: int = 3,
+              mirror_partner: Sequence[int] | np.ndarray | None = None) -> "ComparisonClassifier":
+        return ComparisonClassifier(self, classes, size_pixels, channels, mirror_partner)
+
+
+class ComparisonClassifier(StackClassifier):
+    """The network of a ComparisonConfig; its arguments are those of `ComparisonConfig.build`."""
+
+    center: Tensor
+    spread: Tensor
+
+    def __init__(self, config: ComparisonConfig, classes: int, size_pixels: int, channels: int,
+                 mirror_partner: Sequence[int] | np.ndarray | None) -> None:
+        super().__init__()
+        if size_pixels < LEAST_PIXELS:
+            raise InputError(source='model.kind = "comparison"', rule=f"patterns must have at least {LEAST_PIXELS} "
+                             "pixels a side", value=f"{size_pixels} pixels", remedy="Take larger patterns.")
+        self.maps = OwnMaps(config.maps)
+        with torch.no_grad():
+            described = self.describe(torch.zeros(1, 1, size_pixels, size_pixels)).shape[-1]
+        self.register_buffer("center", torch.zeros(described))
+        self.register_buffer("spread", torch.ones(described))
+        self.each = nn.Sequential(BatchDropout(config.input_dropout), nn.Linear(described, config.width), nn.SiLU())
+        self.together = nn.Sequential(BatchDropout(config.dropout), nn.Linear(channels * config.width, config.hidden),
+                                      nn.SiLU())
+        self.stated = (AzimuthalEmbedding(channels, any_order=True, dropout=config.dropout)
+                       if config.stated_features else None)
+        self.add_heads(config.hidden + (EMBEDDED if config.stated_features else 0), classes, dropout=config.dropout,
+                       head=config.head, views=config.views, pose_input=config.pose_input, tasks=config.tasks,
+                       mirror_partner=mirror_partner, any_order=True)
+
+    def fit(self, x: Float[Tensor, "N C H W"]) -> None:
+        """Take the scales of the description that the untrained maps give."""
+        rows = torch.arange(min(len(x), FITTED), device=x.device) * len(x) // min(len(x), FITTED)
+        with torch.no_grad():
+            described = torch.cat([self.describe(x[part].to(self.center.device)) for part in rows.split(64)])
+        spread, mean = torch.std_mean(described.flatten(0, 1), dim=0, correction=0)
+        self.center.copy_(mean)
+        self.spread.copy_(spread.clamp(min=LEAST_SPREAD))
+        if self.stated is not None:
+            self.stated.fit(x)
+
+    def encoded(self, x: Tensor) -> Tensor:
+        """Features of the stacks; computed in float32 under autocast too."""
+        with torch.autocast(x.device.type, enabled=False):
+            scaled = (self.describe(x.float()) - self.center) / self.spread
+            each = self.each(scaled / (1 + (scaled / OUTLIER).square()).sqrt())
+            features = self.together(each.sort(dim=1).values.flatten(1))
+            return features if self.stated is None else torch.cat([features, self.stated(x)], 1)
+
+    def describe(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C D"]:
+        """What self_likeness says of the maps of each pattern."""
+        return self_likeness(self.maps(_polar(x).flatten(0, 1))).unflatten(0, x.shape[:2])
+
+
+class OwnMaps(nn.Module):
+    """Polar pictures [N, RINGS, AZIMUTHS] to maps [N, C, RINGS / 2, AZIMUTHS], the picture itself the last of them."""
+
+    def __init__(self, widths: Sequence[int]) -> None:
+        super().__init__()
+        odd = widths[0] // 3 if widths else 0
+        self.even = _Circular(1, widths[0] - odd, size=5, stride=2) if widths else None
+        self.odd = _Circular(1, odd, size=5, stride=2, odd=True) if odd else None
+        self.further = nn.ModuleList(_Circular(before, width, size=3)
+                                     for before, width in zip(widths, widths[1:], strict=False))
+
+    def forward(self, picture: Float[Tensor, "N R azimuths"]) -> Float[Tensor, "N C rings azimuths"]:
+        picture = picture[:, None] + 0.5  # of mean about zero: most of a pattern is dark
+        own = [] if self.even is None else [F.silu(self.even(picture))]
+        own += [] if self.odd is None else [self.odd(picture).square()]
+        maps = torch.cat(own, 1) if own else picture[:, :0, ::2]
+        for layer in self.further:
+            maps = F.silu(layer(maps))
+        return torch.cat([maps, F.avg_pool2d(picture, (2, 1))], 1).contiguous()
+
+
+class _Circular(nn.Module):
+    """Convolution around the centre, with kernels even or odd in azimuth; strides are radial."""
+
+    def __init__(self, before: int, width: int, *, size: int, stride: int = 1, odd: bool = False) -> None:
+        super().__init__()
+        self.stride, self.sign = stride, -1 if odd else 1
+        self.weight = nn.Parameter(torch.randn(width, before, size, size) * (2 / math.sqrt(before * size * size)))
+        self.bias = nn.Parameter(torch.zeros(width))
+
+    def forward(self, maps: Tensor) -> Tensor:
+        weight, reach = (self.weight + self.sign * self.weight.flip(-1)) / 2, self.weight.shape[-1] // 2
+        around = torch.cat([maps[..., -reach:], maps, maps[..., :reach]], -1)
+        return F.conv2d(around.contiguous(memory_format=torch.channels_last), weight, self.bias,
+                        stride=(self.stride, 1), padding=(reach, 0))
+
+
+def _polar(x: Tensor) -> Tensor:
+    """Patterns [B, C, S, S] on circles around their centres, [B, C, RINGS, AZIMUTHS]: of larger ones local means."""
+    x = F.adaptive_avg_pool2d(x, LEAST_PIXELS) if x.shape[-1] > LEAST_PIXELS else x
+    fine = F.grid_sample(x, _places(x.device).expand(len(x), -1, -1, -1), mode="bilinear", padding_mode="border",
+                         align_corners=False)
+    # Samples at the rim lie two pixels apart: what lies between counts half.
+    between = fine[..., 1::2]
+    return fine[..., ::2] / 2 + (between + between.roll(1, -1)) / 4
+
+
+@lru_cache
+def _places(device: torch.device) -> Tensor:
+    """Places (x, y) in -1..1, float32 [1, RINGS, 2 AZIMUTHS, 2]: ring r lies (r + 0.5) / RINGS from centre to edge."""
+    angle = torch.arange(2 * AZIMUTHS, dtype=torch.float64) * (math.pi / AZIMUTHS)
+    radius = (torch.arange(RINGS, dtype=torch.float64)[:, None] + 0.5) / RINGS
+    return torch.stack([radius * angle.cos(), radius * angle.sin()], -1).float()[None].to(device)
