@@ -49,7 +49,7 @@ def simulate(config: SimulateConfig, *, out: Path, workers: int, crystals: Path 
         raise InputError(source="--device", rule="must be cpu, or cuda where there is a GPU", value=device,
                          remedy="Take cpu, or a machine with a GPU and a PyTorch that was built for it.")
     out, parts = Path(out), PartsFolder(Path(out))
-    given = None if crystals is None else crystals_from_files(crystals)
+    given = _given(config, crystals)
     identity = _identity(config, given, share if alone else None, device)
     if _finished(out, identity):
         shutil.rmtree(parts.folder, ignore_errors=True)
@@ -79,10 +79,20 @@ def prepare_manifest(config: SimulateConfig, *, out: Path, workers: int, crystal
     ----------
     config, out, workers, crystals, device : as for `simulate`
     """
-    given = None if crystals is None else crystals_from_files(crystals)
+    given = _given(config, crystals)
     identity, parts = _identity(config, given, None, device), PartsFolder(Path(out))
     with parts.at_work(alone=False):
         return parts.manifest(identity, lambda: plan(config, given, identity, workers))
+
+
+def _given(config: SimulateConfig, crystals: Path | None) -> list[Crystal] | None:
+    """The crystals of the files, None where the configuration plans them."""
+    if crystals is not None:
+        return crystals_from_files(crystals)
+    if not config.crystals.groups:
+        raise InputError(source="crystals.groups", rule="a plan must name space groups where no files are given",
+                         value="none", remedy="Give structure files with --crystals, or name groups and their numbers.")
+    return None
 
 
 def _identity(config: SimulateConfig, given: list[Crystal] | None, share: Share | None, device: str) -> dict[str, Any]:

@@ -1,9 +1,14 @@
 """The benchmark configurations: the groups and the imbalance they promise, and one set of crystals at both sizes."""
 
+from pathlib import Path
+
 import pytest
 
 from cbedgan.simulate.cbed.stack import SimulateConfig
+from cbedgan.simulate.simulate import simulate
+from cbedgan.simulate.units import frame
 from classifier.foundation.config import load_config
+from classifier.foundation.errors import InputError
 from project import CONFIGS
 
 BENCH = CONFIGS / "bench"
@@ -36,3 +41,27 @@ def test_cbed_lt230_has_all_groups(part: str, least: int):
     groups = load("cbed_lt230").crystals.groups
     assert sorted(quota.space_group for quota in groups) == list(range(1, 231))
     assert min(getattr(quota, part) for quota in groups) == least
+
+
+def test_crystals_from_files_are_measured_as_cbed_lt_is():
+    benchmark, files = (load(name).model_dump() for name in ("cbed_lt", "real_crystals"))
+    assert files.pop("maximum_steps") > benchmark.pop("maximum_steps")
+    for content in (benchmark, files):
+        content.pop("crystals"), content.pop("seed")
+    assert files == benchmark
+
+
+def test_random_crystals_have_all_groups_alike_in_the_frame_of_cbed_lt():
+    benchmark, added = load("cbed_lt"), load("random_crystals")
+    assert [quota.space_group for quota in added.crystals.groups] == LIU
+    assert {tuple(quota.sides().values()) for quota in added.crystals.groups} == {(0, 0, 20)}
+    assert added.seed != benchmark.seed and added.crystals.prototype_share == 0
+    assert frame(added) == frame(benchmark) and added.detector.pose == benchmark.detector.pose
+    assert added.detector.aperture_radius == benchmark.detector.aperture_radius
+    assert added.thickness_angstrom == benchmark.thickness_angstrom and added.distinct == benchmark.distinct
+
+
+def test_a_configuration_without_groups_asks_for_files(tmp_path: Path):
+    with pytest.raises(InputError, match="--crystals"):
+        simulate(load("real_crystals"), out=tmp_path / "set.h5", workers=1)
+    assert list(tmp_path.iterdir()) == []
