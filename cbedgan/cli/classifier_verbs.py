@@ -69,12 +69,18 @@ def judge(predictions: Annotated[list[Path], typer.Argument(help="predictions.np
           out: Annotated[Path, typer.Option(help="Folder for judgement.html and judgement.json.")],
           part: Annotated[str, typer.Option(help="Of the split; '' for labelled stacks of your own.")] = "test",
           groups: Annotated[str | None, typer.Option(
-              metavar="2,14,..", help="Space groups that can occur: no other is answered or judged.")] = None) -> None:
-    """Say how good labelled predictions are, level by level and group by group, and how far to trust them."""
+              metavar="2,14,..", help="Space groups that can occur: no other is answered or judged.")] = None,
+          before: Annotated[list[Path] | None, typer.Option(
+              help="predictions.npz of another method for the same samples; repeat it for its seeds.")] = None) -> None:
+    """Say how good labelled predictions are, what their errors have in common, and how far to trust them."""
     from classifier.crystal.levels import parse_space_groups
+    from classifier.foundation.atomic import read_json
     from classifier.judgement.judge import judge as stage
+    from classifier.judgement.separation_table import separation_table
 
-    wrote(stage(predictions, part=part, space_groups=parse_space_groups(groups), out=out))
+    page = stage(predictions, part=part, space_groups=parse_space_groups(groups), out=out, before=before or [])
+    Console().print(separation_table(read_json(page.with_suffix(".json"))))
+    wrote(page)
 
 
 @app.command()

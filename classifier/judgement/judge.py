@@ -13,6 +13,7 @@ from classifier.crystal.subgroups import MAXIMAL_SUBGROUPS, direct_edges, relate
 from classifier.foundation.atomic import plain, read_json, write_json
 from classifier.foundation.errors import InputError
 from classifier.judgement.page import write_page
+from classifier.judgement.readings import Reading, readings
 from classifier.prediction.predict import COLUMNS, Predictions
 from classifier.prediction.scores import COVERAGE, STEMDL_BATCH, batch_averaged_f1, measure
 from classifier.prediction.trust import fit_temperature
@@ -36,7 +37,8 @@ class Judged:
     left_out: int
 
 
-def judge(paths: Sequence[Path], *, part: str, space_groups: Sequence[int] | None, out: Path) -> Path:
+def judge(paths: Sequence[Path], *, part: str, space_groups: Sequence[int] | None, out: Path,
+          before: Sequence[Path] = ()) -> Path:
     """Write out/judgement.json and out/judgement.html of these predictions.npz; return the path of the page.
 
     Parameters
@@ -45,13 +47,22 @@ def judge(paths: Sequence[Path], *, part: str, space_groups: Sequence[int] | Non
     part : of the split, which is judged
     space_groups : when given, only these are judged and answered
     out : folder
+    before : predictions of the same samples by another method, one a seed, whose errors are set beside
     """
     judged = read(paths, part=part, space_groups=space_groups)
-    content = judgement(judged, part=part)
-    content["inputs"] = [{"file": str(path), **_digests({"split_digest": one.split_digest, **one.provenance})}
-                         for path, one in zip(paths, judged.seeds, strict=True)]
+    earlier = read(before, part=part, space_groups=space_groups) if before else None
+    if earlier is not None:
+        _require_same(judged.seeds[0], earlier.seeds[0], before[0])
+    content = judgement(judged, part=part, before=earlier)
+    content["inputs"] = _inputs(paths, judged)
+    content["inputs_before"] = _inputs(before, earlier) if earlier is not None else []
     write_json(Path(out) / "judgement.json", content)
     return write_page(Path(out) / "judgement.html", content)
+
+
+def _inputs(paths: Sequence[Path], judged: Judged) -> list[dict[str, str]]:
+    return [{"file": str(path), **_digests({"split_digest": one.split_digest, **one.provenance})}
+            for path, one in zip(paths, judged.seeds, strict=True)]
 
 
 def _digests(provenance: dict[str, Any]) -> dict[str, str]:
@@ -119,11 +130,12 @@ def _training_materials(paths: Sequence[Path], predictions: Predictions) -> np.n
     return np.array(counts.pop(), dtype=np.int64) if len(counts) == 1 else None
 
 
-def judgement(judged: Judged, *, part: str) -> dict[str, Any]:
+def judgement(judged: Judged, *, part: str, before: Judged | None = None) -> dict[str, Any]:
     """Everything that the page says, as JSON content; what cannot be computed is None."""
-    first, several = judged.seeds[0], [_measured(*pair, judged.training_materials)
-                                       for pair in zip(judged.seeds, judged.temperatures, strict=True)]
+    first, several = judged.seeds[0], _measured_seeds(judged)
     mean = Measured.mean(several, seed=0)
+    now = Reading(mean, judged.training_materials)
+    earlier = before and Reading(Measured.mean(_measured_seeds(before), seed=0), before.training_materials)
     truth, classes = first.class_map.indices(first.space_group), len(first.class_map)
     weight = metrics.material_weights(first.material)
     confusion = np.mean([metrics.confusion(truth, one.logits.argmax(axis=1), classes, weight) for one in judged.seeds],
@@ -144,7 +156,13 @@ def judgement(judged: Judged, *, part: str) -> dict[str, Any]:
         "groups": _groups(judged, mean), "confusion": metrics.ratio(
             confusion, confusion.sum(axis=1, keepdims=True) + np.zeros_like(confusion)).tolist(),
         "direct_edges": np.argwhere(direct_edges(first.class_map)).tolist(),
-        "worst": _worst(confusion, judged.seeds[0])})
+        "worst": _worst(confusion, judged.seeds[0]),
+        **readings(now, earlier)})
+
+
+def _measured_seeds(judged: Judged) -> list[Measured]:
+    return [_measured(*pair, judged.training_materials)
+            for pair in zip(judged.seeds, judged.temperatures, strict=True)]
 
 
 def _measured(predictions: Predictions, temperature: float | None, training_materials: np.ndarray | None) -> Measured:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from classifier.crystal.levels import LEVELS, level_index, level_probabilities
+from classifier.crystal.separation import SEPARATIONS, separation_matrix
 from classifier.crystal.subgroups import direct_edges
 from classifier.foundation.atomic import plain
 from classifier.prediction.predict import Predictions
@@ -12,7 +13,7 @@ from classifier.statistics import metrics
 from classifier.statistics.bootstrap import Bootstrap
 from classifier.statistics.calibration import Reliability, accuracy_at_coverage, confidence_and_right
 from classifier.statistics.measured import Measured
-from classifier.statistics.subgroup_errors import direct_edge_shares
+from classifier.statistics.subgroup_errors import error_shares
 
 REPLICATES = 1000  # of the bootstrap
 MOST_ANSWERS = 6  # of A_i
@@ -37,7 +38,9 @@ def measure(predictions: Predictions, training_materials: np.ndarray | None) -> 
     recall = drawn.recall(truth, predicted, len(class_map))
     within = drawn.means(metrics.found_within(truth, logits, MOST_ANSWERS))
     reliability = Reliability.of(truth, logits, drawn, CONFIDENCE_BINS)
-    share, by_chance = direct_edge_shares(truth, predicted, direct_edges(class_map), drawn)
+    separated_by = separation_matrix(class_map) == np.arange(len(SEPARATIONS))[:, None, None]
+    shares, nulls = error_shares(truth, predicted, np.stack([direct_edges(class_map), *separated_by]), drawn)
+    share, by_chance = shares[:, 0], nulls[:, 0]
     values = {
         "recall": recall, "balanced_accuracy": metrics.mean_present(recall),
         "macro_f1": drawn.macro_f1(truth, predicted, len(class_map)),
@@ -46,7 +49,10 @@ def measure(predictions: Predictions, training_materials: np.ndarray | None) -> 
         "bin_confidence": reliability.confidence, "bin_accuracy": reliability.accuracy,
         "accuracy_at_coverage": accuracy_at_coverage(*confidence_and_right(truth, logits), drawn, COVERAGE),
         "direct_edge_share": share, "direct_edge_share_by_chance": by_chance,
-        "direct_edge_enrichment": metrics.ratio(share, by_chance)}
+        "direct_edge_enrichment": metrics.ratio(share, by_chance),
+        "separation_errors": drawn.means(separated_by[:, truth, predicted].T), "separation_share": shares[:, 1:],
+        "separation_share_by_chance": nulls[:, 1:],
+        "separation_enrichment": metrics.ratio(shares[:, 1:], nulls[:, 1:])}
     for level in LEVELS:
         own = level_index(predictions.space_group, level)
         answer = level_probabilities(logits, class_map, level)

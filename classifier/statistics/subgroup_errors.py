@@ -25,12 +25,27 @@ def direct_edge_shares(truth: Int[np.ndarray, " N"], predicted: Int[np.ndarray, 
     edges : which classes are direct neighbours
     drawn : replicates
     """
-    classes, wrong = len(edges), np.asarray(truth) != np.asarray(predicted)
+    share, by_chance = error_shares(truth, predicted, edges[None], drawn)
+    return share[:, 0], by_chance[:, 0]
+
+
+def error_shares(truth: Int[np.ndarray, " N"], predicted: Int[np.ndarray, " N"], kinds: Bool[np.ndarray, "C K K"],
+                 drawn: Bootstrap) -> tuple[Float[np.ndarray, "R1 C"], Float[np.ndarray, "R1 C"]]:
+    """Share of the errors that is of each of C kinds, and the same shares under the null of `direct_edge_shares`.
+
+    Parameters
+    ----------
+    truth, predicted : class_idx of each sample
+    kinds : which pairs of truth and answer are of each kind; the diagonal does not count
+    drawn : replicates
+    """
+    classes, wrong = kinds.shape[-1], np.asarray(truth) != np.asarray(predicted)
     errors = drawn.sums(wrong)
-    share = ratio(drawn.sums(edges[truth, predicted] & wrong), errors)
+    share = [ratio(drawn.sums(kind[truth, predicted] & wrong), errors) for kind in kinds]
     a, b = quasi_independence(drawn.tally(truth, classes, wrong), drawn.tally(predicted, classes, wrong))
     total = a.sum(axis=1) * b.sum(axis=1) - (a * b).sum(axis=1)
-    return share, ratio(((a @ edges) * b).sum(axis=1), total)
+    by_chance = [ratio(((a @ kind) * b).sum(axis=1), total) for kind in kinds & ~np.eye(classes, dtype=bool)]
+    return np.stack(share, axis=1), np.stack(by_chance, axis=1)
 
 
 def quasi_independence(rows: Float[np.ndarray, "R K"], columns: Float[np.ndarray, "R K"]

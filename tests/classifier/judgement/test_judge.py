@@ -51,9 +51,29 @@ def test_the_page_of_one_classifier_says_what_its_scores_say(tmp_path):
     assert [row["training_materials"] for row in found["groups"]] == TRAINED.tolist()
     assert [row["order"] for row in found["groups"]] == [1, 4, 8, 24, 24, 48]
     text = page.read_text()
-    assert text.count("data:image/png;base64,") == 4
+    assert text.count("data:image/png;base64,") == 6
     assert "http" not in text.replace("http-equiv", "") and "src=\"/" not in text
     assert "24 materials (48 stacks) of 6 space groups" in text
+
+
+@pytest.mark.slow
+def test_what_was_before_stands_beside_what_is_now(tmp_path):
+    now, earlier = (write(tmp_path / name, some_predictions(seed, hits=hits))
+                    for name, seed, hits in (("now", 0, 4.0), ("before", 1, 0.5)))
+    page = judge([now], part="test", space_groups=None, out=tmp_path / "out", before=[earlier])
+    found = json.loads((tmp_path / "out/judgement.json").read_text())
+    for row in found["separations"]:
+        assert row["change"]["estimate"] == pytest.approx(
+            row["now"]["errors"]["estimate"] - row["before"]["errors"]["estimate"])
+    alone = judgement(read([earlier], part="test", space_groups=None), part="test")
+    assert [row["before"] for row in found["separations"]] == [row["now"] for row in alone["separations"]]
+    assert found["neighbours_confused"]["before"] == alone["neighbours_confused"]["now"]
+    assert [one["file"] for one in found["inputs_before"]] == [str(earlier)] and str(earlier) in page.read_text()
+    assert "before" not in alone["separations"][0] and alone["recall_by_training_materials"].keys() == {
+        "groups", "smoothing_ln", "now"}
+    other = write(tmp_path / "other", replace(some_predictions(1), split_digest="other"))
+    with pytest.raises(InputError, match="another split"):
+        judge([now], part="test", space_groups=None, out=tmp_path / "out", before=[other])
 
 
 @pytest.mark.slow
@@ -119,6 +139,7 @@ def test_without_a_result_the_training_materials_are_left_out(tmp_path):
                  out=tmp_path / "out")
     found = json.loads((tmp_path / "out/judgement.json").read_text())
     assert {row["training_materials"] for row in found["groups"]} == {None} and "few_recall" not in found["scores"]
+    assert found["recall_by_training_materials"] is None and page.read_text().count("data:image/png;base64,") == 5
     assert "scaled_calibration_error" not in found["scores"] and "temperature" not in page.read_text()
 
 

@@ -6,7 +6,7 @@ import pytest
 from classifier.crystal.spacegroup import ClassMap
 from classifier.crystal.subgroups import direct_edges
 from classifier.statistics.bootstrap import Bootstrap
-from classifier.statistics.subgroup_errors import direct_edge_shares, quasi_independence
+from classifier.statistics.subgroup_errors import direct_edge_shares, error_shares, quasi_independence
 
 
 def table(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -68,6 +68,18 @@ def test_errors_without_preference_are_enriched_by_one_and_those_on_edges_by_muc
     neighbour = np.array([random.choice(np.flatnonzero(edges[k])) if edges[k].any() else k for k in truth])
     share, null = direct_edge_shares(truth, neighbour, edges, Bootstrap.draw(unit, replicates=2, seed=0))
     assert share[0] == 1 and share[0] / null[0] > 2
+
+
+def test_kinds_that_part_the_pairs_have_shares_that_add_up_to_one_with_the_diagonal_left_out() -> None:
+    random = np.random.default_rng(2)
+    truth, predicted = random.choice(4, 300), random.choice(4, 300, p=[0.4, 0.3, 0.2, 0.1])
+    near = np.abs(np.arange(4)[:, None] - np.arange(4)) <= 1  # holds the diagonal, which is no error
+    drawn = Bootstrap.draw(np.arange(300), replicates=20, seed=0)
+    share, null = error_shares(truth, predicted, np.stack([near, ~near]), drawn)
+    assert share.sum(axis=1) == pytest.approx(1) and null.sum(axis=1) == pytest.approx(1)
+    # A kind's shares do not depend on what else is asked for, and direct neighbours are one kind.
+    alone = direct_edge_shares(truth, predicted, near & ~np.eye(4, dtype=bool), drawn)
+    assert (alone[0] == share[:, 0]).all() and (alone[1] == null[:, 0]).all()
 
 
 def test_without_errors_nothing_is_said() -> None:
