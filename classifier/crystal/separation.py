@@ -43,6 +43,11 @@ def separation(one: int, other: int) -> str | None:
     return _NAMES[pair[0, 1]] if len(pair) == 2 else None
 
 
+def label(name: str) -> str:
+    """One of SEPARATIONS as it is written on pages, e.g. "Laue class"."""
+    return name.replace("_", " ").replace("laue", "Laue")
+
+
 def separation_matrix(class_map: ClassMap) -> Int[np.ndarray, "K K"]:
     """Place in SEPARATIONS of what separates two classes; -1 on the diagonal."""
     places = np.array(class_map.space_groups, dtype=np.int64) - 1

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from classifier.crystal.levels import LEVELS, restrict
+from classifier.crystal.separation import SEPARATIONS, label, separation_matrix
 from classifier.crystal.spacegroup import crystal_system, enantiomorph, point_group_order, symbol
 from classifier.crystal.subgroups import MAXIMAL_SUBGROUPS, direct_edges, related
 from classifier.foundation.atomic import plain, read_json, write_json
@@ -192,12 +193,14 @@ def _groups(judged: Judged, measured: Measured) -> list[dict[str, Any]]:
 
 
 def _worst(confusion: np.ndarray, predictions: Predictions) -> list[dict[str, Any]]:
-    """The most frequent errors, counted in materials (mean over seeds), with how truth and answer are related."""
+    """The most frequent errors, counted in materials (mean over seeds), with what separates and relates the pair."""
     groups, chain = predictions.class_map.space_groups, related(predictions.class_map)
+    separations, separated_by = list(SEPARATIONS), separation_matrix(predictions.class_map)
     wrong = confusion - np.diag(np.diagonal(confusion))
     order = np.argsort(-wrong, axis=None, kind="stable")[:WORST]
     return [{"truth": groups[i], "answer": groups[j], "materials": float(wrong[i, j]),
              "share": float(wrong[i, j] / confusion[i].sum()),
+             "separation": label(separations[separated_by[i, j]]),
              "relation": _relation(groups[i], groups[j], bool(chain[i, j]))}
             for i, j in zip(*np.unravel_index(order, wrong.shape), strict=True) if wrong[i, j] > 0]
 

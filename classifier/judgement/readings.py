@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from classifier.crystal.separation import SEPARATIONS
+from classifier.crystal.separation import SEPARATIONS, label
 from classifier.prediction.scores import REPLICATES
 from classifier.statistics import metrics
 from classifier.statistics.bootstrap import Bootstrap
@@ -78,7 +78,7 @@ def _separation(measured: dict[str, Measured], place: int) -> dict[str, Any]:
     name, meaning = list(SEPARATIONS.items())[place]
     found = {when: {kind: one.values[f"separation_{kind}"][:, place] for kind in OF_A_SEPARATION}
              for when, one in measured.items()}
-    return {"separation": name, "label": name.replace("_", " ").replace("laue", "Laue"), "meaning": meaning, **{
+    return {"separation": name, "label": label(name), "meaning": meaning, **{
         when: {kind: _content(replicates) for kind, replicates in one.items()} for when, one in found.items()},
         **_change([one["errors"] for one in found.values()])}
 

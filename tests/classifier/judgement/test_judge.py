@@ -50,6 +50,10 @@ def test_the_page_of_one_classifier_says_what_its_scores_say(tmp_path):
     assert found["batch_averaged_f1"]["per_seed"] == [wanted["batch_averaged_f1"]]
     assert [row["training_materials"] for row in found["groups"]] == TRAINED.tolist()
     assert [row["order"] for row in found["groups"]] == [1, 4, 8, 24, 24, 48]
+    differ = {(row["truth"], row["answer"]): row["separation"] for row in found["worst"]}
+    known = {(216, 225): "inversion", (14, 62): "metric", (1, 14): "crystal family", (194, 216): "crystal family"}
+    pairs = [(pair, name) for pair, name in known.items() if {pair, pair[::-1]} & differ.keys()]
+    assert pairs and all(differ.get(pair, name) == differ.get(pair[::-1], name) == name for pair, name in pairs)
     text = page.read_text()
     assert text.count("data:image/png;base64,") == 6
     assert "http" not in text.replace("http-equiv", "") and "src=\"/" not in text
