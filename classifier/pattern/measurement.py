@@ -4,9 +4,10 @@ Two conditions stand side by side in every table: `ideal`, which no microscope g
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -18,6 +19,7 @@ from classifier.foundation.errors import InputError
 from classifier.pattern.intensity import stacks_at_once
 
 Intensities = Float[Tensor, "N C H W"]
+SampleIds = Sequence[object] | np.ndarray
 Condition = Literal["ideal", "counted", "counted_1e5", "counted_1e4"]
 
 
@@ -49,13 +51,13 @@ CONDITIONS: dict[Condition, MeasurementConfig] = {
     "counted_1e4": _counted(1e4)}
 
 
-def copy_seeds(sample_ids: Iterable[object], *, seed: int = 0, draw: int = 0) -> list[int]:
+def copy_seeds(sample_ids: SampleIds, *, seed: int = 0, draw: int = 0) -> list[int]:
     """The seed of each sample's measured copy: it depends on (seed, draw, sample id) and on no other sample."""
     return [int.from_bytes(hashlib.blake2b(f"{seed} {draw} {sample_id}".encode(), digest_size=8).digest(), "big") >> 1
             for sample_id in sample_ids]
 
 
-def measured_copy(intensity: Intensities, sample_ids: Sequence[object], config: MeasurementConfig, *, seed: int = 0,
+def measured_copy(intensity: Intensities, sample_ids: SampleIds, config: MeasurementConfig, *, seed: int = 0,
                   draw: int = 0) -> Intensities:
     """The measured copy number `draw` of samples; one sample's copies differ in all that is drawn.
 

@@ -23,6 +23,7 @@ from classifier.network.pose_input import load_pose_features
 from classifier.network.stack_classifier import NetworkKind, StackClassifier
 from classifier.pattern.geometry import Detector, ViewConfig
 from classifier.pattern.intensity import IntensityTransform
+from classifier.pattern.measurement import Condition
 from classifier.prediction.trust import Trust
 from classifier.samples.dataset import Frame, StackSet, load_physical
 from classifier.samples.stackfile import SampleTable, StackFile
@@ -193,6 +194,11 @@ class Predictions:
             if len(set(lengths.values())) > 1 or predictions.logits.shape[1:] != (len(class_map),):
                 raise ValueError(f"rows {lengths}, {predictions.logits.shape[1:]} logits for {len(class_map)} classes")
             return predictions
+
+
+def predictions_path(folder: Path, condition: Condition = "ideal") -> Path:
+    """Where a run folder keeps its predictions of samples under a condition; those as they are have no name beside."""
+    return Path(folder) / ("predictions.npz" if condition == "ideal" else f"predictions_{condition}.npz")
 
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:

@@ -1,5 +1,7 @@
 """The scores that go into result.json: one part of the predictions, counted in materials, with intervals."""
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,7 +10,10 @@ from classifier.crystal.levels import LEVELS, level_index, level_probabilities
 from classifier.crystal.separation import SEPARATIONS, separation_matrix
 from classifier.crystal.subgroups import direct_edges
 from classifier.foundation.atomic import plain
-from classifier.prediction.predict import Predictions
+from classifier.pattern.measurement import CONDITIONS, Condition
+from classifier.prediction.predict import Predictions, TrainedClassifier, predictions_path
+from classifier.samples.dataset import StackSet
+from classifier.samples.measured_samples import Measurement
 from classifier.statistics import metrics
 from classifier.statistics.bootstrap import Bootstrap
 from classifier.statistics.calibration import Reliability, accuracy_at_coverage, confidence_and_right
@@ -105,3 +110,24 @@ def batch_averaged_f1(predictions: Predictions) -> float:
     truth = predictions.class_map.indices(predictions.space_group)
     return metrics.batch_averaged_f1(truth, predictions.logits.argmax(axis=1), len(predictions.class_map),
                                      batch=STEMDL_BATCH, seed=SHUFFLE_SEED)
+
+
+def score_conditions(classifier: TrainedClassifier, parts: Mapping[str, StackSet], conditions: Sequence[Condition], *,
+                     folder: Path, provenance: dict[str, Any]) -> dict[str, Any]:
+    """Predict and score parts under conditions: {"conditions": {condition: {part: scores}}}, {} where none is asked.
+
+    Parameters
+    ----------
+    classifier, parts : and the normalised samples of each part
+    conditions : of the measurement; each leaves its predictions in the folder
+    folder, provenance : of the run
+    """
+    told, materials = {}, classifier.training_materials.numpy()
+    for name in conditions:
+        measurement = Measurement(CONDITIONS[name], classifier.intensity)
+        predictions = Predictions.concatenate([
+            Predictions.of(classifier, measurement.samples(samples), part=part,
+                           provenance={**provenance, "condition": name}) for part, samples in parts.items()])
+        predictions.save(predictions_path(folder, name))
+        told[name] = {part: score(predictions.take(part), materials) for part in parts}
+    return {"conditions": told} if told else {}

@@ -17,9 +17,12 @@ from classifier.prediction.predict import PREDICT_AT_ONCE, TrainedClassifier, pr
 from classifier.prediction.task_answers import named_answers
 from classifier.prediction.task_scores import score_tasks
 from classifier.samples.dataset import StackSet
+from classifier.samples.measured_samples import Measurement
 from classifier.samples.stackfile import StackFile, opened
 from classifier.samples.viewed import rows_of
 from classifier.statistics.metrics import material_weights
+
+FITTED = 4096  # measured stacks that scales are taken from
 
 
 def with_side_data(samples: StackSet, stacks: Path | StackFile, model: NetworkKind, cache: Path | None = None
@@ -38,10 +41,22 @@ def with_side_data(samples: StackSet, stacks: Path | StackFile, model: NetworkKi
     return replace(samples, pose=pose, task_target=wanted)
 
 
-def fit_side_data(network: StackClassifier, training: StackSet, *, source: object) -> None:
-    """Give a new network the scales of the training part's stacks and pose features, and of its task targets."""
+def fit_side_data(network: StackClassifier, training: StackSet, *, source: object,
+                  measurement: Measurement | None = None) -> None:
+    """Give a new network the scales of the training part's stacks and pose features, and of its task targets.
+
+    Parameters
+    ----------
+    network, training : the samples that it will see
+    source : named in errors
+    measurement : that the training draws copies of; the scales are those of measured stacks then, FITTED at most
+    """
     device = next(network.parameters()).device
-    network.fit(training.x)
+    if measurement is None:
+        network.fit(training.x)
+    else:
+        rows = np.arange(min(len(training), FITTED)) * len(training) // min(len(training), FITTED)
+        network.fit(measurement.samples(training, rows).x)
     if network.pose is not None and training.pose is not None:
         network.pose.fit(training.pose.to(device))
     if network.tasks is not None and training.task_target is not None:

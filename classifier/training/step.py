@@ -10,6 +10,7 @@ from classifier.crystal.spacegroup import ClassMap
 from classifier.foundation.ranks import Ranks
 from classifier.network.batch_draws import place_rows
 from classifier.pattern.augment import augment, mix
+from classifier.samples.measured_samples import Measurement
 from classifier.training.batches import Source, draw_batch, draw_beside
 from classifier.training.losses import ClassSizes
 from classifier.training.state import State
@@ -17,7 +18,7 @@ from classifier.training.train_config import TrainClassifierConfig, learning_rat
 
 
 def step(state: State, config: TrainClassifierConfig, sources: list[Source], sizes: ClassSizes,
-         class_map: ClassMap, ranks: Ranks) -> Tensor:
+         class_map: ClassMap, ranks: Ranks, measurement: Measurement | None = None) -> Tensor:
     """Update the network on the batch drawn for state.images_seen; return the batch's loss, which may not be finite.
 
     Every rank knows the labels of the whole batch and has the samples of its own rows. Random numbers are drawn, and
@@ -29,11 +30,14 @@ def step(state: State, config: TrainClassifierConfig, sources: list[Source], siz
     config, ranks : of the training, and who shares the batch
     sources : the real samples, then the added ones
     sizes, class_map : of the classes, for the loss; of the labels
+    measurement : of which each stack of the batch is a new copy; None: the stacks are as they are
     """
     seed = int(np.random.SeedSequence([config.seed, state.images_seen]).generate_state(1, np.uint64)[0] >> 1)
     own = ranks.rows(config.batch)
     rows = range(config.batch) if config.mixup_alpha else own  # mixup needs the partners too
     x, target, weight = draw_batch(config, sources, state.images_seen, rows)
+    if measurement is not None:
+        x = measurement.of(x, rows, draw=state.images_seen)
     x, target = augment(x, target, torch.Generator().manual_seed(seed), config.augment, class_map, rows)
     if config.mixup_alpha:
         x, target = mix(x, target, np.random.default_rng([seed, 1]), config.mixup_alpha)

@@ -12,10 +12,11 @@ from classifier.crystal.spacegroup import ClassMap
 from classifier.foundation.errors import InputError
 from classifier.foundation.ranks import Ranks
 from classifier.foundation.run import Run
-from classifier.prediction.predict import Predictions, TrainedClassifier, predict_logits
-from classifier.prediction.scores import score
+from classifier.prediction.predict import Predictions, TrainedClassifier, predict_logits, predictions_path
+from classifier.prediction.scores import score, score_conditions
 from classifier.prediction.side_data import fit_side_data, scores_of_tasks, with_side_data
 from classifier.samples.dataset import StackSet, check_added_source, load_stack_set, load_training_set
+from classifier.samples.measured_samples import JUDGED_SEED, Measurement
 from classifier.samples.split import Split, load_split
 from classifier.samples.stackfile import StackFile
 from classifier.statistics.metrics import materials_per_class
@@ -77,19 +78,21 @@ def _run(config: TrainClassifierConfig, run: Run, parted: Split, stacks: StackFi
             sources.append(Source.build(load(synthetic, frame=frame), sampler=PowerSampler(power=1.0),
                                         weight=config.synthetic_weight, device=device))
         held_out = {part: load(stacks, sample_ids=parted.parts[part]) for part in ("validation", "test")}
+    drawn, fixed = (None if config.measurement is None else Measurement(config.measurement, transform, seed)
+                    for seed in (config.seed, JUDGED_SEED))
     state = State(config, class_map, device)
     if run.checkpoint_path.exists():
         state.load(run.checkpoint_path)
     else:
-        fit_side_data(state.model, real, source=stacks.path)
+        fit_side_data(state.model, real, source=stacks.path, measurement=fixed)
         state.average.load_state_dict(state.model.state_dict())
     if ranks.first:
         run.rewind(state.images_seen)
     sizes = class_sizes(config, sources).to(device)
-    validation = held_out["validation"].to(device)
+    validation = (held_out["validation"] if fixed is None else fixed.samples(held_out["validation"])).to(device)
 
     def take_step() -> None:
-        step(state, config, sources, sizes, class_map, ranks)
+        step(state, config, sources, sizes, class_map, ranks, drawn)
         state.images_seen += config.batch
 
     train_loop(Pace(config.images, config.batch, config.report_every_images, config.checkpoint_every_images,
@@ -105,18 +108,19 @@ def _run(config: TrainClassifierConfig, run: Run, parted: Split, stacks: StackFi
     trained = TrainedClassifier(network.cpu().eval(), config.model, class_map, config.view, frame, transform,
                                 sizes.prior.cpu(), materials, parted.digest, parted.stack_digest, run.provenance())
     trained = with_trust(trained, training=real, validation=held_out["validation"],
-                         shift_pixels=config.augment.shift_pixels)
+                         shift_pixels=config.augment.shift_pixels, measurement=fixed)
     digest = trained.save(run.folder / "classifier.safetensors")
     provenance = {**run.provenance(), "classifier_digest": digest}
     predictions = Predictions.concatenate([Predictions.of(trained, samples, part=part, provenance=provenance)
                                            for part, samples in held_out.items()])
-    predictions.save(run.folder / "predictions.npz")
+    predictions.save(predictions_path(run.folder))
+    under = score_conditions(trained, held_out, config.judged_under, folder=run.folder, provenance=provenance)
     run.finish({"classifier_digest": digest, "split_digest": parted.digest, "images_seen": state.images_seen,
                 "skipped_steps": int(state.skipped), **({} if state.best is None else {"early_stop": {
                     "value": state.best.value, "images_seen": state.best.images_seen}}),
                 "trust": None if trained.trust is None else trained.trust.summary(),
                 **{part: {**score(predictions.take(part), materials.numpy()), **scores_of_tasks(trained.model, samples)}
-                   for part, samples in held_out.items()}})
+                   for part, samples in held_out.items()}, **under})
     for path in (run.checkpoint_path, run.checkpoint_path.with_suffix(".json")):
         path.unlink(missing_ok=True)  # only a training that goes on needs it
 

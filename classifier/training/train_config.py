@@ -11,6 +11,7 @@ from classifier.network.model import AnyNetwork, ModelConfig
 from classifier.pattern.augment import AugmentConfig
 from classifier.pattern.geometry import ViewConfig
 from classifier.pattern.intensity import IntensityConfig
+from classifier.pattern.measurement import Condition, MeasurementConfig
 from classifier.training.losses import AnyLoss, CrossEntropy
 from classifier.training.sampling import AnySampler, PowerSampler, Sampler
 from classifier.training.stopping import EarlyStopConfig
@@ -28,6 +29,8 @@ class TrainClassifierConfig(Config):
     augment: AugmentConfig = AugmentConfig()
     model: AnyNetwork = ModelConfig()
     loss: AnyLoss = CrossEntropy(kind="cross_entropy")
+    measurement: MeasurementConfig | None = added(None)  # of which every step draws new copies; None: none
+    judged_under: tuple[Condition, ...] = added(())  # conditions that are predicted and scored as well
     mixup_alpha: Annotated[float, Field(ge=0)] = added(0.0)  # of the Beta distribution of its shares; 0: no mixup
     images: int  # samples seen in all, whatever their origin and however many processes share them
     batch: int = 64

@@ -12,6 +12,7 @@ from classifier.prediction.feature_bank import FeatureBank, bank_rows
 from classifier.prediction.predict import TrainedClassifier, predict_features, predict_logits, predict_with_features
 from classifier.prediction.trust import USUAL_DISTANCE, Trust, fit_temperature
 from classifier.samples.dataset import StackSet
+from classifier.samples.measured_samples import Measurement
 from classifier.statistics.metrics import material_weights
 
 FEWEST = 10  # validation stacks from which on it is worth fitting
@@ -19,38 +20,43 @@ MEASURED = 1024  # training stacks that the plausible ranges are taken over, at 
 
 
 def with_trust(classifier: TrainedClassifier, *, training: StackSet, validation: StackSet,
-               shift_pixels: int) -> TrainedClassifier:
+               shift_pixels: int, measurement: Measurement | None = None) -> TrainedClassifier:
     """The same classifier with its trust fitted on normalised samples; without any, where validation is too small.
 
     Parameters
     ----------
     classifier, training, validation : trained, and parts of its split
     shift_pixels : the largest shift among the augmentations of training, which it bears
+    measurement : that the training drew copies of; trust is in measured stacks then
     """
     if len(validation) < FEWEST:
         return replace(classifier, trust=None)
     model, transform = classifier.model, classifier.intensity
     rows, validation_rows = bank_rows(training.material, seed=0), bank_rows(validation.material, seed=0)
     space_group = np.asarray(classifier.class_map.space_groups)[training.class_idx.cpu().numpy()[rows]]
-    bank = FeatureBank.build(np.concatenate([predict_features(model, *seen) for seen in _blocks(training, rows)]),
+    bank = FeatureBank.build(np.concatenate([predict_features(model, *seen)
+                                              for seen in _blocks(training, rows, measurement)]),
                              training.material[rows], space_group)
     measured = np.concatenate([
         measure(transform.denormalise(x).numpy(), transform, classifier.frame.detector, shift_pixels=shift_pixels)
-        for x, _ in _blocks(training, rows[::-(-len(rows) // MEASURED)])])
+        for x, _ in _blocks(training, rows[::-(-len(rows) // MEASURED)], measurement)])
     logits, features = (np.concatenate(column) for column in zip(*(
-        predict_with_features(model, *seen) for seen in _blocks(validation, validation_rows)), strict=True))
+        predict_with_features(model, *seen) for seen in _blocks(validation, validation_rows, measurement)),
+        strict=True))
     distance = np.sort(bank.distance(features))
     usual = distance[min(len(distance), int(np.ceil((len(distance) + 1) * USUAL_DISTANCE))) - 1]
     return replace(classifier, trust=Trust(*_calibration(logits, validation, validation_rows), float(usual), bank,
                                            Plausibility.fit(measured, shift_pixels)))
 
 
-def recalibrated(classifier: TrainedClassifier, validation: StackSet) -> TrainedClassifier:
-    """The same classifier, of which only the head was changed, with its temperature fitted anew."""
+def recalibrated(classifier: TrainedClassifier, validation: StackSet, measurement: Measurement | None = None
+                 ) -> TrainedClassifier:
+    """The same classifier, of which only the head was changed, with its temperature fitted anew; as in with_trust."""
     if classifier.trust is None:
         return classifier
     rows = bank_rows(validation.material, seed=0)
-    logits = np.concatenate([predict_logits(classifier.model, *seen) for seen in _blocks(validation, rows)])
+    logits = np.concatenate([predict_logits(classifier.model, *seen)
+                             for seen in _blocks(validation, rows, measurement)])
     temperature, logits, class_idx, weight = _calibration(logits, validation, rows)
     return replace(classifier, trust=replace(classifier.trust, temperature=temperature, logits=logits,
                                              class_idx=class_idx, weight=weight))
@@ -68,9 +74,12 @@ def _calibration(logits: np.ndarray, validation: StackSet, rows: np.ndarray
     return fit_temperature(logits, class_idx, weight), logits, class_idx, weight
 
 
-def _blocks(samples: StackSet, rows: np.ndarray) -> Iterator[tuple[Tensor, Tensor | None]]:
-    """Stacks and poses of some samples, of so many at a time as memory has room for."""
+def _blocks(samples: StackSet, rows: np.ndarray, measurement: Measurement | None = None
+            ) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """Stacks and poses of some samples, of so many at a time as memory has room for; measured ones where given."""
     at_once = stacks_at_once(samples.x.shape[1:])
     for start in range(0, len(rows), at_once):
         part = rows[start:start + at_once]
-        yield samples.x[part].cpu(), None if samples.pose is None else samples.pose[part].cpu()
+        x = samples.x[part].cpu()
+        yield x if measurement is None else measurement.of(x, samples.sample_id[part]), (
+            None if samples.pose is None else samples.pose[part].cpu())

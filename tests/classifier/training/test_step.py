@@ -4,7 +4,10 @@ import torch
 
 from classifier.crystal.spacegroup import ClassMap
 from classifier.foundation.ranks import Ranks
+from classifier.pattern.intensity import IntensityConfig, IntensityTransform
+from classifier.pattern.measurement import MeasurementConfig
 from classifier.samples.dataset import StackSet
+from classifier.samples.measured_samples import Measurement
 from classifier.training.batches import Source, class_sizes, draw_batch
 from classifier.training.sampling import PowerSampler
 from classifier.training.state import State
@@ -95,3 +98,19 @@ def test_a_state_survives_its_file_with_moments_laid_out_as_their_parameters(mak
     assert step(again, config, sources, sizes, MAP, ALONE) == step(state, config, sources, sizes, MAP, ALONE)
     for one, two in zip(state.model.parameters(), again.model.parameters(), strict=True):
         assert torch.equal(one, two)
+
+
+def test_a_step_sees_new_copies_of_what_was_drawn_and_each_of_two_ranks_the_same_ones(make_train_config, monkeypatch):
+    config, sources, seen = make_train_config(batch=8), [source((5, 3, 2), value=0.3)], []
+    measurement = Measurement(MeasurementConfig(electrons=1e4), IntensityTransform(IntensityConfig(), high=8.0))
+    monkeypatch.setattr("classifier.training.step.augment", lambda x, target, *_: (seen.append(x), (x, target))[1])
+    sizes = class_sizes(config, sources)
+    for ranks, images_seen in ((ALONE, 0), (ALONE, 8), (ALONE, 0)):
+        state = State(config, MAP, CPU)
+        state.images_seen = images_seen
+        step(state, config, sources, sizes, MAP, ranks, measurement)
+    monkeypatch.setattr(Ranks, "rows", lambda self, batch: range(4, 8))
+    step(State(config, MAP, CPU), config, sources, sizes, MAP, ALONE, measurement)
+    step(State(config, MAP, CPU), config, sources, sizes, MAP, ALONE)
+    assert not torch.equal(seen[0], seen[1]) and torch.equal(seen[0], seen[2]) and torch.equal(seen[0][4:], seen[3])
+    assert len(seen[0].unique()) > 5 and (seen[4] == 0.3).all()

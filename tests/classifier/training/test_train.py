@@ -15,9 +15,11 @@ import classifier.training.train
 from classifier.foundation.checkpoint import load_checkpoint
 from classifier.foundation.errors import InputError
 from classifier.foundation.run import Interrupted
-from classifier.prediction.predict import Predictions, load_classifier
+from classifier.pattern.measurement import CONDITIONS, measured_copy
+from classifier.prediction.predict import Predictions, load_classifier, predict_logits
 from classifier.samples.split import load_split, split
 from classifier.samples.stackfile import StackFile, write_stack_file
+from classifier.samples.viewed import load_physical
 from classifier.training.losses import LogitAdjusted
 from classifier.training.train import train_classifier
 from running import killed, metrics
@@ -53,6 +55,28 @@ def test_it_learns_and_leaves_complete_artefacts(data, make_train_config, tmp_pa
     assert sha256(path) == before
     with pytest.raises(InputError, match="config_digest may not change"):
         data.train(make_train_config(images=64), out=tmp_path / "clf")
+
+
+def test_what_is_trained_on_measured_copies_is_judged_under_each_condition_as_well(data, make_train_config, tmp_path
+                                                                                   ) -> None:
+    plain = {"images": 1024, "augment": {"gain": 0.0}}
+    config = make_train_config(**plain, measurement={"electrons": 1e5, "centre_pixels": 0.5},
+                               judged_under=["counted", "counted_1e4"])
+    classifier = load_classifier(data.train(config, out=tmp_path / "measured"))
+    data.train(make_train_config(**plain), out=tmp_path / "plain")
+    measured, ideal = (json.loads((tmp_path / run / "result.json").read_text()) for run in ("measured", "plain"))
+    assert set(measured["conditions"]) == {"counted", "counted_1e4"} and set(measured) - set(ideal) == {"conditions"}
+    assert measured["conditions"]["counted"]["test"]["materials"] == measured["test"]["materials"] == 8
+    whole, counted, weak = (Predictions.load(tmp_path / f"measured/predictions{name}.npz")
+                            for name in ("", "_counted", "_counted_1e4"))
+    assert counted.provenance["condition"] == "counted" and "condition" not in whole.provenance
+    assert counted.sample_id.tolist() == whole.sample_id.tolist() and counted.part.tolist() == whole.part.tolist()
+    assert not np.array_equal(counted.logits, whole.logits) and not np.array_equal(counted.logits, weak.logits)
+    assert not (tmp_path / "plain/predictions_counted.npz").exists()
+    samples, *_ = load_physical(data.stacks, classifier.view, data.load().parts["test"])
+    copies = measured_copy(torch.from_numpy(samples), data.load().parts["test"], CONDITIONS["counted"])
+    again = predict_logits(classifier.model, classifier.intensity.normalise(copies))
+    assert np.allclose(again, counted.take("test").logits, atol=0.02)
 
 
 KILLED = """
