@@ -57,10 +57,10 @@ def self_likeness(maps: Float[Tensor, "N C R azimuths"]) -> Float[Tensor, "N D"]
     shares = [forbidden, found, power[:, :, -1:, :SHOWN_ORDERS].mT / total[:, :, -1:], both_hands,
               around.sort(-1).values[..., :WINDOWS // 2]]
     profile = maps.mean(-1)
-    lines = (torch.zeros_like(best), torch.full_like(best, LINES // 2), best, second, normal)
-    return torch.cat([profile.flatten(1), maps.amax(-1).flatten(1), total.log().flatten(1),
+    lines = torch.stack([torch.zeros_like(best), torch.full_like(best, LINES // 2), best, second, normal], 1)
+    return torch.cat([profile.flatten(1), maps.max(-1).values.flatten(1), total.log().flatten(1),
                       *((share.clamp(min=0) + SMALLEST_SHARE).log().flatten(1) for share in shares),
-                      *(_along(maps, profile, line).flatten(1) for line in lines),
+                      _along(maps, profile, lines).flatten(1),
                       torch.stack([_apart(best, second) / LINES, (best - LINES // 2).abs() * (2 / LINES)], 1)], 1)
 
 
@@ -77,11 +77,11 @@ def _apart(line: Tensor, other: Tensor) -> Tensor:
     return torch.minimum(difference, LINES - difference)
 
 
-def _along(maps: Tensor, profile: Tensor, line: Tensor) -> Tensor:
-    """What the two ends of a line [N] have in common beyond their ring's mean, and how they differ: [N, C, 2 R]."""
-    pattern = torch.arange(len(maps), device=maps.device)
-    one, other = (maps[pattern, :, :, line + half] - profile for half in (0, LINES))
-    return torch.cat([(one + other) / 2, (one - other).abs()], -1)
+def _along(maps: Tensor, profile: Tensor, lines: Tensor) -> Tensor:
+    """What the ends of lines [N, L] have in common beyond their ring's mean, and how they differ: [N, 2 L, C, R]."""
+    places = torch.cat([lines, lines + LINES], 1)[:, None, None].expand(*maps.shape[:-1], -1)
+    one, other = maps.gather(-1, places).sub(profile[..., None]).movedim(-1, 1).chunk(2, 1)
+    return torch.cat([(one + other) / 2, (one - other).abs()], 1)
 
 
 class _Tables(NamedTuple):

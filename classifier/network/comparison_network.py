@@ -45,7 +45,7 @@ class ComparisonConfig(Config):
     """
 
     kind: Literal["comparison"]
-    maps: Annotated[tuple[Width, ...], Field(max_length=4)] = (8, 8)
+    maps: Annotated[tuple[Width, ...], Field(max_length=4)] = (6, 4)
     width: Width = 128
     hidden: Width = 256
     input_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.25

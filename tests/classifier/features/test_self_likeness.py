@@ -31,7 +31,8 @@ def described(maps: torch.Tensor) -> dict[str, torch.Tensor]:
     """The description of one map by its parts; shares as such."""
     sizes = {"mean": RINGS, "maximum": RINGS, "variation": BAND_COUNT, "forbidden": BAND_COUNT * len(FOLDS),
              "found": BAND_COUNT * 4, "orders": SHOWN_ORDERS, "fixed": WINDOWS // 2 + 1, "windows": WINDOWS // 2,
-             **{f"along {name}": 2 * RINGS for name in ("x", "y", "best", "second", "normal")}, "angles": 2}
+             **{f"{what} along {name}": RINGS for what in ("mean", "difference")
+                for name in ("x", "y", "best", "second", "normal")}, "angles": 2}
     parts = dict(zip(sizes, self_likeness(maps)[0].split(list(sizes.values())), strict=True))
     return {name: part.exp() - SMALLEST_SHARE if name in ("forbidden", "found", "orders", "fixed", "windows") else part
             for name, part in parts.items()}
@@ -54,8 +55,8 @@ def test_the_best_line_is_found_wherever_it_lies_with_its_profiles_and_its_norma
         assert best == pytest.approx(0, abs=1e-4) and second > 0.03
         assert normal == pytest.approx(0.5, abs=1e-3)  # order 2 allows it, order 1, of equal power, does not
         assert diagonal == pytest.approx(0.75, abs=1e-3)  # sin^2 45 and sin^2 90 degrees
-        both, difference = said["along best"].split(RINGS)
-        assert both[0] == pytest.approx(1, abs=1e-4) and difference[0] == pytest.approx(2, abs=1e-4)  # 2 and 0
+        assert said["mean along best"][0] == pytest.approx(1, abs=1e-4)  # 2 and 0 at its ends
+        assert said["difference along best"][0] == pytest.approx(2, abs=1e-4)
         assert said["angles"][1] == pytest.approx(abs(line - LINES // 2) * 2 / LINES)
 
 
@@ -67,7 +68,8 @@ def test_a_second_mirror_is_told_by_its_angle():
 def test_a_turn_moves_lines_and_nothing_else():
     maps = torch.randn(2, 3, RINGS, AZIMUTHS, generator=torch.Generator().manual_seed(0))
     one, turned = (described(m[:1, :1]) for m in (maps, maps.roll(11, -1)))
-    for name in ("mean", "maximum", "variation", "forbidden", "found", "orders", "along best", "along second"):
+    for name in ("mean", "maximum", "variation", "forbidden", "found", "orders", "mean along best",
+                 "difference along second"):
         torch.testing.assert_close(one[name], turned[name], rtol=1e-4, atol=1e-4)
     assert (one["fixed"] - turned["fixed"]).abs().max() > 0.01
 
