@@ -34,7 +34,7 @@ def train_baseline(config: Config, stacks: Stacks, split: Split, out: Folder) ->
 @app.command("adjust-clf")
 def adjust_clf(config: Config, classifier: Classifier, stacks: Stacks, split: Split, out: Folder) -> None:
     """Mend the head of a trained classifier: adjusted logits, normalised or re-trained weights."""
-    from classifier.training.post_hoc import PostHocConfig, post_hoc
+    from classifier.adjustment.post_hoc import PostHocConfig, post_hoc
 
     wrote(post_hoc(read(config, PostHocConfig), classifier=classifier, stacks=stacks, split=split, out=out))
 

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from classifier.foundation.errors import InputError
 from classifier.foundation.run import Interrupted, StopRequest, progress
-from classifier.training.post_hoc import PostHocConfig, post_hoc
+from classifier.adjustment.post_hoc import PostHocConfig, post_hoc
 from classifier.training.train import TrainClassifierConfig, train_classifier
 
 SECONDS_BETWEEN_LOOKS = 1.0

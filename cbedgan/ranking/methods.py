@@ -9,7 +9,7 @@ from pydantic import Field
 
 from cbedgan.comparison.trainings import HeadJob, Job
 from classifier.foundation.config import Config, digest, load_configs
-from classifier.training.post_hoc import PostHoc, PostHocConfig
+from classifier.adjustment.post_hoc import PostHoc, PostHocConfig
 from classifier.training.train import TrainClassifierConfig
 
 

@@ -66,7 +66,8 @@ class ComparisonConfig(Config):
         return self
 
     def build(self, *, classes: int, size_pixels: int, channels: int = 3,
-              mirror_partner: Sequence[int] | np.ndarray | None = None) -> "ComparisonClassifier":
+              mirror_partner: Sequence[int] | np.ndarray | None = None,
+              space_groups: Sequence[int] | None = None) -> "ComparisonClassifier":
         return ComparisonClassifier(self, classes, size_pixels, channels, mirror_partner)
 
 

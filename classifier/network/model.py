@@ -18,8 +18,9 @@ from classifier.network.azimuthal_features import AzimuthalEmbedding
 from classifier.network.backbone import Block, body
 from classifier.network.comparison_network import ComparisonConfig
 from classifier.network.eight_views import Views
-from classifier.network.self_comparison import MULTIPLE, with_differences
+from classifier.features.self_comparison import MULTIPLE, with_differences
 from classifier.network.stack_classifier import NetworkKind, StackClassifier
+from classifier.network.symmetry_network import SymmetryConfig
 from classifier.network.tasks import TasksConfig, refuse_leak
 
 # Bounds, so that a forged checkpoint cannot ask for a network without end.
@@ -75,11 +76,12 @@ class ModelConfig(Config):
         return self
 
     def build(self, *, classes: int, size_pixels: int, channels: int = 3,
-              mirror_partner: Sequence[int] | np.ndarray | None = None) -> "ResidualClassifier":
+              mirror_partner: Sequence[int] | np.ndarray | None = None,
+              space_groups: Sequence[int] | None = None) -> "ResidualClassifier":
         return ResidualClassifier(self, classes, size_pixels, channels, mirror_partner)
 
 
-AnyNetwork = Annotated[NetworkKind, Kinds(ModelConfig, ComparisonConfig)]
+AnyNetwork = Annotated[NetworkKind, Kinds(ModelConfig, ComparisonConfig, SymmetryConfig)]
 
 
 class ResidualClassifier(StackClassifier):

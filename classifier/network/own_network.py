@@ -37,7 +37,8 @@ class OwnNetwork(Config):
         """
 
     def build(self, *, classes: int, size_pixels: int, channels: int = 3,
-              mirror_partner: Sequence[int] | np.ndarray | None = None) -> StackClassifier:
+              mirror_partner: Sequence[int] | np.ndarray | None = None,
+              space_groups: Sequence[int] | None = None) -> StackClassifier:
         return _OwnClassifier(self, classes, mirror_partner, *self.encoder(channels, size_pixels))
 
 

@@ -14,10 +14,12 @@ from torch import Tensor, nn
 from classifier.foundation.errors import InputError
 from classifier.network.batch_draws import BatchDropout, DrawsForBatch
 from classifier.network.eight_views import Views, average_over_views
+from classifier.network.kinship_head import KinshipHead
 from classifier.network.pose_embedding import EMBEDDED, PoseEmbedding
 from classifier.network.task_heads import TaskHeads
 from classifier.network.tasks import TasksConfig
 
+Head = Literal["linear", "cosine", "kinship"]
 COSINE_SCALE = 30.0  # of a cosine head's logits; LDAM's published code (arXiv 1906.07413) has 30
 
 
@@ -38,13 +40,15 @@ class NetworkKind(Protocol):
         ...
 
     def build(self, *, classes: int, size_pixels: int, channels: int = 3,
-              mirror_partner: Sequence[int] | np.ndarray | None = None) -> "StackClassifier":
+              mirror_partner: Sequence[int] | np.ndarray | None = None,
+              space_groups: Sequence[int] | None = None) -> "StackClassifier":
         """A new network for samples [C, size_pixels, size_pixels].
 
         Parameters
         ----------
         classes, channels, size_pixels : K, C, and the side of a pattern
         mirror_partner : int [K] of ClassMap, which averages over mirrored views need
+        space_groups : [K], of the classes, which a head of kin needs
         """
         ...
 
@@ -52,6 +56,7 @@ class NetworkKind(Protocol):
 class StackClassifier(DrawsForBatch):
     """Stacks x [B, C, H, W] to logits [B, K]; a network gives `encoded` and ends its __init__ with `add_heads`."""
 
+    takes_fixed = False  # whether `fixed` gives anything but x, so that copies of the training stacks are taken once
     views: Views
     feature_count: int
     tasks: TaskHeads | None
@@ -59,16 +64,16 @@ class StackClassifier(DrawsForBatch):
     head: "nn.Linear | CosineHead"
     partner: Tensor
 
-    def add_heads(self, encoded: int, classes: int, *, dropout: float, head: Literal["linear", "cosine"], views: Views,
-                  pose_input: bool, tasks: TasksConfig | None, mirror_partner: Sequence[int] | np.ndarray | None,
-                  any_order: bool = False) -> None:
+    def add_heads(self, encoded: int, classes: int, *, dropout: float, head: Head, views: Views, pose_input: bool,
+                  tasks: TasksConfig | None, mirror_partner: Sequence[int] | np.ndarray | None, any_order: bool = False,
+                  space_groups: Sequence[int] | None = None) -> None:
         """Add all that stands behind the encoder.
 
         Parameters
         ----------
         encoded, classes : features that `encoded` gives, and K
         dropout, head, views, pose_input, tasks : see ModelConfig
-        mirror_partner : see NetworkKind.build; it is no part of the state
+        mirror_partner, space_groups : see NetworkKind.build; they are no part of the state
         any_order : whether the pose may not tell the patterns' order
         """
         if views != "one" and mirror_partner is None:
@@ -79,26 +84,39 @@ class StackClassifier(DrawsForBatch):
         # The pose comes before the dropout, as any feature; the order of the patterns counts where it does for them.
         self.pose = PoseEmbedding(any_order=any_order) if pose_input else None
         self.feature_count = encoded + (EMBEDDED if pose_input else 0)
-        self.head = (CosineHead if head == "cosine" else _linear)(self.feature_count, classes)
+        if head == "kinship":
+            if space_groups is None:
+                raise InputError(source="model.head", rule="a head of kin needs the classes' space groups", value=head,
+                                 remedy="Build the network with space_groups, or set head = \"linear\".")
+            self.head = KinshipHead(self.feature_count, space_groups)
+        else:
+            self.head = (CosineHead if head == "cosine" else _linear)(self.feature_count, classes)
         self.tasks = TaskHeads(tasks, self.feature_count) if tasks is not None else None
         partner = torch.arange(classes) if mirror_partner is None else torch.as_tensor(mirror_partner)
         self.register_buffer("partner", partner, persistent=False)
 
+    def fixed(self, x: Float[Tensor, "B C H W"]) -> Tensor:
+        """What of the encoder has no learned parameters, so that a training takes it once: here nothing, x itself."""
+        return x
+
     @abstractmethod
-    def encoded(self, x: Tensor) -> Tensor:
-        """Features float32 [B, F] of stacks x [B, C, H, W] alone."""
+    def encoded(self, seen: Tensor) -> Tensor:
+        """Features float32 [B, F] of what `fixed` gives of stacks alone."""
 
     def fit(self, x: Float[Tensor, "N C H W"]) -> None:
         """Take from the training part's stacks the scales that the encoder needs, if any."""
 
     def features(self, x: Float[Tensor, "B C H W"], pose: Float[Tensor, "B 9"] | None = None) -> Float[Tensor, "B F"]:
         """Features of stacks, of one view, and of their pose where the network has that input and needs it."""
+        return self._features(self.fixed(x), pose)
+
+    def _features(self, seen: Tensor, pose: Tensor | None) -> Tensor:
         if self.pose is None:
-            return self.encoded(x)
+            return self.encoded(seen)
         if pose is None:
             raise InputError(source="classifier", rule="it has pose_input and needs each stack's pose",
                              value="stacks alone", remedy="Take a classifier without pose_input.")
-        return torch.cat([self.encoded(x), self.pose(pose)], dim=1)
+        return torch.cat([self.encoded(seen), self.pose(pose)], dim=1)
 
     def forward(self, x: Float[Tensor, "B C H W"], pose: Float[Tensor, "B 9"] | None = None) -> Float[Tensor, "B K"]:
         """Logits of x itself in training, over all views in evaluation."""
@@ -115,12 +133,13 @@ class StackClassifier(DrawsForBatch):
         features = self.features(x, pose)
         return self._logits(features) if self.views == "one" else self(x, pose), features
 
-    def with_tasks(self, x: Tensor, pose: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """Logits [B, K] of x as it is, and what the heads of the tasks make of the same features, [B, T]."""
-        if self.tasks is None:
-            return self(x, pose), None
-        features = self.dropout(self.features(x, pose))
-        return self._logits(features), self.tasks(features)
+    def with_tasks(self, seen: Tensor, pose: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Logits [B, K] of one view of stacks, and what the heads of the tasks make of the same features, [B, T].
+
+        seen: what `fixed` gives of them.
+        """
+        features = self.dropout(self._features(seen, pose))
+        return self._logits(features), self.tasks(features) if self.tasks is not None else None
 
     def _logits(self, features: Tensor) -> Tensor:
         with torch.autocast(features.device.type, enabled=False):

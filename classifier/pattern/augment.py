@@ -49,7 +49,7 @@ def augment(x: Stacks, label: Shaped[Tensor, " N *K"], generator: torch.Generato
     batch = label.shape[0]
     here = slice(None) if rows is None else slice(rows.start, rows.stop)
     if config.mirror:
-        wanted, label = _mirrored(label, _uniform(batch, generator, x.device) < 0.5, class_map)
+        wanted, label = mirrored(label, _uniform(batch, generator, x.device) < 0.5, class_map)
         x = torch.where(wanted[here, None, None, None], x.flip(-2), x)
     if config.half_turn or config.quarter_turns:
         step = 1 if config.quarter_turns else 2
@@ -79,7 +79,7 @@ def mirror(x: Stacks, label: Shaped[Tensor, " B *K"], wanted: Bool[Tensor, " B"]
     x, label, class_map : stacks, their class_idx int64 or soft labels float, and the map of these
     wanted : which stacks to reflect
     """
-    wanted, label = _mirrored(label, wanted, class_map)
+    wanted, label = mirrored(label, wanted, class_map)
     return torch.where(wanted[:, None, None, None], x.flip(-2), x), label
 
 
@@ -134,26 +134,28 @@ def erase(x: Stacks, area: Float[Tensor, " B"], ratio: Float[Tensor, " B"], row:
     return x.masked_fill(inside, -1.0)
 
 
-def mix(x: Stacks, target: Float[Tensor, "B K"], rng: np.random.Generator, alpha: float
-        ) -> tuple[Stacks, Float[Tensor, "B K"]]:
+def mix(x: Float[Tensor, "B *shape"], target: Float[Tensor, "B K"], rng: np.random.Generator, alpha: float
+        ) -> tuple[Float[Tensor, "B *shape"], Float[Tensor, "B K"]]:
     """Mix every stack, and its target, with another: shares l ~ Beta(alpha, alpha) and 1 - l.
 
     No invariance: mixup (Zhang et al. 2018, arXiv 1710.09412, eq. 1) asks for straight lines between samples.
 
     Parameters
     ----------
-    x, target : stacks, and their class probabilities
+    x, target : stacks, or what a network takes of them, and their class probabilities
     rng : draws the shares and the partners
     alpha : 1: every share alike; towards 0: hardly any mixing
     """
     share = torch.from_numpy(rng.beta(alpha, alpha, len(x))).to(x, non_blocking=True)
     other = torch.from_numpy(rng.permutation(len(x))).to(x.device, non_blocking=True)
-    return (x * share[:, None, None, None] + x[other] * (1 - share)[:, None, None, None],
+    of_x = share.view(-1, *[1] * (x.dim() - 1))
+    return (x * of_x + x[other] * (1 - of_x),
             target * share[:, None] + target[other] * (1 - share)[:, None])
 
 
-def _mirrored(label: Tensor, wanted: Tensor, class_map: ClassMap) -> tuple[Tensor, Tensor]:
-    """Which of the wanted (bool [B]) stacks can be reflected, and the labels after it."""
+def mirrored(label: Shaped[Tensor, " B *K"], wanted: Bool[Tensor, " B"], class_map: ClassMap
+             ) -> tuple[Bool[Tensor, " B"], Shaped[Tensor, " B *K"]]:
+    """Which of the wanted stacks can be reflected, and the labels after it; see `mirror`."""
     partner = torch.from_numpy(class_map.mirror_partner()).to(label.device, non_blocking=True)
     if label.dim() == 1:
         wanted = wanted & (partner[label] >= 0)

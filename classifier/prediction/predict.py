@@ -81,7 +81,7 @@ def load_classifier(path: Path, *, split_digest: str | None = None) -> TrainedCl
         class_map = ClassMap(tuple(parts["space_groups"]))
         frame = Frame(Detector(**parts["detector"]), header["pose"], header["intensity_unit"])
         model = config.build(classes=len(class_map), size_pixels=frame.detector.size_pixels,
-                             mirror_partner=class_map.mirror_partner())
+                             mirror_partner=class_map.mirror_partner(), space_groups=class_map.space_groups)
         model.load_state_dict(parts["model"])
         trust = Trust.from_state(parts["trust"]) if "trust" in parts else None  # older ones have none
         if trust is not None:

@@ -1,4 +1,4 @@
-"""How classifiers learn: losses, sampling, batches, steps, what is mended afterwards, and baselines.
+"""How classifiers learn: losses, sampling, batches, steps, and baselines.
 
 May import: foundation, statistics, crystal, pattern, samples, network, prediction.
 """

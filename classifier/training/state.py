@@ -25,7 +25,8 @@ class State:
     def __init__(self, config: TrainClassifierConfig, class_map: ClassMap, device: torch.device) -> None:
         torch.manual_seed(config.seed)
         model = config.model.build(classes=len(class_map), size_pixels=config.view.size_pixels,
-                                   mirror_partner=class_map.mirror_partner())
+                                   mirror_partner=class_map.mirror_partner(),
+                                   space_groups=class_map.space_groups)
         self.model = model.to(device)
         self.model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.average = copy.deepcopy(self.model).requires_grad_(False)

@@ -21,7 +21,7 @@ from classifier.samples.dataset import StackSet, load_stack_set
 from classifier.samples.split import Split, load_split
 from classifier.samples.stackfile import StackFile
 from classifier.statistics import metrics
-from classifier.training.head_training import FrozenFeatures, HeadTraining, train_head
+from classifier.adjustment.head_training import FrozenFeatures, HeadTraining, train_head
 from classifier.training.trust_fitting import recalibrated
 
 Taus = Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1, max_length=64)]
@@ -149,7 +149,8 @@ def _run(config: PostHocConfig, run: Run, trained: TrainedClassifier, head: nn.L
     seen = torch.from_numpy(predict_features(model, validation.x, validation.pose))
     chosen, choice = choose(heads, seen, validation)
     mended = copy.deepcopy(trained.model)
-    mended.head.load_state_dict(heads[chosen][1].state_dict())
+    # A folded head of kin has more entries, all zero.
+    mended.head.load_state_dict({**mended.head.state_dict(), **heads[chosen][1].state_dict()})
     record = {**run.provenance(), "training": trained.provenance}
     adjusted = recalibrated(replace(trained, model=mended.requires_grad_(False), provenance=record), validation)
     digest = adjusted.save(run.folder / "classifier.safetensors")

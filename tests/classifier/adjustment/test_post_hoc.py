@@ -9,8 +9,8 @@ from classifier.foundation.config import load_config, parse_config
 from classifier.foundation.errors import InputError
 from classifier.prediction.predict import Predictions, load_classifier, predict
 from classifier.samples.dataset import StackSet
-from classifier.training.head_training import FrozenFeatures
-from classifier.training.post_hoc import (
+from classifier.adjustment.head_training import FrozenFeatures
+from classifier.adjustment.post_hoc import (
     Frozen,
     LearnableScale,
     LogitAdjustment,

@@ -1,0 +1,93 @@
+"""What a network of fixed features sees of its training stacks, taken once: label-preserving and measured copies.
+
+A step then draws one copy of each stack, where a network of pixels would transform the stack anew.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from classifier.crystal.spacegroup import ClassMap
+from classifier.foundation.run import progress
+from classifier.network.stack_classifier import StackClassifier
+from classifier.pattern.augment import mirrored
+from classifier.samples.cache import open_or_build
+from classifier.samples.dataset import StackSet
+from classifier.samples.measured_samples import Measurement
+
+AT_ONCE = 128  # stacks whose copies are made together
+
+
+@dataclass(frozen=True, eq=False)
+class Copies:
+    """values: float16 [N, draws, hands, ...], what `fixed` gives of the measured copies of N stacks; the second hand,
+    where there is one, is that of the copy's mirror image."""
+
+    values: Tensor
+
+    @classmethod
+    def of(cls, network: StackClassifier, samples: StackSet, *, draws: int, mirror: bool,
+           measurement: Measurement | None, cache: Path | None, key: dict[str, Any]) -> "Copies":
+        """Take them, or find them in the cache.
+
+        Parameters
+        ----------
+        network, samples : with its scales fitted; of training
+        draws, measurement : measured copies of each stack; None: the stack as it is, once
+        mirror : whether mirror images are wanted
+        cache, key : folder that keeps them, and all that decides the values
+        """
+        network.eval()
+        draws = draws if measurement is not None else 1
+        blocks = _blocks(network, samples, draws, mirror, measurement)
+        if cache is None:
+            with progress("copies of training stacks", len(samples)) as bar:
+                return cls(torch.cat([_counted(block, bar).half() for block in blocks]).to(samples.device))
+        first = next(_blocks(network, samples, 1, mirror, None, at_once=1))
+        shape = (len(samples), draws, *first.shape[2:])
+        kept = open_or_build(cache, name="copies", key=key, shape=shape, blocks=(block.numpy() for block in blocks))
+        return cls(torch.cat([part.half() for part in kept.x.split(AT_ONCE)]).to(samples.device))
+
+    def draw(self, rows: Tensor, target: Tensor, generator: torch.Generator, class_map: ClassMap, own: slice
+             ) -> tuple[Float[Tensor, "B C F"], Tensor]:
+        """A copy at random of each of a batch's own rows, and the labels of the whole batch after it.
+
+        Parameters
+        ----------
+        rows, target : samples of the whole batch int64 [B], and their soft labels [B, K]
+        generator : on any device; the same draws everywhere
+        class_map : of the labels, which mirror images may change
+        own : the rows of the batch whose copies are wanted
+        """
+        uniform = torch.rand(2, len(rows), generator=generator, device=generator.device).to(rows.device)
+        number = (uniform[0] * self.values.shape[1]).long()
+        hand = torch.zeros_like(number)
+        if self.values.shape[2] > 1:
+            wanted, target = mirrored(target, uniform[1] < 0.5, class_map)
+            hand = wanted.long()
+        return self.values[rows[own], number[own], hand[own]].float(), target
+
+
+def _blocks(network: StackClassifier, samples: StackSet, draws: int, mirror: bool, measurement: Measurement | None,
+            at_once: int = AT_ONCE) -> Iterator[Tensor]:
+    """Values float32 [n, draws, hands, ...] of the samples in turn, on the CPU."""
+    device = next(network.parameters()).device
+    for start in range(0, len(samples), at_once):
+        x, names = samples.x[start : start + at_once].cpu(), samples.sample_id[start : start + at_once]
+        copies = []
+        with torch.inference_mode():
+            for draw in range(draws):
+                seen = (x if measurement is None else measurement.of(x, names, draw=draw)).to(device)
+                hands = [seen, seen.flip(-2)] if mirror else [seen]
+                copies.append(torch.stack([network.fixed(one) for one in hands], 1).cpu())
+        yield torch.stack(copies, 1)
+
+
+def _counted(block: Tensor, bar: Any) -> Tensor:
+    bar.advance(len(block))
+    return block
