@@ -99,6 +99,10 @@ class StackClassifier(DrawsForBatch):
         """What of the encoder has no learned parameters, so that a training takes it once: here nothing, x itself."""
         return x
 
+    def scales_digest(self) -> str:
+        """Digest of the scales that `fixed` works with and `fit` took; for a cache of what it gives."""
+        return ""
+
     @abstractmethod
     def encoded(self, seen: Tensor) -> Tensor:
         """Features float32 [B, F] of what `fixed` gives of stacks alone."""
@@ -140,6 +144,12 @@ class StackClassifier(DrawsForBatch):
         """
         features = self.dropout(self._features(seen, pose))
         return self._logits(features), self.tasks(features) if self.tasks is not None else None
+
+    def folded(self) -> "StackClassifier":
+        """The network, whose head is then as linear as it was trained."""
+        if isinstance(self.head, KinshipHead):
+            self.head.fold()
+        return self
 
     def _logits(self, features: Tensor) -> Tensor:
         with torch.autocast(features.device.type, enabled=False):

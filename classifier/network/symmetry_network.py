@@ -3,6 +3,7 @@
 Features without learned parameters come first (pattern_features), so that they can be taken once for all of a training.
 """
 
+import hashlib
 import math
 from collections.abc import Sequence
 from typing import Annotated, Literal
@@ -15,7 +16,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from classifier.features.centre import centred, find_centres
-from classifier.features.pattern_features import LEAST_PIXELS, feature_names, pattern_features
+from classifier.features.pattern_features import FORMAT, LEAST_PIXELS, feature_names, pattern_features
 from classifier.foundation.config import Config
 from classifier.foundation.errors import InputError
 from classifier.network.azimuthal_features import QUANTILES, ranked
@@ -104,6 +105,9 @@ class SymmetryClassifier(StackClassifier):
         features = features[:: -(-len(features) // FITTED_VALUES)]
         share = torch.linspace(0, 1, QUANTILES, device=device)
         self.quantiles.copy_(torch.cat([torch.quantile(part, share, dim=0).T for part in features.split(256, dim=1)]))
+
+    def scales_digest(self) -> str:
+        return hashlib.sha256(self.quantiles.cpu().numpy().tobytes() + str(FORMAT).encode()).hexdigest()
 
     def fixed(self, x: Float[Tensor, "B C S S"]) -> Float[Tensor, "B C F"]:
         """Ranks of the features among those of the training part, of variance one."""

@@ -7,7 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from classifier.crystal.spacegroup import ClassMap
 from classifier.samples.dataset import StackSet, sent
+from classifier.training.copies import Copies
 from classifier.training.losses import ClassSizes, class_prior
 from classifier.training.sampling import Sampler, Strata
 from classifier.training.train_config import TrainClassifierConfig
@@ -15,12 +17,16 @@ from classifier.training.train_config import TrainClassifierConfig
 
 @dataclass(frozen=True)
 class Source:
-    """Training samples on the device, how they are drawn, and the weight of each in the loss."""
+    """Training samples on the device, how they are drawn, and the weight of each in the loss.
+
+    copies: of the samples, for a network that takes its fixed features once.
+    """
 
     samples: StackSet
     strata: Strata
     class_probability: np.ndarray  # float64 [K]
     weight: float
+    copies: Copies | None = None
 
     @classmethod
     def build(cls, samples: StackSet, *, sampler: Sampler, weight: float, device: torch.device) -> "Source":
@@ -52,6 +58,28 @@ def draw_batch(config: TrainClassifierConfig, sources: list[Source], images_seen
         target.append(source.samples.soft_label[drawn])
         weight.append(torch.full((len(drawn),), source.weight, device=drawn.device))
     return torch.cat(x), torch.cat(target), torch.cat(weight)
+
+
+def draw_copies(config: TrainClassifierConfig, sources: list[Source], images_seen: int, rows: range, *,
+                generator: torch.Generator, class_map: ClassMap) -> tuple[Tensor, Tensor, Tensor]:
+    """Copies [len(rows), C, F] of the samples that draw_batch gives, and labels [B, K] and weights [B] of the batch.
+
+    Parameters
+    ----------
+    config, sources, images_seen, rows : as in draw_batch; every source has copies
+    generator, class_map : draws the copies; of the labels, which mirror images may change
+    """
+    seen, target, weight, before = [], [], [], 0
+    for number, source in enumerate(sources):
+        drawn = sent(_drawn(config, sources, number, images_seen), source.samples.device)
+        own = slice(max(0, rows.start - before), max(0, rows.stop - before))
+        assert source.copies is not None
+        copies, labels = source.copies.draw(drawn, source.samples.soft_label[drawn], generator, class_map, own)
+        seen.append(copies)
+        target.append(labels)
+        weight.append(torch.full((len(drawn),), source.weight, device=drawn.device))
+        before += len(drawn)
+    return torch.cat(seen), torch.cat(target), torch.cat(weight)
 
 
 def draw_beside(config: TrainClassifierConfig, sources: list[Source], images_seen: int, rows: range

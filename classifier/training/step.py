@@ -11,7 +11,7 @@ from classifier.foundation.ranks import Ranks
 from classifier.network.batch_draws import place_rows
 from classifier.pattern.augment import augment, mix
 from classifier.samples.measured_samples import Measurement
-from classifier.training.batches import Source, draw_batch, draw_beside
+from classifier.training.batches import Source, draw_batch, draw_beside, draw_copies
 from classifier.training.losses import ClassSizes
 from classifier.training.state import State
 from classifier.training.train_config import TrainClassifierConfig, learning_rate
@@ -30,15 +30,20 @@ def step(state: State, config: TrainClassifierConfig, sources: list[Source], siz
     config, ranks : of the training, and who shares the batch
     sources : the real samples, then the added ones
     sizes, class_map : of the classes, for the loss; of the labels
-    measurement : of which each stack of the batch is a new copy; None: the stacks are as they are
+    measurement : of which each stack of the batch is a new copy; None: the stacks are as they are. A network that takes
+        fixed features sees the copies that its sources hold
     """
     seed = int(np.random.SeedSequence([config.seed, state.images_seen]).generate_state(1, np.uint64)[0] >> 1)
     own = ranks.rows(config.batch)
     rows = range(config.batch) if config.mixup_alpha else own  # mixup needs the partners too
-    x, target, weight = draw_batch(config, sources, state.images_seen, rows)
-    if measurement is not None:
-        x = measurement.of(x, rows, draw=state.images_seen)
-    x, target = augment(x, target, torch.Generator().manual_seed(seed), config.augment, class_map, rows)
+    draws = torch.Generator().manual_seed(seed)
+    if state.model.takes_fixed:
+        x, target, weight = draw_copies(config, sources, state.images_seen, rows, generator=draws, class_map=class_map)
+    else:
+        x, target, weight = draw_batch(config, sources, state.images_seen, rows)
+        if measurement is not None:
+            x = measurement.of(x, rows, draw=state.images_seen)
+        x, target = augment(x, target, draws, config.augment, class_map, rows)
     if config.mixup_alpha:
         x, target = mix(x, target, np.random.default_rng([seed, 1]), config.mixup_alpha)
         x = x[own.start : own.stop]

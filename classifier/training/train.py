@@ -2,6 +2,7 @@
 
 import math
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,11 @@ from typing import Any
 import torch
 
 from classifier.crystal.spacegroup import ClassMap
+from classifier.foundation.config import digest
 from classifier.foundation.errors import InputError
 from classifier.foundation.ranks import Ranks
 from classifier.foundation.run import Run
+from classifier.network.stack_classifier import StackClassifier
 from classifier.prediction.predict import Predictions, TrainedClassifier, predict_logits, predictions_path
 from classifier.prediction.scores import score, score_conditions
 from classifier.prediction.side_data import fit_side_data, scores_of_tasks, with_side_data
@@ -21,6 +24,7 @@ from classifier.samples.split import Split, load_split
 from classifier.samples.stackfile import StackFile
 from classifier.statistics.metrics import materials_per_class
 from classifier.training.batches import Source, class_sizes
+from classifier.training.copies import Copies
 from classifier.training.loop import Pace, shared_run, train_loop
 from classifier.training.sampling import PowerSampler
 from classifier.training.state import State
@@ -88,6 +92,7 @@ def _run(config: TrainClassifierConfig, run: Run, parted: Split, stacks: StackFi
         state.average.load_state_dict(state.model.state_dict())
     if ranks.first:
         run.rewind(state.images_seen)
+    sources = _with_copies(config, run, state.model, sources, measurement=drawn, cache=cache)
     sizes = class_sizes(config, sources).to(device)
     validation = (held_out["validation"] if fixed is None else fixed.samples(held_out["validation"])).to(device)
 
@@ -104,6 +109,7 @@ def _run(config: TrainClassifierConfig, run: Run, parted: Split, stacks: StackFi
     network = state.leaving
     if state.best is not None and state.best.weights:
         network.load_state_dict(state.best.weights)
+    network.folded()
     materials = torch.from_numpy(materials_per_class(real.class_idx.numpy(), real.material, len(class_map)))
     trained = TrainedClassifier(network.cpu().eval(), config.model, class_map, config.view, frame, transform,
                                 sizes.prior.cpu(), materials, parted.digest, parted.stack_digest, run.provenance())
@@ -128,6 +134,20 @@ def _run(config: TrainClassifierConfig, run: Run, parted: Split, stacks: StackFi
 def _load(config: TrainClassifierConfig, stacks: Path | StackFile, cache: Path | None, **how: Any) -> StackSet:
     """Samples of a stack file with all that the network wants of them."""
     return with_side_data(load_stack_set(stacks, view=config.view, cache=cache, **how), stacks, config.model, cache)
+
+
+def _with_copies(config: TrainClassifierConfig, run: Run, network: StackClassifier, sources: list[Source], *,
+                 measurement: Measurement | None, cache: Path | None) -> list[Source]:
+    """The sources with the copies that a network of fixed features learns from; as they are for any other."""
+    if not network.takes_fixed:
+        return sources
+    key = {"inputs": run.record["inputs"], "network": config.model.model_dump(), "draws": config.copies,
+           "measurement": config.measurement and config.measurement.model_dump(), "seed": config.seed,
+           "view": config.view.model_dump(), "intensity": config.intensity.model_dump(), "mirror": config.augment.mirror,
+           "scales": network.scales_digest()}
+    return [replace(source, copies=Copies.of(
+        network, source.samples, draws=config.copies, mirror=config.augment.mirror, measurement=measurement,
+        cache=cache, key={**key, "samples": digest(source.samples.sample_id.tolist())})) for source in sources]
 
 
 def _report(config: TrainClassifierConfig, run: Run, state: State, validation: StackSet, ranks: Ranks) -> None:
