@@ -13,9 +13,9 @@ from pathlib import Path
 from threading import Thread
 from typing import Protocol
 
+from classifier.adjustment.post_hoc import PostHocConfig, post_hoc
 from classifier.foundation.errors import InputError
 from classifier.foundation.run import Interrupted, StopRequest, progress
-from classifier.adjustment.post_hoc import PostHocConfig, post_hoc
 from classifier.training.train import TrainClassifierConfig, train_classifier
 
 SECONDS_BETWEEN_LOOKS = 1.0

@@ -8,8 +8,8 @@ from typing import Annotated
 from pydantic import Field
 
 from cbedgan.comparison.trainings import HeadJob, Job
-from classifier.foundation.config import Config, digest, load_configs
 from classifier.adjustment.post_hoc import PostHoc, PostHocConfig
+from classifier.foundation.config import Config, digest, load_configs
 from classifier.training.train import TrainClassifierConfig
 
 

@@ -10,6 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from classifier.adjustment.head_training import FrozenFeatures, HeadTraining, train_head
 from classifier.foundation.config import Config
 from classifier.foundation.device import choose_device, reproducible
 from classifier.foundation.errors import InputError
@@ -21,7 +22,6 @@ from classifier.samples.dataset import StackSet, load_stack_set
 from classifier.samples.split import Split, load_split
 from classifier.samples.stackfile import StackFile
 from classifier.statistics import metrics
-from classifier.adjustment.head_training import FrozenFeatures, HeadTraining, train_head
 from classifier.training.trust_fitting import recalibrated
 
 Taus = Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1, max_length=64)]

@@ -1,4 +1,4 @@
-"""What space groups share: lattice, point group, and the elements of their symbols, as traits of a class map's groups."""
+"""What space groups share: lattice, point group, and the elements of their symbols, as traits of each group."""
 
 import re
 from collections.abc import Sequence

@@ -18,8 +18,8 @@ def average_over_views(logits: Callable[[Tensor], Tensor], x: Tensor, views: Vie
     Parameters
     ----------
     logits, x : what gives those of one view, and float [B, C, H, W]
-    views : "mirror" is the mirror in the x axis; "canonical" that and the half turn, which keep the canonical pose; "all"
-        the eight of the square (D4), for square stacks in the raw pose
+    views : "mirror" is the mirror in the x axis; "canonical" that and the half turn, which keep the canonical pose;
+        "all" the eight of the square (D4), for square stacks in the raw pose
     partner : int64 [K], the class of each class's mirror image; where one lacks it (-1), no view is mirrored
     """
     hands = (x,) if views == "one" or bool((partner < 0).any()) else (x, x.flip(-2))

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from classifier.features.self_comparison import MULTIPLE, with_differences
 from classifier.foundation.config import Config, added
 from classifier.foundation.errors import InputError
 from classifier.foundation.registry import Kinds
@@ -18,7 +19,6 @@ from classifier.network.azimuthal_features import AzimuthalEmbedding
 from classifier.network.backbone import Block, body
 from classifier.network.comparison_network import ComparisonConfig
 from classifier.network.eight_views import Views
-from classifier.features.self_comparison import MULTIPLE, with_differences
 from classifier.network.stack_classifier import NetworkKind, StackClassifier
 from classifier.network.symmetry_network import SymmetryConfig
 from classifier.network.tasks import TasksConfig, refuse_leak

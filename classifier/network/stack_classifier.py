@@ -100,7 +100,7 @@ class StackClassifier(DrawsForBatch):
         return x
 
     def scales_digest(self) -> str:
-        """Digest of the scales that `fixed` works with and `fit` took; for a cache of what it gives."""
+        """Digest of all that decides what `fixed` gives, the scales that `fit` took among them; for a cache."""
         return ""
 
     @abstractmethod

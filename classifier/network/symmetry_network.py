@@ -107,7 +107,7 @@ class SymmetryClassifier(StackClassifier):
         self.quantiles.copy_(torch.cat([torch.quantile(part, share, dim=0).T for part in features.split(256, dim=1)]))
 
     def scales_digest(self) -> str:
-        return hashlib.sha256(self.quantiles.cpu().numpy().tobytes() + str(FORMAT).encode()).hexdigest()
+        return hashlib.sha256(self.quantiles.cpu().numpy().tobytes() + f"{FORMAT} {self.centre}".encode()).hexdigest()
 
     def fixed(self, x: Float[Tensor, "B C S S"]) -> Float[Tensor, "B C F"]:
         """Ranks of the features among those of the training part, of variance one."""

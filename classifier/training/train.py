@@ -92,7 +92,7 @@ def _run(config: TrainClassifierConfig, run: Run, parted: Split, stacks: StackFi
         state.average.load_state_dict(state.model.state_dict())
     if ranks.first:
         run.rewind(state.images_seen)
-    sources = _with_copies(config, run, state.model, sources, measurement=drawn, cache=cache)
+    sources = _with_copies(config, run, state.model, sources, measurement=fixed, cache=cache)
     sizes = class_sizes(config, sources).to(device)
     validation = (held_out["validation"] if fixed is None else fixed.samples(held_out["validation"])).to(device)
 
@@ -138,12 +138,15 @@ def _load(config: TrainClassifierConfig, stacks: Path | StackFile, cache: Path |
 
 def _with_copies(config: TrainClassifierConfig, run: Run, network: StackClassifier, sources: list[Source], *,
                  measurement: Measurement | None, cache: Path | None) -> list[Source]:
-    """The sources with the copies that a network of fixed features learns from; as they are for any other."""
+    """The sources with the copies that a network of fixed features learns from, the same for every seed.
+
+    Sources of any other network stay as they are.
+    """
     if not network.takes_fixed:
         return sources
-    key = {"inputs": run.record["inputs"], "network": config.model.model_dump(), "draws": config.copies,
-           "measurement": config.measurement and config.measurement.model_dump(), "seed": config.seed,
-           "view": config.view.model_dump(), "intensity": config.intensity.model_dump(), "mirror": config.augment.mirror,
+    key = {"inputs": run.record["inputs"], "draws": config.copies,
+           "measurement": config.measurement and config.measurement.model_dump(), "mirror": config.augment.mirror,
+           "view": config.view.model_dump(), "intensity": config.intensity.model_dump(),
            "scales": network.scales_digest()}
     return [replace(source, copies=Copies.of(
         network, source.samples, draws=config.copies, mirror=config.augment.mirror, measurement=measurement,

@@ -5,10 +5,6 @@ import numpy as np
 import pytest
 import torch
 
-from classifier.foundation.config import load_config, parse_config
-from classifier.foundation.errors import InputError
-from classifier.prediction.predict import Predictions, load_classifier, predict
-from classifier.samples.dataset import StackSet
 from classifier.adjustment.head_training import FrozenFeatures
 from classifier.adjustment.post_hoc import (
     Frozen,
@@ -21,6 +17,10 @@ from classifier.adjustment.post_hoc import (
     linear,
     post_hoc,
 )
+from classifier.foundation.config import load_config, parse_config
+from classifier.foundation.errors import InputError
+from classifier.prediction.predict import Predictions, load_classifier, predict
+from classifier.samples.dataset import StackSet
 from classifier.training.sampling import Strata
 from project import CONFIGS
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from classifier.network.model import ModelConfig
 from classifier.features.self_comparison import EXACT, MIRRORS_DEGREE, MULTIPLE, TURNS_DEGREE, with_differences
+from classifier.network.model import ModelConfig
 
 NAMES = (*EXACT, *(f"turn {degree}" for degree in TURNS_DEGREE), *(f"mirror {degree}" for degree in MIRRORS_DEGREE))
 
