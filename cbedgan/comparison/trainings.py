@@ -24,7 +24,10 @@ SECONDS_BETWEEN_LOOKS = 1.0
 
 @dataclass(frozen=True)
 class Job:
-    """One training: an arm with a seed. config: the resolved TrainClassifierConfig; out: its run folder."""
+    """One training: an arm with a seed. config: the resolved TrainClassifierConfig; out: its run folder.
+
+    cache: folder of what trainings on the same samples share, see train_classifier.
+    """
 
     arm: str
     seed: int
@@ -33,10 +36,12 @@ class Job:
     split: Path
     source: Path | None
     out: Path
+    cache: Path | None = None
 
     def run(self) -> None:
         """Train."""
-        train_classifier(self.config, stacks=self.stacks, split=self.split, out=self.out, synthetic=self.source)
+        train_classifier(self.config, stacks=self.stacks, split=self.split, out=self.out, synthetic=self.source,
+                         cache=self.cache)
 
 
 @dataclass(frozen=True)

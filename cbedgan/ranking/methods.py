@@ -58,7 +58,7 @@ def plan(methods: Mapping[str, MethodConfig], seeds: Iterable[int], *, stacks: P
         for name, method in methods.items():
             config = method.train.model_copy(update={"seed": seed})
             folder = out / "trainings" / f"{digest(config)[:12]}-seed{seed}"
-            trainings.setdefault(folder, Job(name, seed, config, stacks, split, None, folder))
+            trainings.setdefault(folder, Job(name, seed, config, stacks, split, None, folder, out / "cache"))
             if method.post_hoc is not None:
                 trained, mending = folder, PostHocConfig(seed=seed, threads=config.threads, device=config.device,
                                                          method=method.post_hoc)
