@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -13,8 +13,10 @@ from torch import Tensor
 from classifier.foundation.config import Config, parse_config
 from classifier.network.stack_classifier import StackClassifier
 from classifier.pattern.augment import AugmentConfig, augment
+from classifier.pattern.measurement import MeasurementConfig
 from classifier.prediction.predict import PREDICT_AT_ONCE, TrainedClassifier, predict_features
 from classifier.samples.dataset import StackSet
+from classifier.samples.measured_samples import Measurement
 from classifier.training.losses import cross_entropy
 from classifier.training.sampling import Strata
 
@@ -51,20 +53,35 @@ class FrozenFeatures:
         samples, views : of training, and how many copies of each, augmented as in the body's training
         seed : of the augmentation
         """
-        record = trained.provenance.get("training", trained.provenance)
-        settings = parse_config(record["config"]["augment"], AugmentConfig, source="the classifier's training")
+        settings = parse_config(training_record(trained)["augment"], AugmentConfig, source="the classifier's training")
+        measurement = measurement_of(trained)
         features, target = [], []
         for number in range(views):
             generator = torch.Generator().manual_seed(
                 int(np.random.SeedSequence([seed, number]).generate_state(1, np.uint64)[0] >> 1))
             for rows in torch.arange(len(samples)).split(PREDICT_AT_ONCE):
-                x, label = augment(samples.x[rows], samples.soft_label[rows], generator, settings, trained.class_map)
+                x = samples.x[rows]
+                if measurement is not None:
+                    x = measurement.of(x, samples.sample_id[rows.numpy()], draw=number)
+                x, label = augment(x, samples.soft_label[rows], generator, settings, trained.class_map)
                 pose = None if samples.pose is None else samples.pose[rows]
                 features.append(torch.from_numpy(predict_features(model, x, pose)))
                 target.append(label)
         shape = views, len(samples), -1
         return cls(torch.cat(features).reshape(shape), torch.cat(target).reshape(shape),
                    Strata.build(samples.class_idx.numpy(), samples.material))
+
+
+def training_record(trained: TrainedClassifier) -> dict[str, Any]:
+    """The configuration of the training that a classifier, perhaps mended since, comes from."""
+    return trained.provenance.get("training", trained.provenance)["config"]
+
+
+def measurement_of(trained: TrainedClassifier) -> Measurement | None:
+    """The measurement whose copies a classifier learned from; None where the stacks were as they are."""
+    content = training_record(trained).get("measurement")
+    return None if content is None else Measurement(
+        parse_config(content, MeasurementConfig, source="the classifier's training"), trained.intensity)
 
 
 def train_head(config: HeadTraining, frozen: FrozenFeatures, parameters: list[Tensor], head: Callable[[Tensor], Tensor],

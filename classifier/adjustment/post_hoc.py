@@ -10,13 +10,19 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from classifier.adjustment.head_training import FrozenFeatures, HeadTraining, train_head
+from classifier.adjustment.head_training import (
+    FrozenFeatures,
+    HeadTraining,
+    measurement_of,
+    train_head,
+    training_record,
+)
 from classifier.foundation.config import Config
 from classifier.foundation.device import choose_device, reproducible
 from classifier.foundation.errors import InputError
 from classifier.foundation.run import Run
 from classifier.prediction.predict import Predictions, TrainedClassifier, load_classifier, predict_features
-from classifier.prediction.scores import score
+from classifier.prediction.scores import score, score_conditions
 from classifier.prediction.side_data import with_side_data
 from classifier.samples.dataset import StackSet, load_stack_set
 from classifier.samples.split import Split, load_split
@@ -145,23 +151,27 @@ def _run(config: PostHocConfig, run: Run, trained: TrainedClassifier, head: nn.L
     frozen = Frozen(head, trained.prior, lambda views, seed: FrozenFeatures.of(
         model, load("train"), views=views, seed=seed, trained=trained))
     heads = config.method.heads(frozen, config.seed)
-    validation = load("validation")
+    held_out, measurement = {part: load(part) for part in ("validation", "test")}, measurement_of(trained)
+    validation = held_out["validation"] if measurement is None else measurement.samples(held_out["validation"])
     seen = torch.from_numpy(predict_features(model, validation.x, validation.pose))
     chosen, choice = choose(heads, seen, validation)
     mended = copy.deepcopy(trained.model)
     # A folded head of kin has more entries, all zero.
     mended.head.load_state_dict({**mended.head.state_dict(), **heads[chosen][1].state_dict()})
     record = {**run.provenance(), "training": trained.provenance}
-    adjusted = recalibrated(replace(trained, model=mended.requires_grad_(False), provenance=record), validation)
+    adjusted = recalibrated(replace(trained, model=mended.requires_grad_(False), provenance=record),
+                            held_out["validation"], measurement)
     digest = adjusted.save(run.folder / "classifier.safetensors")
     provenance = {**record, "classifier_digest": digest}
     predictions = Predictions.concatenate([Predictions.of(adjusted, samples, part=part, provenance=provenance)
-                                           for part, samples in (("validation", validation), ("test", load("test")))])
+                                           for part, samples in held_out.items()])
     predictions.save(run.folder / "predictions.npz")
     materials = trained.training_materials.numpy()
+    under = score_conditions(adjusted, held_out, training_record(trained).get("judged_under", ()), folder=run.folder,
+                             provenance=provenance)
     run.finish({"classifier_digest": digest, "split_digest": parted.digest, "chosen": heads[chosen][0],
                 "choice": choice,
-                **{part: score(predictions.take(part), materials) for part in ("validation", "test")}})
+                **{part: score(predictions.take(part), materials) for part in held_out}, **under})
 
 
 def choose(heads: list[tuple[dict[str, Any], nn.Linear]], features: Tensor, validation: StackSet
