@@ -27,7 +27,7 @@ from classifier.network.stack_classifier import StackClassifier
 from classifier.network.tasks import TasksConfig, refuse_leak
 
 RINGS = 32  # of the polar picture that the maps are made from; the maps have half as many
-LEAST_PIXELS = 2 * RINGS
+LEAST_PIXELS, MOST_PIXELS = RINGS, 2 * RINGS  # fewer show too little; of more, local means are taken
 FITTED = 512  # training stacks that scales are taken from, at most
 LEAST_SPREAD = 1e-3  # of a number of the description: what varies less counts as constant
 OUTLIER = 3.0  # standard deviations beyond which a number is bent to twice as many at most
@@ -160,7 +160,7 @@ class _Circular(nn.Module):
 
 def _polar(x: Tensor) -> Tensor:
     """Patterns [B, C, S, S] on circles around their centres, [B, C, RINGS, AZIMUTHS]: of larger ones local means."""
-    x = F.adaptive_avg_pool2d(x, LEAST_PIXELS) if x.shape[-1] > LEAST_PIXELS else x
+    x = F.adaptive_avg_pool2d(x, MOST_PIXELS) if x.shape[-1] > MOST_PIXELS else x
     fine = F.grid_sample(x, _places(x.device).expand(len(x), -1, -1, -1), mode="bilinear", padding_mode="border",
                          align_corners=False)
     # Samples at the rim lie two pixels apart: what lies between counts half.

@@ -25,9 +25,9 @@ def stacks(count: int, size: int = 64) -> torch.Tensor:
     return torch.randn(count, 3, size, size, generator=torch.Generator().manual_seed(count))
 
 
-@pytest.mark.parametrize("changes", [{}, {"maps": ()}, {"maps": (2,)}, {"maps": (3, 2, 2)}])
+@pytest.mark.parametrize("changes", [{}, {"maps": ()}, {"maps": (2,)}, {"maps": (3, 2, 2)}, {"size": 32}])
 def test_half_turns_mirrors_and_the_order_of_patterns_change_no_answer(changes):
-    model, x = network(**changes), stacks(4)
+    model, x = network(**changes), stacks(4, changes.get("size", 64))
     for copy in (x.flip(-1), x.flip(-2), x.flip(-2, -1), x[:, [2, 0, 1]]):
         torch.testing.assert_close(model(x), model(copy), rtol=1e-3, atol=1e-4)
     assert (model(x) - model(x.flip(0))).abs().max() > 0.01
@@ -77,7 +77,7 @@ def test_a_configuration_names_it():
 
 
 def test_what_cannot_be_built_is_refused():
-    with pytest.raises(InputError, match="at least 64 pixels a side"):
-        network(48)
+    with pytest.raises(InputError, match="at least 32 pixels a side"):
+        network(24)
     with pytest.raises(InputError, match="in their order"):
         parse_config({**SMALL, "maps": [3], "tasks": {"weights": {"d_spacings": 1.0}}}, ComparisonConfig, source="x")
