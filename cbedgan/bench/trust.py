@@ -53,10 +53,13 @@ def bench_trust(classifiers: Sequence[TrainedClassifier], stacks: Path, split: P
             usual = strange if usual is None else usual
             right = predictions.predicted() == table.space_group
             answered = np.array([not answer.refusals for answer in answers])
+            held = [any(group == truth for group, _ in answer.plausible)
+                    for answer, truth in zip(answers, table.space_group.tolist(), strict=True)]
             figures.append({
                 "kind": kind, "amount": amount, "accuracy": float(right.mean()),
                 "confidence": float(np.mean([answer.groups[0][1] for answer in answers])),
                 "out_of_distribution": float((strange > 1).mean()), "refused": float(1 - answered.mean()),
+                "covered": float(np.mean(held)), "set_size": float(np.mean([len(one.plausible) for one in answers])),
                 "accuracy_of_answered": float(right[answered].mean()) if answered.any() else None,
                 "auroc": float(roc_auc_score(np.repeat([0, 1], len(usual)),
                                              np.minimum(np.append(usual, strange), 1e9)))})

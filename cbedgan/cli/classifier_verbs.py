@@ -47,7 +47,8 @@ def predict(classifier: Annotated[list[Path], typer.Option(help="classifier.safe
             top: Annotated[int, typer.Option(min=1, help="Groups named for a stack.")] = 6,
             accuracy: Annotated[float, typer.Option(
                 min=0, max=1, help="Refuse what is less sure than what was right so often in validation.")] = 0.9,
-            ) -> None:
+            coverage: Annotated[float, typer.Option(
+                min=0, max=1, help="How often the true group is to be among the plausible ones.")] = 0.95) -> None:
     """Say of your own stacks which space groups they may have, how surely, and what to refuse."""
     from classifier.prediction.answer_table import answer_table, write_answers
     from classifier.prediction.answers import answer_stacks
@@ -57,7 +58,8 @@ def predict(classifier: Annotated[list[Path], typer.Option(help="classifier.safe
     if len(given) != 1:
         raise InputError(source="cbedgan predict", rule="needs one stack file, as FILE or with --stacks",
                          value="two" if given else "none", remedy="Name the file to answer.")
-    answers = answer_stacks([load_classifier(path) for path in classifier], given[0], top=top, accuracy=accuracy)
+    answers = answer_stacks([load_classifier(path) for path in classifier], given[0], top=top, accuracy=accuracy,
+                            coverage=coverage)
     Console().print(answer_table(*answers))
     if out is not None:
         for path in write_answers(out, *answers):

@@ -21,9 +21,9 @@ from classifier.foundation.run import Run
 from classifier.prediction.ensemble import ensemble
 from classifier.prediction.predict import COLUMNS, Predictions
 from classifier.prediction.scores import score
-from classifier.prediction.trust import fit_temperature
 from classifier.samples.split import Split, load_split
 from classifier.samples.stackfile import StackFile
+from classifier.statistics.calibration_maps import fit_temperature
 from classifier.statistics.metrics import material_weights
 
 

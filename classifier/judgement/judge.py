@@ -17,8 +17,8 @@ from classifier.judgement.page import write_page
 from classifier.judgement.readings import Reading, readings
 from classifier.prediction.predict import COLUMNS, Predictions
 from classifier.prediction.scores import COVERAGE, STEMDL_BATCH, batch_averaged_f1, measure
-from classifier.prediction.trust import fit_temperature
 from classifier.statistics import metrics
+from classifier.statistics.calibration_maps import fit_temperature
 from classifier.statistics.measured import Measured
 
 SINGLE = ("balanced_accuracy", "macro_f1", "few_recall", "medium_recall", "many_recall", "calibration_error",

@@ -44,7 +44,7 @@ def write_answers(path: Path, answers: Sequence[Answer], rules: Rules, predictio
     beside = [path.with_suffix(suffix) for suffix in (".json", ".csv")]
     predictions.save(path)
     verdicts = {"trust_fitted": rules.fitted, "accuracy": rules.accuracy, "probability_not_ruled_out": rules.plausible,
-                "confidence": rules.confidence if math.isfinite(rules.confidence) else None}
+                "coverage": rules.coverage, "confidence": rules.confidence if math.isfinite(rules.confidence) else None}
     write_json(beside[0], {"rules": verdicts, "provenance": predictions.provenance,
                            "answers": [answer.to_json() for answer in answers]})
     with atomic_path(beside[1]) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
@@ -54,12 +54,13 @@ def write_answers(path: Path, answers: Sequence[Answer], rules: Rules, predictio
         rows.writerow(["sample_id", "verdict", "refusals",
                        *(f"{name}_{rank}" for rank in ranks for name in ("space_group", "symbol", "probability")),
                        *(name for level in levels for name in (level, f"{level}_probability")),
-                       "siblings_not_ruled_out", "nearest_training_materials"])
+                       "siblings_not_ruled_out", "nearest_training_materials", "plausible_groups"])
         rows.writerows([answer.sample_id, "refused" if answer.refusals else "answered", "; ".join(answer.refusals),
                         *(value for group, p in answer.groups for value in (group, symbol(group), f"{p:.6g}")),
                         *(value for name, p in answer.levels.values() for value in (name, f"{p:.6g}")),
                         " ".join(str(group) for group, _ in answer.siblings),
-                        "; ".join(f"{material} {far:.4g}" for material, _, far in answer.nearest)]
+                        "; ".join(f"{material} {far:.4g}" for material, _, far in answer.nearest),
+                        " ".join(str(group) for group, _ in answer.plausible)]
                        for answer in answers)
     return [path, *beside]
 
@@ -88,6 +89,11 @@ def _remarks(answers: Sequence[Answer], rules: Rules, predictions: Predictions) 
         lines.append(f"By the file's own labels: {right[labelled].mean():.1%} of {labelled.sum()} right"
                      + (f", {right[labelled & given].mean():.1%} of the {(labelled & given).sum()} answered."
                         if (labelled & given).any() else "."))
+    if rules.in_set:
+        size = np.mean([len(answer.plausible) for answer in answers]) if answers else 0.0
+        lines.append(f"Plausible groups, {size:.1f} a stack, are to hold the true one in {rules.coverage:.0%}, on "
+                     "average over few-shot groups, medium and many: --out names them."
+                     + _covered(answers, predictions.space_group))
     enough = (f"{SIBLING_SHARE:g} of the first group's" if rules.plausible is None else
               f"{rules.plausible:.3g}, which the true group reached in {PLAUSIBLE:.0%} of validation")
     lines.append(f"Siblings: direct sub- and supergroups of the first group with a probability of at least {enough}.")
@@ -98,3 +104,10 @@ def _remarks(answers: Sequence[Answer], rules: Rules, predictions: Predictions) 
         lines.append("Trust was not fitted for every classifier given: probabilities are not calibrated, and nothing "
                      "is refused. Train again with a validation part.")
     return lines
+
+
+def _covered(answers: Sequence[Answer], space_group: np.ndarray) -> str:
+    """How often the plausible groups do hold the true one, by the file's own labels; nothing where it has none."""
+    held = [any(group == truth for group, _ in answer.plausible)
+            for answer, truth in zip(answers, space_group.tolist(), strict=True) if truth > 0]
+    return f" Here they do in {np.mean(held):.1%}." if held else ""

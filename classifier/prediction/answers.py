@@ -16,10 +16,12 @@ from classifier.prediction.ensemble import mean_log_probability
 from classifier.prediction.predict import OwnStacks, Predictions, TrainedClassifier, predict_with_features
 from classifier.prediction.side_data import properties, task_answers
 from classifier.prediction.trust import Trust, confidence_threshold, plausible_probability
-from classifier.statistics.metrics import softmax
+from classifier.statistics.conformal import least_probability
+from classifier.statistics.metrics import SHOT_CLASSES, shot_class, softmax
 
 SHOWN_LEVELS = ("crystal_system", "point_group")
 NEAREST = 3  # training materials named for a stack
+COVERAGE = 0.95  # of the plausible groups, unless another is asked
 SIBLING_SHARE = 0.1  # of the first group's probability: what counts as not ruled out where no validation tells
 
 
@@ -27,11 +29,12 @@ SIBLING_SHARE = 0.1  # of the first group's probability: what counts as not rule
 class Answer:
     """What is said of one stack; it is answered when nothing speaks for refusing it.
 
-    groups: (space group, probability) from the most probable on; siblings: the same for direct sub- and supergroups of
-    the first that are not ruled out; unknown: its sub- and supergroups that the classifier never saw, and so cannot
-    rule out; levels: {level: (name, probability)}; nearest: (material, space group, distance); strangeness: above 1 a
-    stack is out of the distribution of training, and refused; properties: what the heads of added tasks say (cell,
-    elements, ...; see task_answers), uncalibrated, of refused stacks too.
+    groups: (space group, probability) from the most probable on; plausible: all that the true one is among as often as
+    was asked (see Rules.of), the first at least; siblings: direct sub- and supergroups of the first that are not ruled
+    out; unknown: its sub- and supergroups that the classifier never saw, and so cannot rule out; levels: {level: (name,
+    probability)}; nearest: (material, space group, distance); strangeness: above 1 a stack is out of the distribution
+    of training, and refused; properties: what the heads of added tasks say (cell, elements, ...; see task_answers),
+    uncalibrated, of refused stacks too.
     """
 
     sample_id: str
@@ -43,12 +46,14 @@ class Answer:
     nearest: tuple[tuple[str, int, float], ...]
     strangeness: float
     properties: dict[str, Any] = field(default_factory=dict)
+    plausible: tuple[tuple[int, float], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The answer as JSON content."""
         return {"sample_id": self.sample_id, "verdict": "refused" if self.refusals else "answered",
                 "refusals": list(self.refusals), "strangeness": self.strangeness,
                 "groups": [_group(*entry) for entry in self.groups],
+                "plausible_groups": [_group(*entry) for entry in self.plausible],
                 "siblings_not_ruled_out": [_group(*entry) for entry in self.siblings],
                 "siblings_unknown_to_classifier": list(self.unknown),
                 "levels": {level: {"name": name, "probability": p} for level, (name, p) in self.levels.items()},
@@ -62,20 +67,27 @@ class Rules:
     """The rules of the verdicts: confidence needed for the accuracy asked, and the probability that rules a group out.
 
     plausible: None where validation is too small to tell, and SIBLING_SHARE decides; fitted: whether every classifier
-    carries trust; without it nothing is refused and nothing calibrated.
+    carries trust; without it nothing is refused and nothing calibrated; coverage: how often the true group is to be
+    among the plausible ones; in_set: the probability of each class that makes it one of them.
     """
 
     accuracy: float
     confidence: float
     plausible: float | None
     fitted: bool
+    coverage: float = COVERAGE
+    in_set: tuple[float, ...] = ()
 
     @classmethod
-    def of(cls, classifiers: Sequence[TrainedClassifier], accuracy: float) -> "Rules":
-        """Choose them on validation: on the mean of the classifiers where they share one, else on all together."""
+    def of(cls, classifiers: Sequence[TrainedClassifier], accuracy: float, coverage: float = COVERAGE) -> "Rules":
+        """Choose them on validation: on the mean of the classifiers where they share one, else on all together.
+
+        The plausible groups hold the true one as often as asked on average over the few-shot groups, over the medium
+        and over the many, of crystals drawn as those of validation; of a single group nothing is promised.
+        """
         trusts = [classifier.trust for classifier in classifiers if classifier.trust is not None]
         if len(trusts) < len(classifiers):
-            return cls(accuracy, 0.0, None, False)
+            return cls(accuracy, 0.0, None, False, coverage)
         first, together = trusts[0], len({classifier.split_digest for classifier in classifiers}) == 1
         if together and all(np.array_equal(first.class_idx, other.class_idx) for other in trusts):
             trusted = np.mean([trust.validation for trust in trusts], axis=0)
@@ -84,12 +96,15 @@ class Rules:
             trusted, truth, weight = (np.concatenate([getattr(trust, name) for trust in trusts])
                                       for name in ("validation", "class_idx", "weight"))
         correct = trusted.argmax(axis=1) == truth
+        shot = shot_class(classifiers[0].training_materials.numpy())
+        kind = (shot[:, None] == np.array(SHOT_CLASSES)).argmax(axis=1)
         return cls(accuracy, confidence_threshold(trusted.max(axis=1), correct, weight, accuracy),
-                   plausible_probability(trusted, truth), True)
+                   plausible_probability(trusted, truth), True, coverage,
+                   tuple(least_probability(trusted, truth, kind, coverage).tolist()))
 
 
-def answer_stacks(classifiers: Sequence[TrainedClassifier], stacks: Path, *, top: int, accuracy: float
-                  ) -> tuple[list[Answer], Rules, Predictions]:
+def answer_stacks(classifiers: Sequence[TrainedClassifier], stacks: Path, *, top: int, accuracy: float,
+                  coverage: float = COVERAGE) -> tuple[list[Answer], Rules, Predictions]:
     """Answer every stack of a file, labelled or not, with the mean of the classifiers' calibrated probabilities.
 
     A stack is refused when its pattern is implausible, its features lie farther from the training's than 99 % of
@@ -100,6 +115,7 @@ def answer_stacks(classifiers: Sequence[TrainedClassifier], stacks: Path, *, top
     ----------
     classifiers, stacks : of one class map; sample file
     top, accuracy : space groups in an answer; what answers are to reach
+    coverage : how often the true group is to be among the plausible ones
     """
     class_map = classifiers[0].class_map
     for other in classifiers[1:]:
@@ -107,11 +123,12 @@ def answer_stacks(classifiers: Sequence[TrainedClassifier], stacks: Path, *, top
             raise InputError(source="an ensemble", rule="all classifiers must know the same space groups",
                              value=f"{len(class_map)} and {len(other.class_map)} groups, or others",
                              remedy="Give classifiers of one class map.")
-    rules = Rules.of(classifiers, accuracy)
+    rules = Rules.of(classifiers, accuracy, coverage)
     each, looks, told = zip(*(_asked(classifier, stacks, rules) for classifier in classifiers), strict=True)
     # One classifier's own logits leave as they are, uncalibrated, for whoever compares them.
-    temperatures = [classifier.trust.temperature if classifier.trust is not None else 1 for classifier in classifiers]
-    logits = mean_log_probability(np.stack([one.logits / t for one, t in zip(each, temperatures, strict=True)]))
+    logits = mean_log_probability(np.stack([
+        one.logits / 1 if classifier.trust is None else classifier.trust.calibrated_logits(one.logits)
+        for one, classifier in zip(each, classifiers, strict=True)]))
     probability = softmax(logits)
     answers = [_answer(sample_id, p, [look.of(row) for look in looks if look is not None], class_map, rules, top)
                for row, (sample_id, p) in enumerate(zip(each[0].sample_id.tolist(), probability, strict=True))]
@@ -174,6 +191,8 @@ def _answer(sample_id: str, probability: np.ndarray, looks: list[tuple[float, fl
     near = neighbours(first)
     siblings = tuple(entry for entry in ranked[1:] if entry[0] in near and entry[1] >= enough)
     unknown = tuple(group for group in near if group not in class_map.space_groups)
+    least = dict(zip(class_map.space_groups, rules.in_set, strict=True)) if rules.in_set else {}
+    plausible = tuple(entry for place, entry in enumerate(ranked) if least and (not place or entry[1] >= least[entry[0]]))
     levels = {}
     for level in SHOWN_LEVELS:
         names, matrix = level_matrix(class_map, level)
@@ -190,7 +209,8 @@ def _answer(sample_id: str, probability: np.ndarray, looks: list[tuple[float, fl
                            if np.isfinite(rules.confidence) else
                            f"validation reached an accuracy of {rules.accuracy:.0%} at no confidence"))
     return Answer(sample_id, tuple(refusals), tuple(ranked[:top]), siblings, unknown, levels,
-                  looks[0][3] if looks else (), max([far, *(excursion for _, excursion, _, _ in looks)]))
+                  looks[0][3] if looks else (), max([far, *(excursion for _, excursion, _, _ in looks)]),
+                  plausible=plausible)
 
 
 def _group(space_group: int, probability: float) -> dict[str, Any]:

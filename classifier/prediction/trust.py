@@ -6,34 +6,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.optimize import minimize_scalar
 
 from classifier.pattern.plausibility import Plausibility
 from classifier.prediction.feature_bank import FeatureBank
+from classifier.statistics.calibration_choice import FittedMap, map_from_state
 from classifier.statistics.metrics import calibration_error, softmax
 
-TEMPERATURES = (0.05, 20.0)  # searched
 USUAL_DISTANCE = 0.99  # of validation stacks count as near enough to training
 PLAUSIBLE = 0.95  # of validation: how often the groups that are not ruled out hold the true one
 CURVE_POINTS = 20  # of the curve that is written out
-
-
-def fit_temperature(logits: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> float:
-    """Temperature T by which logits [N, K] are best divided: least cross-entropy against class_idx [N], weighted [N].
-
-    Guo et al. 2017, arXiv 1706.04599, section 4.2. A normal prior on log T, as heavy as one sample, keeps T finite
-    where a few samples are all right. In log T the minimum is the only one, and a bounded search finds it.
-    """
-    logits = np.asarray(logits, dtype=np.float64)
-    logits = logits - logits.max(axis=1, keepdims=True)
-    own = logits[np.arange(len(logits)), truth]
-
-    def loss(log_t: float) -> float:
-        scale = np.exp(-log_t)
-        return float(weight @ (np.log(np.exp(scale * logits).sum(axis=1)) - scale * own)) + log_t**2 / 2
-
-    least: Any = minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded", options={"xatol": 1e-6})
-    return float(np.exp(least.x))
+LEAST_PROBABILITY = 1e-12  # whose logarithm is taken
 
 
 def coverage_curve(confidence: np.ndarray, correct: np.ndarray, weight: np.ndarray
@@ -74,7 +56,8 @@ class Trust:
 
     temperature: divides the logits; logits float32 [V, K], class_idx int64 [V], weight float64 [V] of validation, every
     group weighing the same; usual_distance: from the bank, of USUAL_DISTANCE of validation; plausibility: what training
-    patterns look like.
+    patterns look like; calibration: the map in place of the temperature, with what it said of the samples that it was
+    fitted on, each without its own fold.
     """
 
     temperature: float
@@ -84,21 +67,32 @@ class Trust:
     usual_distance: float
     bank: FeatureBank
     plausibility: Plausibility
+    calibration: FittedMap | None = None
 
     def calibrate(self, logits: np.ndarray) -> np.ndarray:
         """Calibrated probabilities float64 [N, K] of logits [N, K]."""
+        if self.calibration is not None:
+            return self.calibration.map.probability(logits)
         return softmax(np.asarray(logits, dtype=np.float64) / self.temperature)
+
+    def calibrated_logits(self, logits: np.ndarray) -> np.ndarray:
+        """Logits [N, K] whose softmax is the calibrated probability: logits [N, K] themselves, or log probabilities."""
+        if self.calibration is None:
+            return logits / self.temperature
+        return np.log(np.maximum(self.calibrate(logits), LEAST_PROBABILITY))
 
     @cached_property
     def validation(self) -> np.ndarray:
         """Calibrated probabilities float64 [V, K] of validation."""
-        return self.calibrate(self.logits)
+        return self.calibrate(self.logits) if self.calibration is None else self.calibration.held_out
 
     def require(self, *, classes: int, features: int, size_pixels: int) -> None:
         """Raise ValueError where it cannot belong to a network of these classes, features and pixels."""
         sizes = self.logits.shape[1], self.bank.features.shape[1]
         if sizes != (classes, features):
             raise ValueError(f"trust of {sizes[0]} classes and {sizes[1]} features beside {classes} and {features}")
+        if self.calibration is not None:
+            self.calibration.map.require(classes)
         if not 0 <= 2 * self.plausibility.shift_pixels < size_pixels - 2:
             raise ValueError(f"shifts of {self.plausibility.shift_pixels} pixels in {size_pixels}")
 
@@ -108,29 +102,48 @@ class Trust:
                                                self.validation.argmax(axis=1) == self.class_idx, self.weight)
         shares = np.arange(1, CURVE_POINTS + 1) / CURVE_POINTS
         place = np.searchsorted(coverage, shares - 1e-9).clip(max=len(coverage) - 1)
+        calibrated = self.logits / self.temperature if self.calibration is None else np.log(self.validation)
         errors = {name: calibration_error(self.class_idx, logits, weight=self.weight) for name, logits in
-                  (("as_trained", self.logits), ("calibrated", self.logits / self.temperature))}
-        return {"temperature": self.temperature, "validation_calibration_error": errors,
+                  (("as_trained", self.logits), ("calibrated", calibrated))}
+        chosen = {} if self.calibration is None else {"calibration": {
+            "kind": self.calibration.map.kind, "cross_validated_errors": self.calibration.errors}}
+        return {"temperature": self.temperature, **chosen, "validation_calibration_error": errors,
                 "validation_accuracy_by_coverage": {f"{share:.2f}": float(accuracy[k])
                                                     for share, k in zip(shares, place, strict=True)}}
 
     def state(self) -> dict[str, Any]:
         """Return plain values and tensors for a checkpoint."""
-        return {"temperature": self.temperature, "logits": torch.from_numpy(self.logits),
-                "class_idx": torch.from_numpy(self.class_idx), "weight": torch.from_numpy(self.weight),
-                "usual_distance": self.usual_distance, "bank": self.bank.state(),
-                "plausibility": self.plausibility.state()}
+        state = {"temperature": self.temperature, "logits": torch.from_numpy(self.logits),
+                 "class_idx": torch.from_numpy(self.class_idx), "weight": torch.from_numpy(self.weight),
+                 "usual_distance": self.usual_distance, "bank": self.bank.state(),
+                 "plausibility": self.plausibility.state()}
+        if self.calibration is not None:
+            state["calibration"] = {"map": self.calibration.map.state(), "errors": self.calibration.errors,
+                                    "held_out": torch.from_numpy(self.calibration.held_out)}
+        return state
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> "Trust":
         """Rebuild it from `state()`."""
         trust = cls(float(state["temperature"]), state["logits"].numpy(), state["class_idx"].numpy(),
                     state["weight"].numpy(), float(state["usual_distance"]), FeatureBank.from_state(state["bank"]),
-                    Plausibility.from_state(state["plausibility"]))
+                    Plausibility.from_state(state["plausibility"]), _calibration(state.get("calibration")))
         count, classes = trust.logits.shape
         if not 0 < count == len(trust.class_idx) == len(trust.weight) or not (
                 0 <= trust.class_idx.min() and trust.class_idx.max() < classes and trust.weight.min() > 0):
             raise ValueError(f"validation of {count} stacks with {len(trust.class_idx)} labels and their weights")
         if not (0 < trust.temperature < np.inf and 0 < trust.usual_distance < np.inf):
             raise ValueError(f"temperature {trust.temperature}, usual distance {trust.usual_distance}")
+        if trust.calibration is not None and trust.validation.shape != trust.logits.shape:
+            raise ValueError(f"probabilities {trust.validation.shape} beside logits {trust.logits.shape}")
         return trust
+
+
+def _calibration(state: dict[str, Any] | None) -> FittedMap | None:
+    """Rebuild the map; older checkpoints have none."""
+    if state is None:
+        return None
+    held_out = state["held_out"].numpy()
+    if not (held_out > 0).all():
+        raise ValueError("probabilities of validation that are not above 0")
+    return FittedMap(map_from_state(state["map"]), held_out, dict(state["errors"]))

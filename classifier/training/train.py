@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from classifier.crystal.spacegroup import ClassMap
@@ -15,13 +16,17 @@ from classifier.foundation.errors import InputError
 from classifier.foundation.ranks import Ranks
 from classifier.foundation.run import Run
 from classifier.network.stack_classifier import StackClassifier
-from classifier.prediction.predict import Predictions, TrainedClassifier, predict_logits, predictions_path
+from classifier.prediction.feature_bank import bank_rows
+from classifier.prediction.predict import (COLUMNS, Predictions, TrainedClassifier, load_classifier, predict_logits,
+                                           predictions_path)
 from classifier.prediction.scores import score, score_conditions
 from classifier.prediction.side_data import fit_side_data, scores_of_tasks, with_side_data
 from classifier.samples.dataset import StackSet, check_added_source, load_stack_set, load_training_set
 from classifier.samples.measured_samples import JUDGED_SEED, Measurement
+from classifier.samples.folds import FoldsConfig, folds
 from classifier.samples.split import Split, load_split
 from classifier.samples.stackfile import StackFile
+from classifier.statistics.calibration_choice import CalibrationConfig
 from classifier.statistics.metrics import materials_per_class
 from classifier.training.batches import Source, class_sizes
 from classifier.training.copies import Copies
@@ -31,7 +36,7 @@ from classifier.training.state import State
 from classifier.training.step import step
 from classifier.training.stopping import validation_score
 from classifier.training.train_config import TrainClassifierConfig, learning_rate
-from classifier.training.trust_fitting import with_trust
+from classifier.training.trust_fitting import Answered, with_trust
 
 __all__ = ["TrainClassifierConfig", "train_classifier"]
 
@@ -51,7 +56,12 @@ def train_classifier(config: TrainClassifierConfig, *, stacks: Path, split: Path
     synthetic : a sample file to train on in addition: synthetic, or any that shares nothing with the held-out parts
     cache : folder that keeps the normalised samples, mapped instead of loaded; the result is the same to the bit
     """
-    out = Path(out)
+    out, answered = Path(out), None
+    if config.calibration.folds:
+        if synthetic is not None:
+            raise InputError(source="calibration.folds", rule="must be 0 with an added source, which knows the types "
+                             "that the folds leave out", value=config.calibration.folds, remedy="Set it to 0.")
+        answered = _answers_of_folds(config, stacks=stacks, split=split, out=out / "folds", cache=cache)
     with StackFile(stacks) as file:
         parted = load_split(split, stack_digest=file.digest)
         inputs = {"stacks": parted.stack_digest, "split": parted.digest}
@@ -60,12 +70,12 @@ def train_classifier(config: TrainClassifierConfig, *, stacks: Path, split: Path
         with shared_run(out, stage="train-clf", config=config, inputs=inputs, threads=config.threads,
                         device=config.device, batch=config.batch) as (run, ranks):
             if run.result is None:
-                _run(config, run, parted, file, synthetic, cache, ranks)
+                _run(config, run, parted, file, synthetic, cache, ranks, answered)
     return out / "classifier.safetensors"
 
 
 def _run(config: TrainClassifierConfig, run: Run, parted: Split, stacks: StackFile, synthetic: Path | None,
-         cache: Path | None, ranks: Ranks) -> None:
+         cache: Path | None, ranks: Ranks, answered: Answered | None) -> None:
     """Load, train, and write everything the stage leaves."""
     device, class_map = ranks.device, ClassMap(parted.space_groups)
     if config.early_stop is not None and not parted.parts["validation"]:
@@ -114,7 +124,8 @@ def _run(config: TrainClassifierConfig, run: Run, parted: Split, stacks: StackFi
     trained = TrainedClassifier(network.cpu().eval(), config.model, class_map, config.view, frame, transform,
                                 sizes.prior.cpu(), materials, parted.digest, parted.stack_digest, run.provenance())
     trained = with_trust(trained, training=real, validation=held_out["validation"],
-                         shift_pixels=config.augment.shift_pixels, measurement=fixed)
+                         shift_pixels=config.augment.shift_pixels, measurement=fixed, calibration=config.calibration,
+                         answered=answered)
     digest = trained.save(run.folder / "classifier.safetensors")
     provenance = {**run.provenance(), "classifier_digest": digest}
     predictions = Predictions.concatenate([Predictions.of(trained, samples, part=part, provenance=provenance)
@@ -129,6 +140,33 @@ def _run(config: TrainClassifierConfig, run: Run, parted: Split, stacks: StackFi
                    for part, samples in held_out.items()}, **under})
     for path in (run.checkpoint_path, run.checkpoint_path.with_suffix(".json")):
         path.unlink(missing_ok=True)  # only a training that goes on needs it
+
+
+def _answers_of_folds(config: TrainClassifierConfig, *, stacks: Path, split: Path, out: Path, cache: Path | None
+                      ) -> Answered:
+    """What classifiers of the same configuration say of train and validation, each of structure types it never saw.
+
+    One training a fold, in a folder of its own: with fewer crystals of the groups that have many, and of few-shot
+    groups with some of validation's.
+    """
+    number = config.calibration.folds
+    folds(FoldsConfig(folds=number, group_by="structure_type", seed=config.seed), stacks=stacks, split=split, out=out)
+    alone = config.model_copy(update={"calibration": CalibrationConfig(), "judged_under": ()})
+    answers, logits = [], []
+    for k in range(1, number + 1):
+        checkpoint = train_classifier(alone, stacks=stacks, split=out / f"fold-{k}.json", out=out / f"fold-{k}",
+                                      cache=cache)
+        trust = load_classifier(checkpoint).trust
+        of_fold = Predictions.load(predictions_path(out / f"fold-{k}")).take("validation")
+        rows = bank_rows(of_fold.material, seed=0)
+        if trust is None or len(trust.logits) != len(rows):
+            raise InputError(source=checkpoint, rule="every fold needs validation stacks enough for trust",
+                             value=f"{len(rows)} in fold {k}", remedy="Lower calibration.folds.")
+        answers.append(replace(of_fold, **{name: getattr(of_fold, name)[rows] for name in COLUMNS}))
+        logits.append(trust.logits)  # of measured stacks where the training draws such
+    together = Predictions.concatenate(answers)
+    return Answered(np.concatenate(logits), together.class_map.indices(together.space_group), together.material,
+                    together.structure_type)
 
 
 def _load(config: TrainClassifierConfig, stacks: Path | StackFile, cache: Path | None, **how: Any) -> StackSet:

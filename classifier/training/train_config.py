@@ -12,6 +12,7 @@ from classifier.pattern.augment import AugmentConfig
 from classifier.pattern.geometry import ViewConfig
 from classifier.pattern.intensity import IntensityConfig
 from classifier.pattern.measurement import Condition, MeasurementConfig
+from classifier.statistics.calibration_choice import CalibrationConfig
 from classifier.training.losses import AnyLoss, CrossEntropy
 from classifier.training.sampling import AnySampler, PowerSampler, Sampler
 from classifier.training.stopping import EarlyStopConfig
@@ -46,6 +47,7 @@ class TrainClassifierConfig(Config):
     sampling: AnySampler | None = added(None)  # in place of sampling_power
     synthetic_share: float = 0.25  # of each batch, taken from the added source
     synthetic_weight: float = 0.5  # of its samples in the loss
+    calibration: CalibrationConfig = added(CalibrationConfig())  # of the probabilities, after the training
     max_skipped_share: float = 0.01  # of steps, skipped because loss or gradient is not finite
     report_every_images: int = 8192
     checkpoint_every_images: int = 16384

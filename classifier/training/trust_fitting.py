@@ -1,7 +1,8 @@
 """Fit at the end of a training what tells a user how far to trust the classifier: on validation, never on test."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -10,17 +11,30 @@ from classifier.pattern.intensity import stacks_at_once
 from classifier.pattern.plausibility import Plausibility, measure
 from classifier.prediction.feature_bank import FeatureBank, bank_rows
 from classifier.prediction.predict import TrainedClassifier, predict_features, predict_logits, predict_with_features
-from classifier.prediction.trust import USUAL_DISTANCE, Trust, fit_temperature
+from classifier.prediction.trust import USUAL_DISTANCE, Trust
 from classifier.samples.dataset import StackSet
 from classifier.samples.measured_samples import Measurement
+from classifier.statistics.calibration_choice import CalibrationConfig, fit_map
+from classifier.statistics.calibration_maps import fit_temperature
 from classifier.statistics.metrics import material_weights
 
 FEWEST = 10  # validation stacks from which on it is worth fitting
 MEASURED = 1024  # training stacks that the plausible ranges are taken over, at most
 
 
-def with_trust(classifier: TrainedClassifier, *, training: StackSet, validation: StackSet,
-               shift_pixels: int, measurement: Measurement | None = None) -> TrainedClassifier:
+@dataclass(frozen=True, eq=False)
+class Answered:
+    """Logits float32 [N, K] of samples that the answering classifiers were not trained on, and the samples' labels."""
+
+    logits: np.ndarray
+    class_idx: np.ndarray
+    material: np.ndarray
+    structure_type: np.ndarray
+
+
+def with_trust(classifier: TrainedClassifier, *, training: StackSet, validation: StackSet, shift_pixels: int,
+               measurement: Measurement | None = None, calibration: CalibrationConfig | None = None,
+               answered: Answered | None = None) -> TrainedClassifier:
     """The same classifier with its trust fitted on normalised samples; without any, where validation is too small.
 
     Parameters
@@ -28,6 +42,8 @@ def with_trust(classifier: TrainedClassifier, *, training: StackSet, validation:
     classifier, training, validation : trained, and parts of its split
     shift_pixels : the largest shift among the augmentations of training, which it bears
     measurement : that the training drew copies of; trust is in measured stacks then
+    calibration : of its probabilities, a temperature if not given
+    answered : what probabilities are calibrated on in place of validation: answers of classifiers trained without it
     """
     if len(validation) < FEWEST:
         return replace(classifier, trust=None)
@@ -45,33 +61,43 @@ def with_trust(classifier: TrainedClassifier, *, training: StackSet, validation:
         strict=True))
     distance = np.sort(bank.distance(features))
     usual = distance[min(len(distance), int(np.ceil((len(distance) + 1) * USUAL_DISTANCE))) - 1]
-    return replace(classifier, trust=Trust(*_calibration(logits, validation, validation_rows), float(usual), bank,
-                                           Plausibility.fit(measured, shift_pixels)))
+    seen = _answered(logits, validation, validation_rows) if answered is None else answered
+    kind = "temperature" if calibration is None else calibration.kind
+    return replace(classifier, trust=Trust(**_calibrated(seen, kind), usual_distance=float(usual), bank=bank,
+                                           plausibility=Plausibility.fit(measured, shift_pixels)))
 
 
 def recalibrated(classifier: TrainedClassifier, validation: StackSet, measurement: Measurement | None = None
                  ) -> TrainedClassifier:
-    """The same classifier, of which only the head was changed, with its temperature fitted anew; as in with_trust."""
+    """The same classifier, of which only the head was changed, calibrated anew; measurement: as in with_trust."""
     if classifier.trust is None:
         return classifier
-    rows = bank_rows(validation.material, seed=0)
+    rows, before = bank_rows(validation.material, seed=0), classifier.trust.calibration
     logits = np.concatenate([predict_logits(classifier.model, *seen)
                              for seen in _blocks(validation, rows, measurement)])
-    temperature, logits, class_idx, weight = _calibration(logits, validation, rows)
-    return replace(classifier, trust=replace(classifier.trust, temperature=temperature, logits=logits,
-                                             class_idx=class_idx, weight=weight))
+    kind = "temperature" if before is None else before.map.kind
+    fitted = _calibrated(_answered(logits, validation, rows), kind)
+    return replace(classifier, trust=replace(classifier.trust, **fitted))
 
 
-def _calibration(logits: np.ndarray, validation: StackSet, rows: np.ndarray
-                 ) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
-    """Temperature, and the logits [V, K], class_idx [V] and weights [V] of the `rows` that it was fitted on.
+def _answered(logits: np.ndarray, samples: StackSet, rows: np.ndarray) -> Answered:
+    """Logits [V, K] of the `rows` of samples with their labels."""
+    return Answered(logits, samples.class_idx.cpu().numpy()[rows], samples.material[rows], samples.structure_type[rows])
+
+
+def _calibrated(seen: Answered, kind: str) -> dict[str, Any]:
+    """What a Trust keeps of its calibration, fitted on answered samples.
 
     Every group weighs the same, and in it every material: how often a user's crystals have which, nobody knows.
     """
-    class_idx, weight = validation.class_idx.cpu().numpy()[rows], material_weights(validation.material[rows])
-    weight = weight / np.bincount(class_idx, weight)[class_idx]
+    weight = material_weights(seen.material)
+    weight = weight / np.bincount(seen.class_idx, weight)[seen.class_idx]
     weight *= len(weight) / weight.sum()
-    return fit_temperature(logits, class_idx, weight), logits, class_idx, weight
+    given = seen.logits, seen.class_idx, weight
+    # Where structure types are not known, nothing but the material tells what belongs together.
+    unit = np.where(seen.structure_type == "", seen.material, seen.structure_type)
+    return {"temperature": fit_temperature(*given), "logits": seen.logits, "class_idx": seen.class_idx,
+            "weight": weight, "calibration": None if kind == "temperature" else fit_map(kind, *given, unit)}
 
 
 def _blocks(samples: StackSet, rows: np.ndarray, measurement: Measurement | None = None

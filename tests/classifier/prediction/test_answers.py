@@ -15,7 +15,8 @@ from classifier.prediction.answer_table import answer_table, write_answers
 from classifier.prediction.answers import answer_stacks
 from classifier.prediction.predict import Predictions, load_classifier, predict
 from classifier.samples.stackfile import SampleTable, StackFile, write_stack_file
-from classifier.training.trust_fitting import recalibrated, with_trust
+from classifier.statistics.calibration_choice import CalibrationConfig
+from classifier.training.trust_fitting import Answered, recalibrated, with_trust
 from running import verb
 from tiny import frame_of
 
@@ -167,3 +168,46 @@ def test_the_verb_wants_one_file(tiny_networks, capsys) -> None:
     assert "needs one stack file" in " ".join(capsys.readouterr().err.split())
     assert verb("predict", tiny_networks.stacks, "--classifier", tiny_networks.classifier) == 0
     assert "answered" in capsys.readouterr().out
+
+
+def test_the_plausible_groups_hold_the_truth_as_often_as_asked(trained, tiny_networks) -> None:
+    sizes = []
+    for coverage in (0.6, 0.9):
+        answers, rules, predictions = answer_stacks(trained[:1], tiny_networks.stacks, top=1, accuracy=0.0,
+                                                    coverage=coverage)
+        held = [truth in dict(answer.plausible)
+                for answer, truth in zip(answers, predictions.space_group.tolist(), strict=True)]
+        assert np.mean(held) >= coverage - 0.1 and rules.coverage == coverage and len(rules.in_set) == 4
+        sizes.append(np.mean([len(answer.plausible) for answer in answers]))
+        assert all(answer.plausible[0] == answer.groups[0] for answer in answers)
+    assert sizes[0] < sizes[1]
+    # 12 validation stacks cannot tell what holds in 99 of 100: nothing is ruled out.
+    everything, _, _ = answer_stacks(trained[:1], tiny_networks.stacks, top=1, accuracy=0.0, coverage=0.99)
+    assert {len(answer.plausible) for answer in everything} == {4}
+
+
+def test_another_calibration_map_is_kept_and_answers(trained, tiny_networks, tmp_path) -> None:
+    judge = trained[0]
+    with StackFile(tiny_networks.stacks) as file:
+        part, ids = file.table.partition, file.table.sample_id
+    training, validation = (tiny_networks.samples(judge, ids[part == name]) for name in ("train", "test"))
+    mapped = with_trust(judge, training=training, validation=validation, shift_pixels=1,
+                        calibration=CalibrationConfig(kind="venn_abers"))
+    mapped.save(tmp_path / "c.safetensors")
+    again = load_classifier(tmp_path / "c.safetensors")
+    answers, _, predictions = answer_stacks([again], tiny_networks.stacks, top=1, accuracy=0.5)
+    assert answers[0].groups[0][1] == pytest.approx(mapped.trust.calibrate(predictions.logits)[0].max(), rel=1e-4)
+    assert again.trust.summary()["calibration"]["kind"] == "venn_abers"
+    assert recalibrated(again, validation).trust.calibration.map.kind == "venn_abers"
+
+
+def test_answers_of_other_classifiers_can_calibrate(trained, tiny_networks) -> None:
+    judge, seen = trained[0], trained[0].trust
+    with StackFile(tiny_networks.stacks) as file:
+        part, ids = file.table.partition, file.table.sample_id
+    training, validation = (tiny_networks.samples(judge, ids[part == name]) for name in ("train", "test"))
+    answered = Answered(2 * seen.logits, seen.class_idx, np.arange(12).astype(str), np.full(12, ""))
+    found = with_trust(judge, training=training, validation=validation, shift_pixels=1, answered=answered).trust
+    assert np.array_equal(found.logits, 2 * seen.logits) and found.usual_distance == seen.usual_distance
+    # But for the prior on it, twice the logits need twice the temperature.
+    assert 1.2 * seen.temperature < found.temperature < 2.05 * seen.temperature
