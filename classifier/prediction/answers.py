@@ -192,7 +192,7 @@ def _answer(sample_id: str, probability: np.ndarray, looks: list[tuple[float, fl
     siblings = tuple(entry for entry in ranked[1:] if entry[0] in near and entry[1] >= enough)
     unknown = tuple(group for group in near if group not in class_map.space_groups)
     least = dict(zip(class_map.space_groups, rules.in_set, strict=True)) if rules.in_set else {}
-    plausible = tuple(entry for place, entry in enumerate(ranked) if least and (not place or entry[1] >= least[entry[0]]))
+    plausible = tuple(entry for entry in ranked if least and (entry == ranked[0] or entry[1] >= least[entry[0]]))
     levels = {}
     for level in SHOWN_LEVELS:
         names, matrix = level_matrix(class_map, level)
