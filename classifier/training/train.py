@@ -17,13 +17,19 @@ from classifier.foundation.ranks import Ranks
 from classifier.foundation.run import Run
 from classifier.network.stack_classifier import StackClassifier
 from classifier.prediction.feature_bank import bank_rows
-from classifier.prediction.predict import (COLUMNS, Predictions, TrainedClassifier, load_classifier, predict_logits,
-                                           predictions_path)
+from classifier.prediction.predict import (
+    COLUMNS,
+    Predictions,
+    TrainedClassifier,
+    load_classifier,
+    predict_logits,
+    predictions_path,
+)
 from classifier.prediction.scores import score, score_conditions
 from classifier.prediction.side_data import fit_side_data, scores_of_tasks, with_side_data
 from classifier.samples.dataset import StackSet, check_added_source, load_stack_set, load_training_set
-from classifier.samples.measured_samples import JUDGED_SEED, Measurement
 from classifier.samples.folds import FoldsConfig, folds
+from classifier.samples.measured_samples import JUDGED_SEED, Measurement
 from classifier.samples.split import Split, load_split
 from classifier.samples.stackfile import StackFile
 from classifier.statistics.calibration_choice import CalibrationConfig

@@ -79,6 +79,32 @@ def test_what_is_trained_on_measured_copies_is_judged_under_each_condition_as_we
     assert np.allclose(again, counted.take("test").logits, atol=0.02)
 
 
+def test_calibration_takes_the_answers_of_trainings_on_folds(tiny_stack_file, make_split_config, make_train_config,
+                                                             tmp_path) -> None:
+    stacks = tiny_stack_file(materials=36)
+    parted = split(make_split_config(), stacks=stacks, out=tmp_path / "split.json")
+    config = make_train_config(images=256, calibration={"kind": "first_answer", "folds": 2})
+    trust = load_classifier(train_classifier(config, stacks=stacks, split=parted, out=tmp_path / "clf")).trust
+    whole = load_split(parted, stack_digest=digest_of(stacks))
+    held = [Predictions.load(tmp_path / f"clf/folds/fold-{k}/predictions.npz").take("validation") for k in (1, 2)]
+    # Each sample of train and validation is answered once, by the classifier that was not trained on it.
+    learned = whole.parts["train"] + whole.parts["validation"]
+    assert sorted(np.concatenate([one.sample_id for one in held]).tolist()) == sorted(learned)
+    assert np.allclose(trust.logits, np.concatenate([one.logits for one in held]), atol=1e-5)
+    assert trust.calibration.map.kind == "first_answer" and len(trust.class_idx) == len(learned)
+    plain = load_classifier(train_classifier(make_train_config(images=256), stacks=stacks, split=parted,
+                                             out=tmp_path / "plain")).trust
+    assert plain.calibration is None and len(plain.logits) == len(whole.parts["validation"])
+    with pytest.raises(InputError, match="with an added source"):
+        train_classifier(config, stacks=stacks, split=parted, out=tmp_path / "no", synthetic=stacks)
+
+
+def digest_of(stacks: Path) -> str:
+    """Digest of a stack file."""
+    with StackFile(stacks) as file:
+        return file.digest
+
+
 KILLED = """
 import sys
 from pathlib import Path
