@@ -25,13 +25,14 @@ AT_ONCE = 128  # stacks whose copies are made together
 
 @dataclass(frozen=True, eq=False)
 class Copies:
-    """values: float16 [N, draws, hands, ...], what `fixed` gives of the measured copies of N stacks; the second hand,
-    where there is one, is that of the copy's mirror image."""
+    """values: float16 [N, draws, hands, ...], what `fixed` gives of the copies of N stacks, in two hands where mirror
+    images are wanted; ideal_share: how often draw 0 is taken, the stack as it is, where the others are measured."""
 
     values: Tensor
+    ideal_share: float
 
     @classmethod
-    def of(cls, network: StackClassifier, samples: StackSet, *, draws: int, mirror: bool,
+    def of(cls, network: StackClassifier, samples: StackSet, *, draws: int, ideal_share: float, mirror: bool,
            measurement: Measurement | None, cache: Path | None, key: dict[str, Any]) -> "Copies":
         """Take them, or find them in the cache.
 
@@ -39,19 +40,22 @@ class Copies:
         ----------
         network, samples : with its scales fitted; of training
         draws, measurement : measured copies of each stack; None: the stack as it is, once
+        ideal_share : above 0, the stack as it is comes beside them
         mirror : whether mirror images are wanted
         cache, key : folder that keeps them, and all that decides the values
         """
         network.eval()
-        draws = draws if measurement is not None else 1
-        blocks = _blocks(network, samples, draws, mirror, measurement)
+        measurements = [None] if measurement is None else [*([None] if ideal_share else []), *[measurement] * draws]
+        ideal_share = 1.0 if measurement is None else ideal_share
+        blocks = _blocks(network, samples, mirror, measurements)
         if cache is None:
             with progress("copies of training stacks", len(samples)) as bar:
-                return cls(torch.cat([_counted(block, bar).half() for block in blocks]).to(samples.device))
-        first = next(_blocks(network, samples, 1, mirror, None, at_once=1))
-        shape = (len(samples), draws, *first.shape[2:])
+                values = torch.cat([_counted(block, bar).half() for block in blocks])
+            return cls(values.to(samples.device), ideal_share)
+        first = next(_blocks(network, samples, mirror, [None], at_once=1))
+        shape = (len(samples), len(measurements), *first.shape[2:])
         kept = open_or_build(cache, name="copies", key=key, shape=shape, blocks=(block.numpy() for block in blocks))
-        return cls(torch.cat([part.half() for part in kept.x.split(AT_ONCE)]).to(samples.device))
+        return cls(torch.cat([part.half() for part in kept.x.split(AT_ONCE)]).to(samples.device), ideal_share)
 
     def draw(self, rows: Tensor, target: Tensor, generator: torch.Generator, class_map: ClassMap, own: slice
              ) -> tuple[Float[Tensor, "B C F"], Tensor]:
@@ -65,7 +69,10 @@ class Copies:
         own : the rows of the batch whose copies are wanted
         """
         uniform = torch.rand(2, len(rows), generator=generator, device=generator.device).to(rows.device)
-        number = (uniform[0] * self.values.shape[1]).long()
+        # Draw 0 below ideal_share, the others evenly above it.
+        ideal, above = int(self.ideal_share > 0), (uniform[0] - self.ideal_share).clamp(min=0)
+        measured = (above * ((self.values.shape[1] - ideal) / max(1 - self.ideal_share, 1e-9))).long() + ideal
+        number = torch.where(uniform[0] < self.ideal_share, 0, measured.clamp(max=self.values.shape[1] - 1))
         hand = torch.zeros_like(number)
         if self.values.shape[2] > 1:
             wanted, target = mirrored(target, uniform[1] < 0.5, class_map)
@@ -73,7 +80,7 @@ class Copies:
         return self.values[rows[own], number[own], hand[own]].float(), target
 
 
-def _blocks(network: StackClassifier, samples: StackSet, draws: int, mirror: bool, measurement: Measurement | None,
+def _blocks(network: StackClassifier, samples: StackSet, mirror: bool, measurements: list[Measurement | None],
             at_once: int = AT_ONCE) -> Iterator[Tensor]:
     """Values float32 [n, draws, hands, ...] of the samples in turn, on the CPU."""
     device = next(network.parameters()).device
@@ -81,7 +88,7 @@ def _blocks(network: StackClassifier, samples: StackSet, draws: int, mirror: boo
         x, names = samples.x[start : start + at_once].cpu(), samples.sample_id[start : start + at_once]
         copies = []
         with torch.inference_mode():
-            for draw in range(draws):
+            for draw, measurement in enumerate(measurements):
                 seen = (x if measurement is None else measurement.of(x, names, draw=draw)).to(device)
                 hands = [seen, seen.flip(-2)] if mirror else [seen]
                 copies.append(torch.stack([network.fixed(one) for one in hands], 1).cpu())

@@ -42,7 +42,11 @@ def step(state: State, config: TrainClassifierConfig, sources: list[Source], siz
     else:
         x, target, weight = draw_batch(config, sources, state.images_seen, rows)
         if measurement is not None:
-            x = measurement.of(x, rows, draw=state.images_seen)
+            seen = measurement.of(x, rows, draw=state.images_seen)
+            if config.ideal_share:
+                ideal = torch.rand(config.batch, generator=draws)[rows.start : rows.stop] < config.ideal_share
+                seen = torch.where(ideal.to(x.device)[:, None, None, None], x, seen)
+            x = seen
         x, target = augment(x, target, draws, config.augment, class_map, rows)
     if config.mixup_alpha:
         x, target = mix(x, target, np.random.default_rng([seed, 1]), config.mixup_alpha)
