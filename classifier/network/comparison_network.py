@@ -17,17 +17,19 @@ from jaxtyping import Float
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from classifier.features.centre import centred, find_centres
 from classifier.features.self_likeness import AZIMUTHS, self_likeness
 from classifier.foundation.config import Config
 from classifier.foundation.errors import InputError
-from classifier.network.azimuthal_features import EMBEDDED, AzimuthalEmbedding
 from classifier.network.batch_draws import BatchDropout
 from classifier.network.eight_views import Views
-from classifier.network.stack_classifier import StackClassifier
+from classifier.network.stack_classifier import Head, StackClassifier
+from classifier.network.symmetry_network import SymmetryConfig
 from classifier.network.tasks import TasksConfig, refuse_leak
 
 RINGS = 32  # of the polar picture that the maps are made from; the maps have half as many
 LEAST_PIXELS, MOST_PIXELS = RINGS, 2 * RINGS  # fewer show too little; of more, local means are taken
+FORMAT = 1  # of the pictures: another number where they change
 FITTED = 512  # training stacks that scales are taken from, at most
 LEAST_SPREAD = 1e-3  # of a number of the description: what varies less counts as constant
 OUTLIER = 3.0  # standard deviations beyond which a number is bent to twice as many at most
@@ -41,7 +43,8 @@ class ComparisonConfig(Config):
     maps: channels of each layer of convolutions, a third of the first odd in azimuth; none: the pattern alone, which
     stands beside the last layer's maps in any case. width, hidden: of the layer that sees each pattern, and of the one
     that sees all. input_dropout: share of each pattern's description that is dropped.
-    stated_features: an embedding of the azimuthal features stands beside.
+    centre: see SymmetryConfig. stated_features: the encoder of an ordinary SymmetryConfig stands beside; a mirror
+    changes its features, so that views = "mirror" helps then.
     """
 
     kind: Literal["comparison"]
@@ -51,7 +54,8 @@ class ComparisonConfig(Config):
     input_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.25
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
     stated_features: bool = False
-    head: Literal["linear", "cosine"] = "linear"
+    centre: bool = False
+    head: Head = "kinship"
     views: Views = "one"
     pose_input: bool = False
     tasks: TasksConfig | None = None
@@ -68,57 +72,75 @@ class ComparisonConfig(Config):
     def build(self, *, classes: int, size_pixels: int, channels: int = 3,
               mirror_partner: Sequence[int] | np.ndarray | None = None,
               space_groups: Sequence[int] | None = None) -> "ComparisonClassifier":
-        return ComparisonClassifier(self, classes, size_pixels, channels, mirror_partner)
+        return ComparisonClassifier(self, classes, size_pixels, channels, mirror_partner, space_groups)
 
 
 class ComparisonClassifier(StackClassifier):
     """The network of a ComparisonConfig; its arguments are those of `ComparisonConfig.build`."""
 
-    center: Tensor
+    takes_fixed = True
+    mean: Tensor
     spread: Tensor
 
     def __init__(self, config: ComparisonConfig, classes: int, size_pixels: int, channels: int,
-                 mirror_partner: Sequence[int] | np.ndarray | None) -> None:
+                 mirror_partner: Sequence[int] | np.ndarray | None, space_groups: Sequence[int] | None) -> None:
         super().__init__()
         if size_pixels < LEAST_PIXELS:
             raise InputError(source='model.kind = "comparison"', rule=f"patterns must have at least {LEAST_PIXELS} "
                              "pixels a side", value=f"{size_pixels} pixels", remedy="Take larger patterns.")
-        self.maps = OwnMaps(config.maps)
+        self.maps, self.centre = OwnMaps(config.maps), config.centre
         with torch.no_grad():
-            described = self.describe(torch.zeros(1, 1, size_pixels, size_pixels)).shape[-1]
-        self.register_buffer("center", torch.zeros(described))
+            described = self.describe(torch.zeros(1, 1, RINGS, AZIMUTHS)).shape[-1]
+        self.register_buffer("mean", torch.zeros(described))
         self.register_buffer("spread", torch.ones(described))
         self.each = nn.Sequential(BatchDropout(config.input_dropout), nn.Linear(described, config.width), nn.SiLU())
         self.together = nn.Sequential(BatchDropout(config.dropout), nn.Linear(channels * config.width, config.hidden),
                                       nn.SiLU())
-        self.stated = (AzimuthalEmbedding(channels, any_order=True, dropout=config.dropout)
-                       if config.stated_features else None)
-        self.add_heads(config.hidden + (EMBEDDED if config.stated_features else 0), classes, dropout=config.dropout,
-                       head=config.head, views=config.views, pose_input=config.pose_input, tasks=config.tasks,
-                       mirror_partner=mirror_partner, any_order=True)
+        # Of the network of stated features only the encoder is asked: its head knows one class and no group.
+        self.stated = SymmetryConfig(kind="symmetry", head="linear", views="one", centre=config.centre).build(
+            classes=1, size_pixels=size_pixels, channels=channels) if config.stated_features else None
+        self.add_heads(config.hidden + (self.stated.feature_count if self.stated is not None else 0), classes,
+                       dropout=config.dropout, head=config.head, views=config.views, pose_input=config.pose_input,
+                       tasks=config.tasks, mirror_partner=mirror_partner, any_order=True, space_groups=space_groups)
 
     def fit(self, x: Float[Tensor, "N C H W"]) -> None:
-        """Take the scales of the description that the untrained maps give."""
+        """Take the scales of the description that the untrained maps give, and of the stated features."""
         rows = torch.arange(min(len(x), FITTED), device=x.device) * len(x) // min(len(x), FITTED)
         with torch.no_grad():
-            described = torch.cat([self.describe(x[part].to(self.center.device)) for part in rows.split(64)])
+            described = torch.cat([self.describe(self._pictures(x[part].to(self.mean.device)))
+                                   for part in rows.split(64)])
         spread, mean = torch.std_mean(described.flatten(0, 1), dim=0, correction=0)
-        self.center.copy_(mean)
+        self.mean.copy_(mean)
         self.spread.copy_(spread.clamp(min=LEAST_SPREAD))
         if self.stated is not None:
             self.stated.fit(x)
 
-    def encoded(self, x: Tensor) -> Tensor:
-        """Features of the stacks; computed in float32 under autocast too."""
-        with torch.autocast(x.device.type, enabled=False):
-            scaled = (self.describe(x.float()) - self.center) / self.spread
-            each = self.each(scaled / (1 + (scaled / OUTLIER).square()).sqrt())
-            features = self.together(each.sort(dim=1).values.flatten(1))
-            return features if self.stated is None else torch.cat([features, self.stated(x)], 1)
+    def scales_digest(self) -> str:
+        return f"{FORMAT} {self.centre} {self.stated.scales_digest() if self.stated is not None else ''}"
 
-    def describe(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C D"]:
-        """What self_likeness says of the maps of each pattern."""
-        return self_likeness(self.maps(_polar(x).flatten(0, 1))).unflatten(0, x.shape[:2])
+    def fixed(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C F"]:
+        """Polar pictures of the patterns, and behind each the ranks of its stated features."""
+        pictures = self._pictures(x).flatten(-2)
+        return pictures if self.stated is None else torch.cat([pictures, self.stated.fixed(x)], -1)
+
+    def encoded(self, seen: Float[Tensor, "B C F"]) -> Float[Tensor, "B features"]:
+        """Features of what `fixed` gives; computed in float32 under autocast too."""
+        with torch.autocast(seen.device.type, enabled=False):
+            pictures, ranks = seen.float().tensor_split([RINGS * AZIMUTHS], dim=-1)
+            scaled = (self.describe(pictures.unflatten(-1, (RINGS, AZIMUTHS))) - self.mean) / self.spread
+            each = self.each(scaled / (1 + (scaled / OUTLIER).square()).sqrt())
+            # What each unit says of the three patterns is sorted, so that their order makes no difference.
+            features = self.together(each.sort(dim=1).values.flatten(1))
+            return features if self.stated is None else torch.cat([features, self.stated.encoded(ranks)], 1)
+
+    def describe(self, pictures: Float[Tensor, "B C R azimuths"]) -> Float[Tensor, "B C D"]:
+        """What self_likeness says of the maps of each polar picture."""
+        return self_likeness(self.maps(pictures.flatten(0, 1))).unflatten(0, pictures.shape[:2])
+
+    def _pictures(self, x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, enabled=False):
+            x = x.float()
+            return _polar(centred(x, find_centres(x + 1)) if self.centre else x)
 
 
 class OwnMaps(nn.Module):

@@ -14,7 +14,7 @@ def test_the_networks_differ_in_what_their_names_say():
                              ) == methods["symmetry"].train  # but for the condition, the network of the ranking
     comparisons = {name: models.pop(name) for name in [*models] if name.startswith("comparison")}
     assert {name: model.stated_features for name, model in comparisons.items()} == {
-        "comparison": False, "comparison_and_azimuthal": True}
+        "comparison": False, "comparison_and_symmetry": True}
     assert not models["azimuthal"].widths
     assert all(model.azimuthal_features == ("azimuthal" in name) for name, model in models.items())
     assert all(model.pose_input == ("pose" in name) for name, model in models.items())

@@ -16,7 +16,8 @@ SMALL = {"kind": "comparison", "maps": (3, 2), "width": 8, "hidden": 8}
 def network(size: int = 64, **changes: Any) -> ComparisonClassifier:
     """A small network in evaluation mode, fitted to noise."""
     torch.manual_seed(0)
-    model = ComparisonConfig(**SMALL | changes).build(classes=5, size_pixels=size).eval()
+    model = ComparisonConfig(**SMALL | changes).build(
+        classes=5, size_pixels=size, space_groups=(2, 14, 62, 194, 225), mirror_partner=range(5)).eval()
     model.fit(stacks(8, size))
     return model
 
@@ -53,7 +54,8 @@ def test_no_layer_mixes_samples():
 
 def test_scales_are_those_of_the_training_stacks():
     model, x = network(), stacks(8)
-    scaled = (model.describe(x) - model.center) / model.spread
+    pictures = model.fixed(x).unflatten(-1, (32, 96))
+    scaled = (model.describe(pictures) - model.mean) / model.spread
     spread, mean = torch.std_mean(scaled.flatten(0, 1), dim=0, correction=0)
     assert mean.abs().max() < 1e-2 and ((spread - 1).abs() < 1e-2).float().mean() > 0.9 and spread.max() < 1.01
 
@@ -64,10 +66,25 @@ def test_larger_patterns_are_averaged_and_say_the_same():
     torch.testing.assert_close(network()(x), network()(large), rtol=1e-4, atol=1e-5)
 
 
-def test_stated_features_stand_beside():
-    model, x = network(stated_features=True), stacks(2)
-    assert model.features(x).shape == (2, 8 + 256)
-    assert torch.equal(model.features(x)[:, 8:], model.stated(x))
+def test_stated_features_stand_beside_and_are_taken_once_with_the_pictures():
+    model, x = network(stated_features=True, views="mirror"), stacks(2)
+    seen = model.fixed(x)
+    assert seen.shape == (2, 3, 32 * 96 + model.stated.quantiles.shape[0])
+    assert torch.equal(model.features(x)[:, 8:], model.stated.encoded(model.stated.fixed(x)))
+    torch.testing.assert_close(model.features(x), model.encoded(seen))
+    torch.testing.assert_close(model(x), model(x.flip(-2)), rtol=1e-3, atol=1e-4)
+    assert model.scales_digest() != network(stated_features=True, centre=True).scales_digest()
+
+
+def test_the_centre_that_a_pattern_tells_counts_where_asked_for():
+    """A pattern that lies half a pixel off reads as one that does not."""
+    line = torch.arange(64) - 31.5
+    disks = [torch.exp(-((line[None] - x - off) ** 2 + (line[:, None] - y) ** 2) / 12) * light
+             for off in (0, 0.5) for x, y, light in ((0, 0, 2), (16, 0, 1), (-16, 0, 1.2), (0, 16, 0.9), (0, -16, 0.8))]
+    x = torch.stack([sum(disks[:5]), sum(disks[5:])])[:, None].expand(-1, 3, -1, -1) - 1
+    moved = {centre: (picture[0] - picture[1]).abs().max().item()
+             for centre in (False, True) for picture in [network(centre=centre).fixed(x)]}
+    assert moved[True] < moved[False] / 5
 
 
 def test_a_configuration_names_it():
