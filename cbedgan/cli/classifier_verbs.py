@@ -9,6 +9,7 @@ from rich.console import Console
 from cbedgan.cli.app import app, read, wrote
 from cbedgan.cli.arguments import CORES, Cache, Classifier, Config, File, Folder, Split, Stacks, Workers
 from classifier.foundation.errors import InputError
+from classifier.pattern.measurement import Condition
 from classifier.prediction.strategy import Strategy
 
 
@@ -48,7 +49,9 @@ def predict(classifier: Annotated[list[Path], typer.Option(help="classifier.safe
             accuracy: Annotated[float, typer.Option(
                 min=0, max=1, help="Refuse what is less sure than what was right so often in validation.")] = 0.9,
             coverage: Annotated[float, typer.Option(
-                min=0, max=1, help="How often the true group is to be among the plausible ones.")] = 0.95) -> None:
+                min=0, max=1, help="How often the true group is to be among the plausible ones.")] = 0.95,
+            condition: Annotated[Condition, typer.Option(
+                help="Spoil ideal stacks first: pose errors and so many electrons a pattern.")] = "ideal") -> None:
     """Say of your own stacks which space groups they may have, how surely, and what to refuse."""
     from classifier.prediction.answer_table import answer_table, write_answers
     from classifier.prediction.answers import answer_stacks
@@ -59,7 +62,7 @@ def predict(classifier: Annotated[list[Path], typer.Option(help="classifier.safe
         raise InputError(source="cbedgan predict", rule="needs one stack file, as FILE or with --stacks",
                          value="two" if given else "none", remedy="Name the file to answer.")
     answers = answer_stacks([load_classifier(path) for path in classifier], given[0], top=top, accuracy=accuracy,
-                            coverage=coverage)
+                            coverage=coverage, condition=condition)
     Console().print(answer_table(*answers))
     if out is not None:
         for path in write_answers(out, *answers):

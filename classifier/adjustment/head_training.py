@@ -74,7 +74,10 @@ class FrozenFeatures:
 
 def training_record(trained: TrainedClassifier) -> dict[str, Any]:
     """The configuration of the training that a classifier, perhaps mended since, comes from."""
-    return trained.provenance.get("training", trained.provenance)["config"]
+    record = trained.provenance
+    while "training" in record:  # mended more than once
+        record = record["training"]
+    return record["config"]
 
 
 def measurement_of(trained: TrainedClassifier) -> Measurement | None:

@@ -12,8 +12,9 @@ from classifier.foundation.errors import InputError
 from classifier.imported.source import Axis, PatternArray
 from classifier.imported.units import is_unit, to_inverse_angstrom
 from classifier.pattern.geometry import Detector, Pose, canonical_detector, to_canonical
+from classifier.pattern.measurement import BEAM_SHARE
 
-FRACTION = "fraction of the incident beam per pixel"
+FRACTION = BEAM_SHARE
 GREATEST = 1e30
 Positive = Annotated[float, Field(gt=0)]
 

@@ -19,6 +19,7 @@ from classifier.foundation.errors import InputError
 from classifier.pattern.intensity import stacks_at_once
 
 Intensities = Float[Tensor, "N C H W"]
+BEAM_SHARE = "fraction of the incident beam per pixel"  # the unit of intensities that electrons can be counted in
 SampleIds = Sequence[object] | np.ndarray
 Condition = Literal["ideal", "counted", "counted_1e5", "counted_1e4"]
 

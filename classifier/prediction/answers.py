@@ -11,6 +11,7 @@ from classifier.crystal.levels import level_matrix
 from classifier.crystal.spacegroup import ClassMap, symbol
 from classifier.crystal.subgroups import neighbours
 from classifier.foundation.errors import InputError
+from classifier.pattern.measurement import Condition
 from classifier.pattern.plausibility import measure
 from classifier.prediction.ensemble import mean_log_probability
 from classifier.prediction.predict import OwnStacks, Predictions, TrainedClassifier, predict_with_features
@@ -104,7 +105,8 @@ class Rules:
 
 
 def answer_stacks(classifiers: Sequence[TrainedClassifier], stacks: Path, *, top: int, accuracy: float,
-                  coverage: float = COVERAGE) -> tuple[list[Answer], Rules, Predictions]:
+                  coverage: float = COVERAGE, condition: Condition = "ideal"
+                  ) -> tuple[list[Answer], Rules, Predictions]:
     """Answer every stack of a file, labelled or not, with the mean of the classifiers' calibrated probabilities.
 
     A stack is refused when its pattern is implausible, its features lie farther from the training's than 99 % of
@@ -116,6 +118,7 @@ def answer_stacks(classifiers: Sequence[TrainedClassifier], stacks: Path, *, top
     classifiers, stacks : of one class map; sample file
     top, accuracy : space groups in an answer; what answers are to reach
     coverage : how often the true group is to be among the plausible ones
+    condition : under which the stacks are measured before they are answered
     """
     class_map = classifiers[0].class_map
     for other in classifiers[1:]:
@@ -124,7 +127,7 @@ def answer_stacks(classifiers: Sequence[TrainedClassifier], stacks: Path, *, top
                              value=f"{len(class_map)} and {len(other.class_map)} groups, or others",
                              remedy="Give classifiers of one class map.")
     rules = Rules.of(classifiers, accuracy, coverage)
-    each, looks, told = zip(*(_asked(classifier, stacks, rules) for classifier in classifiers), strict=True)
+    each, looks, told = zip(*(_asked(classifier, stacks, rules, condition) for classifier in classifiers), strict=True)
     # One classifier's own logits leave as they are, uncalibrated, for whoever compares them.
     logits = mean_log_probability(np.stack([
         one.logits / 1 if classifier.trust is None else classifier.trust.calibrated_logits(one.logits)
@@ -163,10 +166,10 @@ class _Look:
         return float(self.distance[row]), float(self.excursion[row].max()), self.complaints[row], self.nearest[row]
 
 
-def _asked(classifier: TrainedClassifier, stacks: Path, rules: Rules
+def _asked(classifier: TrainedClassifier, stacks: Path, rules: Rules, condition: Condition
            ) -> tuple[Predictions, _Look | None, np.ndarray | None]:
     """What one classifier predicts, its look where trust was fitted, and its answers to added tasks or None."""
-    own, network, trust = OwnStacks.read(stacks, classifier), classifier.model, classifier.trust
+    own, network, trust = OwnStacks.read(stacks, classifier, condition), classifier.model, classifier.trust
     logits, features = predict_with_features(network, own.x, own.pose)
     return (own.predictions(logits), _look(own, trust, features) if rules.fitted and trust is not None else None,
             task_answers(network.tasks, features) if network.tasks is not None else None)

@@ -23,9 +23,10 @@ from classifier.network.pose_input import load_pose_features
 from classifier.network.stack_classifier import NetworkKind, StackClassifier
 from classifier.pattern.geometry import Detector, ViewConfig
 from classifier.pattern.intensity import IntensityTransform
-from classifier.pattern.measurement import Condition
+from classifier.pattern.measurement import CONDITIONS, Condition, measured_copy
 from classifier.prediction.trust import Trust
 from classifier.samples.dataset import Frame, StackSet, load_physical
+from classifier.samples.measured_samples import require_beam_shares
 from classifier.samples.stackfile import SampleTable, StackFile
 
 PREDICT_AT_ONCE = 256  # stacks a forward pass
@@ -231,21 +232,25 @@ class OwnStacks:
     pose: Tensor | None
     table: SampleTable
     digest: str
+    condition: Condition
 
     @classmethod
-    def read(cls, stacks: Path, classifier: TrainedClassifier) -> "OwnStacks":
-        """Read them; another pose, detector or unit than the classifier's is an InputError."""
+    def read(cls, stacks: Path, classifier: TrainedClassifier, condition: Condition = "ideal") -> "OwnStacks":
+        """Read them as measured under a condition; another pose, detector or unit than the classifier's is refused."""
         with StackFile(stacks) as file:
             intensity, table, frame = load_physical(file, classifier.view)
             classifier.frame.require(frame, stacks)
+            require_beam_shares(frame, CONDITIONS[condition], stacks)
+            intensity = measured_copy(torch.from_numpy(intensity), table.sample_id, CONDITIONS[condition]).numpy()
             x = torch.from_numpy(classifier.intensity.normalise(intensity))
             pose = load_pose_features(file) if classifier.model_config.pose_input else None
-        return cls(classifier, intensity, x, pose, table, file.digest)
+        return cls(classifier, intensity, x, pose, table, file.digest, condition)
 
     def predictions(self, logits: np.ndarray) -> Predictions:
         """The classifier's logits [N, K] with all that is known of their stacks."""
         table, classifier = self.table, self.classifier
-        provenance = {**classifier.provenance, "classifier_digest": classifier.digest, "stack_digest": self.digest}
+        provenance = {**classifier.provenance, "classifier_digest": classifier.digest, "stack_digest": self.digest,
+                      **({} if self.condition == "ideal" else {"condition": self.condition})}
         return Predictions(table.sample_id, table.material, table.structure_type, table.space_group, logits,
                            np.full(len(table), ""), classifier.class_map, classifier.split_digest, provenance)
 

@@ -7,9 +7,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from classifier.foundation.errors import InputError
 from classifier.pattern.intensity import IntensityTransform, stacks_at_once
-from classifier.pattern.measurement import MeasurementConfig, SampleIds, measured_copy
+from classifier.pattern.measurement import BEAM_SHARE, MeasurementConfig, SampleIds, measured_copy
 from classifier.samples.dataset import StackSet
+from classifier.samples.viewed import Frame
 
 JUDGED_SEED = 0  # of the copies that are judged: the same for every network, so that networks are compared alike
 
@@ -35,6 +37,13 @@ class Measurement:
                        if name not in ("x", "reader") and values is not None}
             samples = replace(samples, x=samples.x[torch.from_numpy(rows)], reader=None, **columns)
         return replace(samples, x=self.of(samples.x, samples.sample_id), reader=None)
+
+
+def require_beam_shares(frame: Frame, config: MeasurementConfig, source: object) -> None:
+    """Refuse to count electrons in intensities of a unit that says nothing of the beam."""
+    if config.electrons and frame.intensity_unit != BEAM_SHARE:
+        raise InputError(source=source, rule=f"electrons can be counted where intensities are a {BEAM_SHARE}",
+                         value=frame.intensity_unit, remedy="Leave electrons out of the measurement.")
 
 
 def _blocks(x: Tensor) -> list[slice]:

@@ -16,6 +16,7 @@ from classifier.foundation.errors import InputError
 from classifier.foundation.ranks import Ranks
 from classifier.foundation.run import Run
 from classifier.network.stack_classifier import StackClassifier
+from classifier.pattern.measurement import CONDITIONS
 from classifier.prediction.feature_bank import bank_rows
 from classifier.prediction.predict import (
     COLUMNS,
@@ -29,7 +30,7 @@ from classifier.prediction.scores import score, score_conditions
 from classifier.prediction.side_data import fit_side_data, scores_of_tasks, with_side_data
 from classifier.samples.dataset import StackSet, check_added_source, load_stack_set, load_training_set
 from classifier.samples.folds import FoldsConfig, folds
-from classifier.samples.measured_samples import JUDGED_SEED, Measurement
+from classifier.samples.measured_samples import JUDGED_SEED, Measurement, require_beam_shares
 from classifier.samples.split import Split, load_split
 from classifier.samples.stackfile import StackFile
 from classifier.statistics.calibration_choice import CalibrationConfig
@@ -98,6 +99,9 @@ def _run(config: TrainClassifierConfig, run: Run, parted: Split, stacks: StackFi
             sources.append(Source.build(load(synthetic, frame=frame), sampler=PowerSampler(power=1.0),
                                         weight=config.synthetic_weight, device=device))
         held_out = {part: load(stacks, sample_ids=parted.parts[part]) for part in ("validation", "test")}
+    for asked in (config.measurement, *(CONDITIONS[name] for name in config.judged_under)):
+        if asked is not None:
+            require_beam_shares(frame, asked, stacks.path)
     drawn, fixed = (None if config.measurement is None else Measurement(config.measurement, transform, seed)
                     for seed in (config.seed, JUDGED_SEED))
     state = State(config, class_map, device)

@@ -1,11 +1,12 @@
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from classifier.adjustment.head_training import FrozenFeatures
+from classifier.adjustment.head_training import FrozenFeatures, measurement_of, training_record
 from classifier.adjustment.post_hoc import (
     Frozen,
     LearnableScale,
@@ -139,6 +140,27 @@ def test_a_grid_is_chosen_on_validation_and_recorded(data, trained, tmp_path):
 def test_the_configuration_of_the_demo_is_complete() -> None:
     path = CONFIGS / "demo/adjust_clf.toml"
     assert load_config(path, PostHocConfig).method.kind == "retrained"
+
+
+@pytest.mark.slow
+def test_the_head_of_a_network_trained_on_measured_copies_is_mended_on_such(data, make_train_config, tmp_path):
+    path = data.train(make_train_config(images=256, measurement={"electrons": 1e4}, judged_under=["counted_1e4"]),
+                      out=tmp_path / "clf")
+    mended = post_hoc(config(kind="retrained", **TRAINING), classifier=path, stacks=data.stacks, split=data.split,
+                      out=tmp_path / "crt")
+    twice = post_hoc(config(kind="tau_normalised", taus=[0.5]), classifier=mended, stacks=data.stacks,
+                     split=data.split, out=tmp_path / "twice")
+    classifier = load_classifier(twice)
+    assert measurement_of(classifier).config.electrons == 1e4 and training_record(classifier)["images"] == 256
+    for folder in ("crt", "twice"):
+        result = json.loads((tmp_path / folder / "result.json").read_text())
+        assert set(result["conditions"]["counted_1e4"]) == {"validation", "test"}
+        assert (tmp_path / folder / "predictions_counted_1e4.npz").exists()
+    samples = StackSet(torch.zeros(4, 3, 16, 16), torch.arange(4), torch.eye(4), *[np.arange(4).astype(str)] * 4)
+    views = FrozenFeatures.of(classifier.model, samples, views=2, seed=0, trained=replace(
+        classifier, provenance={"config": {**training_record(classifier), "augment": {"mirror": False, "gain": 0.0,
+                                                                                    "half_turn": False}}}))
+    assert not torch.equal(views.features[0], views.features[1])
 
 
 @pytest.mark.slow

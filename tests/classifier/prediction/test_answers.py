@@ -11,10 +11,12 @@ from rich.console import Console
 
 from classifier.crystal.spacegroup import ClassMap
 from classifier.foundation.errors import InputError
+from classifier.pattern.measurement import CONDITIONS, measured_copy
 from classifier.prediction.answer_table import answer_table, write_answers
 from classifier.prediction.answers import answer_stacks
-from classifier.prediction.predict import Predictions, load_classifier, predict
+from classifier.prediction.predict import Predictions, load_classifier, predict, predict_logits
 from classifier.samples.stackfile import SampleTable, StackFile, write_stack_file
+from classifier.samples.viewed import load_physical
 from classifier.statistics.calibration_choice import CalibrationConfig
 from classifier.training.trust_fitting import Answered, recalibrated, with_trust
 from running import verb
@@ -52,6 +54,26 @@ def test_stacks_like_those_of_training_are_answered(trained, tiny_networks) -> N
     assert first.nearest[0][2] == pytest.approx(0, abs=1e-3) and len(first.nearest) == 3
     raw = predict(trained[0], tiny_networks.stacks)
     assert np.array_equal(predictions.logits, raw.logits)
+
+
+def test_stacks_are_measured_under_a_condition_before_they_are_answered(trained, tiny_networks) -> None:
+    *_, ideal = answer_stacks(trained[:1], tiny_networks.stacks, top=1, accuracy=0.5)
+    *_, weak = answer_stacks(trained[:1], tiny_networks.stacks, top=1, accuracy=0.5, condition="counted_1e4")
+    intensity, table, _ = load_physical(tiny_networks.stacks, trained[0].view)
+    copies = measured_copy(torch.from_numpy(intensity), table.sample_id, CONDITIONS["counted_1e4"])
+    again = predict_logits(trained[0].model, trained[0].intensity.normalise(copies))
+    assert np.array_equal(weak.logits, again) and not np.array_equal(weak.logits, ideal.logits)
+    assert weak.provenance["condition"] == "counted_1e4" and "condition" not in ideal.provenance
+
+
+def test_electrons_are_not_counted_in_a_unit_that_says_nothing_of_the_beam(trained, tiny_networks, tmp_path) -> None:
+    with StackFile(tiny_networks.stacks) as file:
+        write_stack_file(tmp_path / "counts.h5", file.read(np.arange(2)), file.table.take(np.arange(2)),
+                         **{**frame_of(file), "intensity_unit": "counts"}, provenance={})
+    other = replace(trained[0], frame=replace(trained[0].frame, intensity_unit="counts"))
+    answer_stacks([other], tmp_path / "counts.h5", top=1, accuracy=0.5)
+    with pytest.raises(InputError, match="electrons can be counted where .* found counts"):
+        answer_stacks([other], tmp_path / "counts.h5", top=1, accuracy=0.5, condition="counted")
 
 
 def test_noise_and_a_constant_are_refused_and_say_why(trained, tiny_networks, tmp_path) -> None:
