@@ -20,6 +20,9 @@ EXIT_DAMAGED = 1
 def simulate(config: Config, out: File, workers: Workers = CORES,
              crystals: Annotated[Path | None, typer.Option(
                  help="Structure file, or folder of them, in place of the plan.")] = None,
+             split: Annotated[Path | None, typer.Option(
+                 help="split.json: share no structure type and no formula with its validation and test parts.")] = None,
+             stacks: Annotated[Path | None, typer.Option(help="With --split: the stack file that was split.")] = None,
              shard: Annotated[str | None, typer.Option(
                  metavar="i/n", help="Work on that share only; the same without this merges.")] = None,
              merge: Annotated[bool, typer.Option(help="With --shard: make a stack file of that share alone.")] = False,
@@ -35,18 +38,24 @@ def simulate(config: Config, out: File, workers: Workers = CORES,
         raise InputError(source="cbedgan simulate", rule="needs the extra 'simulate'", value=f"no {', '.join(missing)}",
                          remedy="Install it: pip install 'cbedgan[simulate]'.")
     from cbedgan.simulate.cbed.stack import SimulateConfig
+    from cbedgan.simulate.held_out import HeldOut
     from cbedgan.simulate.manifest import Share
     from cbedgan.simulate.simulate import simulate as stage
 
+    if (split is None) != (stacks is None):
+        raise InputError(source="--split and --stacks", rule="go together", value="one of them",
+                         remedy="Give the split and the stack file that it parts, or neither.")
     settings = read(config, SimulateConfig)
+    held_out = None if split is None or stacks is None else HeldOut.of(split, stacks)
     if slurm is None:
         share = None if shard is None else Share.parse(shard)
-        wrote(stage(settings, out=out, workers=workers, crystals=crystals, share=share, alone=merge, device=device))
+        wrote(stage(settings, out=out, workers=workers, crystals=crystals, share=share, alone=merge, device=device,
+                    held_out=held_out))
         return
     from cbedgan.simulate.slurm import Cluster, submit
 
     jobs = submit(settings, Cluster(slurm, minutes, at_once, partition), out=out, workers=workers, crystals=crystals,
-                  device=device)
+                  device=device, held_out=held_out)
     print(f"Submitted {len(jobs)} jobs from {jobs[0].job_id} on. The same without --slurm merges at the end.")
 
 

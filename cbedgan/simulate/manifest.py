@@ -12,6 +12,7 @@ from typing import Any
 from cbedgan.crystal.crystals import Crystal
 from cbedgan.crystal.plan import CrystalPlan, PlannedCrystal, plan_group
 from cbedgan.simulate.cbed.stack import SimulateConfig, refusal
+from cbedgan.simulate.held_out import HeldOut
 from cbedgan.simulate.workers import in_pool
 from classifier.foundation.errors import InputError
 
@@ -41,7 +42,8 @@ class Share:
         return f"{self.number}/{self.of}"
 
 
-def plan(config: SimulateConfig, given: list[Crystal] | None, identity: dict[str, Any], workers: int) -> Manifest:
+def plan(config: SimulateConfig, given: list[Crystal] | None, identity: dict[str, Any], workers: int,
+         held_out: HeldOut | None = None) -> Manifest:
     """Plan the jobs of the configuration, or of the crystals `given`, and deal them to units.
 
     Sorted by group and part, the jobs go round the units as cards do, so that every unit, and every share of units, is
@@ -52,9 +54,10 @@ def plan(config: SimulateConfig, given: list[Crystal] | None, identity: dict[str
     config, given : what decides the jobs
     identity : what the set is, see `simulate`; the manifest carries it
     workers : processes that plan
+    held_out : what no crystal may share
     """
     manifest = {**identity, "round": 0, "failed": {}, "jobs": [], "passed_over": [], "planning_seconds": 0.0}
-    _plan(manifest, config, given, [quota.space_group for quota in config.crystals.groups], workers)
+    _plan(manifest, config, given, [quota.space_group for quota in config.crystals.groups], workers, held_out)
     jobs = manifest["jobs"]
     manifest["units"] = min(len(jobs), max(LEAST_UNITS, -(-len(jobs) // JOBS_PER_UNIT)))
     for position, job in enumerate(sorted(jobs, key=_kind)):
@@ -63,7 +66,7 @@ def plan(config: SimulateConfig, given: list[Crystal] | None, identity: dict[str
 
 
 def replan(manifest: Manifest, failed: dict[str, str], config: SimulateConfig, given: list[Crystal] | None,
-           workers: int) -> Manifest:
+           workers: int, held_out: HeldOut | None = None) -> Manifest:
     """Plan the groups of failed materials again without them.
 
     A job that stays keeps its unit; a new one takes the index of the unit that a job of its group and part has left,
@@ -73,13 +76,13 @@ def replan(manifest: Manifest, failed: dict[str, str], config: SimulateConfig, g
     ----------
     manifest : as it was
     failed : {material: reason}
-    config, given, workers : as for `plan`
+    config, given, workers, held_out : as for `plan`
     """
     former = {job["name"]: job for job in manifest["jobs"]}
     groups = {job["crystal"]["space_group"] for job in former.values() if job["crystal"]["material"] in failed}
     manifest = {**manifest, "round": manifest["round"] + 1, "failed": {**manifest["failed"], **failed}}
     _plan(manifest, config, given, [quota.space_group for quota in config.crystals.groups
-                                    if quota.space_group in groups], workers)
+                                    if quota.space_group in groups], workers, held_out)
     staying = {job["name"] for job in manifest["jobs"] if _stays(job, former)}
     vacant: dict[tuple[int, str], list[int]] = {}
     for job in former.values():
@@ -104,22 +107,25 @@ def units_of(manifest: Manifest, share: Share | None) -> dict[str, list[Job]]:
 
 @dataclass(frozen=True)
 class _Refuse:
-    """Says why a crystal cannot be simulated; it goes to the processes that plan."""
+    """Says why a crystal cannot be simulated, or may not be; it goes to the processes that plan."""
 
     config: SimulateConfig
     failed: dict[str, str]
+    held_out: HeldOut | None
 
     def __call__(self, crystal: Crystal) -> str | None:
+        if self.held_out is not None and (reason := self.held_out.reason(crystal)):
+            return reason
         return self.failed.get(crystal.material) or refusal(crystal, self.config)
 
 
 def _plan(manifest: Manifest, config: SimulateConfig, given: list[Crystal] | None, groups: list[int],
-          workers: int) -> None:
+          workers: int, held_out: HeldOut | None) -> None:
     """Put freshly planned jobs and passed-over materials of `groups` (of files: all) in place of the manifest's.
 
     passed_over holds [space group, material, reason], with 0 for the group of what came from files.
     """
-    refuse = _Refuse(config, manifest["failed"])
+    refuse = _Refuse(config, manifest["failed"], held_out)
     if given is not None:
         manifest |= {"jobs": [], "passed_over": []}
         planned = {0: _timed(_chosen, given, refuse)}

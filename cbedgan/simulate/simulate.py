@@ -12,6 +12,7 @@ import torch
 from cbedgan.crystal.crystals import Crystal
 from cbedgan.crystal.structure_files import crystals_from_files
 from cbedgan.simulate.cbed.stack import SimulateConfig
+from cbedgan.simulate.held_out import HeldOut
 from cbedgan.simulate.manifest import Manifest, Share, plan, replan
 from cbedgan.simulate.merge import merge, reserve_of
 from cbedgan.simulate.parts import PartsFolder
@@ -24,7 +25,8 @@ from classifier.samples.stackfile import StackFile
 
 
 def simulate(config: SimulateConfig, *, out: Path, workers: int, crystals: Path | None = None,
-             share: Share | None = None, alone: bool = False, device: str = "cpu") -> Path:
+             share: Share | None = None, alone: bool = False, device: str = "cpu",
+             held_out: HeldOut | None = None) -> Path:
     """Simulate the stacks of all planned crystals, or of structure files, into a stack file.
 
     Shards lie in `<out>.parts` until the file is complete. Crystals that cannot be simulated are replaced by the next
@@ -41,6 +43,7 @@ def simulate(config: SimulateConfig, *, out: Path, workers: int, crystals: Path 
         the call without one does what is missing and merges
     alone : make of the share a stack file by itself
     device : "cpu", or "cuda", which all processes share
+    held_out : what validation and test of a split hold: no crystal shares it
     """
     if alone and share is None:
         raise InputError(source="--merge", rule="goes with --shard", value="no share",
@@ -50,13 +53,13 @@ def simulate(config: SimulateConfig, *, out: Path, workers: int, crystals: Path 
                          remedy="Take cpu, or a machine with a GPU and a PyTorch that was built for it.")
     out, parts = Path(out), PartsFolder(Path(out))
     given = _given(config, crystals)
-    identity = _identity(config, given, share if alone else None, device)
+    identity = _identity(config, given, share if alone else None, device, held_out)
     if _finished(out, identity):
         shutil.rmtree(parts.folder, ignore_errors=True)
         return out
     merges = share is None or alone
     with parts.at_work(alone=merges):
-        manifest = parts.manifest(identity, lambda: plan(config, given, identity, workers))
+        manifest = parts.manifest(identity, lambda: plan(config, given, identity, workers, held_out))
         while True:
             run_units(parts.missing(manifest, share), config, parts, workers=workers, device=device)
             if not merges:
@@ -64,7 +67,7 @@ def simulate(config: SimulateConfig, *, out: Path, workers: int, crystals: Path 
             failed = parts.failed(manifest, share)
             if not failed:
                 break
-            manifest = replan(manifest, failed, config, given, workers)
+            manifest = replan(manifest, failed, config, given, workers, held_out)
             parts.save(manifest)
         merge(out, manifest, config, parts, share)
     shutil.rmtree(parts.folder)
@@ -72,17 +75,17 @@ def simulate(config: SimulateConfig, *, out: Path, workers: int, crystals: Path 
 
 
 def prepare_manifest(config: SimulateConfig, *, out: Path, workers: int, crystals: Path | None = None,
-                     device: str = "cpu") -> Manifest:
+                     device: str = "cpu", held_out: HeldOut | None = None) -> Manifest:
     """Plan the set into `<out>.parts`, and return its manifest.
 
     Parameters
     ----------
-    config, out, workers, crystals, device : as for `simulate`
+    config, out, workers, crystals, device, held_out : as for `simulate`
     """
     given = _given(config, crystals)
-    identity, parts = _identity(config, given, None, device), PartsFolder(Path(out))
+    identity, parts = _identity(config, given, None, device, held_out), PartsFolder(Path(out))
     with parts.at_work(alone=False):
-        return parts.manifest(identity, lambda: plan(config, given, identity, workers))
+        return parts.manifest(identity, lambda: plan(config, given, identity, workers, held_out))
 
 
 def _given(config: SimulateConfig, crystals: Path | None) -> list[Crystal] | None:
@@ -95,7 +98,8 @@ def _given(config: SimulateConfig, crystals: Path | None) -> list[Crystal] | Non
     return None
 
 
-def _identity(config: SimulateConfig, given: list[Crystal] | None, share: Share | None, device: str) -> dict[str, Any]:
+def _identity(config: SimulateConfig, given: list[Crystal] | None, share: Share | None, device: str,
+              held_out: HeldOut | None) -> dict[str, Any]:
     """What the set is: another one may not go on in its folder or its file."""
     if given is not None:
         inputs = {"crystals": digest([crystal.record() for crystal in given])}
@@ -104,6 +108,8 @@ def _identity(config: SimulateConfig, given: list[Crystal] | None, share: Share 
     inputs |= own_sources(config)
     if share is not None:
         inputs["share"] = str(share)
+    if held_out is not None:
+        inputs["apart from the held-out parts of the split"] = held_out.split_digest
     if device != "cpu":  # whose rounding differs: the stacks of a set are made on one kind of device
         inputs["device"] = device
     return {"stage": "simulate", "config": config.model_dump(mode="json"), "config_digest": digest(config),

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cbedgan.simulate.cbed.stack import SimulateConfig
+from cbedgan.simulate.held_out import HeldOut
 from cbedgan.simulate.manifest import Share
 from cbedgan.simulate.simulate import prepare_manifest, simulate
 from classifier.foundation.errors import InputError
@@ -48,14 +49,14 @@ class ShareTask:
 
 
 def submit(config: SimulateConfig, cluster: Cluster, *, out: Path, workers: int,
-           crystals: Path | None = None, device: str = "cpu") -> "list[submitit.Job]":
+           crystals: Path | None = None, device: str = "cpu", held_out: HeldOut | None = None) -> "list[submitit.Job]":
     """Plan here, then submit every share as a job of its own; `simulate` without a share merges later.
 
     Paths must mean the same on the nodes. Logs lie in `<out>.slurm`. InputError without submitit or SLURM.
 
     Parameters
     ----------
-    config, out, crystals, device : as for `simulate`
+    config, out, crystals, device, held_out : as for `simulate`
     cluster : what is asked of it
     workers : processors of a job
     """
@@ -65,7 +66,7 @@ def submit(config: SimulateConfig, cluster: Cluster, *, out: Path, workers: int,
         raise InputError(source="--slurm", rule="needs the extra 'slurm'", value="no submitit",
                          remedy="Install it: pip install 'cbedgan[slurm]'.") from None
     out = Path(out).resolve()
-    settings = {"out": out, "workers": workers, "device": device,
+    settings = {"out": out, "workers": workers, "device": device, "held_out": held_out,
                 "crystals": None if crystals is None else Path(crystals).resolve()}
     if out.exists():
         raise InputError(source=out, rule="shares are submitted while there is work", value="the file is there",
