@@ -55,7 +55,7 @@ class ComparisonConfig(Config):
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
     stated_features: bool = False
     centre: bool = False
-    head: Head = "kinship"
+    head: Head = "linear"
     views: Views = "one"
     pose_input: bool = False
     tasks: TasksConfig | None = None
