@@ -10,8 +10,8 @@ def test_the_networks_differ_in_what_their_names_say():
     models = {name: method.train.model for name, method in methods.items()}
     assert models.pop("symmetry").kind == "symmetry"
     ranked = load_methods(CONFIGS / "imbalance")["balanced_softmax"].train
-    assert ranked.model_copy(update={"measurement": None, "ideal_share": 0.0, "judged_under": (), "model": methods["symmetry"].train.model}
-                             ) == methods["symmetry"].train  # but for the condition, the network of the ranking
+    ideal = {"measurement": None, "ideal_share": 0.0, "judged_under": (), "model": methods["symmetry"].train.model}
+    assert ranked.model_copy(update=ideal) == methods["symmetry"].train  # the ranked network, but for the condition
     comparisons = {name: models.pop(name) for name in [*models] if name.startswith("comparison")}
     assert {name: model.stated_features for name, model in comparisons.items()} == {
         "comparison": False, "comparison_and_symmetry": True}
