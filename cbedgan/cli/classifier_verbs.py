@@ -9,7 +9,7 @@ from rich.console import Console
 from cbedgan.cli.app import app, read, wrote
 from cbedgan.cli.arguments import CORES, Cache, Classifier, Config, File, Folder, Split, Stacks, Workers
 from classifier.foundation.errors import InputError
-from classifier.pattern.measurement import Condition
+from classifier.pattern.condition import Condition
 from classifier.prediction.strategy import Strategy
 
 

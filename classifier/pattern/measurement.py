@@ -5,7 +5,7 @@ Two conditions stand side by side in every table: `ideal`, which no microscope g
 
 import hashlib
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -16,12 +16,12 @@ from torch import Tensor
 
 from classifier.foundation.config import Config
 from classifier.foundation.errors import InputError
+from classifier.pattern.condition import Condition
 from classifier.pattern.intensity import stacks_at_once
 
 Intensities = Float[Tensor, "N C H W"]
 BEAM_SHARE = "fraction of the incident beam per pixel"  # the unit of intensities that electrons can be counted in
 SampleIds = Sequence[object] | np.ndarray
-Condition = Literal["ideal", "counted", "counted_1e5", "counted_1e4"]
 
 
 class MeasurementConfig(Config):

@@ -11,7 +11,7 @@ from classifier.crystal.levels import level_matrix
 from classifier.crystal.spacegroup import ClassMap, symbol
 from classifier.crystal.subgroups import neighbours
 from classifier.foundation.errors import InputError
-from classifier.pattern.measurement import Condition
+from classifier.pattern.condition import Condition
 from classifier.pattern.plausibility import measure
 from classifier.prediction.ensemble import mean_log_probability
 from classifier.prediction.predict import OwnStacks, Predictions, TrainedClassifier, predict_with_features

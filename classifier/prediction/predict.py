@@ -21,9 +21,10 @@ from classifier.foundation.registry import read_kind
 from classifier.network.model import AnyNetwork
 from classifier.network.pose_input import load_pose_features
 from classifier.network.stack_classifier import NetworkKind, StackClassifier
+from classifier.pattern.condition import Condition
 from classifier.pattern.geometry import Detector, ViewConfig
 from classifier.pattern.intensity import IntensityTransform
-from classifier.pattern.measurement import CONDITIONS, Condition, measured_copy
+from classifier.pattern.measurement import CONDITIONS, measured_copy
 from classifier.prediction.trust import Trust
 from classifier.samples.dataset import Frame, StackSet, load_physical
 from classifier.samples.measured_samples import require_beam_shares

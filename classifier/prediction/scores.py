@@ -10,7 +10,8 @@ from classifier.crystal.levels import LEVELS, level_index, level_probabilities
 from classifier.crystal.separation import SEPARATIONS, separation_matrix
 from classifier.crystal.subgroups import direct_edges
 from classifier.foundation.atomic import plain
-from classifier.pattern.measurement import CONDITIONS, Condition
+from classifier.pattern.condition import Condition
+from classifier.pattern.measurement import CONDITIONS
 from classifier.prediction.predict import Predictions, TrainedClassifier, predictions_path
 from classifier.samples.dataset import StackSet
 from classifier.samples.measured_samples import Measurement

@@ -9,9 +9,10 @@ from classifier.foundation.config import Config, added
 from classifier.foundation.errors import InputError
 from classifier.network.model import AnyNetwork, ModelConfig
 from classifier.pattern.augment import AugmentConfig
+from classifier.pattern.condition import Condition
 from classifier.pattern.geometry import ViewConfig
 from classifier.pattern.intensity import IntensityConfig
-from classifier.pattern.measurement import Condition, MeasurementConfig
+from classifier.pattern.measurement import MeasurementConfig
 from classifier.statistics.calibration_choice import CalibrationConfig
 from classifier.training.losses import AnyLoss, CrossEntropy
 from classifier.training.sampling import AnySampler, PowerSampler, Sampler
