@@ -26,7 +26,7 @@ OWNERS = {
 # Modules that draw; no other touches matplotlib.
 DRAWING = {"classifier.foundation.drawing", "cbedgan.comparison.figures", "cbedgan.ranking.figures",
            "cbedgan.acquisition.figures", "cbedgan.gan.reporting.contact_sheet", "classifier.judgement.figures",
-           "classifier.judgement.reading_figures", "classifier.inspection.page"}
+           "classifier.judgement.reading_figures", "classifier.inspection.page", "classifier.explanation.figure"}
 # `comparison` reads files; only `walk` plays one path through the generator.
 FROM_STAGES = {"cbedgan.boundary.probefile", "cbedgan.boundary.margin", "cbedgan.gan.network.generator"}
 PICKLING = {"pickle", "_pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from cbedgan.cli.app import benchmarks, read, wrote_json
 from cbedgan.cli.arguments import Config, Json, Split, Stacks
+from classifier.pattern.condition import Condition
 
 Place = Annotated[Path, typer.Option(help="Where made-up stacks may lie a while.")]
 Classes = Annotated[int, typer.Option(min=1, max=230)]
@@ -90,3 +91,22 @@ def bench_trust(classifier: Annotated[list[Path], typer.Option(help="classifier.
                              most=most, seed=seed)
     Console().print(stage.report(rows, accuracy))
     wrote_json(json, {"rows": rows})
+
+
+@benchmarks.command("explain")
+def bench_explain(stacks: Stacks,
+                  split: Annotated[Path | None, typer.Option(help="split.json; without it every stack counts.")] = None,
+                  part: Annotated[str, typer.Option(help="Of the split.")] = "validation",
+                  condition: Annotated[Condition | None, typer.Option(
+                      help="Of the measurement; without it ideal and counted.")] = None,
+                  most: Annotated[int, typer.Option(min=1, help="Stacks, drawn at random.")] = 1000,
+                  seed: Annotated[int, typer.Option(help="Of the choice and of the measurement.")] = 0,
+                  json: Json = None) -> None:
+    """Compare what is claimed of patterns' symmetry with the elements of their space group."""
+    from cbedgan.bench import explain as stage
+
+    conditions: tuple[Condition, ...] = ("ideal", "counted") if condition is None else (condition,)
+    figures = [stage.bench_explain(stacks, split, part=part, condition=name, most=most, seed=seed)
+               for name in conditions]
+    Console().print(stage.report(figures))
+    wrote_json(json, {"conditions": figures})

@@ -51,7 +51,11 @@ def predict(classifier: Annotated[list[Path], typer.Option(help="classifier.safe
             coverage: Annotated[float, typer.Option(
                 min=0, max=1, help="How often the true group is to be among the plausible ones.")] = 0.95,
             condition: Annotated[Condition, typer.Option(
-                help="Spoil ideal stacks first: pose errors and so many electrons a pattern.")] = "ideal") -> None:
+                help="Spoil ideal stacks first: pose errors and so many electrons a pattern.")] = "ideal",
+            explain: Annotated[bool, typer.Option("--explain", help="Say what symmetry each pattern shows, and which "
+                                                  "groups agree.")] = False,
+            pictures: Annotated[Path | None, typer.Option(help="Folder for a picture of each explained stack.")] = None,
+            ) -> None:
     """Say of your own stacks which space groups they may have, how surely, and what to refuse."""
     from classifier.prediction.answer_table import answer_table, write_answers
     from classifier.prediction.answers import answer_stacks
@@ -64,6 +68,12 @@ def predict(classifier: Annotated[list[Path], typer.Option(help="classifier.safe
     answers = answer_stacks([load_classifier(path) for path in classifier], given[0], top=top, accuracy=accuracy,
                             coverage=coverage, condition=condition)
     Console().print(answer_table(*answers))
+    if explain or pictures is not None:
+        from classifier.explanation.explain import explain_answers, explanation_text
+
+        view = load_classifier(classifier[0]).view
+        answers = (explain_answers(answers[0], given[0], view, condition, pictures=pictures), *answers[1:])
+        Console().print(explanation_text(answers[0]))
     if out is not None:
         for path in write_answers(out, *answers):
             wrote(path)

@@ -50,6 +50,12 @@ def zolz_lattice(lengths_angstrom: ArrayLike, angles_degree: ArrayLike, zone_axi
     return reduced_basis(basis @ np.linalg.inv(direct).T @ frame.T)
 
 
+def zolz_frame(lengths_angstrom: ArrayLike, angles_degree: ArrayLike, zone_axis_uvw: ArrayLike
+               ) -> Float[np.ndarray, "2 3"]:
+    """Unit vectors x and y of `zolz_lattice`, rows, in the frame of `cell_vectors`."""
+    return _frame(cell_vectors(lengths_angstrom, angles_degree), np.asarray(zone_axis_uvw, dtype=np.int64), None)
+
+
 def zolz_reflections(lengths_angstrom: ArrayLike, angles_degree: ArrayLike, zone_axis_uvw: ArrayLike,
                      longest: float) -> tuple[Int[np.ndarray, "M 3"], Float[np.ndarray, "M 3"]]:
     """Indices hkl, and vectors in the frame of `cell_vectors`, of the reflections with h u + k v + l w = 0.

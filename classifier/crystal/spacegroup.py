@@ -81,6 +81,13 @@ def rotations(space_group: int) -> np.ndarray:
     return np.array([operation.rot for operation in _operations(space_group).sym_ops]) / gemmi.Op.DEN
 
 
+def operations(space_group: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Matrices [order, 3, 3] and shifts [order, 3] on fractional coordinates, and the lattice's centrings [C, 3]."""
+    group = _operations(space_group)
+    return (rotations(space_group), np.array([operation.tran for operation in group.sym_ops]) / gemmi.Op.DEN,
+            np.array(group.cen_ops) / gemmi.Op.DEN)
+
+
 def enantiomorph(space_group: int) -> int | None:
     """The number that a mirrored crystal has, when it is another one (the 11 pairs); otherwise None."""
     _type(space_group)

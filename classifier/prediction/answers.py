@@ -35,7 +35,8 @@ class Answer:
     out; unknown: its sub- and supergroups that the classifier never saw, and so cannot rule out; levels: {level: (name,
     probability)}; nearest: (material, space group, distance); strangeness: above 1 a stack is out of the distribution
     of training, and refused; properties: what the heads of added tasks say (cell, elements, ...; see task_answers),
-    uncalibrated, of refused stacks too.
+    uncalibrated, of refused stacks too; explanation: what symmetry the patterns show, JSON content (the
+    room `explanation`), None where it was not asked for.
     """
 
     sample_id: str
@@ -48,6 +49,7 @@ class Answer:
     strangeness: float
     properties: dict[str, Any] = field(default_factory=dict)
     plausible: tuple[tuple[int, float], ...] = ()
+    explanation: tuple[dict[str, Any], ...] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The answer as JSON content."""
@@ -60,7 +62,8 @@ class Answer:
                 "levels": {level: {"name": name, "probability": p} for level, (name, p) in self.levels.items()},
                 "nearest_training_materials": [{"material": material, "space_group": group, "distance": distance}
                                                for material, group, distance in self.nearest],
-                **({"properties": self.properties} if self.properties else {})}
+                **({"properties": self.properties} if self.properties else {}),
+                **({} if self.explanation is None else {"explanation": list(self.explanation)})}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,105 @@
+"""How unlike a pattern is to its turned and mirrored images: shares of its variation, noise of counting taken off."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from classifier.features.centre import find_centres
+
+FOLDS: tuple[int, ...] = (2, 3, 4, 6)
+RINGS, AZIMUTHS = 32, 240  # turns of 2, 3, 4 and 6 map samples on samples
+LINES = 720  # along which a mirror is tried, 0 to 180 degrees
+FLOOR, FAINT_COUNTS = 1e-6, 10.0  # of the logarithm: shares of the incident beam, and electrons
+BLUR, BLUR_REACH = 1.0, 3  # pixels: edges of disks are softened before they are interpolated
+NO_SHIFT = 0.03  # pixels: an error of the centre that is no error
+MODES = 250  # independent values that a blurred pattern holds, about: they decide how far noise scatters
+MOST_ELECTRONS = 1e9  # from so many on nothing is seen of the noise
+NORMAL_MEDIAN = 0.4549  # of the square of a normal deviate
+
+
+@dataclass(frozen=True, eq=False)
+class Residuals:
+    """Of N patterns, float64. centre: (x, y) from the middle of the frame in pixels, [N, 2].
+
+    turn: [N, 4] of the FOLDS; mirror: [N, LINES]: shares of the azimuthal variation that each symmetry forbids, 0 where
+    it is there; deviation: [N], by how much counting scatters them.
+    """
+
+    centre: Float[Tensor, "N 2"]
+    turn: Float[Tensor, "N 4"]
+    mirror: Float[Tensor, "N 720"]
+    deviation: Float[Tensor, " N"]
+
+
+def residuals(intensity: Float[Tensor, "N H W"]) -> Residuals:
+    """Residuals of patterns, in any unit, about the centre that each one's half turn has.
+
+    The logarithm is cut off where fewer than FAINT_COUNTS electrons were counted; how many there were, the pattern's
+    own noise tells.
+    """
+    intensity = shares(intensity)
+    electrons = counted_electrons(intensity)[:, None, None]
+    soft = _blurred(intensity)
+    floor = (FAINT_COUNTS / electrons).clamp(min=FLOOR)
+    x = torch.log(soft + floor)
+    centre = find_centres(intensity[:, None])[:, 0].double()
+    centre = torch.where(centre.abs().amax(1, keepdim=True) < NO_SHIFT, 0.0, centre)
+    weight = (torch.arange(RINGS, dtype=torch.float64) + 0.5)[:, None]
+    spectrum = torch.fft.rfft(_rings(x, centre)) / AZIMUTHS
+    factor = torch.full((spectrum.shape[-1],), 2.0, dtype=torch.float64)
+    factor[0], factor[-1] = 0.0, 1.0
+    power = (spectrum.abs().square() * weight).sum(1) * factor
+    overlap = (spectrum.square() * weight).sum(1) * factor
+    taps = _taps()
+    variance = soft / electrons * taps.square().sum() ** 2 / (soft + floor).square()
+    noise = (_rings(variance, centre).mean(2) * weight[:, 0]).sum(1)
+    noise = torch.where(electrons[:, 0, 0] < MOST_ELECTRONS, noise, 0)
+    total = (power.sum(1) - noise).clamp(min=1e-12)
+    order = torch.arange(power.shape[1])
+    turn = torch.stack([power[:, order % n != 0].sum(1) - noise * (1 - 1 / n) for n in FOLDS], 1)
+    wave = torch.exp(2j * order[:, None] * torch.arange(LINES, dtype=torch.float64) * (math.pi / LINES))
+    mirror = (power.sum(1, keepdim=True) - (overlap @ wave).real - noise[:, None]) / 2
+    return Residuals(centre, turn / total[:, None], mirror / total[:, None], noise / total * math.sqrt(2 / MODES))
+
+
+def shares(intensity: Float[Tensor, "N H W"]) -> Float[Tensor, "N H W"]:
+    """Intensities as shares, float64, of all the light in the frame."""
+    light = intensity.double().clamp(min=0)
+    return light / light.sum((1, 2), keepdim=True).clamp(min=1e-30)
+
+
+def counted_electrons(intensity: Float[Tensor, "N H W"]) -> Float[Tensor, " N"]:
+    """Electrons of the incident beam that the noise of patterns speaks for, at most MOST_ELECTRONS.
+
+    A count scatters by its square root. The mixed second differences of a smooth pattern are hardly anything else.
+    """
+    kernel = torch.outer(*2 * [torch.tensor([1.0, -2.0, 1.0], dtype=torch.float64)])
+    difference = F.conv2d(intensity.double()[:, None], kernel[None, None])
+    near = F.avg_pool2d(intensity.double()[:, None], 3, 1)
+    each = difference.square() / (kernel.square().sum() * near.clamp(min=1e-30))
+    lit = torch.where(near > 0, each, torch.nan).flatten(1).nanmedian(1).values.nan_to_num(nan=0.0)
+    return (NORMAL_MEDIAN / lit.clamp(min=1e-30)).clamp(max=MOST_ELECTRONS)
+
+
+def _taps() -> Tensor:
+    taps = torch.exp(-torch.arange(-BLUR_REACH, BLUR_REACH + 1, dtype=torch.float64).square() / (2 * BLUR**2))
+    return taps / taps.sum()
+
+
+def _blurred(intensity: Tensor) -> Tensor:
+    padded = F.pad(intensity[:, None], 4 * (BLUR_REACH,), mode="replicate")
+    return F.conv2d(F.conv2d(padded, _taps()[None, None, :, None]), _taps()[None, None, None])[:, 0]
+
+
+def _rings(x: Tensor, centre: Tensor) -> Tensor:
+    """Values [N, RINGS, AZIMUTHS] on circles about the centres, out to one pixel from the edge."""
+    half = x.shape[-1] / 2
+    angle = torch.arange(AZIMUTHS, dtype=torch.float64) * (2 * math.pi / AZIMUTHS)
+    radius = (torch.arange(RINGS, dtype=torch.float64)[:, None] + 0.5) * ((half - 1) / RINGS)
+    places = torch.stack((radius * angle.cos(), radius * angle.sin()), -1)
+    grid = (places + centre[:, None, None]) / half
+    return F.grid_sample(x[:, None], grid, mode="bilinear", padding_mode="border", align_corners=False)[:, 0]

@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+
+from classifier.explanation.shown import best_line, shown_symmetries
+from drawn_disks import DETECTOR, RADIUS, counted, drawn, four_mm, glide
+
+RECTANGLE = np.array([[1.0, 0.0], [0.0, 1.15]])
+HEXAGON = np.array([[1.0, 0.0], [-0.5, np.sqrt(0.75)]])
+
+
+def shown(pattern: np.ndarray):
+    return shown_symmetries(pattern[None], DETECTOR, [RADIUS])[0]
+
+
+def test_a_square_pattern_shows_4mm():
+    one = shown(drawn(np.eye(2), four_mm))
+    assert one.symbol == "4mm" and one.mirrors == pytest.approx([0, 45, 90, 135], abs=0.3) and not one.dark
+    assert not one.no_half_turn and not one.no_mirror
+
+
+def test_a_hexagonal_pattern_shows_6mm_or_3m():
+    one = shown(drawn(HEXAGON, lambda h, k, x, y: np.exp(-(h * h + k * k - h * k)) * np.ones_like(x)))
+    assert one.symbol == "6mm" and one.mirrors == pytest.approx([0, 30, 60, 90, 120, 150], abs=0.3)
+    one = shown(drawn(HEXAGON, lambda h, k, x, y: np.exp(-(h * h + k * k - h * k)) * (1 + 20 * ((h + k) % 3 == 1))
+                      * np.ones_like(x)))
+    assert one.symbol == "3m" and one.no_half_turn
+
+
+def test_a_pattern_without_symmetry_shows_none_and_says_so():
+    strength = 10 ** np.random.default_rng(1).uniform(-3, 0, (7, 7))
+    one = shown(drawn(RECTANGLE, lambda h, k, x, y: strength[h, k] * np.ones_like(x)))
+    assert one.symbol == "1" and one.no_half_turn and one.no_mirror and not one.mirrors and not one.dark
+
+
+@pytest.mark.parametrize("electrons", [None, 1e7])
+def test_odd_reflections_dark_along_their_row_are_found(electrons):
+    pattern = drawn(RECTANGLE, glide)
+    one = shown(pattern if electrons is None else counted(pattern, electrons))
+    assert one.symbol == "2mm" and [round(row.azimuth_degree) % 180 for row in one.dark] == [0]
+    assert np.allclose(sorted(one.dark[0].reflections), [[-1, 0], [1, 0]], atol=0.05) and one.dark[0].light < 0.1
+
+
+def test_lit_odd_reflections_and_gaps_between_disks_are_no_dark_row():
+    assert not shown(drawn(RECTANGLE, lambda h, k, x, y: np.exp(-abs(h) - abs(k)) * np.ones_like(x))).dark
+    centred = np.array([[1.0, 0.0], [0.5, 0.62]])  # disks around a gap at (0, 0.62)
+    assert not shown(drawn(centred, lambda h, k, x, y: np.exp(-np.hypot(h + k / 2, 0.62 * k)) * np.ones_like(x))).dark
+
+
+def test_few_electrons_are_no_reason_to_deny_a_symmetry():
+    one = shown(counted(drawn(np.eye(2), four_mm), 2e3))
+    assert not one.no_half_turn and not one.no_mirror
+
+
+def test_a_line_lies_between_its_two_best_steps():
+    angle = np.arange(720) / 4
+    mirror = 0.5 - 0.5 * np.cos(np.radians(2 * (angle - 30.1)))
+    line, least = best_line(mirror, 1)
+    assert line == pytest.approx(30.1, abs=0.01) and least == pytest.approx(0, abs=1e-4)
+    assert best_line(mirror, 2)[1] == pytest.approx(0.5)  # no second line beside the first
