@@ -33,11 +33,23 @@ def spoiled(stacks: np.ndarray, *, shortest_g_pixels: float, seed: int) -> Itera
     for factor in (0.1, 10, 1e4):
         yield "intensity", f"x {factor:g}", stacks * factor
     yield "saturated", "brightest tenth", np.minimum(stacks, np.quantile(stacks, 0.9, axis=PATTERN, keepdims=True))
-    yield "mixed up", "patterns of three crystals", np.stack(
-        [np.roll(stacks[:, place], place, axis=0) for place in range(3)], axis=1)
-    yield "mixed up", "order of the patterns", stacks[:, [2, 0, 1]]
+    for name, rows in mixed_rows(len(stacks)).items():
+        yield "mixed up", name, stacks[rows[..., 0], rows[..., 1]]
     for name, made in _not_cbed(stacks, random):
         yield "not CBED", name, made
+
+
+def mixed_rows(count: int) -> dict[str, np.ndarray]:
+    """Ways to mix stacks up: where each pattern is taken from, its stack and its place, int64 [count, 3, 2].
+
+    Neighbours in a file are mostly of one space group; half a file apart they are mostly not.
+    """
+    own, place = np.arange(count)[:, None], np.arange(3)[None]
+    mixed = {"patterns of three crystals": ((own - place) % count, place),
+             "patterns of three groups": ((own - place * (count // 3)) % count, place),
+             "one pattern of another crystal": ((own - (place == 2)) % count, place),
+             "order of the patterns": (own, np.array([[2, 0, 1]]))}
+    return {name: np.stack(np.broadcast_arrays(*where), axis=-1) for name, where in mixed.items()}
 
 
 def _magnified(stacks: np.ndarray, factor: float) -> np.ndarray:

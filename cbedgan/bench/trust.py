@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from rich.table import Table
 from sklearn.metrics import roc_auc_score
 
-from cbedgan.bench.spoiled import spoiled
+from cbedgan.bench.spoiled import mixed_rows, spoiled
 from classifier.foundation.run import progress
 from classifier.prediction.answers import answer_stacks
 from classifier.prediction.predict import TrainedClassifier
@@ -17,7 +18,10 @@ from classifier.samples.split import load_split
 from classifier.samples.stackfile import StackFile, write_stack_file
 from classifier.samples.viewed import rows_of
 
-KINDS = 40  # of spoiled stacks, the stacks as they are included
+KINDS = 42  # of spoiled stacks, the stacks as they are included
+
+OF_A_PATTERN = ("zone_axis_uvw", "convergence_semi_angle_mrad", "thickness_angstrom", "pixel_size_inv_angstrom",
+                "shortest_g_inv_angstrom", "azimuth_rad")  # columns
 
 
 def bench_trust(classifiers: Sequence[TrainedClassifier], stacks: Path, split: Path, *, accuracy: float, most: int,
@@ -42,12 +46,16 @@ def bench_trust(classifiers: Sequence[TrainedClassifier], stacks: Path, split: P
         frame = {"detector": detector, "pose": file.pose, "intensity_unit": file.intensity_unit, "provenance": {}}
     shortest_g = 1 / detector.pixel_size if detector.unit == "shortest_g" else detector.size_pixels / 4
     figures: list[dict[str, Any]] = []
+    mixed = mixed_rows(len(whole))
     usual: np.ndarray | None = None
     with tempfile.TemporaryDirectory() as folder, progress("bench trust", KINDS) as bar:
         for kind, amount, made in (("as they are", "", whole),
                                    *spoiled(whole, shortest_g_pixels=shortest_g, seed=seed)):
             path = Path(folder) / "spoiled.h5"
-            write_stack_file(path, np.ascontiguousarray(made, dtype=np.float32), table, **frame)
+            # What was recorded of a pattern goes with it, as in a file that somebody put together wrongly.
+            recorded = table if amount not in mixed else replace(table, **{
+                name: getattr(table, name)[mixed[amount][..., 0], mixed[amount][..., 1]] for name in OF_A_PATTERN})
+            write_stack_file(path, np.ascontiguousarray(made, dtype=np.float32), recorded, **frame)
             answers, rules, predictions = answer_stacks(classifiers, path, top=1, accuracy=accuracy)
             strange = np.array([answer.strangeness for answer in answers])
             usual = strange if usual is None else usual

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from classifier.crystal.levels import level_matrix
 from classifier.crystal.spacegroup import ClassMap, symbol
@@ -23,6 +24,7 @@ from classifier.statistics.metrics import SHOT_CLASSES, shot_class, softmax
 SHOWN_LEVELS = ("crystal_system", "point_group")
 NEAREST = 3  # training materials named for a stack
 COVERAGE = 0.95  # of the plausible groups, unless another is asked
+LARGEST = 1e9  # strangeness of what is mixed up
 SIBLING_SHARE = 0.1  # of the first group's probability: what counts as not ruled out where no validation tells
 
 
@@ -156,17 +158,19 @@ class _Look:
     """How one classifier finds stacks against its training.
 
     distance: of the features, float64 [N] in units of the usual one; excursion: of the measurements, [N, 3, C];
-    complaints: of each stack; nearest: training materials of each.
+    complaints: of each stack; nearest: training materials of each; mixed_up: beyond what is allowed, NaN: unknown.
     """
 
     distance: np.ndarray
     excursion: np.ndarray
     complaints: list[list[str]]
     nearest: list[tuple]
+    mixed_up: np.ndarray
 
-    def of(self, row: int) -> tuple[float, float, list[str], tuple]:
+    def of(self, row: int) -> tuple[float, float, list[str], tuple, float]:
         """What is said of one stack; of the excursions the largest."""
-        return float(self.distance[row]), float(self.excursion[row].max()), self.complaints[row], self.nearest[row]
+        return (float(self.distance[row]), float(self.excursion[row].max()), self.complaints[row], self.nearest[row],
+                float(self.mixed_up[row]))
 
 
 def _asked(classifier: TrainedClassifier, stacks: Path, rules: Rules, condition: Condition
@@ -184,11 +188,14 @@ def _look(own: OwnStacks, trust: Trust, features: np.ndarray) -> _Look:
     rows, distance = bank.nearest(features, NEAREST)
     nearest = [tuple(zip(bank.material[row].tolist(), bank.space_group[row].tolist(), far.tolist(), strict=True))
                for row, far in zip(rows, distance, strict=True)]
+    mixed_up = np.full(len(seen), np.nan) if trust.one_crystal is None else trust.one_crystal.excess(
+        own.x, torch.from_numpy(own.intensity), own.table.shortest_g_inv_angstrom,
+        shortest_g_pixels=1 / detector.pixel_size)
     return _Look(bank.distance(features) / trust.usual_distance, trust.plausibility.excursion(seen),
-                 [trust.plausibility.complaints(stack) for stack in seen], nearest)
+                 [trust.plausibility.complaints(stack) for stack in seen], nearest, mixed_up)
 
 
-def _answer(sample_id: str, probability: np.ndarray, looks: list[tuple[float, float, list[str], tuple]],
+def _answer(sample_id: str, probability: np.ndarray, looks: list[tuple[float, float, list[str], tuple, float]],
             class_map: ClassMap, rules: Rules, top: int) -> Answer:
     order = np.argsort(-probability, kind="stable")
     ranked = [(class_map.space_groups[k], float(probability[k])) for k in order]
@@ -204,7 +211,11 @@ def _answer(sample_id: str, probability: np.ndarray, looks: list[tuple[float, fl
         names, matrix = level_matrix(class_map, level)
         summed = probability @ matrix
         levels[level] = (names[int(summed.argmax())], float(summed.max()))
-    refusals = list(next((complaints for _, _, complaints, _ in looks if complaints), []))
+    refusals = list(next((complaints for _, _, complaints, *_ in looks if complaints), []))
+    mixed = [excess for *_, excess in looks if not np.isnan(excess)]
+    mixed_up = float(np.mean(mixed)) if mixed else -np.inf
+    if mixed_up > 0:
+        refusals.append("patterns of different crystals: their |g1| and disks share too little")
     far = float(np.mean([distance for distance, *_ in looks])) if looks else 0.0
     if far > 1:
         refusals.append("unlike what was trained on: its features lie "
@@ -214,9 +225,9 @@ def _answer(sample_id: str, probability: np.ndarray, looks: list[tuple[float, fl
                         + (f"{rules.confidence:.2f} is needed for an accuracy of {rules.accuracy:.0%}"
                            if np.isfinite(rules.confidence) else
                            f"validation reached an accuracy of {rules.accuracy:.0%} at no confidence"))
+    strangeness = max([far, min(float(np.exp(mixed_up)), LARGEST), *(excursion for _, excursion, *_ in looks)])
     return Answer(sample_id, tuple(refusals), tuple(ranked[:top]), siblings, unknown, levels,
-                  looks[0][3] if looks else (), max([far, *(excursion for _, excursion, _, _ in looks)]),
-                  plausible=plausible)
+                  looks[0][3] if looks else (), strangeness, plausible=plausible)
 
 
 def _group(space_group: int, probability: float) -> dict[str, Any]:

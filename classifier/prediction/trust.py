@@ -9,6 +9,7 @@ import torch
 
 from classifier.pattern.plausibility import Plausibility
 from classifier.prediction.feature_bank import FeatureBank
+from classifier.prediction.one_crystal import OneCrystal
 from classifier.statistics.calibration_choice import FittedMap, map_from_state
 from classifier.statistics.metrics import calibration_error, softmax
 
@@ -57,7 +58,8 @@ class Trust:
     temperature: divides the logits; logits float32 [V, K], class_idx int64 [V], weight float64 [V] of validation, every
     group weighing the same; usual_distance: from the bank, of USUAL_DISTANCE of validation; plausibility: what training
     patterns look like; calibration: the map in place of the temperature, with what it said of the samples that it was
-    fitted on, each without its own fold.
+    fitted on, each without its own fold; one_crystal: notices patterns of different crystals, None where it was not
+    taught.
     """
 
     temperature: float
@@ -68,6 +70,7 @@ class Trust:
     bank: FeatureBank
     plausibility: Plausibility
     calibration: FittedMap | None = None
+    one_crystal: OneCrystal | None = None
 
     def calibrate(self, logits: np.ndarray) -> np.ndarray:
         """Calibrated probabilities float64 [N, K] of logits [N, K]."""
@@ -120,6 +123,8 @@ class Trust:
         if self.calibration is not None:
             state["calibration"] = {"map": self.calibration.map.state(), "errors": self.calibration.errors,
                                     "held_out": torch.from_numpy(self.calibration.held_out)}
+        if self.one_crystal is not None:
+            state["one_crystal"] = self.one_crystal.state()
         return state
 
     @classmethod
@@ -127,7 +132,8 @@ class Trust:
         """Rebuild it from `state()`."""
         trust = cls(float(state["temperature"]), state["logits"].numpy(), state["class_idx"].numpy(),
                     state["weight"].numpy(), float(state["usual_distance"]), FeatureBank.from_state(state["bank"]),
-                    Plausibility.from_state(state["plausibility"]), _calibration(state.get("calibration")))
+                    Plausibility.from_state(state["plausibility"]), _calibration(state.get("calibration")),
+                    OneCrystal.from_state(state["one_crystal"]) if "one_crystal" in state else None)
         count, classes = trust.logits.shape
         if not 0 < count == len(trust.class_idx) == len(trust.weight) or not (
                 0 <= trust.class_idx.min() and trust.class_idx.max() < classes and trust.weight.min() > 0):

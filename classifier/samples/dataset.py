@@ -31,7 +31,7 @@ class StackSet:
 
     x: float32 [N, 3, H, W], normalised; in memory, or a cache's map, which stays on the disk and whose batches `reader`
     reads; soft_label: class probabilities, one-hot where the file states none; pose, task_target: where the network
-    wants them, see side_data.
+    wants them, see side_data; shortest_g: |g1| of each pattern in 1/angstrom, NaN where nobody recorded it.
     """
 
     x: Tensor
@@ -44,6 +44,7 @@ class StackSet:
     reader: Prefetch | None = None
     pose: Float[Tensor, "N 9"] | None = None
     task_target: Float[Tensor, "N T"] | None = None
+    shortest_g: Float[np.ndarray, "N 3"] | None = None
 
     def __len__(self) -> int:
         return len(self.sample_id)
@@ -146,7 +147,7 @@ def _labelled(x: Tensor, table: SampleTable, class_map: ClassMap, source: object
     class_idx = torch.from_numpy(class_map.indices(table.space_group))
     return StackSet(x=x, class_idx=class_idx, soft_label=soft_labels(table, class_map, source),
                     sample_id=table.sample_id, material=table.material, structure_type=table.structure_type,
-                    origin=table.origin)
+                    origin=table.origin, shortest_g=table.shortest_g_inv_angstrom)
 
 
 def soft_labels(table: SampleTable, class_map: ClassMap, source: object) -> Float32[Tensor, "N K"]:

@@ -43,7 +43,7 @@ from classifier.training.state import State
 from classifier.training.step import step
 from classifier.training.stopping import validation_score
 from classifier.training.train_config import TrainClassifierConfig, learning_rate
-from classifier.training.trust_fitting import Answered, with_trust
+from classifier.training.trust_fitting import Answered, require_mixable, with_trust
 
 __all__ = ["TrainClassifierConfig", "train_classifier"]
 
@@ -102,6 +102,8 @@ def _run(config: TrainClassifierConfig, run: Run, parted: Split, stacks: StackFi
     for asked in (config.measurement, *(CONDITIONS[name] for name in config.judged_under)):
         if asked is not None:
             require_beam_shares(frame, asked, stacks.path)
+    if config.notice_mixed_up:
+        require_mixable(frame, real, held_out["validation"])
     drawn, fixed = (None if config.measurement is None else Measurement(config.measurement, transform, seed)
                     for seed in (config.seed, JUDGED_SEED))
     state = State(config, class_map, device)
@@ -135,7 +137,7 @@ def _run(config: TrainClassifierConfig, run: Run, parted: Split, stacks: StackFi
                                 sizes.prior.cpu(), materials, parted.digest, parted.stack_digest, run.provenance())
     trained = with_trust(trained, training=real, validation=held_out["validation"],
                          shift_pixels=config.augment.shift_pixels, measurement=fixed, calibration=config.calibration,
-                         answered=answered)
+                         answered=answered, notice_mixed_up=config.notice_mixed_up)
     digest = trained.save(run.folder / "classifier.safetensors")
     provenance = {**run.provenance(), "classifier_digest": digest}
     predictions = Predictions.concatenate([Predictions.of(trained, samples, part=part, provenance=provenance)
@@ -161,7 +163,8 @@ def _answers_of_folds(config: TrainClassifierConfig, *, stacks: Path, split: Pat
     """
     number = config.calibration.folds
     folds(FoldsConfig(folds=number, group_by="structure_type", seed=config.seed), stacks=stacks, split=split, out=out)
-    alone = config.model_copy(update={"calibration": CalibrationConfig(), "judged_under": ()})
+    alone = config.model_copy(update={"calibration": CalibrationConfig(), "judged_under": (),
+                                      "notice_mixed_up": False})
     answers, logits = [], []
     for k in range(1, number + 1):
         checkpoint = train_classifier(alone, stacks=stacks, split=out / f"fold-{k}.json", out=out / f"fold-{k}",

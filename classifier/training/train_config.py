@@ -50,6 +50,7 @@ class TrainClassifierConfig(Config):
     synthetic_share: float = 0.25  # of each batch, taken from the added source
     synthetic_weight: float = 0.5  # of its samples in the loss
     calibration: CalibrationConfig = added(CalibrationConfig())  # of the probabilities, after the training
+    notice_mixed_up: bool = added(False)  # whether trust learns to notice patterns of different crystals
     max_skipped_share: float = 0.01  # of steps, skipped because loss or gradient is not finite
     report_every_images: int = 8192
     checkpoint_every_images: int = 16384

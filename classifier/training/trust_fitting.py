@@ -5,18 +5,24 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
+from classifier.foundation.errors import InputError
+from classifier.network.azimuthal_features import LEAST_PIXELS
 from classifier.pattern.intensity import stacks_at_once
 from classifier.pattern.plausibility import Plausibility, measure
 from classifier.prediction.feature_bank import FeatureBank, bank_rows
+from classifier.prediction.one_crystal import AT_ONCE, OneCrystal, Patterns
 from classifier.prediction.predict import TrainedClassifier, predict_features, predict_logits, predict_with_features
 from classifier.prediction.trust import USUAL_DISTANCE, Trust
-from classifier.samples.dataset import StackSet
+from classifier.samples.dataset import Frame, StackSet
 from classifier.samples.measured_samples import Measurement
 from classifier.statistics.calibration_choice import CalibrationConfig, fit_map
 from classifier.statistics.calibration_maps import fit_temperature
 from classifier.statistics.metrics import material_weights
+from classifier.training.one_crystal_fitting import FEWEST as FEWEST_TO_MIX
+from classifier.training.one_crystal_fitting import fit_one_crystal
 
 FEWEST = 10  # validation stacks from which on it is worth fitting
 MEASURED = 1024  # training stacks that the plausible ranges are taken over, at most
@@ -34,7 +40,7 @@ class Answered:
 
 def with_trust(classifier: TrainedClassifier, *, training: StackSet, validation: StackSet, shift_pixels: int,
                measurement: Measurement | None = None, calibration: CalibrationConfig | None = None,
-               answered: Answered | None = None) -> TrainedClassifier:
+               answered: Answered | None = None, notice_mixed_up: bool = False) -> TrainedClassifier:
     """The same classifier with its trust fitted on normalised samples; without any, where validation is too small.
 
     Parameters
@@ -44,6 +50,7 @@ def with_trust(classifier: TrainedClassifier, *, training: StackSet, validation:
     measurement : that the training drew copies of; trust is in measured stacks then
     calibration : of its probabilities, a temperature if not given
     answered : what probabilities are calibrated on in place of validation: answers of classifiers trained without it
+    notice_mixed_up : whether to learn what patterns of one crystal share, see OneCrystal
     """
     if len(validation) < FEWEST:
         return replace(classifier, trust=None)
@@ -63,8 +70,42 @@ def with_trust(classifier: TrainedClassifier, *, training: StackSet, validation:
     usual = distance[min(len(distance), int(np.ceil((len(distance) + 1) * USUAL_DISTANCE))) - 1]
     seen = _answered(logits, validation, validation_rows) if answered is None else answered
     kind = "temperature" if calibration is None else calibration.kind
+    one_crystal = (_one_crystal(classifier, training, rows, validation, validation_rows, measurement)
+                   if notice_mixed_up else None)
     return replace(classifier, trust=Trust(**_calibrated(seen, kind), usual_distance=float(usual), bank=bank,
-                                           plausibility=Plausibility.fit(measured, shift_pixels)))
+                                           plausibility=Plausibility.fit(measured, shift_pixels),
+                                           one_crystal=one_crystal))
+
+
+def require_mixable(frame: Frame, *parts: StackSet) -> None:
+    """Refuse (InputError) to learn what patterns of one crystal share from stacks that cannot show it."""
+    size, recorded = frame.detector.size_pixels, [part.shortest_g for part in parts]
+    known = all(lengths is not None and bool((lengths > 0).all()) for lengths in recorded)
+    canonical = frame.pose == "canonical" and frame.detector.unit == "shortest_g"
+    if not (canonical and known and size >= LEAST_PIXELS and len(parts[0]) >= FEWEST_TO_MIX):
+        raise InputError(source="notice_mixed_up", remedy="Leave it out, or give such stacks.",
+                         rule=f"needs {FEWEST_TO_MIX} training stacks of {LEAST_PIXELS} pixels in canonical pose, "
+                         "shortest_g_inv_angstrom on record",
+                         value=f"{len(parts[0])} stacks of {size} pixels, {frame.pose} pose, |g1| "
+                         + ("on record" if known else "not on record"))
+
+
+def _one_crystal(classifier: TrainedClassifier, training: StackSet, rows: np.ndarray, validation: StackSet,
+                 validation_rows: np.ndarray, measurement: Measurement | None) -> OneCrystal:
+    """What notices mixed-up crystals, taught by the given rows of training and validation."""
+    require_mixable(classifier.frame, training, validation)
+    pixels = 1 / classifier.frame.detector.pixel_size
+    patterns = []
+    for samples, some in ((training, rows), (validation, validation_rows)):
+        start, parts, lengths = 0, [], np.asarray(samples.shortest_g)[some]
+        for x, _ in _blocks(samples, some, measurement):
+            recorded = torch.from_numpy(lengths[start:start + len(x)]).float()
+            start += len(x)
+            parts.extend(Patterns.of(*block, shortest_g_pixels=pixels) for block in zip(
+                x.split(AT_ONCE), torch.as_tensor(classifier.intensity.denormalise(x)).split(AT_ONCE),
+                recorded.split(AT_ONCE), strict=True))
+        patterns.append(Patterns.concatenate(parts))
+    return fit_one_crystal(patterns[0], training.class_idx.cpu().numpy()[rows], patterns[1], seed=0)
 
 
 def recalibrated(classifier: TrainedClassifier, validation: StackSet, measurement: Measurement | None = None

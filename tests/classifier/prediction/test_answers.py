@@ -233,3 +233,27 @@ def test_answers_of_other_classifiers_can_calibrate(trained, tiny_networks) -> N
     assert np.array_equal(found.logits, 2 * seen.logits) and found.usual_distance == seen.usual_distance
     # But for the prior on it, twice the logits need twice the temperature.
     assert 1.2 * seen.temperature < found.temperature < 2.05 * seen.temperature
+
+
+def test_a_stack_of_different_crystals_is_refused(trained, tiny_networks) -> None:
+    class Suspicious:
+        def excess(self, x, intensity, shortest_g, *, shortest_g_pixels):
+            assert shortest_g.shape == (len(x), 3) and intensity.shape == x.shape and shortest_g_pixels == 4
+            return np.where(np.arange(len(x)) == 0, 0.7, np.where(np.arange(len(x)) == 1, np.nan, -3.0))
+
+    judge = replace(trained[0], trust=replace(trained[0].trust, one_crystal=Suspicious()))
+    plain = answer_stacks(trained[:1], tiny_networks.stacks, top=1, accuracy=0.0)[0]
+    answers = answer_stacks([judge], tiny_networks.stacks, top=1, accuracy=0.0)[0]
+    assert any("patterns of different crystals" in reason for reason in answers[0].refusals)
+    assert answers[0].strangeness == pytest.approx(max(np.exp(0.7), plain[0].strangeness)) and answers[1] == plain[1]
+    # Two classifiers that disagree: the mean counts.
+    both = answer_stacks([judge, trained[1]], tiny_networks.stacks, top=1, accuracy=0.0)[0]
+    assert any("different crystals" in reason for reason in both[0].refusals)
+
+
+def test_what_cannot_show_one_crystal_is_not_asked_for_it(trained, tiny_networks) -> None:
+    judge = trained[0]
+    with StackFile(tiny_networks.stacks) as file:
+        samples = tiny_networks.samples(judge, file.table.sample_id)
+    with pytest.raises(InputError, match="needs 100 training stacks of 32 pixels"):
+        with_trust(judge, training=samples, validation=samples, shift_pixels=1, notice_mixed_up=True)
