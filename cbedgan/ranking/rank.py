@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
@@ -15,11 +16,12 @@ from cbedgan.ranking.report import write_ranking
 from cbedgan.ranking.scores import Answers, Ranking, RankingVerdicts
 from classifier.crystal.subgroups import direct_edges
 from classifier.foundation.atomic import read_json, write_json
-from classifier.foundation.config import Config, digest
+from classifier.foundation.config import Config, added, digest
 from classifier.foundation.errors import InputError, require
 from classifier.foundation.run import Run
+from classifier.pattern.condition import Condition
 from classifier.prediction.ensemble import ensemble
-from classifier.prediction.predict import COLUMNS, Predictions
+from classifier.prediction.predict import COLUMNS, Predictions, predictions_path
 from classifier.prediction.scores import score
 from classifier.samples.split import Split, load_split
 from classifier.samples.stackfile import StackFile
@@ -28,10 +30,14 @@ from classifier.statistics.metrics import material_weights
 
 
 class RankConfig(Config):
-    """seeds: of training, at least three, the same for every method; judgement: of the ranking."""
+    """seeds: of training, at least three, the same for every method; judgement: of the ranking.
+
+    condition: under which the methods are ranked; one beside "ideal" needs runs that were judged_under it.
+    """
 
     seeds: tuple[int, ...]
     judgement: RankingVerdicts
+    condition: Condition = added("ideal")
 
 
 def rank(config: RankConfig, *, methods: Path, stacks: Path, split: Path, out: Path, workers: int,
@@ -64,7 +70,9 @@ def rank(config: RankConfig, *, methods: Path, stacks: Path, split: Path, out: P
     folders = {name: members if size is None else _ensembles(size, members, config.seeds, materials, out)
                for name, members in planned.members.items() for size in [configs[name].ensemble]} | foreign
     ranking = ranking_of(config, parted, materials, folders)
-    path = write_ranking(ranking, _rows(configs, planned, foreign), provenance=run.provenance(), out=out)
+    rows = {name: row | {"beside": beside(folders[name], config.condition)}
+            for name, row in _rows(configs, planned, foreign).items()}
+    path = write_ranking(ranking, rows, provenance=run.provenance(), out=out)
     run.finish({"report": path.name})
     return path
 
@@ -106,11 +114,18 @@ def _ensembles(size: int, members: list[Path], seeds: Sequence[int], materials: 
         seeds_held = "-".join(str(seeds[place]) for place in sorted(chosen))
         folder = out / "ensembles" / f"{digest([member.name for member in chosen_members])[:12]}-seeds-{seeds_held}"
         if not (folder / "result.json").exists():
-            together = ensemble([Predictions.load(member / "predictions.npz") for member in chosen_members])
-            together.save(folder / "predictions.npz")
-            write_json(folder / "result.json", {
-                "split_digest": together.split_digest,
-                **{part: score(together.take(part), materials) for part in ("validation", "test")}})
+            told: dict[str, dict] = {}
+            split_digest = ""
+            for condition in get_args(Condition):
+                paths = [predictions_path(member, condition) for member in chosen_members]
+                if all(path.exists() for path in paths):
+                    together = ensemble([Predictions.load(path) for path in paths])
+                    together.save(predictions_path(folder, condition))
+                    split_digest = together.split_digest
+                    told[condition] = {part: score(together.take(part), materials) for part in ("validation", "test")}
+            ideal = told.pop("ideal")
+            write_json(folder / "result.json", {"split_digest": split_digest, **ideal,
+                                                **({"conditions": told} if told else {})})
         folders.append(folder)
     return folders
 
@@ -120,12 +135,13 @@ def ranking_of(config: RankConfig, split: Split, materials: np.ndarray, folders:
 
     Parameters
     ----------
-    config : seeds and verdicts
+    config : seeds, condition and verdicts
     split : of all
     materials : int [K], training materials of each class
     folders : {method: run folder of each seed, or one for all}
     """
-    parts = {name: [_parts(folder, split) for folder in of_seeds] for name, of_seeds in folders.items()}
+    parts = {name: [_parts(folder, split, config.condition) for folder in of_seeds]
+             for name, of_seeds in folders.items()}
     tests = {name: [test for test, _ in of_seeds] for name, of_seeds in parts.items()}
     first = next(iter(tests.values()))[0]
     for name, of_seeds in tests.items():
@@ -142,9 +158,13 @@ def ranking_of(config: RankConfig, split: Split, materials: np.ndarray, folders:
                    direct_edges(first.class_map))
 
 
-def _parts(folder: Path, split: Split) -> tuple[Predictions, float]:
+def _parts(folder: Path, split: Split, condition: Condition) -> tuple[Predictions, float]:
     """Test part in the order of sample ids, and the temperature that its validation part asks for (NaN: has none)."""
-    predictions = Predictions.load(folder / "predictions.npz")
+    path = predictions_path(folder, condition)
+    if not path.exists():
+        raise InputError(source=folder, rule=f"must have been judged under the condition {condition!r} of the ranking",
+                         value=f"no {path.name}", remedy=f"Train it with judged_under = [{condition!r}].")
+    predictions = Predictions.load(path)
     if predictions.split_digest != split.digest:
         raise InputError(source=folder, rule="must be of the split that is ranked", remedy="Train it on this split.",
                          value=f"split {predictions.split_digest[:12]}, not {split.digest[:12]}")
@@ -156,6 +176,25 @@ def _parts(folder: Path, split: Split) -> tuple[Predictions, float]:
         validation.logits, predictions.class_map.indices(validation.space_group), material_weights(validation.material)
     ) if len(validation.logits) else float("nan")
     return replace(test, **{name: getattr(test, name)[order] for name in COLUMNS}), temperature
+
+
+def beside(folders: Sequence[Path], ranked: Condition) -> dict[str, dict[str, float | None]]:
+    """{condition: {score: mean over runs}} on the test part, of the conditions that the ranking is not made under.
+
+    Conditions that some run was not judged under are left out.
+    """
+    results = [read_json(folder / "result.json") for folder in folders if (folder / "result.json").exists()]
+    told: dict[str, dict[str, float | None]] = {}
+    for condition in get_args(Condition):
+        tests = [(result if condition == "ideal" else result.get("conditions", {}).get(condition, {})).get("test")
+                 for result in results]
+        if condition == ranked or len(tests) < len(folders) or not all(tests):
+            continue
+        values = {"balanced_accuracy": [test["balanced_accuracy"] for test in tests],
+                  "few_recall": [test["recall_by_shot"]["few"] for test in tests]}
+        told[condition] = {name: None if None in of_runs else float(np.mean(of_runs))
+                           for name, of_runs in values.items()}
+    return told
 
 
 def _rows(methods: dict[str, MethodConfig], planned: RankingRuns, foreign: dict[str, list[Path]]) -> dict[str, dict]:

@@ -18,6 +18,7 @@ REACH_PIXELS = 1.5  # how far from the middle a centre is looked for
 HIGHEST, LOWEST = 1.8, 0.1  # of the Fourier terms, radian a pixel: finer ones are noise, coarser ones the envelope
 WEIGHT_POWER = 1.5  # of a term's amplitude, where plain correlation has 2: strong disks do not decide alone
 WINDOW = (28 / 32, 31.5 / 32)  # of half the side: where the frame's edge fades from and to, so that it is no feature
+EXPONENT = 5.0  # of x + 1 where it is 2 log(1 + I / floor) over 8 to 9: peak over floor is 1e3.5 to 1e4
 GRID_PIXELS = 0.5  # of the first search: a peak is about two pixels wide
 STEPS = 3  # of Newton's method, each time
 
@@ -39,6 +40,14 @@ def find_centres(intensity: Patterns) -> Float[Tensor, "N C 2"]:
             if not last:  # a window about the middle holds the centre back
                 squared = _squared_transform(patterns, terms, centre)
         return centre.view(*intensity.shape[:2], 2)
+
+
+def find_centres_in_x(x: Patterns) -> Float[Tensor, "N C 2"]:
+    """As find_centres, of patterns normalised by the logarithm: they are brought back to about I^1.2 first.
+
+    The logarithm itself lets the dark between disks and their blurred edges count as much as the disks.
+    """
+    return find_centres(torch.expm1(EXPONENT * (x.detach() + 1)))
 
 
 def centred(patterns: Patterns, centres: Float[Tensor, "N C 2"]) -> Patterns:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cbedgan.ranking.methods import MethodConfig, load_methods, plan, windows
-from cbedgan.ranking.rank import RankConfig, finished_runs, rank
+from cbedgan.ranking.rank import RankConfig, beside, finished_runs, rank
 from cbedgan.ranking.scores import Answers, Ranking, RankingVerdicts
 from classifier.foundation.config import load_config, parse_config
 from classifier.foundation.errors import InputError
@@ -64,6 +64,44 @@ def test_the_ranking_is_whole_alone_shared_and_resumable(call):
     rank(rank_config(), **call)
     assert [run.stat().st_mtime_ns for run in runs] == before
     assert json.loads((call["out"] / "report.json").read_text()) == report
+
+
+@pytest.mark.slow
+def test_a_ranking_under_a_condition_shows_the_ideal_one_beside_it(call, compare_config):
+    for path in call["methods"].glob("*.toml"):
+        path.unlink()
+    train = {**compare_config().classifier.model_dump(mode="json"), "judged_under": ["counted_1e4"],
+             "measurement": {"electrons": 1e4}}
+    for name, content in {"cross_entropy": {}, "ensemble": {"ensemble": 3}}.items():
+        (call["methods"] / f"{name}.toml").write_text(toml({"label": name, "paper": "", "train": train, **content}))
+    config = parse_config({"seeds": [0, 1, 2], "judgement": JUDGEMENT, "condition": "counted_1e4"}, RankConfig,
+                          source="test")
+    page = rank(config, **call).read_text()
+    report = json.loads((call["out"] / "report.json").read_text())
+    assert report["condition"] == "counted_1e4" and report["beside"] == ["ideal"]
+    single = next(method for method in report["methods"] if method["name"] == "cross_entropy")
+    results = [json.loads(path.read_text()) for path in sorted(call["out"].glob("trainings/*/result.json"))]
+    assert single["beside"]["ideal"]["balanced_accuracy"] == pytest.approx(
+        np.mean([result["test"]["balanced_accuracy"] for result in results]))
+    assert sorted(single["scores"]["balanced_accuracy"]["per_seed"]) == pytest.approx(
+        sorted(result["conditions"]["counted_1e4"]["test"]["balanced_accuracy"] for result in results))
+    assert "balanced accuracy, ideal" in page and "balanced accuracy, ideal" in (
+        call["out"] / "ranking.txt").read_text()
+    with pytest.raises(InputError, match="must have been judged under the condition 'counted'"):
+        rank(config.model_copy(update={"condition": "counted"}), **{**call, "out": call["out"].parent / "again"},
+             runs=[])
+
+
+def test_what_stands_beside_is_what_every_run_was_judged_under(tmp_path):
+    for seed, conditions in enumerate((["counted", "counted_1e5"], ["counted"])):
+        told = {"test": {"balanced_accuracy": 0.2 + 0.4 * seed, "recall_by_shot": {"few": None}}}
+        (tmp_path / str(seed)).mkdir()
+        (tmp_path / str(seed) / "result.json").write_text(json.dumps(
+            {**told, "conditions": dict.fromkeys(conditions, told)}))
+    mean = {"balanced_accuracy": pytest.approx(0.4), "few_recall": None}
+    folders = [tmp_path / "0", tmp_path / "1"]
+    assert beside(folders, "ideal") == {"counted": mean} and beside(folders, "counted") == {"ideal": mean}
+    assert beside([tmp_path], "ideal") == {}
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from classifier.features.centre import centred, find_centres
+from classifier.features.centre import centred, find_centres, find_centres_in_x
 
 SIZE, FINE = 64, 8
 SIDE = (torch.arange(SIZE * FINE) + 0.5) / FINE - SIZE / 2
@@ -40,6 +40,15 @@ def test_counting_noise_leaves_a_tenth_of_a_pixel():
     pattern = stack(*(disks(0.5, -0.25),) * 20)
     counted = torch.poisson(pattern * 1e4, generator=torch.Generator().manual_seed(0)) / 1e4
     assert (find_centres(counted) - torch.tensor([0.5, -0.25])).norm(dim=-1).median() < 0.1
+
+
+def test_logarithms_are_taken_back_before_a_centre_is_looked_for():
+    """Lopsided disks, which mislead the logarithm: half of one side is dark in it, and the other is not."""
+    pattern = stack(*(disks(0.375, -0.5, lopsided=share) for share in (0.0, 0.6, 0.9)))
+    x = torch.log1p(pattern / 1e-6) * (2 / 8.3) - 1
+    error, of_logarithm = ((found - torch.tensor([0.375, -0.5])).norm(dim=-1)
+                           for found in (find_centres_in_x(x), find_centres(x + 1)))
+    assert error.max() < 0.05 and error.mean() < of_logarithm.mean()
 
 
 def test_the_scale_of_the_intensity_makes_no_difference():
