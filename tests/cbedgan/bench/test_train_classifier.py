@@ -1,6 +1,7 @@
 """The benchmark of training counts work rightly, compares networks of equal work, and leaves nothing behind."""
 
 import json
+import tomllib
 
 import pytest
 import torch
@@ -9,12 +10,14 @@ from torch import nn
 from cbedgan.bench.plain_resnet import PlainResidualBlock, plain_resnet, train_step
 from cbedgan.bench.train_classifier import equal_work, operations
 from cbedgan.bench.turns import SIDE
-from classifier.foundation.config import load_config
+from classifier.foundation.config import parse_config
 from classifier.training.train_config import TrainClassifierConfig
 from project import CONFIGS
 from running import verb
+from tiny import merged, toml
 
 DEMO = CONFIGS / "demo" / "train_clf.toml"
+RESIDUAL = {"model": {"kind": "residual", "widths": [32, 64, 128], "blocks": 1, "groups": 8, "dropout": 0.2}}
 
 
 @pytest.mark.slow
@@ -40,7 +43,7 @@ def test_resnet_50_with_its_published_number_of_parameters() -> None:
 
 @pytest.mark.slow
 def test_blocks_are_added_until_the_work_is_nearest() -> None:
-    config = load_config(DEMO, TrainClassifierConfig)
+    config = parse_config(merged(tomllib.loads(DEMO.read_text()), RESIDUAL), TrainClassifierConfig, source="test")
     network, blocks, work = equal_work(config, 18, 0.2)
     assert blocks == (3, 2, 2) and work == pytest.approx(operations(network, torch.zeros(2, 3, 32, 32)))
     # A block at the smallest width: two 3x3 convolutions of 32 channels on 16 x 16 pixels, forwards and twice back.
@@ -61,9 +64,9 @@ def test_the_plain_loop_learns() -> None:
 @pytest.mark.slow
 def test_it_reports_both_loops_and_cleans_up(tmp_path, capsys, monkeypatch) -> None:
     monkeypatch.setitem(SIDE, "cpu", 64)
-    tiny = DEMO.read_text().replace("size_pixels = 32", "size_pixels = 16").replace("widths = [32, 64, 128]",
-                                                                                    "widths = [8, 16]")
-    (tmp_path / "tiny.toml").write_text(tiny.replace("batch = 64", "batch = 4"))
+    model = {"kind": "residual", "widths": [8, 16], "blocks": 1, "groups": 8, "dropout": 0.2}
+    tiny = merged(tomllib.loads(DEMO.read_text()), {"batch": 4, "view": {"size_pixels": 16}, "model": model})
+    (tmp_path / "tiny.toml").write_text(toml(tiny))
     code = verb("bench", "train-clf", "--config", tmp_path / "tiny.toml", "--folder", tmp_path / "sets",
                 "--classes", "3", "--stacks", "8", "--steps", "1", "--repeats", "1",
                 "--json", tmp_path / "written.json")
@@ -80,3 +83,10 @@ def test_it_reports_both_loops_and_cleans_up(tmp_path, capsys, monkeypatch) -> N
 def test_too_few_stacks_are_one_clear_line(tmp_path, capsys) -> None:
     code = verb("bench", "train-clf", "--config", DEMO, "--folder", tmp_path, "--stacks", "3")
     assert code == 2 and "one stack of each class" in capsys.readouterr().err
+
+
+def test_a_network_of_features_is_one_clear_line(tmp_path, capsys) -> None:
+    code = verb("bench", "train-clf", "--config", DEMO, "--folder", tmp_path / "sets", "--classes", "3",
+                "--stacks", "8")
+    assert code == 2 and "only a residual network" in capsys.readouterr().err
+    assert list((tmp_path / "sets").iterdir()) == []
