@@ -17,7 +17,8 @@ def shared_traits(space_groups: Sequence[int]) -> tuple[tuple[str, ...], Float[n
     traits = [traits_of(number) for number in space_groups]
     names = [name for name in sorted(set().union(*traits))
              if LEAST_GROUPS <= sum(name in own for own in traits) < len(traits)]
-    return tuple(names), np.array([[float(name in own) for name in names] for own in traits]).reshape(-1, len(names))
+    has = [[float(name in own) for name in names] for own in traits]
+    return tuple(names), np.array(has).reshape(len(traits), len(names))  # of two groups no trait tells anything
 
 
 def traits_of(space_group: int) -> frozenset[str]:

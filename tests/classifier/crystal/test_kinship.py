@@ -1,6 +1,8 @@
 import numpy as np
+import torch
 
 from classifier.crystal.kinship import shared_traits, traits_of
+from classifier.network.kinship_head import KinshipHead
 
 
 def test_traits_of_known_groups() -> None:
@@ -17,6 +19,16 @@ def test_traits_of_one_group_alone_or_of_all_are_left_out() -> None:
     assert "system cubic" in names and "point group m-3m" in names  # of two
     assert "system orthorhombic" not in names and "centrosymmetric" not in names  # of one, of all
     np.testing.assert_array_equal(matrix[:, names.index("system cubic")], [1, 1, 0])
+
+
+def test_two_groups_have_no_trait_that_tells_anything_and_a_head_all_the_same() -> None:
+    names, matrix = shared_traits((194, 225))
+    assert names == () and matrix.shape == (2, 0)
+    head = KinshipHead(4, (194, 225))
+    logits = head(torch.ones(3, 4))
+    logits.sum().backward()
+    head.fold()
+    torch.testing.assert_close(head(torch.ones(3, 4)), logits)
 
 
 def test_all_230_groups_have_traits_and_different_ones_but_for_the_hand() -> None:
