@@ -10,7 +10,7 @@ from classifier.features.line_profiles import line_entries
 from classifier.features.polar import PolarPatterns
 from classifier.features.turns_and_mirrors import likeness, symmetry_entries
 
-FORMAT = 1  # of what is computed: another number where a feature changes
+FORMAT = 2  # of what is computed: another number where a feature changes
 LEAST_PIXELS = 32
 
 

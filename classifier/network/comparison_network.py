@@ -17,7 +17,7 @@ from jaxtyping import Float
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from classifier.features.centre import centred, find_centres
+from classifier.features.centre import centred, find_centres_in_x
 from classifier.features.self_likeness import AZIMUTHS, self_likeness
 from classifier.foundation.config import Config
 from classifier.foundation.errors import InputError
@@ -140,7 +140,7 @@ class ComparisonClassifier(StackClassifier):
     def _pictures(self, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
             x = x.float()
-            return _polar(centred(x, find_centres(x + 1)) if self.centre else x)
+            return _polar(centred(x, find_centres_in_x(x)) if self.centre else x)
 
 
 class OwnMaps(nn.Module):

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from classifier.features.centre import centred, find_centres
+from classifier.features.centre import centred, find_centres_in_x
 from classifier.features.pattern_features import FORMAT, LEAST_PIXELS, feature_names, pattern_features
 from classifier.foundation.config import Config
 from classifier.foundation.errors import InputError
@@ -95,7 +95,7 @@ class SymmetryClassifier(StackClassifier):
         """Features of the patterns as pattern_features gives them, about the centre that counts; in float32."""
         with torch.autocast(x.device.type, enabled=False):
             x = x.float()
-            return pattern_features(centred(x, find_centres(x + 1)) if self.centre else x)
+            return pattern_features(centred(x, find_centres_in_x(x)) if self.centre else x)
 
     def fit(self, x: Float[Tensor, "N C S S"]) -> None:
         """Take the quantiles of each feature over the patterns of training stacks on any device, FITTED at most."""

@@ -9,7 +9,7 @@ from project import CONFIGS
 def test_the_task_methods_differ_in_their_tasks_and_pose_alone():
     methods = load_methods(CONFIGS / "tasks")
     reference = methods["cross_entropy"]
-    assert load_config(CONFIGS / "bench/compare_methods.toml", RankConfig).judgement.reference in methods
+    assert load_config(CONFIGS / "bench/compare_tasks.toml", RankConfig).judgement.reference in methods
     asked = {name: set() if method.train.model.tasks is None else set(method.train.model.tasks.weights)
              for name, method in methods.items()}
     every = set(COLUMNS) - {"beam_energy"}  # of cbed-lt there is one

@@ -22,9 +22,9 @@ from classifier.samples.stackfile import write_stack_file
 from project import CONFIGS
 from tiny import SPLIT
 
-CONFIG = load_config(CONFIGS / "bench/random_crystals.toml", SimulateConfig).model_copy(update={"crystals": CrystalConfig(
-    prototype_share=0.0, groups=(GroupQuota(space_group=221, train=6, test=0),),
-    random=RandomCrystalConfig(kind="random", maximum_primitive_atoms=8))})
+CRYSTALS = CrystalConfig(prototype_share=0.0, groups=(GroupQuota(space_group=221, train=6, test=0),),
+                         random=RandomCrystalConfig(kind="random", maximum_primitive_atoms=8))
+CONFIG = load_config(CONFIGS / "bench/random_crystals.toml", SimulateConfig).model_copy(update={"crystals": CRYSTALS})
 IDENTITY = {"stage": "simulate", "config_digest": "0", "inputs": {}}
 
 
