@@ -11,6 +11,7 @@ AXES = {2: "two-fold", 3: "three-fold", 4: "four-fold", 6: "six-fold"}
 # What makes the turn where only zero-order reflections count: an axis along the beam, or what reverses the beam.
 SOURCES = {2: "2 along the beam or a centre of inversion", 3: "3 or -6 along the beam", 4: "4 or -4 along the beam",
            6: "6 or -3 along the beam"}
+SHORT = {2: "2 or -1", 3: "3 or -6", 4: "4 or -4", 6: "6 or -3"}
 ALONG_AXES = 2.5  # degrees within which a line is called horizontal or vertical
 
 
@@ -58,12 +59,12 @@ def pattern_line(one: ShownSymmetry) -> str:
     """What one pattern shows, in a line."""
     parts = []
     if one.order > 1:
-        parts.append(f"{AXES[one.order]} about the beam")
+        parts.append(f"{AXES[one.order]} about the beam ({SHORT[one.order]})")
     if one.mirrors:
         parts.append(f"mirror line{'s' * (len(one.mirrors) > 1)} {_directions(one.mirrors)}")
     if one.dark:
-        parts.append("dark along the row" + "s" * (len(one.dark) > 1) + " "
-                     + _directions([row.azimuth_degree for row in one.dark]))
+        parts.append(f"odd reflections dark along the row{'s' * (len(one.dark) > 1)} "
+                     f"{_directions([row.azimuth_degree for row in one.dark])} (glide or 21)")
     if one.no_half_turn:
         parts.append("no half turn")
     if one.no_mirror:

@@ -22,9 +22,10 @@ def test_lines_are_named_by_where_they_lie(azimuth, words):
 
 
 def test_a_line_says_all_that_a_pattern_shows():
-    assert pattern_line(FOUR_MM) == "four-fold about the beam; mirror lines at 0°, 45°, 90° and 135°"
+    assert pattern_line(FOUR_MM) == "four-fold about the beam (4 or -4); mirror lines at 0°, 45°, 90° and 135°"
     assert pattern_line(shows(2, (0.0, 90.0), (0.0,))) == (
-        "two-fold about the beam; mirror lines horizontal and vertical; dark along the row horizontal")
+        "two-fold about the beam (2 or -1); mirror lines horizontal and vertical; "
+        "odd reflections dark along the row horizontal (glide or 21)")
     assert pattern_line(shows()) == "nothing that is clear"
     assert pattern_line(shows(no_half_turn=True, no_mirror=True)) == "no half turn; no mirror line"
 
