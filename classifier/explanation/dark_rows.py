@@ -23,7 +23,7 @@ LEAST_OWN = 0.6  # of a disk's area that no other disk may cover: else what is d
 LEAST_COUNTS = 3.0  # electrons a pixel beside the line: fewer say nothing
 FAINTEST = 1e-6  # of the incident beam, a pixel
 ONE_ROW = 0.1  # of the light of the disks at +-g1: more beyond the row, and it is not the only one
-DARK = 0.3  # of the light beside it: what lies along the row of a forbidden reflection stays below
+DARK = 0.15  # of the light beside it: what lies along the row of a forbidden reflection stays below
 ON_ROW = 0.05  # of its length: how far from the line a lattice point may lie
 
 
