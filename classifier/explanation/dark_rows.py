@@ -20,6 +20,7 @@ ALONG, BESIDE, STEPS = 0.7, 0.5, 15  # of the radius: half the length looked at,
 RIM = 0.5  # pixels inside the rim of a disk, and twice that from a neighbour's
 LEAST_PLACES = 3  # along a line: fewer say nothing
 LEAST_OWN = 0.6  # of a disk's area that no other disk may cover: else what is dark may be a gap between disks
+LEAST_REFLECTIONS = 2  # on a row: one may be dark by chance
 LEAST_COUNTS = 3.0  # electrons a pixel beside the line: fewer say nothing
 FAINTEST = 1e-6  # of the incident beam, a pixel
 ONE_ROW = 0.1  # of the light of the disks at +-g1: more beyond the row, and it is not the only one
@@ -57,7 +58,7 @@ def dark_rows(pattern: Real[np.ndarray, "H H"], detector: Detector, lattice: Dis
     found = []
     for line, own in seen.items():
         alike = [light for other, each in seen.items() for _, light in each if _equivalent(line, other, order)]
-        if own and max(alike) < DARK:
+        if len(own) >= LEAST_REFLECTIONS and max(alike) < DARK:
             found.append(DarkRow(line, tuple((float(x), float(y)) for (x, y), _ in own), lattice.radius,
                                  float(max(alike))))
     return found
