@@ -76,8 +76,9 @@ def group_line(answer: Agreement, others: Sequence[Agreement]) -> str:
     """Whether the answered group agrees and along which axes, and which of the other listed groups are excluded."""
     name = f"{answer.space_group} ({symbol(answer.space_group)})"
     if answer.excluded:
-        against = _listed([f"pattern {k}" for k, axis in enumerate(answer.axes, 1) if axis is None])
-        text = f"not in accord with the answer {name}: no zone axis of it shows what {against} shows"
+        numbers = [str(k) for k, axis in enumerate(answer.axes, 1) if axis is None]
+        against = f"pattern {numbers[0]} shows" if len(numbers) == 1 else f"patterns {_listed(numbers)} show"
+        text = f"not in accord with the answer {name}: no zone axis of it shows what {against}"
     else:
         along = _listed([f"[{' '.join(map(str, axis.zone_axis_uvw))}]" for axis in answer.axes if axis is not None])
         text = f"in accord with the answer {name}, for instance along {along}"

@@ -61,3 +61,4 @@ def test_the_answer_is_weighed_and_the_excluded_are_named():
     assert text.endswith("; excludes 87 (I4/m)")
     assert group_line(agreement(62, shown), []) == (
         "not in accord with the answer 62 (Pnma): no zone axis of it shows what pattern 1 shows")
+    assert group_line(agreement(62, [FOUR_MM, shows(), FOUR_MM]), []).endswith("what patterns 1 and 3 show")
