@@ -202,7 +202,7 @@ def test_the_plausible_groups_hold_the_truth_as_often_as_asked(trained, tiny_net
         assert np.mean(held) >= coverage - 0.1 and rules.coverage == coverage and len(rules.in_set) == 4
         sizes.append(np.mean([len(answer.plausible) for answer in answers]))
         assert all(answer.plausible[0] == answer.groups[0] for answer in answers)
-    assert sizes[0] < sizes[1]
+    assert 1 <= sizes[0] <= sizes[1]  # a sure network needs one group for either; see test_conformal for unsure ones
     # 12 validation stacks cannot tell what holds in 99 of 100: nothing is ruled out.
     everything, _, _ = answer_stacks(trained[:1], tiny_networks.stacks, top=1, accuracy=0.0, coverage=0.99)
     assert {len(answer.plausible) for answer in everything} == {4}
