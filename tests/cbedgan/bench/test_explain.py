@@ -17,4 +17,5 @@ def test_claims_of_the_bundled_stacks_agree_with_their_groups():
                for counts in figures["kinds"].values())
     console = Console(width=160, file=io.StringIO(), record=True)
     console.print(report([figures]))
-    assert "dark row" in console.export_text() and "others excluded" in console.export_text()
+    text = console.export_text()
+    assert "dark row" in text and "others excluded" in text
