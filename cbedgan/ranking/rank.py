@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 
@@ -186,9 +186,10 @@ def beside(folders: Sequence[Path], ranked: Condition) -> dict[str, dict[str, fl
     results = [read_json(folder / "result.json") for folder in folders if (folder / "result.json").exists()]
     told: dict[str, dict[str, float | None]] = {}
     for condition in get_args(Condition):
-        tests = [(result if condition == "ideal" else result.get("conditions", {}).get(condition, {})).get("test")
-                 for result in results]
-        if condition == ranked or len(tests) < len(folders) or not all(tests):
+        judged = (result if condition == "ideal" else result.get("conditions", {}).get(condition, {})
+                  for result in results)
+        tests: list[dict[str, Any]] = [part for part in (one.get("test") for one in judged) if part]
+        if condition == ranked or len(tests) < len(folders):
             continue
         values = {"balanced_accuracy": [test["balanced_accuracy"] for test in tests],
                   "few_recall": [test["recall_by_shot"]["few"] for test in tests]}

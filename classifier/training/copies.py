@@ -45,7 +45,9 @@ class Copies:
         cache, key : folder that keeps them, and all that decides the values
         """
         network.eval()
-        measurements = [None] if measurement is None else [*([None] if ideal_share else []), *[measurement] * draws]
+        measurements: list[Measurement | None] = [measurement] * draws
+        if measurement is None or ideal_share:
+            measurements = [None, *measurements] if measurement is not None else [None]
         ideal_share = 1.0 if measurement is None else ideal_share
         blocks = _blocks(network, samples, mirror, measurements)
         if cache is None:
