@@ -63,10 +63,7 @@ class ComparisonConfig(Config):
     @model_validator(mode="after")
     def _nothing_leaks(self) -> "ComparisonConfig":
         """Refuse a task whose answer is among the inputs, or needs the order of the patterns."""
-        refuse_leak(self.tasks, self.pose_input)
-        if self.tasks is not None and "d_spacings" in self.tasks.weights:
-            raise InputError(source="model.tasks", rule="d_spacings are those of patterns in their order",
-                             value='kind = "comparison"', remedy="Leave the task out.")
+        refuse_leak(self.tasks, self.pose_input, 'kind = "comparison"')
         return self
 
     def build(self, *, classes: int, size_pixels: int, channels: int = 3,

@@ -65,11 +65,8 @@ class ModelConfig(Config):
     @model_validator(mode="after")
     def _nothing_leaks(self) -> "ModelConfig":
         """Refuse a task whose answer is among the inputs, and what needs the patterns' order where they have none."""
-        refuse_leak(self.tasks, self.pose_input)
-        spacings = self.tasks is not None and "d_spacings" in self.tasks.weights
-        if spacings and self.patterns in ("any_order", "one_random"):
-            raise InputError(source="model.tasks", rule="d_spacings are those of patterns in their order",
-                             value=f'patterns = "{self.patterns}"', remedy="Leave one of them out.")
+        refuse_leak(self.tasks, self.pose_input,
+                    f'patterns = "{self.patterns}"' if self.patterns in ("any_order", "one_random") else None)
         if (self.pose_input or self.azimuthal_features) and self.patterns == "one_random":
             raise InputError(source="model", rule="pose_input and azimuthal_features are of all three patterns",
                              value='patterns = "one_random"', remedy="Leave one of them out.")

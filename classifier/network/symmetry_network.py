@@ -58,7 +58,7 @@ class SymmetryConfig(Config):
 
     @model_validator(mode="after")
     def _nothing_leaks(self) -> "SymmetryConfig":
-        refuse_leak(self.tasks, self.pose_input)
+        refuse_leak(self.tasks, self.pose_input, 'kind = "symmetry"')
         return self
 
     def build(self, *, classes: int, size_pixels: int, channels: int = 3,

@@ -43,11 +43,19 @@ class TasksConfig(Config):
     weighting: Literal["fixed", "uncertainty"] = "fixed"
 
 
-def refuse_leak(tasks: TasksConfig | None, pose_input: bool) -> None:
-    """Refuse (InputError) a task whose answer is among the inputs."""
-    if pose_input and tasks is not None and "d_spacings" in tasks.weights:
+def refuse_leak(tasks: TasksConfig | None, pose_input: bool, unordered: str | None = None) -> None:
+    """Refuse (InputError) a task whose answer is among the inputs, or that needs an order of the patterns.
+
+    unordered: the setting that takes their order from them; None: they have one.
+    """
+    if tasks is None or "d_spacings" not in tasks.weights:
+        return
+    if pose_input:
         raise InputError(source="model.tasks", rule="no task may be answered by an input",
                          value="d_spacings beside pose_input, which holds |g1| = 1 / d", remedy="Leave one out.")
+    if unordered is not None:
+        raise InputError(source="model.tasks", rule="d_spacings are those of patterns in their order",
+                         value=unordered, remedy="Leave one of them out.")
 
 
 def columns_of(tasks: Sequence[Task]) -> dict[Task, slice]:

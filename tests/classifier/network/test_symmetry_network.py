@@ -67,6 +67,12 @@ def test_too_few_pixels_and_a_head_of_kin_without_groups_are_refused() -> None:
         config.build(classes=5, size_pixels=32, mirror_partner=range(5))
 
 
+def test_spacings_of_patterns_without_an_order_are_no_task() -> None:
+    with pytest.raises(InputError, match="in their order"):
+        SymmetryConfig(kind="symmetry", tasks={"weights": {"d_spacings": 0.1}})
+    assert SymmetryConfig(kind="symmetry", tasks={"weights": {"cell_lengths": 0.1}}).tasks is not None
+
+
 def test_kin_share_weights_until_they_are_folded() -> None:
     torch.manual_seed(0)
     head, features = KinshipHead(6, (225, 227, 62)), torch.randn(7, 6)
