@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from classifier.foundation.config import parse_config
 from classifier.foundation.errors import InputError
 from classifier.network.kinship_head import KinshipHead
 from classifier.network.stack_classifier import StackClassifier
@@ -69,8 +70,9 @@ def test_too_few_pixels_and_a_head_of_kin_without_groups_are_refused() -> None:
 
 def test_spacings_of_patterns_without_an_order_are_no_task() -> None:
     with pytest.raises(InputError, match="in their order"):
-        SymmetryConfig(kind="symmetry", tasks={"weights": {"d_spacings": 0.1}})
-    assert SymmetryConfig(kind="symmetry", tasks={"weights": {"cell_lengths": 0.1}}).tasks is not None
+        parse_config({"kind": "symmetry", "tasks": {"weights": {"d_spacings": 0.1}}}, SymmetryConfig, source="x")
+    lengths = {"kind": "symmetry", "tasks": {"weights": {"cell_lengths": 0.1}}}
+    assert parse_config(lengths, SymmetryConfig, source="x").tasks is not None
 
 
 def test_kin_share_weights_until_they_are_folded() -> None:
