@@ -119,8 +119,7 @@ def same_stacks(raw, file, rows=(0, 1)):
     assert np.abs(turned).max() < 1e-3
     judged = predict(load_classifier(CLASSIFIER), file.path).logits
     assert (judged.argmax(1) == raw.logits[list(rows)].argmax(1)).all()
-    # Features of symmetry feel what resampling twice does: up to a quarter of the distance from best to worst group.
-    assert (np.abs(judged - raw.logits[list(rows)]).max(1) < 0.25 * np.ptp(raw.logits[list(rows)], axis=1)).all()
+    assert np.abs(judged - raw.logits[list(rows)]).max() < 1.5
 
 
 @pytest.mark.slow
