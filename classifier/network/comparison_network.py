@@ -8,24 +8,21 @@ of a stack nor the order of its patterns change an answer: enantiomorphic groups
 import math
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Tensor, nn
 
 from classifier.features.centre import centred, find_centres_in_x
 from classifier.features.self_likeness import AZIMUTHS, self_likeness
-from classifier.foundation.config import Config
 from classifier.foundation.errors import InputError
 from classifier.network.batch_draws import BatchDropout
-from classifier.network.eight_views import Views
-from classifier.network.stack_classifier import Head, StackClassifier
+from classifier.network.stack_classifier import HeadFields, StackClassifier
 from classifier.network.symmetry_network import SymmetryConfig
-from classifier.network.tasks import TasksConfig, refuse_leak
 
 RINGS = 32  # of the polar picture that the maps are made from; the maps have half as many
 LEAST_PIXELS, MOST_PIXELS = RINGS, 2 * RINGS  # fewer show too little; of more, local means are taken
@@ -37,7 +34,7 @@ OUTLIER = 3.0  # standard deviations beyond which a number is bent to twice as m
 Width = Annotated[int, Field(ge=1, le=1024)]
 
 
-class ComparisonConfig(Config):
+class ComparisonConfig(HeadFields):
     """The fields that ModelConfig has too are those of ModelConfig.
 
     maps: channels of each layer of convolutions, a third of the first odd in azimuth; none: the pattern alone, which
@@ -47,24 +44,14 @@ class ComparisonConfig(Config):
     changes its features, so that views = "mirror" helps then.
     """
 
+    unordered: ClassVar[str | None] = 'kind = "comparison"'
     kind: Literal["comparison"]
     maps: Annotated[tuple[Width, ...], Field(max_length=4)] = (6, 4)
     width: Width = 128
     hidden: Width = 256
     input_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.25
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
     stated_features: bool = False
     centre: bool = False
-    head: Head = "linear"
-    views: Views = "one"
-    pose_input: bool = False
-    tasks: TasksConfig | None = None
-
-    @model_validator(mode="after")
-    def _nothing_leaks(self) -> "ComparisonConfig":
-        """Refuse a task whose answer is among the inputs, or needs the order of the patterns."""
-        refuse_leak(self.tasks, self.pose_input, 'kind = "comparison"')
-        return self
 
     def build(self, *, classes: int, size_pixels: int, channels: int = 3,
               mirror_partner: Sequence[int] | np.ndarray | None = None,

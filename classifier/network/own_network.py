@@ -2,32 +2,20 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Tensor, nn
 
-from classifier.foundation.config import Config
-from classifier.network.eight_views import Views
-from classifier.network.stack_classifier import StackClassifier
-from classifier.network.tasks import TasksConfig, refuse_leak
+from classifier.network.stack_classifier import HeadFields, StackClassifier
 
 
-class OwnNetwork(Config):
+class OwnNetwork(HeadFields):
     """Base of a user's class: it adds fields of its own, and `encoder`. For the fields here see ModelConfig."""
 
     kind: str
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    head: Literal["linear", "cosine"] = "linear"
-    views: Views = "one"
-    pose_input: bool = False
-    tasks: TasksConfig | None = None
-
-    @model_validator(mode="after")
-    def _nothing_leaks(self) -> "OwnNetwork":
-        refuse_leak(self.tasks, self.pose_input)
-        return self
 
     @abstractmethod
     def encoder(self, channels: int, size_pixels: int) -> tuple[nn.Module, int]:
@@ -39,16 +27,17 @@ class OwnNetwork(Config):
     def build(self, *, classes: int, size_pixels: int, channels: int = 3,
               mirror_partner: Sequence[int] | np.ndarray | None = None,
               space_groups: Sequence[int] | None = None) -> StackClassifier:
-        return _OwnClassifier(self, classes, mirror_partner, *self.encoder(channels, size_pixels))
+        return _OwnClassifier(self, classes, mirror_partner, space_groups, *self.encoder(channels, size_pixels))
 
 
 class _OwnClassifier(StackClassifier):
     def __init__(self, config: OwnNetwork, classes: int, mirror_partner: Sequence[int] | np.ndarray | None,
-                 encoder: nn.Module, features: int) -> None:
+                 space_groups: Sequence[int] | None, encoder: nn.Module, features: int) -> None:
         super().__init__()
         self.encoder = encoder
         self.add_heads(features, classes, dropout=config.dropout, head=config.head, views=config.views,
-                       pose_input=config.pose_input, tasks=config.tasks, mirror_partner=mirror_partner)
+                       pose_input=config.pose_input, tasks=config.tasks, mirror_partner=mirror_partner,
+                       space_groups=space_groups)
 
     def encoded(self, x: Tensor) -> Tensor:
         return self.encoder(x).float()

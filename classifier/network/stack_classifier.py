@@ -3,24 +3,42 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Literal, Protocol
+from typing import Annotated, Any, ClassVar, Literal, Protocol
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from classifier.foundation.config import Config
 from classifier.foundation.errors import InputError
 from classifier.network.batch_draws import BatchDropout, DrawsForBatch
 from classifier.network.eight_views import Views, average_over_views
 from classifier.network.kinship_head import KinshipHead
 from classifier.network.pose_embedding import EMBEDDED, PoseEmbedding
 from classifier.network.task_heads import TaskHeads
-from classifier.network.tasks import TasksConfig
+from classifier.network.tasks import TasksConfig, refuse_leak
 
 Head = Literal["linear", "cosine", "kinship"]
 COSINE_SCALE = 30.0  # of a cosine head's logits; LDAM's published code (arXiv 1906.07413) has 30
+
+
+class HeadFields(Config):
+    """What stands behind any encoder, see ModelConfig; `unordered` says what takes the patterns' order from them."""
+
+    unordered: ClassVar[str | None] = None
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    head: Head = "linear"
+    views: Views = "one"
+    pose_input: bool = False
+    tasks: TasksConfig | None = None
+
+    @model_validator(mode="after")
+    def _nothing_leaks(self) -> "HeadFields":
+        refuse_leak(self.tasks, self.pose_input, self.unordered)
+        return self
 
 
 class NetworkKind(Protocol):

@@ -6,24 +6,22 @@ Features without learned parameters come first (pattern_features), so that they 
 import hashlib
 import math
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Tensor, nn
 
 from classifier.features.centre import centred, find_centres_in_x
 from classifier.features.pattern_features import FORMAT, LEAST_PIXELS, feature_names, pattern_features
-from classifier.foundation.config import Config
 from classifier.foundation.errors import InputError
 from classifier.network.azimuthal_features import QUANTILES, ranked
 from classifier.network.batch_draws import BatchDropout
 from classifier.network.eight_views import Views
-from classifier.network.stack_classifier import StackClassifier
-from classifier.network.tasks import TasksConfig, refuse_leak
+from classifier.network.stack_classifier import Head, HeadFields, StackClassifier
 
 FITTED = 4096  # training stacks that the quantiles are taken from, at most
 FITTED_VALUES = 16000  # of a feature, at most: torch sorts 16M numbers at once and no more
@@ -33,7 +31,7 @@ Width = Annotated[int, Field(ge=1, le=4096)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
-class SymmetryConfig(Config):
+class SymmetryConfig(HeadFields):
     """width: of the layers that see each pattern; layers: of them; hidden: of the layer that sees all three.
 
     input_dropout, pattern_dropout, dropout: shares dropped of the features, before the layer that sees all three, and
@@ -43,23 +41,16 @@ class SymmetryConfig(Config):
     tasks see ModelConfig.
     """
 
+    unordered: ClassVar[str | None] = 'kind = "symmetry"'
     kind: Literal["symmetry"]
     width: Width = 256
     layers: Annotated[int, Field(ge=1, le=4)] = 2
     hidden: Width = 256
     input_dropout: Share = 0.25
     pattern_dropout: Share = 0.3
-    dropout: Share = 0.5
     centre: bool = False
-    head: Literal["kinship", "linear", "cosine"] = "kinship"
+    head: Head = "kinship"
     views: Views = "mirror"
-    pose_input: bool = False
-    tasks: TasksConfig | None = None
-
-    @model_validator(mode="after")
-    def _nothing_leaks(self) -> "SymmetryConfig":
-        refuse_leak(self.tasks, self.pose_input, 'kind = "symmetry"')
-        return self
 
     def build(self, *, classes: int, size_pixels: int, channels: int = 3,
               mirror_partner: Sequence[int] | np.ndarray | None = None,

@@ -135,7 +135,7 @@ def answer_stacks(classifiers: Sequence[TrainedClassifier], stacks: Path, *, top
     each, looks, told = zip(*(_asked(classifier, stacks, rules, condition) for classifier in classifiers), strict=True)
     # One classifier's own logits leave as they are, uncalibrated, for whoever compares them.
     logits = mean_log_probability(np.stack([
-        one.logits / 1 if classifier.trust is None else classifier.trust.calibrated_logits(one.logits)
+        one.logits if classifier.trust is None else classifier.trust.calibrated_logits(one.logits)
         for one, classifier in zip(each, classifiers, strict=True)]))
     probability = softmax(logits)
     answers = [_answer(sample_id, p, [look.of(row) for look in looks if look is not None], class_map, rules, top)
