@@ -32,7 +32,7 @@ class TrainClassifierConfig(Config):
     model: AnyNetwork = ModelConfig()
     loss: AnyLoss = CrossEntropy(kind="cross_entropy")
     measurement: MeasurementConfig | None = added(None)  # of which every step draws new copies; None: none
-    ideal_share: Annotated[float, Field(ge=0, lt=1)] = added(0.0)  # of the stacks seen, as they are all the same
+    ideal_share: Annotated[float, Field(ge=0, lt=1)] = added(0.0)  # of the stacks seen: not measured, as they are
     copies: Annotated[int, Field(ge=1, le=64)] = added(8)  # measured ones of a stack, whose fixed features are kept
     judged_under: tuple[Condition, ...] = added(())  # conditions that are predicted and scored as well
     mixup_alpha: Annotated[float, Field(ge=0)] = added(0.0)  # of the Beta distribution of its shares; 0: no mixup
