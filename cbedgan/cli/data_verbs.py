@@ -64,7 +64,7 @@ def crystals(config: Config,
              files: Annotated[Path | None, typer.Option(help="Structure file or folder, to be counted too.")] = None,
              tries: Annotated[int, typer.Option(min=1, help="Crystals drawn of each group.")] = 4) -> None:
     """Count the crystals, space groups and structure types of each source (config: of simulate)."""
-    from cbedgan.crystal.counts import count_sources, source_table
+    from cbedgan.crystal.census.counts import count_sources, source_table
     from cbedgan.simulate.cbed.stack import SimulateConfig
 
     settings = read(config, SimulateConfig)

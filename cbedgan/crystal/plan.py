@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from cbedgan.crystal.crystals import Crystal
 from cbedgan.crystal.prototypes import PrototypeConfig, PrototypeSource, spread, type_streams
 from cbedgan.crystal.random_crystals import RandomCrystalConfig
-from cbedgan.crystal.sources import CrystalSource
+from cbedgan.crystal.sources import CrystalSource, SizedSource
 from cbedgan.crystal.structure_files import FileSource
 from cbedgan.crystal.supergroup import hidden_supergroup
 from classifier.foundation.config import Config
@@ -57,9 +57,8 @@ class CrystalConfig(PrototypeConfig):
 
     @model_validator(mode="after")
     def _larger_cells_are_random(self) -> "CrystalConfig":
-        if not isinstance(self.random, RandomCrystalConfig | None) and any(
-                quota.maximum_random_atoms for quota in self.groups):
-            raise ValueError('maximum_random_atoms goes with the source "random" only')
+        if not isinstance(self.random, SizedSource | None) and any(quota.maximum_random_atoms for quota in self.groups):
+            raise ValueError('maximum_random_atoms goes with a source of sized cells, such as "random"')
         return self
 
 
@@ -164,8 +163,8 @@ def _add_drawn(crystals: dict[str, list[Crystal]], quota: GroupQuota, source: Cr
     there or nowhere.
     """
     total = quota.sides()
-    if isinstance(source, RandomCrystalConfig) and quota.maximum_random_atoms:
-        source = source.model_copy(update={"maximum_primitive_atoms": quota.maximum_random_atoms})
+    if isinstance(source, SizedSource) and quota.maximum_random_atoms:
+        source = source.of_at_most(quota.maximum_random_atoms)
     owner = {crystal.structure_type: side for side in SIDES for crystal in crystals[side]}
     attempts = source.attempts * sum(total.values())
     for draw in range(attempts):

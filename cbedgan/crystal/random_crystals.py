@@ -34,9 +34,9 @@ THINNEST = 0.12  # share of the volume inside the covalent spheres, below which 
 
 
 class RandomCrystalConfig(Config):
-    """The source "random": random crystals of a simulated set."""
+    """The source "random", also called "gas": random crystals, as thin as their roomiest draw makes them."""
 
-    kind: Literal["random"] = Field("random", exclude_if=lambda kind: True)  # older sets are named without it
+    kind: Literal["random", "gas"] = Field("random", exclude_if=lambda kind: True)  # older sets are named without it
     maximum_primitive_atoms: int = 20
     maximum_elements: int = 3
     minimum_distance_ratio: float = 0.7  # shortest distance between atoms over the sum of their covalent radii
@@ -46,6 +46,10 @@ class RandomCrystalConfig(Config):
     def draw(self, space_group: int, generator: np.random.Generator) -> Crystal | None:
         """Draw one crystal, see random_crystal."""
         return random_crystal(space_group, self, generator)
+
+    def of_at_most(self, maximum_primitive_atoms: int) -> "RandomCrystalConfig":
+        """Return the same source with cells of that size."""
+        return self.model_copy(update={"maximum_primitive_atoms": maximum_primitive_atoms})
 
     def inputs(self) -> dict[str, str]:
         """No file is read."""

@@ -1,6 +1,6 @@
 """What every source of crystals offers: random_crystals, prototypes, structure_files, or a user's own "module:Name"."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -28,3 +28,10 @@ class CrystalSource(Protocol):
     def draw(self, space_group: int, generator: np.random.Generator) -> Crystal | None: ...
 
     def inputs(self) -> dict[str, str]: ...
+
+
+@runtime_checkable
+class SizedSource(CrystalSource, Protocol):
+    """A source whose cells have a largest size: a quota may ask it for larger ones (`maximum_random_atoms`)."""
+
+    def of_at_most(self, maximum_primitive_atoms: int) -> CrystalSource: ...

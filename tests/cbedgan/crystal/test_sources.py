@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cbedgan.crystal import counts
+from cbedgan.crystal.census import counts
 from cbedgan.crystal.plan import CrystalConfig, plan_group
 from cbedgan.simulate.cbed.stack import SimulateConfig
 from classifier.foundation.config import digest, load_config, parse_config
@@ -101,3 +101,11 @@ def test_prototypes_are_a_source_too():
 def test_larger_cells_go_with_random_crystals_only(tmp_path: Path):
     with pytest.raises(InputError, match="maximum_random_atoms goes with"):
         crystal_config({"kind": "files", "path": str(tmp_path)}, train=3, test=0, maximum_random_atoms=40)
+
+
+def test_gas_is_another_name_of_the_random_source_and_grows_likewise():
+    gas, random = (crystal_config({"kind": kind}, train=1, test=0, maximum_random_atoms=40)
+                   for kind in ("gas", "random"))
+    assert digest(gas) == digest(random)
+    assert gas.random.of_at_most(40).maximum_primitive_atoms == 40
+    assert digest(gas.random.of_at_most(gas.random.maximum_primitive_atoms)) == digest(random.random)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cbedgan.crystal.counts import count_source, count_sources, ranges, source_table
+from cbedgan.crystal.census.counts import count_source, count_sources, ranges, source_table
 from cbedgan.crystal.crystals import standard_crystal
 from cbedgan.crystal.plan import CrystalConfig
 from classifier.foundation.errors import InputError
