@@ -217,7 +217,7 @@ def _abtem(case: Case, *, same_potential: bool) -> Timed:
         if same_potential:
             frequency = np.fft.fftfreq(points, case.a / points)
             g = np.hypot(frequency[:, None], frequency)
-            keep = np.exp(-ELASTIC.debye_waller_angstrom2 * g**2 / 4) * (g <= ELASTIC.g_max_inv_angstrom)
+            keep = np.exp(-ELASTIC.debye_waller_of(numbers[0]) * g**2 / 4) * (g <= ELASTIC.g_max_inv_angstrom)
             smooth = np.fft.ifft2(np.fft.fft2(unit.array) * keep).real.astype(np.float32)
             unit = abtem.PotentialArray(smooth, slice_thickness=unit.slice_thickness, extent=(case.a, case.a))
         potential = abtem.CrystalPotential(unit, (case.repeats, case.repeats, periods))

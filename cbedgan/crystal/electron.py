@@ -26,9 +26,15 @@ def scattering_factor(number: int, g: Float[np.ndarray, "*any"]) -> Float[np.nda
 
     Five Gaussians in s = |g| / 2, valid to |g| = 4 1/angstrom (International Tables C, table 4.3.2.2).
     """
+    height, width = scattering_coefficients(number)
+    s2 = np.square(g) / 4
+    return sum((a * np.exp(-b * s2) for a, b in zip(height, width, strict=True)), np.zeros_like(s2))
+
+
+def scattering_coefficients(number: int) -> tuple[Float[np.ndarray, "5"], Float[np.ndarray, "5"]]:
+    """Return a (angstrom) and b (angstrom^2) of the scattering factor sum a exp(-b s^2), s = |g| / 2."""
     coefficients = gemmi.Element(int(number)).c4322
     if coefficients is None:
         raise InputError(source="crystal", rule="every element must have an electron scattering factor (Z = 1 to 98)",
                          value=f"Z = {number}", remedy="Leave this crystal out.")
-    s2 = np.square(g) / 4
-    return sum((a * np.exp(-b * s2) for a, b in zip(coefficients.a, coefficients.b, strict=True)), np.zeros_like(s2))
+    return np.array(coefficients.a), np.array(coefficients.b)

@@ -5,7 +5,7 @@ them; |wave|^2 after every whole period gives the beam intensities, so a thickne
 """
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
@@ -14,8 +14,10 @@ from numpy.typing import ArrayLike
 from pydantic import Field
 
 from cbedgan.crystal.electron import interaction, scattering_factor, wavenumber_inv_angstrom
+from cbedgan.crystal.thermal_diffuse import absorptive_factor
+from cbedgan.crystal.vibration import debye_waller
 from cbedgan.simulate.cbed.zone_axis import Slab
-from classifier.foundation.config import Config
+from classifier.foundation.config import Config, added
 from classifier.foundation.errors import InputError
 
 DISPERSION_ROUNDS = 4
@@ -29,9 +31,18 @@ class MultisliceConfig(Config):
 
     g_max_inv_angstrom: Annotated[float, Field(gt=0, le=4)] = 3.25  # band limit; the scattering factors end at 4
     merge_angstrom: Annotated[float, Field(ge=0)] = 0.2  # atoms within this height along the beam form one layer
-    debye_waller_angstrom2: Annotated[float, Field(ge=0)] = 0.5  # B of every atom
-    absorption: Annotated[float, Field(ge=0)] = 0.03  # imaginary over real part of the potential
+    # B of every atom, or each element's at temperature_kelvin, which otherwise plays no part.
+    debye_waller_angstrom2: Annotated[float, Field(ge=0)] | Literal["by_element"] = 0.5
+    temperature_kelvin: Annotated[float, Field(gt=0, le=2000)] = added(300.0)
+    # Imaginary over real part of the potential, or what thermal diffuse scattering takes away by element and B.
+    absorption: Annotated[float, Field(ge=0)] | Literal["thermal_diffuse"] = 0.03
     entry_plane: Annotated[float, Field(ge=0, lt=1)] = 0.0  # where the slab begins, fraction of the repeat period
+
+    def debye_waller_of(self, number: int) -> float:
+        """Return B in angstrom^2 of element `number`."""
+        if self.debye_waller_angstrom2 == "by_element":
+            return debye_waller(number, self.temperature_kelvin)
+        return self.debye_waller_angstrom2
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,16 +102,28 @@ class Multislice:
         """
         g = np.hypot(self.g[..., 0], self.g[..., 1])
         rows, columns = (np.fft.fftfreq(n, 1 / n) for n in self.shape)
-        potential = np.zeros(self.shape, dtype=np.complex128)
+        potential, absorbing = np.zeros((2, *self.shape), dtype=np.complex128)
+        everywhere = self.config.debye_waller_angstrom2
         for number in np.unique(self.slab.numbers[atoms]):
             place = self.slab.positions[atoms[self.slab.numbers[atoms] == number]]
             phase_1 = np.exp(-2j * np.pi * np.outer(rows, place[:, 0]))
             phase_2 = np.exp(-2j * np.pi * np.outer(place[:, 1], columns))
-            potential += scattering_factor(number, g) * (phase_1 @ phase_2)
+            lattice_sum, b = phase_1 @ phase_2, self.config.debye_waller_of(number)
+            damping = np.exp(-b * g**2 / 4) if everywhere == "by_element" else 1.0
+            potential += scattering_factor(number, g) * damping * lattice_sum
+            if self.config.absorption == "thermal_diffuse":
+                absorbing += lattice_sum * absorptive_factor(number, g, debye_waller_angstrom2=b,
+                                                             interaction_angstrom=strength)
         potential *= strength / self.slab.area_angstrom2 * self.inside
-        potential *= np.exp(-self.config.debye_waller_angstrom2 * g**2 / 4)
+        if everywhere != "by_element":  # in this order, so that older results stay to the bit
+            potential *= np.exp(-everywhere * g**2 / 4)
         phase = np.fft.ifft2(potential, norm="forward").real
-        spectrum = np.fft.fft2(np.exp((1j - self.config.absorption) * phase)) * self.inside
+        if self.config.absorption == "thermal_diffuse":  # of the second order in strength, and already damped
+            absorbing *= strength / self.slab.area_angstrom2 * self.inside
+            exponent = 1j * phase - np.fft.ifft2(absorbing, norm="forward").real
+        else:
+            exponent = (1j - self.config.absorption) * phase
+        spectrum = np.fft.fft2(np.exp(exponent)) * self.inside
         return torch.from_numpy(np.fft.ifft2(spectrum) / spectrum.size).to(self.device, self.dtype)
 
     def dispersion(self, directions: Float[np.ndarray, "D 2"], g: Float[np.ndarray, "*beams 2"]

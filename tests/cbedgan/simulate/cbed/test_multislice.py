@@ -5,8 +5,11 @@ import pytest
 import torch
 
 from cbedgan.crystal.electron import interaction, scattering_factor
+from cbedgan.crystal.thermal_diffuse import absorptive_factor
+from cbedgan.crystal.vibration import debye_waller
 from cbedgan.simulate.cbed.multislice import Multislice, MultisliceConfig, atomic_layers, whole_periods
 from cbedgan.simulate.cbed.zone_axis import Slab, slab
+from classifier.foundation.config import parse_config
 from classifier.foundation.errors import InputError
 
 CONFIG = MultisliceConfig(g_max_inv_angstrom=4.0, merge_angstrom=0.02, absorption=0.0)
@@ -145,6 +148,75 @@ def test_absorption_takes_intensity_away(silicon):
     sums = [Multislice(piece, beam_energy_kev=100.0, config=CONFIG.model_copy(update={"absorption": absorption})
                        ).intensities([[0.0, 0.0]], [200.0]).intensity.sum() for absorption in (0.0, 0.03)]
     assert sums[1] < sums[0] - 0.01
+
+
+def test_one_b_and_one_share_transmit_as_they_always_did(gaas):
+    """To the bit: exp((i - share) * phase) of the layer's potential, damped as a whole."""
+    config = MultisliceConfig(merge_angstrom=10.0)
+    piece = slab(*gaas, [0, 0, 1])
+    propagation = Multislice(piece, beam_energy_kev=100.0, config=config, double=True)
+    g = np.hypot(propagation.g[..., 0], propagation.g[..., 1])
+    rows, columns = (np.fft.fftfreq(n, 1 / n) for n in propagation.shape)
+    (atoms,), _ = atomic_layers(piece, merge_angstrom=10.0, entry_plane=0.0)
+    potential = np.zeros(propagation.shape, dtype=np.complex128)
+    for number in (31, 33):
+        place = piece.positions[atoms[piece.numbers[atoms] == number]]
+        one = np.exp(-2j * np.pi * np.outer(rows, place[:, 0]))
+        potential += scattering_factor(number, g) * (one @ np.exp(-2j * np.pi * np.outer(place[:, 1], columns)))
+    potential *= interaction(100.0) * 1.0 / piece.area_angstrom2 * propagation.inside
+    potential *= np.exp(-0.5 * g**2 / 4)
+    phase = np.fft.ifft2(potential, norm="forward").real
+    spectrum = np.fft.fft2(np.exp((1j - 0.03) * phase)) * propagation.inside
+    assert np.array_equal(propagation.transmission[0].numpy(), np.fft.ifft2(spectrum) / spectrum.size)
+    assert config.model_dump(mode="json") == {
+        "g_max_inv_angstrom": 3.25, "merge_angstrom": 10.0, "debye_waller_angstrom2": 0.5, "absorption": 0.03,
+        "entry_plane": 0.0}  # the digest of an old configuration stays
+
+
+@pytest.mark.parametrize("temperature", [100.0, 900.0])
+def test_every_element_damps_with_its_own_b(gaas, temperature):
+    """Weak scattering by first order: i strength / area * sum f exp(-B g^2 / 4) exp(-2 pi i g r) over atoms."""
+    piece = slab(*gaas, [0, 0, 1])
+    config = CONFIG.model_copy(update={"debye_waller_angstrom2": "by_element", "temperature_kelvin": temperature,
+                                       "merge_angstrom": 10.0})
+    weak = Multislice(piece, beam_energy_kev=100.0, config=config, scattering_scale=1e-4, double=True)
+    length = np.hypot(weak.g[..., 0], weak.g[..., 1])
+    expected = sum(scattering_factor(number, length) * np.exp(-debye_waller(number, temperature) * length**2 / 4)
+                   * np.exp(-2j * np.pi * weak.index @ place[:2])
+                   for number, place in zip(piece.numbers, piece.positions, strict=True))
+    beams = (length > 0) & weak.inside
+    found = np.fft.fft2(weak.transmission[0].numpy()) * piece.area_angstrom2 / (1j * 1e-4 * interaction(100.0))
+    assert found[beams] == pytest.approx(expected[beams], abs=2e-3)
+
+
+def test_thermal_diffuse_absorption_takes_what_the_atoms_scatter(silicon):
+    """Nothing without vibration; more with a greater B, and with heavier atoms in the places of silicon's."""
+    def left(number: int, b: float) -> float:
+        lattice, positions, numbers = silicon.primitive
+        piece = slab(silicon.conventional, (lattice, positions, np.full_like(numbers, number)), [0, 0, 1])
+        config = CONFIG.model_copy(update={"absorption": "thermal_diffuse", "debye_waller_angstrom2": b})
+        return float(Multislice(piece, beam_energy_kev=100.0, config=config
+                                ).intensities([[0.0, 0.0]], [100.0]).intensity.sum())
+    assert left(14, 0.0) > 0.995 > left(14, 0.4) > left(14, 1.0) > left(32, 1.0) > left(50, 1.0)
+
+
+def test_weak_thermal_diffuse_absorption_is_the_factor_at_zero(gaas):
+    """Of second order in the scattering: at a hundredth a ten-thousandth, 2 strength f'(0) of each atom per area."""
+    piece = slab(*gaas, [0, 0, 1])
+    config = CONFIG.model_copy(update={"absorption": "thermal_diffuse", "merge_angstrom": 10.0})
+    kept = Multislice(piece, beam_energy_kev=100.0, config=config, scattering_scale=0.01, double=True)
+    mean = np.abs(kept.transmission[0].numpy() * np.prod(kept.shape))
+    strength = 0.01 * interaction(100.0)
+    expected = sum(float(absorptive_factor(number, np.zeros(1), debye_waller_angstrom2=0.5,
+                                           interaction_angstrom=strength)[0]) for number in piece.numbers)
+    assert -np.log(mean).mean() == pytest.approx(strength * expected / piece.area_angstrom2, rel=0.02)
+
+
+@pytest.mark.parametrize("fault", [{"absorption": "thermal"}, {"debye_waller_angstrom2": "by_atom"},
+                                   {"temperature_kelvin": 0.0}, {"absorption": -0.1}])
+def test_unknown_models_of_vibration_are_refused(fault):
+    with pytest.raises(InputError, match=next(iter(fault))):
+        parse_config(fault, MultisliceConfig, source="a test")
 
 
 @pytest.mark.parametrize("thickness", [[-100.0], [0.0], [float("nan")], []])
