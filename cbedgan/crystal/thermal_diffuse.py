@@ -1,7 +1,9 @@
 """Thermal diffuse scattering, atom by atom (Einstein model): how much of the beam it takes away, and to where.
 
-C. R. Hall & P. B. Hirsch, Proc. R. Soc. A 286 (1965) 158; D. M. Bird & Q. A. King, Acta Cryst. A46 (1990) 202. All
-by first order in each atom's scattering, which for heavy atoms overestimates what is scattered far. No electron losses.
+C. R. Hall & P. B. Hirsch, Proc. R. Soc. A 286 (1965) 158; D. M. Bird & Q. A. King, Acta Cryst. A46 (1990) 202. Of
+second order in an atom's scattering. The mean over all displacements of one atom's exp(i phase), without that limit,
+loses less at 100 keV: by 1 % for silicon, 6 % for germanium, 12 % for tin, 20 % for lead. Losses to electrons are not
+in it.
 """
 
 from functools import lru_cache

@@ -3,6 +3,8 @@
 Debye model with zero-point motion (B. T. M. Willis & A. W. Pryor, Thermal Vibrations in Crystallography, 1975).
 """
 
+from functools import lru_cache
+
 import gemmi
 import numpy as np
 
@@ -38,6 +40,7 @@ def debye_model(mass: float, debye_kelvin: float, temperature_kelvin: float) -> 
     return SCALE * temperature_kelvin / (mass * debye_kelvin**2) * (integral / ratio + ratio / 4)
 
 
+@lru_cache(maxsize=512)
 def debye_waller(number: int, temperature_kelvin: float = ROOM_KELVIN) -> float:
     """Return B in angstrom^2 of element `number` in a crystal of which nothing but its elements is known.
 

@@ -67,6 +67,23 @@ def test_absorption_grows_with_vibration_and_charge_and_falls_with_energy():
     assert faster / slower == pytest.approx(0.548 / 0.777, rel=2e-3)  # v / c at 100 keV over that at 300 keV
 
 
+def test_loss_of_a_vibrating_light_atom_is_that_of_the_mean_over_its_displacements():
+    """exp(i phase) of silicon, averaged over a Gaussian cloud of places, loses what exp(-absorption) takes away."""
+    b, length, points = 0.4, 4.0, 512
+    frequency = np.fft.fftfreq(points, length / points)
+    g = np.hypot(frequency[:, None], frequency)
+    a, width = (np.array(part)[:, None, None] for part in PUBLISHED[14])
+    factor = (a * -np.expm1(-width * (g**2 + 1e-9) / 4) / (g**2 + 1e-9) * 4).sum(0)
+    def wave(spectrum: np.ndarray) -> np.ndarray:
+        return STRENGTH * np.fft.ifft2(spectrum, norm="forward") / length**2
+    cloud = np.exp(-b * g**2 / 4)
+    mean = np.fft.ifft2(np.fft.fft2(np.exp(1j * wave(factor).real)) * cloud)
+    lost = 1 - np.abs(mean)**2
+    modelled = 1 - np.exp(-2 * wave(absorptive(14, g, b)).real)
+    assert modelled.mean() == pytest.approx(lost.mean(), rel=0.02)
+    assert modelled.max() == pytest.approx(lost.max(), rel=0.05) and lost.max() > 0.03
+
+
 def test_every_element_absorbs_around_the_atom():
     """The absorption in real space is a mean square: positive but for what the band limit of 3.25 makes ring."""
     frequency = np.fft.fftfreq(96, 1 / 16.0)

@@ -11,10 +11,11 @@ import pytest
 
 from cbedgan.crystal.crystals import Crystal, standard_crystal
 from cbedgan.simulate import simulate as stage
+from cbedgan.simulate.cbed.multislice import MultisliceConfig
 from cbedgan.simulate.cbed.stack import SimulateConfig, refusal, resimulate, simulate_stacks
 from cbedgan.simulate.simulate import simulate
 from classifier.foundation.atomic import read_json
-from classifier.foundation.config import load_config
+from classifier.foundation.config import load_config, parse_config
 from classifier.foundation.errors import InputError
 from classifier.samples.stackfile import StackFile, round_mantissa
 from project import CONFIGS
@@ -44,6 +45,17 @@ def wurtzite() -> Crystal:
     lattice = np.array([[3.8, 0, 0], [-1.9, 1.9 * 3**0.5, 0], [0, 0, 6.2]])
     sites = [[1 / 3, 2 / 3, 0], [2 / 3, 1 / 3, 0.5], [1 / 3, 2 / 3, 0.38], [2 / 3, 1 / 3, 0.88]]
     return standard_crystal(lattice, sites, [30, 30, 16, 16], source="ZnS")
+
+
+def test_vibration_and_absorption_by_element_change_the_patterns_and_not_their_row():
+    by_element = {"g_max_inv_angstrom": 2.0, "debye_waller_angstrom2": "by_element", "temperature_kelvin": 600,
+                  "absorption": "thermal_diffuse"}
+    config = CONFIG.model_copy(update={"multislice": parse_config(by_element, MultisliceConfig, source="a test")})
+    (new,), row = simulate_stacks(wurtzite(), config, beam_energy_kev=100.0, partition="test")
+    (old,), other = simulate_stacks(wurtzite(), CONFIG, beam_energy_kev=100.0, partition="test")
+    assert (new.sum(axis=(1, 2)) > 0.05).all() and np.abs(new - old).sum() > 0.05 * old.sum()
+    assert row.zone_axis_uvw.tolist() == other.zone_axis_uvw.tolist()
+    assert resimulate(config, str(row.provenance[0])).tolist() == new.tolist()
 
 
 def test_a_stack_and_its_row():
