@@ -66,7 +66,7 @@ def pretrain(out: Path) -> Path:
     return out
 
 
-def _pretrained(split_digest: str) -> dict[str, Path]:
+def _pretrained(split_digest: tuple[str, ...]) -> dict[str, Path]:
     """Paths of the shipped networks; any that comes from another split than this one is an InputError."""
     paths = {name: data_folder() / f"{name}.safetensors" for name in NETWORKS}
     for name, path in paths.items():
@@ -93,7 +93,7 @@ def demo(out: Path, *, pretrained: bool, workers: int) -> Path:
             "split": run("split", split, _config("split", SplitConfig), stacks=stacks, out=out / "split.json")}
     if pretrained:
         with StackFile(stacks) as file:
-            networks = _pretrained(load_split(data["split"], stack_digest=file.digest).digest)
+            networks = _pretrained(load_split(data["split"], stack_digest=file.identity).names)
     else:
         config = _config("train_clf", TrainClassifierConfig)
         networks = {

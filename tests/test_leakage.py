@@ -48,7 +48,7 @@ def synthetic(stacks: Path, target: Path, split_digest: str, origin: str = "synt
 
 def test_no_material_type_or_duplicate_is_on_both_sides(stacks, split_file) -> None:
     with StackFile(stacks) as file:
-        table, held = file.table, load_split(split_file, stack_digest=file.digest)
+        table, held = file.table, load_split(split_file, stack_digest=file.identity)
     sides = [table.take(np.isin(table.sample_id, held.parts["test"])),
              table.take(np.isin(table.sample_id, held.parts["train"] + held.parts["validation"]))]
     assert len(sides[0]) + len(sides[1]) == len(table)
@@ -89,7 +89,7 @@ def test_a_synthetic_file_of_another_split_is_refused(stacks, split_file, tmp_pa
 
 def test_held_out_samples_cannot_come_back_as_an_added_source(stacks, split_file, tmp_path) -> None:
     with StackFile(stacks) as file:
-        table, held = file.table, load_split(split_file, stack_digest=file.digest)
+        table, held = file.table, load_split(split_file, stack_digest=file.identity)
     rows = np.flatnonzero(np.isin(table.sample_id, held.parts["test"]))[:1]
     path = rewrite(stacks, tmp_path / "leak.h5", table.take(rows), rows, {"split_digest": held.digest})
     with pytest.raises(InputError, match="with validation or test"):

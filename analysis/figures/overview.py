@@ -30,9 +30,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, StackFile(stacks) as file:
         path = split(load_config(config_folder() / "split.toml", SplitConfig), stacks=stacks,
                      out=Path(folder) / "split.json")
-        demo_split = load_split(path, stack_digest=file.digest)
-    generator = load_generator(data_folder() / "generator.safetensors", split_digest=demo_split.digest)
-    classifier = load_classifier(data_folder() / "classifier.safetensors", split_digest=demo_split.digest)
+        demo_split = load_split(path, stack_digest=file.identity)
+    generator = load_generator(data_folder() / "generator.safetensors", split_digest=demo_split.names)
+    classifier = load_classifier(data_folder() / "classifier.safetensors", split_digest=demo_split.names)
     class_map = generator.class_map
     train = load_stack_set(stacks, class_map=class_map, view=generator.view, intensity=generator.intensity,
                            sample_ids=demo_split.parts["train"])

@@ -49,10 +49,10 @@ def compare_generators(config: CompareGeneratorsConfig, *, variants: Path, stack
     out, configs = Path(out), load_variants(variants)
     _check(config, configs)
     with StackFile(stacks) as file:
-        parted = load_split(split, stack_digest=file.digest)
+        parted = load_split(split, stack_digest=file.identity)
     inputs = {"stacks": parted.stack_digest, "split": parted.digest}
     if classifier is not None:
-        inputs["classifier"] = load_classifier(classifier, split_digest=parted.digest).digest
+        inputs["classifier"] = load_classifier(classifier, split_digest=parted.names).digest
     run = Run.open(out, stage="compare-generators", config=config, inputs=inputs)
     planned = plan_runs(configs, config.seeds, config.assessment, stacks=stacks, split=split, classifier=classifier,
                         out=out)

@@ -63,7 +63,7 @@ def label_next(strategy: Strategy, *, classifiers: Sequence[Path], pool: Path, c
     parted, centres, points = None, None, None
     if hints.split is not None and hints.stacks is not None:
         with StackFile(hints.stacks) as file:
-            parted = load_split(hints.split, stack_digest=file.digest)
+            parted = load_split(hints.split, stack_digest=file.identity)
         if strategy == "core_set":
             centres = see(members[0], hints.stacks, parted.parts["train"]).features
     if strategy == "boundary" and hints.probe is not None and hints.generator is not None:

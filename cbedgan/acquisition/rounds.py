@@ -27,7 +27,7 @@ class Base:
     def of(cls, stacks: Path, split: Path) -> "Base":
         """Read the table of the stacks, and their split."""
         with StackFile(stacks) as file:
-            return cls(Path(stacks), Path(split), load_split(split, stack_digest=file.digest), file.table)
+            return cls(Path(stacks), Path(split), load_split(split, stack_digest=file.identity), file.table)
 
     def training_materials(self) -> tuple[np.ndarray, np.ndarray]:
         """Training materials str [m] in the order of their names, and the space group of each int [m]."""
@@ -60,7 +60,7 @@ def ask(strategy: Strategy, base: Base, *, labelled: Path, classifiers: Sequence
     probed : probe.h5 and its generator
     """
     members = [load_classifier(path) for path in classifiers]
-    parted = load_split(labelled, stack_digest=base.split.stack_digest)
+    parted = load_split(labelled, stack_digest=base.split.identity)
     table = base.table
     free = np.isin(table.sample_id, base.split.parts["train"]) & ~np.isin(table.material, parted.materials["train"])
     centres = see(members[0], base.stacks, parted.parts["train"]).features if strategy == "core_set" else None

@@ -118,7 +118,7 @@ class Study:
                                    for member in self.members(strategy, number - 1)],
                       rng=np.random.default_rng([seed, number]),
                       probed=self._probed(seed) if strategy == "boundary" else None)
-        labelled = load_split(before, stack_digest=self.base.split.stack_digest).materials["train"]
+        labelled = load_split(before, stack_digest=self.base.split.identity).materials["train"]
         return [*labelled, *ranking.material.tolist()]
 
     def _probed(self, seed: int) -> tuple[Path, Path]:
@@ -155,8 +155,8 @@ class Study:
 
     def labelled(self) -> dict[str, list[list[tuple[str, ...]]]]:
         """Labelled materials of every strategy, nested like the predictions."""
-        digest = self.base.split.stack_digest
-        return {strategy: [[load_split(self.split(strategy, seed, number), stack_digest=digest).materials["train"]
+        identity = self.base.split.identity
+        return {strategy: [[load_split(self.split(strategy, seed, number), stack_digest=identity).materials["train"]
                             for seed in self.config.seeds] for number in range(self.config.rounds + 1)]
                 for strategy in self.config.strategies}
 

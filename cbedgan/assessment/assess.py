@@ -57,11 +57,11 @@ def assess(config: AssessConfig, *, generator: Path, stacks: Path, split: Path, 
     unseen : how to train classifiers that have not seen the real stacks, see `likeness.unseen`
     """
     with StackFile(stacks) as file:
-        parted = load_split(split, stack_digest=file.digest)
-    trained = load_generator(generator, split_digest=parted.digest)
+        parted = load_split(split, stack_digest=file.identity)
+    trained = load_generator(generator, split_digest=parted.names)
     inputs = {"stacks": parted.stack_digest, "split": parted.digest, "generator": trained.digest}
     if classifier is not None:
-        inputs["classifier"] = load_classifier(classifier, split_digest=parted.digest).digest
+        inputs["classifier"] = load_classifier(classifier, split_digest=parted.names).digest
     if unseen is not None:
         inputs["judge"] = digest(unseen)
     run = Run.open(out, stage="assess", config=config, inputs=inputs)
@@ -72,10 +72,10 @@ def assess(config: AssessConfig, *, generator: Path, stacks: Path, split: Path, 
             seen = replace(trained, intensity=scale)
             real, held_out = (_load(seen, stacks, parted.parts[part]) for part in ("train", config.held_out))
             features = (random_features(*real.x.shape[1:3]) if classifier is None else
-                        classifier_features(classifier, parted.digest, seen.frame, scale))
+                        classifier_features(classifier, parted.names, seen.frame, scale))
             ruler = Ruler(seen.class_map, seen.frame, scale, features)
             others = () if unseen is None else train_unseen(
-                unseen, ruler, stacks=stacks, split=split, stack_digest=parted.stack_digest, out=Path(out) / "judges",
+                unseen, ruler, stacks=stacks, split=split, identity=parted.identity, out=Path(out) / "judges",
                 seed=config.seed)
             assessment = measure(
                 real, generate if scale is trained.intensity else

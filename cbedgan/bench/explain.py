@@ -48,7 +48,7 @@ def bench_explain(stacks: Path, split: Path | None, *, part: str, condition: Con
             raise InputError(source=stacks, rule="must hold stacks in canonical pose", value=f"{file.pose} pose",
                              remedy="Give a simulated set in canonical pose.")
         rows = np.arange(len(file)) if split is None else rows_of(
-            file, load_split(split, stack_digest=file.digest).parts[part])
+            file, load_split(split, stack_digest=file.identity).parts[part])
         rows = np.sort(np.random.default_rng(seed).permutation(rows)[:most])
         table, detector, intensity = file.table.take(rows), file.detector, torch.from_numpy(file.read(rows))
     config = CONDITIONS[condition]

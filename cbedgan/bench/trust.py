@@ -40,7 +40,7 @@ def bench_trust(classifiers: Sequence[TrainedClassifier], stacks: Path, split: P
     seed : of that choice and of the noise
     """
     with StackFile(stacks) as file:
-        rows = rows_of(file, load_split(split, stack_digest=file.digest).parts["test"])
+        rows = rows_of(file, load_split(split, stack_digest=file.identity).parts["test"])
         rows = np.sort(np.random.default_rng(seed).permutation(rows)[:most])
         whole, table, detector = file.read(rows), file.table.take(rows), file.detector
         frame = {"detector": detector, "pose": file.pose, "intensity_unit": file.intensity_unit, "provenance": {}}

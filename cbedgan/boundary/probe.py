@@ -66,9 +66,9 @@ def probe(config: ProbeConfig, *, generator: Path, classifier: Path, stacks: Pat
     """
     out = Path(out)
     with StackFile(stacks) as file:
-        loaded_split = load_split(split, stack_digest=file.digest)
-        trained_generator = load_generator(generator, split_digest=loaded_split.digest)
-        trained_classifier = load_classifier(classifier, split_digest=loaded_split.digest)
+        loaded_split = load_split(split, stack_digest=file.identity)
+        trained_generator = load_generator(generator, split_digest=loaded_split.names)
+        trained_classifier = load_classifier(classifier, split_digest=loaded_split.names)
         record = stage_record("probe", config, {
             "generator": trained_generator.digest, "classifier": trained_classifier.digest,
             "stacks": loaded_split.stack_digest, "split": loaded_split.digest})

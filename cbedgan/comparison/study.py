@@ -60,12 +60,12 @@ def compare(config: CompareConfig, *, stacks: Path, split: Path, synthetic: Path
                          value=reserve or "none", remedy="Give --reserve, or change the arms of the configuration.")
     with (StackFile(stacks) as real, StackFile(synthetic) as added,
           nullcontext() if reserve is None else StackFile(reserve) as reserved):
-        parted = load_split(split, stack_digest=real.digest)
+        parted = load_split(split, stack_digest=real.identity)
         _check_data(config, parted, real.table, added)
         shown = None if probe is None or generator is None or classifier is None else walk(
-            probe=probe, generator=generator, classifier=classifier, split_digest=parted.digest)
+            probe=probe, generator=generator, classifier=classifier, split_digest=parted.names)
         run = Run.open(out, stage="compare", config=config,
-                       inputs={"stacks": real.digest, "split": parted.digest, "synthetic": added.digest,
+                       inputs={"stacks": parted.stack_digest, "split": parted.digest, "synthetic": added.digest,
                                **({} if reserved is None else {"reserve": reserved.digest})})
         sources, numbers = write_sources(
             wanted, synthetic=added, reserve=reserved, real=real, split=parted,
@@ -98,7 +98,7 @@ def _check(config: CompareConfig) -> None:
 
 def _check_data(config: CompareConfig, split: Split, table: SampleTable, added: StackFile) -> None:
     """Refuse, before anything is trained, what could not be told in the end."""
-    if added.provenance.get("split_digest") != split.digest:
+    if added.provenance.get("split_digest") not in split.names:
         raise InputError(source=added.path, rule="synthetic stacks must come from the split they are compared on",
                          value=f"split {str(added.provenance.get('split_digest'))[:12]}, not {split.digest[:12]}",
                          remedy="Synthesize again from a generator trained on this split.")
@@ -124,7 +124,7 @@ def evaluate(config: CompareConfig, split: Split, table: SampleTable, folders: d
     first = tests[config.arms[0]][0]
     for arm, of_seeds in tests.items():
         for seed, one in zip(config.seeds, of_seeds, strict=True):
-            if not np.array_equal(one.sample_id, first.sample_id) or one.split_digest != split.digest:
+            if not np.array_equal(one.sample_id, first.sample_id) or one.split_digest not in split.names:
                 raise InputError(source=f"predictions of {arm}, seed {seed}", value="other samples or another split",
                                  rule="all arms must answer the same samples",
                                  remedy="Remove the run folder and compare again.")

@@ -39,13 +39,13 @@ def clearest(paths: ProbedPaths) -> int | None:
     return int(eligible[np.nanargmax((paths.p_a + paths.p_b)[eligible])]) if len(eligible) else None
 
 
-def walk(*, probe: Path, generator: Path, classifier: Path, split_digest: str) -> Walk | None:
+def walk(*, probe: Path, generator: Path, classifier: Path, split_digest: str | tuple[str, ...]) -> Walk | None:
     """Follow the clearest path of probe.h5 again; None when no path crosses. Files of another split are InputErrors.
 
     Parameters
     ----------
     probe, generator, classifier : files; the networks are those that were probed
-    split_digest : of their split
+    split_digest : of their split, or all its names
     """
     probed = read_probe(probe)
     source = load_generator(generator, split_digest=split_digest)

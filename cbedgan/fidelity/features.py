@@ -27,13 +27,14 @@ def random_features(channels: int, size_pixels: int, seed: int = 0) -> Features:
     return lambda x: torch.from_numpy(predict_features(network, x))
 
 
-def classifier_features(classifier: Path, split_digest: str, frame: Frame, transform: IntensityTransform) -> Features:
+def classifier_features(classifier: Path, split_digest: str | tuple[str, ...], frame: Frame,
+                        transform: IntensityTransform) -> Features:
     """Features of a trained classifier; another split or frame than its own is refused.
 
     Parameters
     ----------
     classifier : file
-    split_digest : of the split of the stacks
+    split_digest : of the split of the stacks, or all its names
     frame, transform : of the x that features are wanted for, and from it to intensity
     """
     trained = load_classifier(classifier, split_digest=split_digest)

@@ -45,10 +45,10 @@ def train_gan(config: TrainGanConfig, *, stacks: Path, split: Path, out: Path, c
     """
     out = Path(out)
     with StackFile(stacks) as file:
-        parted = load_split(split, stack_digest=file.digest)
+        parted = load_split(split, stack_digest=file.identity)
         inputs = {"stacks": parted.stack_digest, "split": parted.digest}
         if classifier is not None:
-            inputs["classifier"] = load_classifier(classifier, split_digest=parted.digest).digest
+            inputs["classifier"] = load_classifier(classifier, split_digest=parted.names).digest
         with tf32(), shared_run(out, stage="train-gan", config=config, inputs=inputs, threads=config.threads,
                                 device=config.device, batch=config.batch) as (run, ranks):
             if run.result is None:
@@ -68,7 +68,7 @@ def _run(config: TrainGanConfig, run: Run, parted: Split, file: StackFile, class
     state = State(config, data)
     if run.checkpoint_path.exists():
         state.load(run.checkpoint_path)
-    features = (classifier_features(classifier, parted.digest, frame, transform) if classifier is not None else
+    features = (classifier_features(classifier, parted.names, frame, transform) if classifier is not None else
                 random_features(*samples.x.shape[1:3]))
     reports = _reports(config.report, run, data, features, state, config.seed) if ranks.first else None
 

@@ -19,6 +19,7 @@ from cbedgan.fidelity.kernel import UnitFeatures, chance, floor_values, kid_valu
 from cbedgan.likeness.distances import REPLICATES
 from cbedgan.likeness.measured_stacks import MeasuredStacks, Ruler
 from classifier.samples.folds import FoldsConfig, folds
+from classifier.samples.plan import SetIdentity
 from classifier.samples.split import load_split
 from classifier.statistics.metrics import SHOT_CLASSES
 from classifier.statistics.significance import Interval
@@ -34,7 +35,7 @@ class UnseenFeatures(NamedTuple):
     sample_ids: tuple[str, ...]
 
 
-def train_unseen(config: TrainClassifierConfig, ruler: Ruler, *, stacks: Path, split: Path, stack_digest: str,
+def train_unseen(config: TrainClassifierConfig, ruler: Ruler, *, stacks: Path, split: Path, identity: SetIdentity,
                  out: Path, seed: int) -> list[UnseenFeatures]:
     """Train CLASSIFIERS classifiers, each without its share of the materials of every group; finished ones stay.
 
@@ -43,7 +44,7 @@ def train_unseen(config: TrainClassifierConfig, ruler: Ruler, *, stacks: Path, s
     config : of each training
     ruler : frame and scale of the x that features are wanted for
     stacks, split : files
-    stack_digest : of the stacks
+    identity : of the stacks
     out : folder
     seed : of the shares
     """
@@ -52,8 +53,8 @@ def train_unseen(config: TrainClassifierConfig, ruler: Ruler, *, stacks: Path, s
     for number in range(1, CLASSIFIERS + 1):
         part = cut / f"fold-{number}.json"
         classifier = train_classifier(config, stacks=stacks, split=part, out=out / f"judge-{number}")
-        fold = load_split(part, stack_digest=stack_digest)
-        features = classifier_features(classifier, fold.digest, ruler.frame, ruler.transform)
+        fold = load_split(part, stack_digest=identity)
+        features = classifier_features(classifier, fold.names, ruler.frame, ruler.transform)
         unseen.append(UnseenFeatures(features, fold.parts["validation"]))
     return unseen
 

@@ -59,7 +59,7 @@ def rank(config: RankConfig, *, methods: Path, stacks: Path, split: Path, out: P
     foreign = finished_runs(runs)
     _check(config, configs, foreign)
     with StackFile(stacks) as file:
-        parted = load_split(split, stack_digest=file.digest)
+        parted = load_split(split, stack_digest=file.identity)
         materials = training_materials(parted, file.table)
     run = Run.open(out, stage="rank", config=config, inputs={"stacks": parted.stack_digest, "split": parted.digest})
     planned = plan(configs, config.seeds, stacks=stacks, split=split, out=out)
@@ -165,7 +165,7 @@ def _parts(folder: Path, split: Split, condition: Condition) -> tuple[Prediction
         raise InputError(source=folder, rule=f"must have been judged under the condition {condition!r} of the ranking",
                          value=f"no {path.name}", remedy=f"Train it with judged_under = [{condition!r}].")
     predictions = Predictions.load(path)
-    if predictions.split_digest != split.digest:
+    if predictions.split_digest not in split.names:
         raise InputError(source=folder, rule="must be of the split that is ranked", remedy="Train it on this split.",
                          value=f"split {predictions.split_digest[:12]}, not {split.digest[:12]}")
     # A probability of 0 has no logarithm that could be divided.

@@ -21,7 +21,7 @@ class HeldOut:
     def of(cls, split: Path, stacks: Path) -> "HeldOut":
         """Of the split of these stacks."""
         with StackFile(stacks) as file:
-            parted = load_split(split, stack_digest=file.digest)
+            parted = load_split(split, stack_digest=file.identity)
             table = file.table.take(rows_of(file, parted.parts["validation"] + parted.parts["test"]))
         groups = table.space_group.tolist()
         return cls(frozenset(zip(groups, table.structure_type.tolist(), strict=True)),

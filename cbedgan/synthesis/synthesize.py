@@ -67,9 +67,9 @@ def synthesize(config: SynthesizeConfig, *, probe: Path, generator: Path, classi
     """
     out, report = Path(out), Path(out).with_suffix(".json")
     with StackFile(stacks) as file:
-        loaded_split, mantissa_bits = load_split(split, stack_digest=file.digest), file.mantissa_bits
-        trained_generator = load_generator(generator, split_digest=loaded_split.digest)
-        first, second = (load_classifier(path, split_digest=loaded_split.digest)
+        loaded_split, mantissa_bits = load_split(split, stack_digest=file.identity), file.mantissa_bits
+        trained_generator = load_generator(generator, split_digest=loaded_split.names)
+        first, second = (load_classifier(path, split_digest=loaded_split.names)
                          for path in (classifier, second_classifier))
         probed = read_probe(probe)
         record = stage_record("synthesize", config, {

@@ -125,8 +125,8 @@ def post_hoc(config: PostHocConfig, *, classifier: Path, stacks: Path, split: Pa
     """
     out = Path(out)
     with StackFile(stacks) as file:
-        parted = load_split(split, stack_digest=file.digest)
-        trained = load_classifier(classifier, split_digest=parted.digest)
+        parted = load_split(split, stack_digest=file.identity)
+        trained = load_classifier(classifier, split_digest=parted.names)
         if not isinstance(trained.model.head, nn.Linear):
             raise InputError(source=classifier, rule="only a linear head can be mended",
                              value=type(trained.model.head).__name__, remedy="Train with a linear head.")

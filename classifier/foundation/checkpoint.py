@@ -48,8 +48,11 @@ def save_checkpoint(path: Path, *, kind: str, parts: dict[str, Any], header: dic
     return digest
 
 
-def load_checkpoint(path: Path, *, kind: str, split_digest: str | None = None) -> Checkpoint:
-    """Read a checkpoint of the given kind to the CPU; damage, another format, kind or split is an InputError."""
+def load_checkpoint(path: Path, *, kind: str, split_digest: str | tuple[str, ...] | None = None) -> Checkpoint:
+    """Read a checkpoint of the given kind to the CPU; damage, another format, kind or split is an InputError.
+
+    split_digest: every name of the split that it is used with; the first takes the place of another in the header.
+    """
     path = Path(path)
     if not path.is_file():
         raise InputError(source=path, rule="the checkpoint must exist", value="no file",
@@ -78,10 +81,13 @@ def load_checkpoint(path: Path, *, kind: str, split_digest: str | None = None) -
         parts, header = _attach_tensors(description["tree"], tensors), description["header"]
         if not isinstance(parts, dict) or not isinstance(header, dict):
             raise TypeError(f"parts are {type(parts).__name__}, the header is {type(header).__name__}")
-    if split_digest is not None and header.get("split_digest") != split_digest:
-        raise InputError(source=path, rule=f"the {kind} must be trained on the split it is used with",
-                         value=f"split {str(header.get('split_digest'))[:12]}, not {split_digest[:12]}",
-                         remedy="Train it on this split, or give the split it was trained on.")
+    if split_digest is not None:
+        names = (split_digest,) if isinstance(split_digest, str) else split_digest
+        if header.get("split_digest") not in names:
+            raise InputError(source=path, rule=f"the {kind} must be trained on the split it is used with",
+                             value=f"split {str(header.get('split_digest'))[:12]}, not {names[0][:12]}",
+                             remedy="Train it on this split, or give the split it was trained on.")
+        header = {**header, "split_digest": names[0]}
     return Checkpoint(parts, header, digest)
 
 

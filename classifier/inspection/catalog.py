@@ -16,8 +16,9 @@ from classifier.crystal import spacegroup
 from classifier.foundation.atomic import read_json
 from classifier.foundation.errors import InputError
 from classifier.foundation.run import progress
+from classifier.inspection.leaks import ADDED, Leak, equal_stacks, find_leaks, leaking_stacks
 from classifier.inspection.survey import FileEntry, distinct, sampled_rows, survey
-from classifier.samples.leaks import ADDED, Leak, equal_stacks, find_leaks, leaking_stacks
+from classifier.samples.plan import is_of, told
 from classifier.samples.sampletable import SampleTable
 from classifier.samples.split import PARTS, load_split
 from classifier.samples.stackfile import StackFile
@@ -140,14 +141,14 @@ def _parts(files: Sequence[StackFile], samples: SampleTable, file_idx: np.ndarra
     """The part of each sample, and the space groups in which the split lets validation share structure types."""
     part, shared_types = samples.partition.astype("<U10"), []
     if split is not None:
-        wanted = read_json(split).get("stack_digest")
-        owner = next((number for number, file in enumerate(files) if file.digest == wanted), None)
-        if owner is None:
+        wanted = {"stack_digest": None, **read_json(split)}
+        owners = [number for number, file in enumerate(files) if is_of(wanted, file.identity)]
+        if not owners:
             raise InputError(source=split, rule="one of the files must be the one that was split",
-                             value=f"stacks {str(wanted)[:12]}, files {', '.join(f.digest[:12] for f in files)}",
+                             value=f"{told(wanted)}, files {', '.join(file.plan_digest[:12] for file in files)}",
                              remedy="Name that stack file too.")
-        parted = load_split(split, stack_digest=files[owner].digest)
-        mine = file_idx == owner
+        parted = load_split(split, stack_digest=files[owners[0]].identity)
+        mine = np.isin(file_idx, owners)  # files of one plan hold the same samples
         part[mine] = ""
         for name in PARTS:
             part[mine & np.isin(samples.sample_id, parted.parts[name])] = name
@@ -155,7 +156,7 @@ def _parts(files: Sequence[StackFile], samples: SampleTable, file_idx: np.ndarra
                         for name in parted.listed.get("validation shares structure types with train", [])]
         findings += [f"{file.path}: its synthetic stacks come of another split." for file in files
                      if (file.table.origin == "synthetic").any()
-                     and file.provenance.get("split_digest") != parted.digest]
+                     and file.provenance.get("split_digest") not in parted.names]
         part[~mine & (part == "")] = ADDED
     elif (part != "").any():
         part[part == ""] = ADDED

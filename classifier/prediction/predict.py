@@ -74,7 +74,7 @@ class TrainedClassifier:
         return save_checkpoint(path, kind="classifier", parts=parts, header=header)
 
 
-def load_classifier(path: Path, *, split_digest: str | None = None) -> TrainedClassifier:
+def load_classifier(path: Path, *, split_digest: str | tuple[str, ...] | None = None) -> TrainedClassifier:
     """Read a classifier in evaluation mode, on the CPU; one of another split than split_digest is an InputError."""
     checkpoint = load_checkpoint(path, kind="classifier", split_digest=split_digest)
     parts, header = checkpoint.parts, checkpoint.header

@@ -175,7 +175,7 @@ def check_added_source(source: Path, split: Split, *, stacks: Path | StackFile) 
     """
     with StackFile(source) as file, opened(stacks) as base:
         synthetic = file.table.origin == "synthetic"
-        if synthetic.any() and file.provenance.get("split_digest") != split.digest:
+        if synthetic.any() and file.provenance.get("split_digest") not in split.names:
             raise InputError(source=source, rule="synthetic stacks must come from the split they are used with",
                              value=f"split_digest {str(file.provenance.get('split_digest'))[:12]}, not "
                              f"{split.digest[:12]}", remedy="Synthesize again from a generator trained on this split.")

@@ -37,7 +37,7 @@ def folds(config: FoldsConfig, *, stacks: Path, split: Path, out: Path) -> Path:
     stacks, split : the file that was split; train and validation are parted anew, test and what was dropped stay
     """
     with StackFile(stacks) as file:
-        table, whole = file.table, load_split(split, stack_digest=file.digest)
+        table, whole = file.table, load_split(split, stack_digest=file.identity)
     learning = np.isin(table.sample_id, whole.parts["train"] + whole.parts["validation"])
     fold = np.full(len(table), ALWAYS_TRAINED)
     fold[learning], cuts = assign_folds(table.take(learning), config, source=stacks)
@@ -47,7 +47,7 @@ def folds(config: FoldsConfig, *, stacks: Path, split: Path, out: Path) -> Path:
         part[learning] = np.where(fold[learning] == number, "validation", "train")
         # What the split says of its own validation part no longer holds.
         listed = {reason: names for reason, names in whole.listed.items() if "validation" not in reason} | cuts
-        write_split(Path(out) / f"fold-{number + 1}.json", table, part, listed, stack_digest=whole.stack_digest,
+        write_split(Path(out) / f"fold-{number + 1}.json", table, part, listed, identity=whole.identity,
                     config={**config.model_dump(mode="json"), "fold": number + 1, "of_split": whole.digest})
     return Path(out)
 

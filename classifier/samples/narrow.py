@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from classifier.foundation.atomic import write_json
-from classifier.foundation.config import digest
 from classifier.foundation.errors import InputError
+from classifier.samples.plan import split_digest, stacks_named
 from classifier.samples.split import PARTS, load_split
 from classifier.samples.stackfile import StackFile
 
@@ -23,7 +23,7 @@ def narrow_split(split: Path, *, stacks: Path, materials: Collection[str], out: 
     materials : some of the training materials
     """
     with StackFile(stacks) as file:
-        whole, table = load_split(split, stack_digest=file.digest), file.table
+        whole, table = load_split(split, stack_digest=file.identity), file.table
     foreign = sorted(set(materials) - set(whole.materials["train"]))
     if foreign or not len(materials):
         raise InputError(source=split, rule="chosen materials must be of the train part, and there must be one",
@@ -35,9 +35,9 @@ def narrow_split(split: Path, *, stacks: Path, materials: Collection[str], out: 
     first = np.unique(table.material[in_train], return_index=True)[1]
     groups, count = np.unique(table.space_group[in_train][first], return_counts=True)
     content = {
-        "config": {"narrowed_from": whole.digest}, "stack_digest": whole.stack_digest, "listed": whole.listed,
+        "config": {"narrowed_from": whole.digest}, **stacks_named(whole.identity), "listed": whole.listed,
         "space_groups": list(whole.space_groups),
         "parts": {part: {"sample_ids": list(samples[part]), "materials": list(names[part])} for part in PARTS},
         "counts": {str(group): {"train": {"material": int(one)}} for group, one in zip(groups, count, strict=True)}}
-    write_json(out, {**content, "digest": digest(content)})
+    write_json(out, {**content, "digest": split_digest(content)})
     return out

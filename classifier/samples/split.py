@@ -1,4 +1,7 @@
-"""split [stage]: which materials are for training, validation and test; the digest is the lock against leakage."""
+"""split [stage]: which materials are for training, validation and test; the digest is the lock against leakage.
+
+The lock rests on the plan of the stacks, so that one split serves every build of a set and every file of its samples.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -10,9 +13,18 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from classifier.foundation.atomic import read_json, write_json
-from classifier.foundation.config import Config, digest, parse_config
+from classifier.foundation.config import Config, parse_config
 from classifier.foundation.errors import InputError
 from classifier.samples.holdout import Materials, bundle, hold_out
+from classifier.samples.plan import (
+    SetIdentity,
+    identity_named,
+    is_of,
+    names_of,
+    split_digest,
+    stacks_named,
+    told,
+)
 from classifier.samples.stackfile import SampleTable, StackFile
 
 PARTS = ("train", "validation", "test")
@@ -45,9 +57,14 @@ class _WrittenPart(Config):
 
 
 class _Written(Config):
-    """What split.json holds beside its digest."""
+    """What split.json holds beside its digest.
+
+    plan_digest: of the plan of the stacks, which the split's digest covers; stack_digest: of the pixels that lay before
+    whoever cut it, covered only where there is no plan, or was none when the split was written.
+    """
 
     config: dict[str, Any]
+    plan_digest: str | None = None
     stack_digest: str
     listed: dict[str, tuple[str, ...]]
     space_groups: tuple[Annotated[int, Field(ge=1, le=230)], ...]
@@ -65,7 +82,10 @@ class _Written(Config):
 @dataclass(frozen=True)
 class Split:
     """parts, materials: sample ids and materials by part (train, validation, test); space_groups: ascending;
-    listed: {reason: names} of what could not be treated as asked; digest: sha256 of all of it and of the stacks'."""
+    stack_digest: what names the stacks to a run, see SetIdentity.seen (of an older split: the digest of their pixels);
+    digest: sha256 of all of it and of the stacks' plan; listed: {reason: names} of what could not be treated as asked;
+    identity: of the stacks; names: every digest by which this split is known, its own first. Before plans had digests,
+    each build of one set gave the same split another one."""
 
     parts: dict[str, tuple[str, ...]]
     materials: dict[str, tuple[str, ...]]
@@ -73,53 +93,61 @@ class Split:
     stack_digest: str
     digest: str
     listed: dict[str, list[str]]
+    identity: SetIdentity
+    names: tuple[str, ...]
 
 
 def split(config: SplitConfig, *, stacks: Path, out: Path) -> Path:
     """Write split.json for a stack file; an existing one of the same config and stacks is kept, another is refused."""
     with StackFile(stacks) as file:
-        table, stack_digest = file.table, file.digest
+        table, identity = file.table, file.identity
     part, listed = assign_parts(table, config, source=stacks)
-    return write_split(out, table, part, listed, config=config.model_dump(mode="json"), stack_digest=stack_digest)
+    return write_split(out, table, part, listed, config=config.model_dump(mode="json"), identity=identity)
 
 
 def write_split(out: Path, table: SampleTable, part: np.ndarray, listed: dict[str, list[str]], *,
-                config: dict[str, Any], stack_digest: str) -> Path:
+                config: dict[str, Any], identity: SetIdentity) -> Path:
     """Write split.json; an existing one of the same config and stacks is kept, another is refused.
 
     Parameters
     ----------
-    out, config, stack_digest : split.json, and what it is made of
+    out, config, identity : split.json, and what it is made of
     table, part : the samples, and the part of each, str [N], "" for a dropped one
     listed : {reason: names} of what could not be treated as asked
     """
     out = Path(out)
     if out.exists():
         written = _verified(out)
-        if written["stack_digest"] == stack_digest and written["config"] == config:
+        if is_of(written, identity) and written["config"] == config:
             return out
         raise InputError(source=out, rule="an existing split must be of these stacks and this configuration",
                          value="another split", remedy="Choose another output path, or remove this file.")
     content: dict[str, Any] = {
-        "config": config, "stack_digest": stack_digest, "listed": listed,
+        "config": config, **stacks_named(identity), "listed": listed,
         "space_groups": np.unique(table.space_group[part != ""]).tolist(),
         "parts": {name: {"sample_ids": table.sample_id[part == name].tolist(),
                          "materials": np.unique(table.material[part == name]).tolist()} for name in PARTS},
         "counts": _counts(table, part)}
-    write_json(out, {**content, "digest": digest(content)})
+    write_json(out, {**content, "digest": split_digest(content)})
     return out
 
 
-def load_split(path: Path, *, stack_digest: str) -> Split:
-    """Read split.json; changed content, or another stack file than the one that was split, is an InputError."""
+def load_split(path: Path, *, stack_digest: str | SetIdentity) -> Split:
+    """Read split.json; changed content, or stacks of another set than the one that was split, is an InputError.
+
+    stack_digest: the identity of the stack file, or a digest that the split names (its plan's, or its pixels').
+    """
     content = _verified(path)
-    if content["stack_digest"] != stack_digest:
+    identity = stack_digest if isinstance(stack_digest, SetIdentity) else identity_named(content, stack_digest)
+    if not is_of(content, identity):
         raise InputError(source=path, rule="the split must belong to the stack file it is used with",
-                         value=f"stacks {str(content['stack_digest'])[:12]}, given {stack_digest[:12]}",
-                         remedy="Give the stack file that was split, or split this one.")
+                         value=f"{told(content)}, given {told(stacks_named(identity))}",
+                         remedy="Give the stack file that was split, a build of the same plan, or split this one.")
     parts, materials = ({name: tuple(content["parts"][name][what]) for name in PARTS} for what in (
         "sample_ids", "materials"))
-    return Split(parts, materials, tuple(content["space_groups"]), stack_digest, content["digest"], content["listed"])
+    return Split(parts, materials, tuple(content["space_groups"]),
+                 identity.seen if "plan_digest" in content or identity.condition else content["stack_digest"],
+                 content["digest"], content["listed"], identity, names_of(content, identity))
 
 
 def assign_parts(table: SampleTable, config: SplitConfig, *, source: object) -> tuple[np.ndarray, dict[str, list[str]]]:
@@ -235,7 +263,7 @@ def _counts(table: SampleTable, part: np.ndarray) -> dict[str, Any]:
 def _verified(path: Path) -> dict[str, Any]:
     content = read_json(path)
     stored = content.pop("digest", None)
-    if stored != digest(content):
+    if stored != split_digest(content):
         raise InputError(source=path, rule="the split must be as the split stage wrote it", value="another sha256",
                          remedy="It was edited or damaged; run the split stage again, and everything after it.")
     parse_config(content, _Written, source=path)

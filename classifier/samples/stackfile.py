@@ -6,6 +6,7 @@ import shutil
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from classifier.foundation.atomic import atomic_path
 from classifier.foundation.errors import InputError, reported
 from classifier.pattern.geometry import Detector
 from classifier.samples import stacklayout
+from classifier.samples.plan import SetIdentity, identity_of
 from classifier.samples.sampletable import SampleTable
 
 __all__ = ["SampleTable", "StackFile", "StackWriter", "opened", "round_mantissa", "write_stack_file"]
@@ -132,8 +134,9 @@ def write_stack_file(path: Path, stacks: np.ndarray, table: SampleTable, *, dete
 class StackFile:
     """A stack file to read; table, axes and provenance are verified on opening, each stack on every read.
 
-    digest: sha256 over table, axes, provenance and the crc32 of every stack; crc32: uint32 [N]. Any fault of the file
-    is an InputError. Each process opens its own handle, so that an instance may go to forked or spawned workers.
+    digest: sha256 over table, axes, provenance and the crc32 of every stack, which tells damage and what was computed
+    from pixels; identity: which set it is of, the same on every machine; crc32: uint32 [N]. Any fault of the file is
+    an InputError. Each process opens its own handle, so that an instance may go to forked or spawned workers.
     """
 
     def __init__(self, path: Path) -> None:
@@ -183,6 +186,16 @@ class StackFile:
             raise ValueError(f"the stacks are {stacks.dtype} {stacks.shape} in chunks {stacks.chunks}")
         if stacks.id.get_num_chunks() != len(self):
             raise ValueError("stacks are missing")
+
+    @cached_property
+    def identity(self) -> SetIdentity:
+        """Which set the file is of: by its plan, where it has one."""
+        return identity_of(self.table, self.provenance, self.digest)
+
+    @property
+    def plan_digest(self) -> str:
+        """Digest of the plan (config, crystals, sample ids); of the pixels, where nothing was planned."""
+        return self.identity.plan
 
     def _open(self) -> h5py.Dataset:
         """The dataset of stacks, float32 [N, 3, H, W], through this process's own handle."""

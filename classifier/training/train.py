@@ -70,7 +70,7 @@ def train_classifier(config: TrainClassifierConfig, *, stacks: Path, split: Path
                              "that the folds leave out", value=config.calibration.folds, remedy="Set it to 0.")
         answered = _answers_of_folds(config, stacks=stacks, split=split, out=out / "folds", cache=cache)
     with StackFile(stacks) as file:
-        parted = load_split(split, stack_digest=file.digest)
+        parted = load_split(split, stack_digest=file.identity)
         inputs = {"stacks": parted.stack_digest, "split": parted.digest}
         if synthetic is not None:
             inputs["synthetic"] = check_added_source(synthetic, parted, stacks=file)

@@ -58,7 +58,7 @@ def train_baseline(config: TrainBaselineConfig, *, stacks: Path, split: Path, ou
     """
     out = Path(out)
     with StackFile(stacks) as file:
-        parted = load_split(split, stack_digest=file.digest)
+        parted = load_split(split, stack_digest=file.identity)
         run = Run.open(out, stage="train-baseline", config=config,
                        inputs={"stacks": parted.stack_digest, "split": parted.digest})
         if run.result is None:

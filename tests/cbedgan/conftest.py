@@ -29,7 +29,7 @@ def synthetic_file(tmp_path: Path, split_stacks: tuple[Path, Path]) -> Path:
     """A synthetic file with the numbers of MADE; every pixel of stack i is i + 1."""
     stacks, split_path = split_stacks
     with StackFile(stacks) as real:
-        held, detector, unit = load_split(split_path, stack_digest=real.digest), real.detector, real.intensity_unit
+        held, detector, unit = load_split(split_path, stack_digest=real.identity), real.detector, real.intensity_unit
     rows = [(kind, group) for (kind, group), number in MADE.items() for _ in range(number)]
     names = [f"{kind}-{i}" for i, (kind, _) in enumerate(rows)]
     table = SampleTable.build(

@@ -33,7 +33,7 @@ class Data:
     def load(self) -> Split:
         """The split as stages read it."""
         with StackFile(self.stacks) as file:
-            return load_split(self.split, stack_digest=file.digest)
+            return load_split(self.split, stack_digest=file.identity)
 
     def train(self, config: TrainClassifierConfig, **more: Any) -> Path:
         """The classifier that is trained on it."""

@@ -99,7 +99,7 @@ class TrainedGenerator:
         return save_checkpoint(path, kind="generator", parts=parts, header=header)
 
 
-def load_generator(path: Path, *, split_digest: str | None = None) -> TrainedGenerator:
+def load_generator(path: Path, *, split_digest: str | tuple[str, ...] | None = None) -> TrainedGenerator:
     """Read a generator in evaluation mode, on the CPU; one of another split than split_digest is an InputError."""
     checkpoint = load_checkpoint(path, kind="generator", split_digest=split_digest)
     parts, header = checkpoint.parts, checkpoint.header

@@ -54,7 +54,7 @@ def test_materials_of_the_split_are_left_out(tiny_networks, tmp_path):
     with pytest.raises(InputError, match="must hold a material that the split does not"):
         _rank("entropy", tiny_networks, tiny_networks.stacks, tmp_path, hints)
     with StackFile(tiny_networks.stacks) as file:
-        held = load_split(tiny_networks.split, stack_digest=file.digest)
+        held = load_split(tiny_networks.split, stack_digest=file.identity)
     assert set(held.materials["test"]) & set(_rank("random", tiny_networks, tiny_networks.stacks, tmp_path,
                                                    count=99).material)
 

@@ -20,7 +20,7 @@ ALL = {"duplicated", "interior", "boundary"}
 def written(split_stacks, synthetic_file, tmp_path):
     stacks, split_path = split_stacks
     real = StackFile(stacks)
-    held = load_split(split_path, stack_digest=real.digest)
+    held = load_split(split_path, stack_digest=real.identity)
     def write(sources, seed=0):
         paths, numbers = write_sources(sources, synthetic=StackFile(synthetic_file), real=real, split=held,
                                        view_config=VIEW, seed=seed, provenance={"split_digest": held.digest},

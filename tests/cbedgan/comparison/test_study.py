@@ -87,5 +87,5 @@ def test_a_reserve_and_the_arms_that_use_it_come_together(call, compare_config, 
 
 def test_training_materials_are_counted_by_class(call):
     with StackFile(call["stacks"]) as file:
-        held = load_split(call["split"], stack_digest=file.digest)
+        held = load_split(call["split"], stack_digest=file.identity)
         np.testing.assert_array_equal(training_materials(held, file.table), [4, 4, 4, 4])

@@ -92,7 +92,7 @@ def test_only_the_train_part_is_seen(inputs, tmp_path, monkeypatch, tiny_config)
     monkeypatch.setattr(Viewed, "of", spy)
     train_gan(tiny_config(images=16), **inputs, out=tmp_path / "gan")
     with StackFile(inputs["stacks"]) as file:
-        held = load_split(inputs["split"], stack_digest=file.digest)
+        held = load_split(inputs["split"], stack_digest=file.identity)
     assert sorted(asked) == sorted(held.parts["train"]) and held.parts["test"]
 
 

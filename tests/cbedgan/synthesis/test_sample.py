@@ -46,7 +46,7 @@ def test_the_file_holds_what_was_asked_in_the_order_of_groups(run, tiny_networks
 
 def test_it_is_a_source_to_train_on_with_the_same_split(run, tiny_networks):
     with StackFile(tiny_networks.stacks) as real:
-        split = load_split(tiny_networks.split, stack_digest=real.digest)
+        split = load_split(tiny_networks.split, stack_digest=real.identity)
     path = run("a")
     assert check_added_source(path, split, stacks=tiny_networks.stacks) == read(path)[0].digest
 

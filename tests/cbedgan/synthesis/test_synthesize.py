@@ -56,7 +56,7 @@ def test_the_file_is_a_stack_file_of_synthetic_materials(made, inputs):
         assert len(set(table.material)) == len(table) > 0 and set(table.structure_type) == {"synthetic"}
         assert file.mantissa_bits == real.mantissa_bits and file.intensity_unit == real.intensity_unit
         assert file.pose == real.pose and (file.detector.size_pixels, file.detector.unit) == (16, "shortest_g")
-        split = load_split(inputs["split"], stack_digest=real.digest)
+        split = load_split(inputs["split"], stack_digest=real.identity)
     assert check_added_source(made, split, stacks=inputs["stacks"])
 
 

@@ -60,7 +60,7 @@ def test_a_training_with_pose_and_tasks_answers_them_and_judges_a_file_as_it_was
     assert result["test"]["tasks"]["cell_lengths"]["log a"]["r2"] > 0.5  # the pose's scale tells it
     classifier = load_classifier(path)
     with StackFile(stacks) as file:
-        rows = rows_of(file, load_split(held, stack_digest=file.digest).parts["train"])
+        rows = rows_of(file, load_split(held, stack_digest=file.identity).parts["train"])
         assert classifier.model.pose.mean[0] == pytest.approx(
             np.log(file.table.shortest_g_inv_angstrom[rows, 0]).mean(), rel=1e-5)
     stored, again = Predictions.load(tmp_path / "run/predictions.npz"), predict(classifier, stacks)

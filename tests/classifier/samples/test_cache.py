@@ -155,7 +155,7 @@ def test_a_changed_fit_is_refused_and_an_unknown_group_writes_nothing(data, tmp_
 def test_a_training_from_the_cache_ends_at_the_same_bits(data, make_train_config, tmp_path):
     config = make_train_config(images=160, checkpoint_every_images=64)
     with StackFile(data.stacks) as file:
-        held = load_split(data.split, stack_digest=file.digest)
+        held = load_split(data.split, stack_digest=file.identity)
         table = replace(file.table.take(range(5)), sample_id=np.array(list("abcde")), origin=np.full(5, "synthetic"),
                         partition=np.full(5, ""))
         write_stack_file(tmp_path / "extra.h5", file.read(range(5)), table, **frame_of(file),

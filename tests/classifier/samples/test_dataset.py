@@ -92,7 +92,7 @@ def test_only_synthetic_stacks_of_this_split_may_be_added(data, tmp_path) -> Non
 @pytest.mark.slow
 def test_real_stacks_may_be_added_unless_they_touch_the_held_out_parts(data, tmp_path) -> None:
     with StackFile(data.stacks) as file:
-        held, table = load_split(data.split, stack_digest=file.digest), file.table
+        held, table = load_split(data.split, stack_digest=file.identity), file.table
     rows = {part: int(np.flatnonzero(np.isin(table.sample_id, ids))[0]) for part, ids in held.parts.items()}
     check_added_source(added(tmp_path / "train.h5", data, rows=[rows["train"]]), held, stacks=data.stacks)
     for part in ("validation", "test"):

@@ -59,8 +59,8 @@ def test_a_group_of_one_large_type_is_dealt_by_material_and_one_of_one_material_
 def test_folds_are_splits_with_one_test_part_and_every_other_material_is_judged_once(data, tmp_path) -> None:
     out = folds(config(), stacks=data.stacks, split=data.split, out=tmp_path / "folds")
     with StackFile(data.stacks) as file:
-        base = load_split(data.split, stack_digest=file.digest)
-        made = [load_split(out / f"fold-{number}.json", stack_digest=file.digest) for number in (1, 2, 3)]
+        base = load_split(data.split, stack_digest=file.identity)
+        made = [load_split(out / f"fold-{number}.json", stack_digest=file.identity) for number in (1, 2, 3)]
     learning = set(base.materials["train"] + base.materials["validation"])
     judged = [name for one in made for name in one.materials["validation"]]
     assert sorted(judged) == sorted(learning) and len(judged) == 16

@@ -176,7 +176,7 @@ def test_nothing_is_selected_on_held_out_samples(data, make_split_config, make_t
     config = make_train_config()
     first = data.train(config, out=tmp_path / "first")
     with StackFile(data.stacks) as file:
-        held = load_split(data.split, stack_digest=file.digest)
+        held = load_split(data.split, stack_digest=file.identity)
         stacks = file.read(np.arange(len(file)))
         stacks[~np.isin(file.table.sample_id, held.parts["train"])] *= 7
         write_stack_file(tmp_path / "other.h5", stacks, file.table, **frame_of(file), provenance=file.provenance)
