@@ -2,4 +2,4 @@
 
 from typing import Literal
 
-Condition = Literal["ideal", "counted", "counted_1e5", "counted_1e4"]
+Condition = Literal["ideal", "counted", "counted_1e5", "counted_1e4", "filtered", "ordinary", "poor"]

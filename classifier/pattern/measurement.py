@@ -1,21 +1,33 @@
-"""What a measurement adds to a simulated pattern: a pose that is a little wrong, and counted electrons.
+"""What a measurement adds to a simulated pattern, and the named conditions that stand side by side in every table.
 
-Two conditions stand side by side in every table: `ideal`, which no microscope gives, and `counted`.
+The order of the effects (each in a file of `classifier/microscope`): overlayer and diffuse light of the specimen; the
+lenses' ellipse and a pose that is a little wrong; plasmon losses with the blur of the detector; counted electrons; the
+camera's gain, dark current, readout, full well and dead pixels. Plasmons come after the pose because one transform then
+does both: a round blur commutes with turns and shifts, and 2 % of scale is less than the range that its width is drawn
+from. Every effect is drawn for each pattern by itself, and none changes the label: its own file says why.
 """
 
 import hashlib
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
-from classifier.foundation.config import Config
+from classifier.foundation.config import Config, added
 from classifier.foundation.errors import InputError
+from classifier.microscope.blurring import convolved, sharp_modes, wide_modes
+from classifier.microscope.camera import Camera, counts, read_out
+from classifier.microscope.detector_blur import DetectorBlur, modulation
+from classifier.microscope.diffuse import Diffuse, spread
+from classifier.microscope.overlayer import Overlayer, halo
+from classifier.microscope.plasmons import Plasmons, passed
+from classifier.microscope.pose_error import Distortion, moved
+from classifier.microscope.presets import PRESETS
+from classifier.microscope.ranges import Drawn, draw_values, streams
 from classifier.pattern.condition import Condition
 from classifier.pattern.intensity import stacks_at_once
 
@@ -25,22 +37,51 @@ SampleIds = Sequence[object] | np.ndarray
 
 
 class MeasurementConfig(Config):
-    """How wrong a measurement is; each pattern errs by itself, evenly between the two bounds.
+    """How wrong a measurement is; each pattern errs by itself, evenly between two bounds.
 
     electrons: of the incident beam, a pattern; None or 0: none are counted.
     centre_pixels: largest error of the centre, along rows and along columns.
     scale: largest relative error of lengths; azimuth_degree: largest error of the azimuth.
+    overlayer, diffuse, plasmons, distortion, blur, camera: ranges of further effects, or None.
+    A file may say preset = "ordinary" and whatever shall differ from it.
     """
 
     electrons: Annotated[float, Field(ge=0)] | None = None
     centre_pixels: Annotated[float, Field(ge=0)] = 0.0
     scale: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     azimuth_degree: Annotated[float, Field(ge=0, le=180)] = 0.0
+    overlayer: Overlayer | None = added(None)
+    diffuse: Diffuse | None = added(None)
+    plasmons: Plasmons | None = added(None)
+    distortion: Distortion | None = added(None)
+    blur: DetectorBlur | None = added(None)
+    camera: Camera | None = added(None)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_preset(cls, content: Any) -> Any:
+        if not isinstance(content, dict) or "preset" not in content:
+            return content
+        if (name := content["preset"]) not in PRESETS:
+            raise ValueError(f"preset must be one of {', '.join(PRESETS)}, not {name!r}")
+        return dict(PRESETS[name]) | {key: value for key, value in content.items() if key != "preset"}
+
+    @model_validator(mode="after")
+    def _camera_counts(self) -> "MeasurementConfig":
+        if self.camera is not None and not self.electrons:
+            raise ValueError("a camera needs electrons to count: its errors are in electrons")
+        return self
 
     @property
     def moves(self) -> bool:
-        """Whether patterns are moved, turned or scaled."""
-        return bool(self.centre_pixels or self.scale or self.azimuth_degree)
+        """Whether patterns are moved, turned, scaled or stretched."""
+        return bool(self.centre_pixels or self.scale or self.azimuth_degree or self.distortion)
+
+    def effects(self) -> dict[str, Config]:
+        """The ranges of the effects beside pose and electrons that are there, by name."""
+        named = {"overlayer": self.overlayer, "diffuse": self.diffuse, "plasmons": self.plasmons,
+                 "distortion": self.distortion, "blur": self.blur, "camera": self.camera}
+        return {name: ranges for name, ranges in named.items() if ranges is not None}
 
 
 def _counted(electrons: float) -> MeasurementConfig:
@@ -49,7 +90,8 @@ def _counted(electrons: float) -> MeasurementConfig:
 
 CONDITIONS: dict[Condition, MeasurementConfig] = {
     "ideal": MeasurementConfig(), "counted": _counted(1e6), "counted_1e5": _counted(1e5),
-    "counted_1e4": _counted(1e4)}
+    "counted_1e4": _counted(1e4), "filtered": MeasurementConfig(**PRESETS["filtered"]),
+    "ordinary": MeasurementConfig(**PRESETS["ordinary"]), "poor": MeasurementConfig(**PRESETS["poor"])}
 
 
 def copy_seeds(sample_ids: SampleIds, *, seed: int = 0, draw: int = 0) -> list[int]:
@@ -72,15 +114,15 @@ def measured_copy(intensity: Intensities, sample_ids: SampleIds, config: Measure
 
 
 def measured(intensity: Intensities, config: MeasurementConfig, seeds: Sequence[int]) -> Intensities:
-    """Patterns as measured: each scaled, turned and moved by itself, then counted and divided by the electrons again.
+    """Patterns as measured, see above; counts are divided by the electrons again.
 
     One seed a sample decides its copy, whichever samples stand beside it and whatever the device. Conditions that
-    differ in their electrons alone err alike in pose. Intensities are shares of the incident beam, a pixel.
+    differ in their ranges alone err alike. Intensities are shares of the incident beam, a pixel.
     """
     if len(seeds) != len(intensity):
         raise InputError(source="seeds of measured copies", rule="there must be one for each sample",
                          value=f"{len(seeds)} for {len(intensity)}", remedy="Give as many.")
-    if not (config.moves or config.electrons):
+    if not (config.moves or config.electrons or config.effects()):
         return intensity
     if not bool((intensity >= 0).all() & intensity.isfinite().all()):
         raise InputError(source="patterns to measure", rule="intensities must be finite and not negative",
@@ -88,49 +130,86 @@ def measured(intensity: Intensities, config: MeasurementConfig, seeds: Sequence[
                          remedy="Measure physical intensities, before they are normalised.")
     blocks, step = [], stacks_at_once(intensity.shape[1:])
     for start in range(0, len(intensity), step):
-        draws = [torch.Generator().manual_seed(seed) for seed in seeds[start : start + step]]
-        block = intensity[start : start + step]
-        errors = torch.stack([2 * torch.rand(block.shape[1], 4, generator=draw) - 1 for draw in draws])
-        if config.moves:
-            block = _moved(block, errors.to(block.device), config)
-        if config.electrons:
-            rate = (block * config.electrons).cpu()
-            counts = torch.stack([torch.poisson(one, generator=draw) for one, draw in zip(rate, draws, strict=True)])
-            block = (counts / config.electrons).to(block.device)
-        blocks.append(block)
+        blocks.append(_measured(intensity[start : start + step], config, seeds[start : start + step]))
     return torch.cat(blocks) if blocks else intensity
 
 
-def _moved(intensity: Tensor, errors: Tensor, config: MeasurementConfig) -> Tensor:
-    """Scale, turn and move patterns [N, C, H, W] about their middle by errors [N, C, 4] in -1..1.
+def drawn(config: MeasurementConfig, seeds: Sequence[int], patterns: int = 3) -> Drawn:
+    """{name: [N, C]}: every value that `measured` draws for the patterns of samples with these seeds.
 
-    The intensity per area is interpolated and the ratio of the areas multiplies it, so that scaling keeps the counts.
-    The edge is repeated outwards: a camera goes on beyond the frame, and a dark rim would tell the error.
+    centre_columns_pixels, centre_rows_pixels, scale and azimuth_degree are errors; "effect.value" is an effect's.
     """
-    height, width = intensity.shape[-2:]
+    errors = _pose_errors([torch.Generator().manual_seed(seed) for seed in seeds], patterns)
+    pose = {"scale": errors[..., 0] * config.scale, "azimuth_degree": errors[..., 1] * config.azimuth_degree,
+            "centre_columns_pixels": errors[..., 2] * config.centre_pixels,
+            "centre_rows_pixels": errors[..., 3] * config.centre_pixels}
+    return (pose if config.moves else {}) | draw_values(config.effects(), streams(seeds), patterns)
+
+
+def _measured(block: Tensor, config: MeasurementConfig, seeds: Sequence[int]) -> Tensor:
+    """A block of patterns [N, C, H, W] as measured."""
+    device = block.device
+    generators, other, values = [torch.Generator().manual_seed(seed) for seed in seeds], [], {}
+    errors = _pose_errors(generators, block.shape[1])
+    if config.effects():
+        other = streams(seeds)
+        values = draw_values(config.effects(), other, block.shape[1])
+    here = {name: value.to(device) for name, value in values.items()}
+    if config.overlayer or config.diffuse:
+        block = _scattered(block, here)
+    if config.moves:
+        block = _misplaced(block, errors.to(device), config, here)
+    if config.plasmons or config.blur:
+        block = _blurred(block, here)
+    if config.electrons:
+        rate = (block * config.electrons).cpu()
+        read = read_out(rate, values, generators, other) if config.camera else counts(rate, generators)
+        block = (read / config.electrons).to(device)
+    return block
+
+
+def _pose_errors(generators: Sequence[torch.Generator], patterns: int) -> Tensor:
+    """Errors of scale, azimuth and centre in -1..1, of their bounds [N, C, 4]: the first that a sample draws."""
+    return torch.stack([2 * torch.rand(patterns, 4, generator=generator) - 1 for generator in generators])
+
+
+def _scattered(block: Tensor, values: Drawn) -> Tensor:
+    """A share of every beam goes into the overlayer's halo and into diffuse light; the rest stays sharp."""
+    height, width = block.shape[-2:]
+    modes = wide_modes(height, width, block.device)
+    frequency = modes.frequency * (min(height, width) / 2)  # in cycles per half width
+    sharp, whole = torch.ones((), device=block.device), torch.ones((), device=block.device)
+    if "overlayer.share" in values:
+        share = values["overlayer.share"][..., None]
+        sharp = sharp * (1 - share)
+        whole = whole * (1 - share + share * halo(values["overlayer.ring_half_frames"], frequency))
+    if "diffuse.share" in values:
+        share = values["diffuse.share"][..., None]
+        sharp = sharp * (1 - share)
+        whole = whole * (1 - share + share * spread(values["diffuse.width_half_frames"], frequency))
+    return sharp[..., None] * block + convolved(block, modes, whole - sharp).clamp(min=0)
+
+
+def _misplaced(block: Tensor, errors: Tensor, config: MeasurementConfig, values: Drawn) -> Tensor:
+    """Patterns in a wrong pose and stretched; errors [N, C, 4] in -1..1."""
     magnified, angle, *shift = (errors.flatten(0, 1) * torch.tensor(
         [config.scale, config.azimuth_degree * torch.pi / 180, config.centre_pixels, config.centre_pixels],
         device=errors.device)).unbind(1)
-    magnified = 1 + magnified
-    cosine, sine = angle.cos() / magnified, angle.sin() / magnified
-    # New places to old ones, (x, y) in half frames: back by the shift, then by the turn, then by the scale.
-    back = torch.stack([cosine, sine * height / width, -(cosine * shift[0] + sine * shift[1]) * 2 / width,
-                        -sine * width / height, cosine, (sine * shift[0] - cosine * shift[1]) * 2 / height], -1)
-    patterns = intensity.reshape(-1, 1, height, width)
-    grid = F.affine_grid(back.view(-1, 2, 3).to(patterns.dtype), list(patterns.shape), align_corners=False)
-    new = _interpolated(patterns, grid) / magnified.to(patterns.dtype).square()[:, None, None, None]
-    return new.view(intensity.shape)
+    ellipse = torch.stack([values["distortion.ellipticity"].flatten(),
+                           values["distortion.axis_degree"].flatten().deg2rad()]) if config.distortion else None
+    return moved(block, 1 + magnified, angle, torch.stack(shift), ellipse)
 
 
-def _interpolated(patterns: Tensor, grid: Tensor) -> Tensor:
-    """Bicubic, within the least and the greatest of the four pixels around each place.
-
-    Bilinear interpolation blurs the edges of disks, by how much depends on the shift. Bicubic alone swings below zero
-    and above a bright disk's edge.
-    """
-    new = F.grid_sample(patterns, grid, mode="bicubic", padding_mode="border", align_corners=False)
-    around = F.pad(patterns, (1, 1, 1, 1), mode="replicate")
-    # Of the H + 1 by W + 1 meshes between pixel centres: with align_corners the same grid finds the mesh of a place.
-    least, greatest = (sign * F.grid_sample(F.max_pool2d(sign * around, 2, 1), grid, mode="nearest",
-                                            padding_mode="border", align_corners=True) for sign in (-1, 1))
-    return torch.minimum(torch.maximum(new, least), greatest)
+def _blurred(block: Tensor, values: Drawn) -> Tensor:
+    """Plasmon losses, and what the detector blurs."""
+    height, width = block.shape[-2:]
+    modes = sharp_modes(height, width, block.device)
+    transfer = torch.ones((), device=block.device)
+    if "blur.pixels" in values:
+        transfer = modulation(values["blur.pixels"], values["blur.tail_share"], values["blur.tail_pixels"],
+                              modes.frequency)
+    if "plasmons.losses" in values:
+        transfer = transfer * passed(values["plasmons.losses"], values["plasmons.angle_half_frames"],
+                                     values["plasmons.cutoff_half_frames"], modes.frequency * (min(height, width) / 2))
+    # Rounding alone can fall below zero.
+    return convolved(block, modes, transfer).clamp(min=0)

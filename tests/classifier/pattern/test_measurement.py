@@ -5,7 +5,9 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from classifier.foundation.config import digest, parse_config
 from classifier.foundation.errors import InputError
+from classifier.microscope.diffuse import Diffuse
 from classifier.pattern.measurement import CONDITIONS, MeasurementConfig, copy_seeds, measured, measured_copy
 
 SIDE = torch.arange(48) - 23.5
@@ -28,9 +30,9 @@ def centroid(patterns: torch.Tensor) -> torch.Tensor:
 def test_ideal_is_the_pattern_itself_and_the_conditions_differ_in_electrons_alone():
     x = stacks(2, (0, 0))
     assert measured(x, CONDITIONS["ideal"], [1, 2]) is x
-    assert list(CONDITIONS) == ["ideal", "counted", "counted_1e5", "counted_1e4"]
-    assert [one.electrons for one in CONDITIONS.values()] == [None, 1e6, 1e5, 1e4]
-    assert len({one.model_copy(update={"electrons": 0}) for one in list(CONDITIONS.values())[1:]}) == 1
+    assert list(CONDITIONS) == ["ideal", "counted", "counted_1e5", "counted_1e4", "filtered", "ordinary", "poor"]
+    assert [one.electrons for one in CONDITIONS.values()] == [None, 1e6, 1e5, 1e4, 1e7, 1e6, 1e5]
+    assert len({one.model_copy(update={"electrons": 0}) for one in list(CONDITIONS.values())[1:4]}) == 1
 
 
 def test_the_centre_is_wrong_by_up_to_the_bound_along_each_axis_and_for_each_pattern_by_itself():
@@ -119,4 +121,26 @@ def test_seeds_and_bounds_that_make_no_sense_are_refused():
         measured(stacks(3, (0, 0)), CONDITIONS["counted"], [0, 1])
     for wrong in ({"electrons": -1.0}, {"centre_pixels": -0.5}, {"scale": 0.6}, {"tilt": 1.0}):
         with pytest.raises(ValidationError):
-            MeasurementConfig(**wrong)
+            MeasurementConfig.model_validate(wrong)
+
+
+def test_a_preset_in_a_file_is_the_condition_and_may_differ_in_what_the_file_says():
+    assert parse_config({"preset": "ordinary"}, MeasurementConfig, source="a file") == CONDITIONS["ordinary"]
+    told = parse_config({"preset": "poor", "electrons": 2e5, "plasmons": None,
+                         "diffuse": {"share": [0.1, 0.2], "width_half_frames": [0.5, 1]}}, MeasurementConfig, source="")
+    assert told == CONDITIONS["poor"].model_copy(update={
+        "electrons": 2e5, "plasmons": None, "diffuse": Diffuse(share=(0.1, 0.2), width_half_frames=(0.5, 1.0))})
+    assert parse_config(told.model_dump(mode="json"), MeasurementConfig, source="a dump") == told
+    for wrong in ([0.1, "0.2"], [0.1], [0.1, 0.2, 0.3], [0.2, 0.1], 0.1):
+        with pytest.raises(InputError, match="diffuse.share"):
+            parse_config({"preset": "poor", "diffuse": {"share": wrong, "width_half_frames": [0.5, 1]}},
+                         MeasurementConfig, source="a file")
+    with pytest.raises(InputError, match="filtered, ordinary, poor"):
+        parse_config({"preset": "fine"}, MeasurementConfig, source="a file")
+    with pytest.raises(InputError, match="needs electrons to count"):
+        parse_config({"preset": "poor", "electrons": None}, MeasurementConfig, source="a file")
+
+
+def test_the_conditions_of_before_have_the_digests_of_before():
+    assert [digest(CONDITIONS[name])[:8] for name in ("ideal", "counted", "counted_1e5", "counted_1e4")] == [
+        "7f29adb6", "3ad6b088", "785cf713", "7ffdc1b6"]
