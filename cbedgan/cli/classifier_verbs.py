@@ -51,7 +51,7 @@ def predict(classifier: Annotated[list[Path], typer.Option(help="classifier.safe
             coverage: Annotated[float, typer.Option(
                 min=0, max=1, help="How often the true group is to be among the plausible ones.")] = 0.95,
             condition: Annotated[Condition, typer.Option(
-                help="Spoil ideal stacks first: pose errors and so many electrons a pattern.")] = "ideal",
+                help="Spoil ideal stacks first, as this condition says: pose, counts, microscope.")] = "ideal",
             explain: Annotated[bool, typer.Option("--explain", help="Say what symmetry each pattern shows, and which "
                                                   "groups agree.")] = False,
             pictures: Annotated[Path | None, typer.Option(help="Folder for a picture of each explained stack.")] = None,

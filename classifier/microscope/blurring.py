@@ -23,6 +23,7 @@ class Modes(NamedTuple):
 
 
 @lru_cache(maxsize=16)
+@torch.inference_mode(False)  # what is kept serves gradients too, whoever asks first
 def sharp_modes(height: int, width: int, device: torch.device) -> Modes:
     """All modes of a frame with mirrors for edges, for kernels narrower than the frame.
 
@@ -35,6 +36,7 @@ def sharp_modes(height: int, width: int, device: torch.device) -> Modes:
 
 
 @lru_cache(maxsize=16)
+@torch.inference_mode(False)  # what is kept serves gradients too, whoever asks first
 def wide_modes(height: int, width: int, device: torch.device) -> Modes:
     """The lowest modes of a frame twice as wide, dark outside, for kernels as wide as the frame: light leaves it.
 

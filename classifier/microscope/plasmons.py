@@ -57,6 +57,7 @@ def _k0(x: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=1)
+@torch.inference_mode(False)
 def _table() -> Tensor:
     return torch.special.modified_bessel_k0(torch.logspace(
         float(torch.tensor(LEAST).log10()), float(torch.tensor(MOST).log10()), STEPS, dtype=torch.float64)).float()

@@ -47,3 +47,11 @@ def test_a_round_kernel_commutes_with_turns_and_mirrors_and_leaves_modes_as_they
             assert torch.allclose(convolved(change(x), modes, transfer), change(blurred), atol=2e-6)
     modes = sharp_modes(32, 32, CPU)
     assert torch.allclose(convolved(x, modes, torch.ones(2, 3, len(modes.frequency))), x, atol=1e-5)
+
+
+def test_modes_that_were_first_asked_for_without_gradients_serve_gradients():
+    with torch.inference_mode():
+        sharp_modes(12, 20, CPU)
+    modes, x = sharp_modes(12, 20, CPU), torch.ones(1, 1, 12, 20, requires_grad=True)
+    convolved(x, modes, gaussian(modes.frequency, 1.0)).sum().backward()
+    assert x.grad is not None and torch.allclose(x.grad, torch.ones(1, 1, 12, 20), atol=1e-5)

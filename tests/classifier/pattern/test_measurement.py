@@ -102,6 +102,30 @@ def test_blocks_change_nothing(monkeypatch):
     assert torch.equal(measured(x, CONDITIONS["counted_1e4"], range(5)), whole)
 
 
+@pytest.mark.parametrize("name", ["filtered", "ordinary", "poor"])
+def test_a_microscopes_copy_depends_on_its_own_sample_alone(name, monkeypatch):
+    x, seeds = stacks(5, (0, 0), (12, 5)), [3, 1, 4, 1, 5]
+    whole = measured(x, CONDITIONS[name], seeds)
+    assert whole.min() >= 0 and whole.isfinite().all() and torch.equal(whole[1], whole[3])
+    assert not torch.equal(whole[0], whole[1]) and not torch.equal(whole[0, 0], whole[0, 1])
+    monkeypatch.setattr("classifier.pattern.measurement.stacks_at_once", lambda shape: 1)
+    assert torch.allclose(measured(x, CONDITIONS[name], seeds), whole, atol=2e-6)
+
+
+def test_more_of_everything_hides_more():
+    x = stacks(40, (0, 0), (12, 5), (-12, 3))
+    off = [float((measured(x, CONDITIONS[name], range(40)) - x).abs().sum())
+           for name in ("filtered", "ordinary", "poor")]
+    assert off[0] < 0.7 * off[1] and off[1] < 0.8 * off[2]
+
+
+def test_a_microscope_adds_no_light_but_noise():
+    x = stacks(60, (0, 0), (9, 5))
+    for name in ("filtered", "ordinary", "poor"):
+        light = measured(x, CONDITIONS[name], range(60)).sum((-2, -1))
+        assert light.mean() < 1.01 and light.max() < 1.05 and light.min() > 0.5
+
+
 def test_conditions_of_one_seed_err_alike_in_pose():
     x = stacks(3, (0, 0))
     strong, weak = (centroid(measured(x, CONDITIONS[name], [7, 8, 9])) for name in ("counted", "counted_1e5"))
