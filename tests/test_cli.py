@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 import tomllib
@@ -85,3 +86,14 @@ def test_inspect_prints_and_writes_counts(capsys, tiny_stack_file, tmp_path):
     stacks.write_bytes(stacks.read_bytes()[:-100])
     assert verb("inspect", stacks) == 1 and "! " in capsys.readouterr().out
     assert verb("inspect", tmp_path / "none.h5") == 2
+
+
+def test_inspect_compares_builds_and_tells_by_its_code(capsys, tiny_stack_file, tmp_path):
+    one, other = tiny_stack_file(), tiny_stack_file(seed=1)
+    for against, code, told in ((one, 0, "equal to the bit"), (other, 1, "24 samples differ by more than 0.0001")):
+        assert verb("inspect", one, "--against", against, "--json", tmp_path / "found.json") == code
+        found = json.loads((tmp_path / "found.json").read_text())
+        assert found["agree"] is (code == 0) and told in found["verdict"]
+        assert found["verdict"] in capsys.readouterr().out
+    assert verb("inspect", one, "--against", other, "--tolerance", "10") == 0
+    assert verb("inspect", one, other, "--against", other) == 2 and "--against" in capsys.readouterr().err

@@ -113,11 +113,26 @@ def inspect(paths: Annotated[list[Path], typer.Argument(help="Stack files, or fo
             verify: Annotated[bool, typer.Option(help="Read every stack and check it.")] = False,
             split: Annotated[Path | None, typer.Option(help="split.json: look for leaks between its parts.")] = None,
             json: Json = None,
-            html: Annotated[Path | None, typer.Option(help="Write the same as a page, with pictures.")] = None) -> None:
+            html: Annotated[Path | None, typer.Option(help="Write the same as a page, with pictures.")] = None,
+            against: Annotated[Path | None, typer.Option(
+                help="Another build of the file's set: compare plans and pixels (code 1: they differ).")] = None,
+            tolerance: Annotated[float, typer.Option(
+                min=0.0, help="Relative L1 of a pattern that two builds may differ by.")] = 1e-4) -> None:
     """Count what stack files hold of each space group, and say what is wrong with them (code 1: damaged)."""
+    from classifier.inspection.against import compare_builds
     from classifier.inspection.catalog import catalog
     from classifier.inspection.page import write_inspection_page
 
+    if against is not None:
+        if len(paths) != 1 or html is not None or split is not None:
+            raise InputError(source="--against", rule="compares two files, and goes with --json and --tolerance alone",
+                             value=" ".join(map(str, paths)), remedy="Name one stack file, without --html and --split.")
+        compared = compare_builds(paths[0], against, tolerance=tolerance)
+        Console().print(str(compared), soft_wrap=True, highlight=False, markup=False)
+        wrote_json(json, compared.to_json())
+        if not compared.agree:
+            raise typer.Exit(EXIT_DAMAGED)
+        return
     counted = catalog(paths, verify=verify, split=split)
     Console().print(counted.table())
     wrote_json(json, counted.to_json())

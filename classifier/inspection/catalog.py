@@ -179,7 +179,14 @@ def _inconsistencies(files: Sequence[FileEntry], samples: SampleTable, file_idx:
         values = {str(getattr(entry, setting)) for entry in files}
         if len(values) > 1:
             yield f"The files differ in {setting}: {', '.join(sorted(values))}."
-    ids, times = np.unique(samples.sample_id, return_counts=True)
+    plans = [entry.plan_digest for entry in files]
+    of_plan = np.array([plans.index(plan) for plan in plans], dtype=np.int64)[file_idx]  # files of one plan are one set
+    for plan, condition in dict.fromkeys((entry.plan_digest, entry.condition) for entry in files):
+        builds = [entry.path for entry in files if (entry.plan_digest, entry.condition) == (plan, condition)]
+        if len(builds) > 1:
+            yield f"Builds of one set, to be compared with --against: {', '.join(builds)}."
+    ids, times = np.unique(np.unique(np.stack([samples.sample_id, of_plan.astype(str)], axis=1), axis=0)[:, 0],
+                           return_counts=True)
     if (times > 1).any():
         yield _some("Sample ids in more than one file", ids[times > 1])
     unlabelled = samples.sample_id[samples.space_group == 0]
@@ -189,7 +196,7 @@ def _inconsistencies(files: Sequence[FileEntry], samples: SampleTable, file_idx:
     if not named.all():
         yield _some("Samples without a material, which cannot be split or resampled", samples.sample_id[~named])
     for what, other in (("Materials under more than one space group", samples.space_group),
-                        ("Materials in more than one file", file_idx)):
+                        ("Materials in more than one file", of_plan)):
         pairs = np.unique(np.stack([samples.material[named], other[named].astype(str)], axis=1), axis=0)
         names, times = np.unique(pairs[:, 0], return_counts=True)
         if (times > 1).any():

@@ -50,6 +50,8 @@ class FileEntry:
 
     path: str
     digest: str
+    plan_digest: str
+    condition: str
     size_bytes: int
     samples: int
     materials: int
@@ -70,9 +72,13 @@ class FileEntry:
         lines = [f"{self.path}: {self.samples} samples of {self.size_pixels} x {self.size_pixels} pixels, "
                  f"{self.pixel_size:.6g} {self.unit} each, {self.pose} pose; {self.materials} materials, "
                  f"{self.structure_types} structure types; {' and '.join(self.origins) or 'no origin'}; "
-                 f"written by {self.stage or 'an unknown stage'}; digest {self.digest[:12]}"]
+                 f"written by {self.stage or 'an unknown stage'}; digest {self.digest[:12]}{self._set()}"]
         quantities = [f"{name} {text}" for name, text in self.quantities().items() if text]
         return "\n".join([*lines, *([f"  {'; '.join(quantities)}"] if quantities else [])])
+
+    def _set(self) -> str:
+        plan = "" if self.plan_digest == self.digest else f", of the plan {self.plan_digest[:12]}"
+        return f"{plan}, {self.condition}" if self.condition else plan
 
     def quantities(self) -> dict[str, str]:
         """Ranges of the physical quantities as text, "" where unknown."""
@@ -98,7 +104,8 @@ def survey(file: StackFile, *, every_stack: bool, faults: list[str], findings: l
     """
     table = file.table
     return FileEntry(
-        path=str(file.path), digest=file.digest, size_bytes=file.path.stat().st_size, samples=len(file),
+        path=str(file.path), digest=file.digest, plan_digest=file.plan_digest,
+        condition=file.identity.condition, size_bytes=file.path.stat().st_size, samples=len(file),
         materials=distinct(table.material), structure_types=distinct(table.structure_type),
         origins=tuple(np.unique(table.origin).tolist()), size_pixels=file.detector.size_pixels,
         pixel_size=file.detector.pixel_size, unit=file.detector.unit, pose=file.pose,
