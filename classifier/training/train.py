@@ -196,9 +196,9 @@ def _with_copies(config: TrainClassifierConfig, run: Run, network: StackClassifi
     if not network.takes_fixed:
         return sources
     key = {"inputs": run.record["inputs"], "draws": config.copies, "ideal": config.ideal_share > 0,
-           "measurement": config.measurement and config.measurement.model_dump(), "mirror": config.augment.mirror,
-           "view": config.view.model_dump(), "intensity": config.intensity.model_dump(),
-           "scales": network.scales_digest()}
+           "measurement": config.measurement and config.measurement.model_dump(mode="json"),
+           "mirror": config.augment.mirror, "view": config.view.model_dump(),
+           "intensity": config.intensity.model_dump(), "scales": network.scales_digest()}
     return [replace(source, copies=Copies.of(
         network, source.samples, draws=config.copies, ideal_share=config.ideal_share, mirror=config.augment.mirror,
         measurement=measurement, cache=cache, key={**key, "samples": digest(source.samples.sample_id.tolist())}))

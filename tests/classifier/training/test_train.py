@@ -79,6 +79,23 @@ def test_what_is_trained_on_measured_copies_is_judged_under_each_condition_as_we
     assert np.allclose(again, counted.take("test").logits, atol=0.02)
 
 
+def test_a_microscope_by_name_is_trained_for_from_kept_copies(tiny_stack_file, make_split_config, make_train_config,
+                                                               tmp_path) -> None:
+    stacks = tiny_stack_file(size=32)
+    parted = split(make_split_config(), stacks=stacks, out=tmp_path / "split.json")
+    config = make_train_config(images=64, model={"kind": "symmetry", "width": 8, "hidden": 8},
+                               view={"half_width": 2.0, "size_pixels": 32}, augment={"gain": 0.0},
+                               measurement={"preset": "ordinary"}, judged_under=["ordinary"])
+    assert config.measurement == CONDITIONS["ordinary"]
+    paths = [train_classifier(config, stacks=stacks, split=parted, out=tmp_path / run, cache=tmp_path / "cache")
+             for run in ("first", "again")]
+    assert len(list((tmp_path / "cache").glob("copies-*.npy"))) == 1
+    assert weights(tmp_path / "first") == weights(tmp_path / "again")
+    recorded = load_classifier(paths[0]).provenance["config"]["measurement"]
+    assert recorded["plasmons"]["losses"] == [0.2, 0.8] and "preset" not in recorded
+    assert json.loads((tmp_path / "first/result.json").read_text())["conditions"].keys() == {"ordinary"}
+
+
 def test_calibration_takes_the_answers_of_trainings_on_folds(tiny_stack_file, make_split_config, make_train_config,
                                                              tmp_path) -> None:
     stacks = tiny_stack_file(materials=36)
