@@ -4,55 +4,29 @@ Disks add in intensity. Each pattern is drawn once, straight into its final fram
 Intensity unit: fraction of the incident beam per pixel; an unlimited detector sums to one.
 """
 
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
-from pydantic import Field
 
-from cbedgan.simulate.cbed.aperture import aperture_samples, incident_directions, interpolation, weights_of_mean
-from cbedgan.simulate.cbed.multislice import Exposure, Multislice
-from cbedgan.simulate.cbed.slab_symmetry import intensities_by_symmetry
+from cbedgan.crystal.electron import wavenumber_inv_angstrom
+from cbedgan.simulate.cbed.aperture import aperture_samples
+from cbedgan.simulate.cbed.detector_config import DetectorConfig, RingDrift
+from cbedgan.simulate.cbed.disks import Disks, how_many, illuminate, shortest, survey, turn_matrix
+from cbedgan.simulate.cbed.multislice import Exposure, Multislice, band_limit
+from cbedgan.simulate.cbed.specimen import Specimen
 from cbedgan.simulate.cbed.zone_axis import Slab
-from classifier.foundation.config import Config
 from classifier.foundation.errors import InputError
-from classifier.pattern.geometry import Detector, Pose, shortest_visible_g
-
-# The survey guesses how long g1 is, the full disks confirm it: two rings of equal area for each direction, in which no
-# rotation axis of the crystal is favoured, and coarse layers.
-SURVEY_RINGS = ((6, 0.4), (12, 0.82))  # directions, radius in units of the aperture's
-SURVEY_MERGE_ANGSTROM = 0.8
-LEAST_ACROSS = 4  # incident directions along the aperture's diameter
+from classifier.pattern.geometry import Detector, Pose
 
 
-class Drift(Config):
-    """As many incident directions as it takes: neighbours drift apart by at most this on their way through the slab.
+class View(NamedTuple):
+    """How one propagation is drawn: pixels of a side, None for the detector's, and the state of the specimen."""
 
-    The wider the aperture and the thicker the slab, the faster intensities change from one direction to the next.
-    """
-
-    drift_angstrom: Annotated[float, Field(gt=0)]
-
-
-class DetectorConfig(Config):
-    """Detector, aperture and sampling of one pattern.
-
-    In canonical pose lengths count in units of |g1|, the shortest visible reflection of the ZOLZ, which points to +x.
-    aperture_unit "spacing_at_100_kev": wavelength at 100 keV over the spacing of the reflection that names the zone
-    axis, whatever the energy; `stack.detectors` puts it in mrad.
-    """
-
-    pose: Literal["raw", "canonical"] = "canonical"
-    size_pixels: Annotated[int, Field(ge=1)] = 64
-    half_width: Annotated[float, Field(gt=0)] = 2.0  # centre to edge: 1/angstrom (raw), |g1| (canonical)
-    aperture_unit: Literal["shortest_g", "mrad", "spacing_at_100_kev"] = "shortest_g"
-    aperture_radius: Annotated[float, Field(gt=0)] = 0.475  # semi-angle in aperture_unit; below 0.5 |g1| no overlap
-    directions_across: Annotated[int, Field(ge=LEAST_ACROSS)] | Drift = 8  # incident directions along the diameter
-    samples_per_pixel: Annotated[int, Field(ge=1)] = 2  # interpolated samples along one side of a pixel
-    visible: Annotated[float, Field(gt=0, lt=1)] = 0.02  # see classifier.pattern.geometry.shortest_visible_g
-    tie: Annotated[float, Field(ge=0)] = 0.02
+    size_pixels: int | None = None
+    specimen: Specimen = Specimen()
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +35,8 @@ class PatternResult:
 
     image: fraction of the incident beam per pixel; thickness_angstrom: real; shortest_g: (k_x, k_y) in 1/angstrom in
     the slab's own frame; pixel_size_inv_angstrom: of the drawn frame; azimuth_rad: counter-clockwise turn from the
-    slab's frame to the drawn one; detector: of the drawn frame; slope: of the entry surface, dz over in-plane length.
+    slab's frame to the drawn one; detector: of the drawn frame; slope: of the entry surface, dz over in-plane length;
+    g_max_inv_angstrom: the band limit of this pattern.
     """
 
     image: Float[np.ndarray, "T H W"]
@@ -72,34 +47,29 @@ class PatternResult:
     azimuth_rad: float
     detector: Detector
     slope: float
-
-
-@dataclass(frozen=True, eq=False)
-class Disks:
-    """Beam intensities over the aperture, not yet drawn.
-
-    nodes: transverse wave vectors of the incident waves, and radius: of the aperture, 1/angstrom, slab frame;
-    weights: of the mean over the aperture, summing to 1; thickness_angstrom: real.
-    """
-
-    intensity: Float[np.ndarray, "T D B"]
-    nodes: Float[np.ndarray, "D 2"]
-    weights: Float[np.ndarray, " D"]
-    radius: float
-    beam: Int[np.ndarray, "B 2"]
-    thickness_angstrom: Float[np.ndarray, " T"]
+    g_max_inv_angstrom: float
 
 
 def simulate_pattern(slab: Slab, exposure: Exposure, detector: DetectorConfig) -> PatternResult:
-    """Simulate the CBED patterns of one slab; canonical pose sets its own azimuth.
+    """Simulate the CBED patterns of one slab, flat and on its axis; see `simulate_views`."""
+    return simulate_views(slab, exposure, detector, [View()])[0]
+
+
+def simulate_views(slab: Slab, exposure: Exposure, detector: DetectorConfig, views: list[View], *,
+                   widest_tilt_mrad: float = 0.0) -> list[PatternResult]:
+    """Simulate the CBED patterns of one slab from one propagation; canonical pose sets its own azimuth.
 
     A survey guesses g1; where the disks taken through the guess's aperture say that g1 has another length, they are
     taken again through the right one. Which of several equally long g1 it is, the full disks decide. InputError for a
     faulty energy, thickness or aperture and when no diffracted disk is visible.
+
+    Parameters
+    ----------
+    slab, exposure, detector : of the pattern
+    views : each a result; a tilt, wedge or bend changes neither g1 nor the azimuth
+    widest_tilt_mrad : of any view that might be asked for, so that what one view shows does not depend on the others
     """
-    thickness_angstrom, azimuth_rad = exposure.thickness_angstrom, exposure.azimuth_rad
-    propagation = Multislice(slab, beam_energy_kev=exposure.beam_energy_kev, config=exposure.multislice,
-                             device=exposure.device)
+    azimuth_rad, wanted = exposure.azimuth_rad, np.atleast_1d(np.asarray(exposure.thickness_angstrom, dtype=np.float64))
     canonical = detector.pose == "canonical"
     frame = Detector(detector.size_pixels, 2 * detector.half_width / detector.size_pixels,
                      "shortest_g" if canonical else "1/angstrom")
@@ -107,76 +77,55 @@ def simulate_pattern(slab: Slab, exposure: Exposure, detector: DetectorConfig) -
         raise InputError(source="aperture_unit", rule='one pattern takes "shortest_g" or "mrad"',
                          value=detector.aperture_unit, remedy="Simulate the stack of a crystal instead.")
     follows, tie = detector.aperture_unit == "shortest_g", detector.tie
-
-    def through_aperture(g1: np.ndarray) -> Disks:
-        unit = float(np.hypot(*g1)) if follows else propagation.wavenumber * 1e-3
-        radius = detector.aperture_radius * unit
-        across = directions_across(detector.directions_across, radius / propagation.wavenumber, thickness_angstrom)
-        return illuminate(propagation, thickness_angstrom, radius=radius, across=across,
-                          azimuth_rad=float(Pose(g1).azimuth_rad) if canonical else azimuth_rad)
-
+    on_rings = isinstance(detector.directions_across, RingDrift)
+    if not on_rings and any(view.specimen != Specimen() for view in views):
+        raise InputError(source="[specimen]", rule="goes with directions on rings", value=detector.directions_across,
+                         remedy="Set directions_across = { ring_drift_angstrom = 0.6 }.")
     guess, _ = survey(slab, exposure, detector)
-    disks = through_aperture(guess)
-    g1 = _shortest(disks, slab, visible=detector.visible, tie=tie)
+    lit = [view.specimen.points() for view in views]
+    thicknesses = np.unique(np.concatenate([wanted, *(np.add.outer(thicker, wanted).ravel() for thicker, _, _ in lit)]))
+    thicknesses = np.unique(np.maximum(np.round(thicknesses / slab.period_angstrom), 1)) * slab.period_angstrom
+
+    def through_aperture(g1: np.ndarray) -> tuple[Multislice, Disks]:
+        unit = float(np.hypot(*g1)) if follows else wavenumber * 1e-3
+        radius, margin = detector.aperture_radius * unit, widest_tilt_mrad * 1e-3 * wavenumber
+        limited = exposure.multislice.model_copy(update={"g_max_inv_angstrom": band_limit(
+            slab, exposure.multislice, beam_energy_kev=exposure.beam_energy_kev, aperture=radius + margin)})
+        propagation = Multislice(slab, beam_energy_kev=exposure.beam_energy_kev, config=limited, device=exposure.device)
+        number = how_many(detector.directions_across, (radius + margin) / wavenumber, wanted)
+        return propagation, illuminate(propagation, thicknesses, radius=radius, number=number, on_rings=on_rings,
+                                       azimuth_rad=float(Pose(g1).azimuth_rad) if canonical else azimuth_rad,
+                                       margin=margin)
+
+    wavenumber = wavenumber_inv_angstrom(exposure.beam_energy_kev)
+    propagation, disks = through_aperture(guess)
+    g1 = shortest(disks, slab, visible=detector.visible, tie=tie)
     if follows and abs(np.hypot(*g1) / np.hypot(*guess) - 1) > tie:
-        disks = through_aperture(g1)
-        g1 = _shortest(disks, slab, visible=0.0, tie=2 * tie, least=(1 - tie) * float(np.hypot(*g1)))
+        propagation, disks = through_aperture(g1)
+        g1 = shortest(disks, slab, visible=0.0, tie=2 * tie, least=(1 - tie) * float(np.hypot(*g1)))
     pose = Pose(g1)
-    pixel = frame.pixel_size * (float(pose.length) if canonical else 1.0)
     turn = float(pose.azimuth_rad) if canonical else azimuth_rad
-    image = draw(propagation, disks, pixel=pixel, azimuth_rad=turn, size=detector.size_pixels,
-                 samples_per_pixel=detector.samples_per_pixel)
-    return PatternResult(image, disks.thickness_angstrom, 1e3 * disks.radius / propagation.wavenumber, g1, pixel, turn,
-                          frame, float(np.linalg.norm(slab.slope)))
-
-
-def survey(slab: Slab, exposure: Exposure, detector: DetectorConfig) -> tuple[Float[np.ndarray, " 2"], Disks]:
-    """Look at the disks from a few incident directions, through coarse layers.
-
-    Returns a shortest visible reflection of the ZOLZ in 1/angstrom, slab frame, and the disks. Where the aperture
-    itself waits for that g1, the shortest vector of the ZOLZ's lattice stands in for it.
-    """
-    merged = max(exposure.multislice.merge_angstrom, SURVEY_MERGE_ANGSTROM)
-    propagation = Multislice(slab, beam_energy_kev=exposure.beam_energy_kev, device=exposure.device,
-                             config=exposure.multislice.model_copy(update={"merge_angstrom": merged}))
-    zolz_length = np.linalg.norm(np.linalg.inv(slab.projected_lattice), axis=0).min()
-    follows = detector.aperture_unit == "shortest_g"
-    radius = detector.aperture_radius * (zolz_length if follows else propagation.wavenumber * 1e-3)
-    angle = np.concatenate([2 * np.pi * np.arange(count) / count for count, _ in SURVEY_RINGS])
-    share = np.concatenate([np.full(count, share) for count, share in SURVEY_RINGS])
-    nodes = radius * share[:, None] * np.stack([np.cos(angle), np.sin(angle)], -1)
-    disks = _disks(propagation, nodes, np.full(len(nodes), 1 / len(nodes)), radius,
-                   exposure.thickness_angstrom)
-    return _shortest(disks, slab, visible=detector.visible, tie=detector.tie), disks
-
-
-def directions_across(wanted: int | Drift, semi_angle_rad: float, thickness_angstrom: ArrayLike) -> int:
-    """Return how many incident directions lie along the aperture's diameter, for thicknesses [T] in angstrom."""
-    if isinstance(wanted, int):
-        return wanted
-    return max(LEAST_ACROSS, int(np.ceil(2 * semi_angle_rad * np.max(thickness_angstrom) / wanted.drift_angstrom)))
-
-
-def illuminate(propagation: Multislice, thickness_angstrom: ArrayLike, *, radius: float, across: int,
-               azimuth_rad: float) -> Disks:
-    """Send waves from all over an aperture; InputError for one that is wider than the band limit.
-
-    Parameters
-    ----------
-    propagation : through the slab
-    thickness_angstrom : [T]
-    radius : of the aperture, 1/angstrom
-    across : directions of the square grid along its diameter
-    azimuth_rad : turn of the frame with which the grid is aligned
-    """
-    nodes = incident_directions(across)
-    return _disks(propagation, nodes * radius @ _turn(azimuth_rad).T, weights_of_mean(nodes), radius,
-                  thickness_angstrom)
+    results = []
+    for view, (thicker, tilt, weight) in zip(views, lit, strict=True):
+        size = view.size_pixels or detector.size_pixels
+        pixel = 2 * detector.half_width / size * (float(pose.length) if canonical else 1.0)
+        image = np.stack([sum(share * draw(
+            propagation, disks, pixel=pixel, azimuth_rad=turn, size=size, samples_per_pixel=detector.samples_per_pixel,
+            tilt=1e-3 * wavenumber * off, thickness=_nearest(disks.thickness_angstrom, each + more))[0]
+            for more, off, share in zip(thicker, tilt, weight, strict=True)) for each in wanted])
+        results.append(PatternResult(
+            image.astype(np.float32), disks.thickness_angstrom[[_nearest(disks.thickness_angstrom, each)
+                                                                for each in wanted]],
+            1e3 * disks.radius / wavenumber, g1, pixel, turn, replace(
+                frame, size_pixels=size, pixel_size=2 * detector.half_width / size),
+            float(np.linalg.norm(slab.slope)), propagation.config.g_max_inv_angstrom))
+    return results
 
 
 def draw(propagation: Multislice, disks: Disks, *, pixel: float, azimuth_rad: float, size: int,
-         samples_per_pixel: int) -> Float[np.ndarray, "T {size} {size}"]:
-    """Draw patterns float32.
+         samples_per_pixel: int, tilt: ArrayLike = (0.0, 0.0), thickness: int | None = None
+         ) -> Float[np.ndarray, "T {size} {size}"]:
+    """Draw patterns float32, the direct disk in the middle.
 
     Parameters
     ----------
@@ -185,17 +134,22 @@ def draw(propagation: Multislice, disks: Disks, *, pixel: float, azimuth_rad: fl
     azimuth_rad : turn of the frame
     size : pixels of a side
     samples_per_pixel : interpolated, along one side of a pixel
+    tilt : of the incident beam from the zone axis, 1/angstrom, slab frame
+    thickness : which one, None for all
     """
-    turn = _turn(azimuth_rad)
+    turn, tilt = turn_matrix(azimuth_rad), np.asarray(tilt, dtype=np.float64)
     side = pixel / samples_per_pixel
     samples, share = aperture_samples(disks.radius / side)
-    samples = samples * side @ turn.T
-    on_axis = _landing(propagation, np.zeros((1, 2)), disks.beam)[0] @ turn
+    samples = samples * side @ turn.T + tilt
+    on_axis = (_landing(propagation, tilt[None], disks.beam)[0] - tilt) @ turn
     seen = np.abs(on_axis).max(-1) < size * pixel / 2 + _spread(propagation, disks.radius)
-    weights = interpolation(disks.nodes / disks.radius, samples / disks.radius)
-    landed = np.maximum(weights @ disks.intensity[..., seen], 0) * share[:, None]  # a spline may undershoot
-    place = _landing(propagation, samples, disks.beam[seen]) @ turn
+    landed = disks.between(samples, seen, slice(None) if thickness is None else thickness) * share[:, None]
+    place = (_landing(propagation, samples, disks.beam[seen]) - tilt) @ turn
     return splat(landed, place / pixel, 1 / samples_per_pixel, size)
+
+
+def _nearest(thicknesses: Float[np.ndarray, " T"], wanted: float) -> int:
+    return int(np.abs(thicknesses - wanted).argmin())
 
 
 def splat(intensity: Float[np.ndarray, "T S B"], place: Float[np.ndarray, "S B 2"], side: float, size: int
@@ -223,30 +177,6 @@ def splat(intensity: Float[np.ndarray, "T S B"], place: Float[np.ndarray, "S B 2
     return patterns.reshape(-1, size + 4, size + 4)[:, 2:-2, 2:-2].astype(np.float32)
 
 
-def _disks(propagation: Multislice, nodes: np.ndarray, weights: np.ndarray, radius: float,
-           thickness_angstrom: ArrayLike) -> Disks:
-    g_max = propagation.config.g_max_inv_angstrom
-    if radius >= g_max / 2:
-        raise InputError(source="aperture_radius", rule=f"must stay below half of g_max_inv_angstrom = {g_max:g}",
-                         value=f"{radius:.3g} 1/angstrom", remedy="Take a smaller aperture or a larger g_max.")
-    leaving = intensities_by_symmetry(propagation, nodes, thickness_angstrom)
-    return Disks(leaving.intensity, nodes, weights, radius, leaving.beam, leaving.thickness_angstrom)
-
-
-def in_zolz(g: Float[np.ndarray, "B 2"], slab: Slab) -> Bool[np.ndarray, " B"]:
-    """Which beams g, 1/angstrom, slab frame, belong to the zero-order Laue zone (ZOLZ)."""
-    order = g @ slab.projected_lattice.T
-    return np.abs(order - np.round(order)).max(-1) < 1e-6
-
-
-def _shortest(disks: Disks, slab: Slab, *, visible: float, tie: float, least: float = 0.0) -> Float[np.ndarray, " 2"]:
-    """The shortest visible reflection of the ZOLZ not shorter than `least`, 1/angstrom, slab frame."""
-    g = disks.beam @ slab.reciprocal_lattice
-    rows = in_zolz(g, slab) & (np.hypot(g[:, 0], g[:, 1]) >= least)
-    mean = disks.weights @ disks.intensity[..., rows].mean(0)
-    return shortest_visible_g(g[rows], mean, visible=visible, tie=tie)
-
-
 def _landing(propagation: Multislice, directions: Float[np.ndarray, "D 2"], beam: Int[np.ndarray, "B 2"]
              ) -> Float[np.ndarray, "D B 2"]:
     """Transverse wave vectors with which beams leave, in 1/angstrom, slab frame."""
@@ -258,7 +188,3 @@ def _spread(propagation: Multislice, radius: float) -> float:
     tilt = propagation.config.g_max_inv_angstrom / propagation.wavenumber
     return radius * (1.05 + float(np.linalg.norm(propagation.slab.slope)) * tilt)
 
-
-def _turn(azimuth_rad: float) -> Float[np.ndarray, "2 2"]:
-    """Matrix by which row vectors of the slab frame are multiplied to get components in the turned drawing."""
-    return np.array([[np.cos(azimuth_rad), np.sin(azimuth_rad)], [-np.sin(azimuth_rad), np.cos(azimuth_rad)]])

@@ -4,12 +4,13 @@ One plane wave per incident direction goes through atomic layers with exact (not
 them; |wave|^2 after every whole period gives the beam intensities, so a thickness series costs nothing.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Complex, Float, Int
 from numpy.typing import ArrayLike
 from pydantic import Field
 
@@ -21,6 +22,7 @@ from classifier.foundation.config import Config, added
 from classifier.foundation.errors import InputError
 
 DISPERSION_ROUNDS = 4
+LARGEST_G_MAX = 4.0  # 1/angstrom: there the table of scattering factors ends
 ENTRY_TOLERANCE_ANGSTROM = 1e-2  # an atom this far before the entry plane still counts as lying on it
 DIRECTIONS_AT_ONCE = 8  # on a processor: their waves and propagators stay in its cache
 DEVICE_MEMORY_SHARE = 0.5  # of an accelerator's free memory, for the waves and propagators of directions at once
@@ -29,7 +31,7 @@ DEVICE_MEMORY_SHARE = 0.5  # of an accelerator's free memory, for the waves and 
 class MultisliceConfig(Config):
     """Numerical and physical settings of the propagation."""
 
-    g_max_inv_angstrom: Annotated[float, Field(gt=0, le=4)] = 3.25  # band limit; the scattering factors end at 4
+    g_max_inv_angstrom: Annotated[float, Field(gt=0, le=LARGEST_G_MAX)] = 3.25  # band limit; the scattering factors end at 4
     merge_angstrom: Annotated[float, Field(ge=0)] = 0.2  # atoms within this height along the beam form one layer
     # B of every atom, or each element's at temperature_kelvin, which otherwise plays no part.
     debye_waller_angstrom2: Annotated[float, Field(ge=0)] | Literal["by_element"] = 0.5
@@ -37,6 +39,13 @@ class MultisliceConfig(Config):
     # Imaginary over real part of the potential, or what thermal diffuse scattering takes away by element and B.
     absorption: Annotated[float, Field(ge=0)] | Literal["thermal_diffuse"] = 0.03
     entry_plane: Annotated[float, Field(ge=0, lt=1)] = 0.0  # where the slab begins, fraction of the repeat period
+    # "first": the first upper Laue zone is within the band limit of every pattern, up to LARGEST_G_MAX; "cut": it may
+    # be cut by g_max_inv_angstrom.
+    upper_zone: Literal["cut", "first"] = added("cut")
+    # "symmetric": the surface keeps the rotations and mirrors of the zone axis; "cheapest": slope against size alone.
+    entry_surface: Literal["cheapest", "symmetric"] = added("cheapest")
+    # "equivalent": the incoherent mean over the terraces that the crystal's own screws and glides make of one.
+    terraces: Literal["one", "equivalent"] = added("one")
 
     def debye_waller_of(self, number: int) -> float:
         """Return B in angstrom^2 of element `number`."""
@@ -68,6 +77,19 @@ class BeamIntensities:
     """
 
     intensity: Float[np.ndarray, "T D B"]
+    beam: Int[np.ndarray, "B 2"]
+    thickness_angstrom: Float[np.ndarray, " T"]
+
+
+@dataclass(frozen=True, eq=False)
+class BeamAmplitudes:
+    """As BeamIntensities, with complex amplitudes; each beam's flight phase, the mean of incident and leaving wave's
+    way through the slab, is taken out, so that amplitudes change slowly with the direction.
+
+    |amplitude|^2 is the fraction of the incident beam.
+    """
+
+    amplitude: Complex[np.ndarray, "T D B"]
     beam: Int[np.ndarray, "B 2"]
     thickness_angstrom: Float[np.ndarray, " T"]
 
@@ -151,16 +173,42 @@ class Multislice:
         thickness_angstrom: wanted thicknesses [T] > 0 in angstrom, each rounded to whole periods, at least one.
         beam: indices [B, 2] of the beams to keep, by default all inside the band limit.
         """
-        periods = whole_periods(thickness_angstrom, self.slab.period_angstrom)
-        beam = self.index[self.inside].astype(np.int64) if beam is None else np.asarray(beam)
+        beam, chosen = self._beams(beam)
         directions = np.asarray(directions, dtype=np.float64)
-        chosen = torch.from_numpy(np.ravel_multi_index(tuple((beam % self.shape).T), self.shape)).to(self.device)
+        periods = whole_periods(thickness_angstrom, self.slab.period_angstrom)
         intensity = np.empty((len(periods), len(directions), len(beam)), dtype=np.float32)
+        for some, waves in self._waves(directions, periods, chosen):
+            intensity[:, some] = torch.view_as_real(waves).square().sum(-1).cpu().numpy()
+        return BeamIntensities(intensity, beam, periods * self.slab.period_angstrom)
+
+    def amplitudes(self, directions: ArrayLike, thickness_angstrom: ArrayLike,
+                   beam: ArrayLike | None = None) -> BeamAmplitudes:
+        """As `intensities`, with amplitudes: interpolated before they are squared, they need fewer directions."""
+        beam, chosen = self._beams(beam)
+        directions = np.asarray(directions, dtype=np.float64)
+        periods = whole_periods(thickness_angstrom, self.slab.period_angstrom)
+        thickness = periods * self.slab.period_angstrom
+        amplitude = np.empty((len(periods), len(directions), len(beam)), dtype=np.complex64)
+        for some, waves in self._waves(directions, periods, chosen):
+            amplitude[:, some] = waves.cpu().numpy()
+        flight = np.add(*(self.dispersion(directions, g)[1] for g in (beam @ self.slab.reciprocal_lattice,
+                                                                     np.zeros((1, 2)))))
+        amplitude *= np.exp(-1j * np.pi * (thickness[:, None, None] * flight % 2))
+        return BeamAmplitudes(amplitude, beam, thickness)
+
+    def _beams(self, beam: ArrayLike | None) -> tuple[Int[np.ndarray, "B 2"], torch.Tensor]:
+        """The beams to keep and their places in the flattened grid."""
+        beam = self.index[self.inside].astype(np.int64) if beam is None else np.asarray(beam)
+        chosen = np.ravel_multi_index(tuple((beam % self.shape).T), self.shape)
+        return beam, torch.from_numpy(chosen).to(self.device)
+
+    def _waves(self, directions: Float[np.ndarray, "D 2"], periods: Int[np.ndarray, " T"],
+               chosen: torch.Tensor) -> Iterator[tuple[slice, torch.Tensor]]:
+        """Some directions after the other, and the amplitudes [T, D, B] of the chosen beams, on the device."""
         at_once = self._directions_at_once()
         for first in range(0, len(directions), at_once):
             some = slice(first, first + at_once)
-            intensity[:, some] = self._propagate(directions[some], periods, chosen).cpu().numpy()
-        return BeamIntensities(intensity, beam, periods * self.slab.period_angstrom)
+            yield some, self._propagate(directions[some], periods, chosen)
 
     def _directions_at_once(self) -> int:
         """How many directions go through together: what the cache holds, or what an accelerator's memory does."""
@@ -172,9 +220,9 @@ class Multislice:
 
     def _propagate(self, directions: Float[np.ndarray, "D 2"], periods: Int[np.ndarray, " T"],
                    chosen: torch.Tensor) -> torch.Tensor:
-        """Intensities [T, D, B] of the chosen beams, on the device; one pass to the greatest thickness, no waiting."""
+        """Amplitudes [T, D, B] of the chosen beams, on the device; one pass to the greatest thickness, no waiting."""
         propagators = self._propagators(directions)
-        intensity = torch.empty((len(periods), len(directions), len(chosen)), device=self.device)
+        amplitude = torch.empty((len(periods), len(directions), len(chosen)), dtype=self.dtype, device=self.device)
         wave = torch.zeros((len(directions), *self.shape), dtype=self.dtype, device=self.device)
         wave[:, 0, 0] = 1
         for period in range(1, int(periods.max()) + 1):
@@ -184,8 +232,8 @@ class Multislice:
                 torch.fft.fft2(wave, out=wave)
                 wave *= propagator
             for reached in np.flatnonzero(periods == period).tolist():
-                intensity[reached] = torch.view_as_real(wave.flatten(1)[:, chosen]).square().sum(-1)
-        return intensity
+                amplitude[reached] = wave.flatten(1)[:, chosen]
+        return amplitude
 
     def _propagators(self, directions: Float[np.ndarray, "D 2"]) -> list[torch.Tensor]:
         """Free propagation over the gap behind each layer, complex [D, n1, n2] each; equal gaps share memory."""
@@ -199,6 +247,21 @@ class Multislice:
                 made[gap] = torch.zeros((len(directions), *self.shape), dtype=self.dtype, device=self.device)
                 made[gap].flatten(1)[:, inside] = torch.polar(torch.ones_like(turn), turn).to(self.dtype)
         return [made[gap] for gap in self.gaps]
+
+
+def band_limit(slab: Slab, config: MultisliceConfig, *, beam_energy_kev: float, aperture: float) -> float:
+    """g_max of a pattern in 1/angstrom: wide enough for the first upper Laue zone where that is asked for.
+
+    The zone's reflections lie where the Ewald sphere has fallen by one spacing 1/|c'| of its layers (radius
+    sqrt(2 K / |c'| - 1/|c'|^2)); an aperture of so many 1/angstrom lights them from around that ring.
+    """
+    if config.upper_zone == "cut":
+        return config.g_max_inv_angstrom
+    spacing = 1 / slab.period_angstrom
+    ring = np.sqrt(2 * wavenumber_inv_angstrom(beam_energy_kev) * spacing - spacing**2)
+    wanted = (ring + 2 * aperture) * (1 + float(np.linalg.norm(slab.slope)) * ring / wavenumber_inv_angstrom(
+        beam_energy_kev))
+    return max(config.g_max_inv_angstrom, float(min(np.ceil(wanted * 20) / 20, LARGEST_G_MAX)))
 
 
 def atomic_layers(slab: Slab, *, merge_angstrom: float, entry_plane: float) -> tuple[list[np.ndarray], list[float]]:

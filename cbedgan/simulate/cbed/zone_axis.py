@@ -6,13 +6,12 @@ in this frame is seen looking upstream, from the detector towards the source.
 """
 
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy.typing import ArrayLike
 
-from cbedgan.crystal.crystals import Lattice, Numbers, Positions
+from cbedgan.crystal.crystals import Lattice, Numbers, Positions, measure_symmetry
 from classifier.crystal.reciprocal import bezout
 from classifier.foundation.errors import InputError
 
@@ -22,6 +21,7 @@ REACH = 4  # largest coefficient searched, in a reduced basis
 SLOPE_WEIGHT, SIZE_WEIGHT = 3.0, 0.015
 LARGEST_COSINE = 0.8
 AREA_BUDGET = 4.0  # in smallest projected cells
+SYMMETRIC_AREA_BUDGET = 12.0  # the same where the surface must be symmetric: three times for a face- or R-centred axis
 SMALL_AREA_ANGSTROM2 = 40.0  # up to here a cell is cheap whatever its multiple
 
 Cell = tuple[Lattice, Positions, Numbers]
@@ -120,12 +120,17 @@ def metric_axes(conventional: Lattice, lattice: Lattice) -> Int[np.ndarray, "3 3
     return np.array(chosen)
 
 
-def slab(conventional: ArrayLike, cell: Cell, zone_axis_uvw: ArrayLike) -> Slab:
-    """Cut the slab whose period runs along [uvw] of the conventional cell.
+def slab(conventional: ArrayLike, cell: Cell, zone_axis_uvw: ArrayLike, *, symmetric_surface: bool = False) -> Slab:
+    """Cut the slab whose period runs along [uvw] of the conventional cell; InputError for a zero or non-lattice axis.
 
-    conventional: float64 [3, 3], rows a, b, c in angstrom. cell: lattice [3, 3] (rows, angstrom, same Cartesian axes),
-    fractional positions [n, 3] and atomic numbers [n] of a primitive cell. The slab's surface is as nearly normal
-    to the beam as a small, not too oblique cell allows. Raises InputError for a zero or non-lattice zone axis.
+    Parameters
+    ----------
+    conventional : float64 [3, 3], rows a, b, c in angstrom
+    cell : lattice [3, 3] (rows, angstrom, same Cartesian axes), fractional positions [n, 3] and atomic numbers [n] of a
+        primitive cell
+    zone_axis_uvw : whole numbers
+    symmetric_surface : whether the surface must keep the rotations and mirrors that the crystal has about the beam;
+        else it is as nearly normal to the beam as a small, not too oblique cell allows
     """
     conventional = np.asarray(conventional, dtype=np.float64)
     lattice, positions, numbers = (np.asarray(part) for part in cell)
@@ -144,7 +149,8 @@ def slab(conventional: ArrayLike, cell: Cell, zone_axis_uvw: ArrayLike) -> Slab:
     vectors = lattice @ frame.T
     plane = _complement(along)
     plane = _reduced(plane @ vectors[:, :2], plane)
-    matrix = np.array([*_in_plane_vectors(plane, along, vectors), along])
+    turns = turns_about(along, _rotations(lattice, positions, numbers)) if symmetric_surface else []
+    matrix = np.array([*_in_plane_vectors(plane, along, vectors, turns), along])
     multiplicity = abs(round(np.linalg.det(matrix)))  # left-handed cells are welcome
     filled, kinds = _fill(matrix, multiplicity, positions, numbers)
     beam_cell = matrix @ vectors
@@ -162,11 +168,29 @@ def _frame(conventional: Lattice, beam: Float[np.ndarray, " 3"]) -> Float[np.nda
     return np.array([x, np.cross(z, x), z])
 
 
-def _in_plane_vectors(plane: Int[np.ndarray, "2 3"], along: Int[np.ndarray, " 3"],
-                      vectors: Lattice) -> Int[np.ndarray, "2 3"]:
-    """Choose a', b' as integer rows of the primitive cell, whose rows in beam coordinates are `vectors`.
+def turns_about(along: Int[np.ndarray, " 3"], rotations: Int[np.ndarray, "k 3 3"]) -> list[Int[np.ndarray, "3 3"]]:
+    """Of rotations (row vectors of the primitive cell times these) those that keep the direction `along`."""
+    return [rotation for rotation in rotations if (along @ rotation == along).all()]
 
-    plane: integer rows whose projections are a reduced basis of the projected lattice; along: the row of c'.
+
+def _rotations(lattice: Lattice, positions: Positions, numbers: Numbers) -> Int[np.ndarray, "k 3 3"]:
+    """The crystal's rotations and mirrors, acting on row vectors of its primitive cell."""
+    found = measure_symmetry(lattice, positions, numbers).operations.rotations
+    return np.array(found).transpose(0, 2, 1)
+
+
+def _in_plane_vectors(plane: Int[np.ndarray, "2 3"], along: Int[np.ndarray, " 3"], vectors: Lattice,
+                      turns: list[Int[np.ndarray, "3 3"]]) -> Int[np.ndarray, "2 3"]:
+    """Choose a', b' as integer rows of the primitive cell.
+
+    Where planes exist that all `turns` keep, it is one of them, whatever its slope and size cost.
+
+    Parameters
+    ----------
+    plane : integer rows whose projections are a reduced basis of the projected lattice
+    along : the row of c'
+    vectors : rows of the primitive cell in beam coordinates
+    turns : rotations of row vectors that the surface is to keep, none: any surface
     """
     period = along @ vectors
     smallest = abs(np.linalg.det((plane @ vectors)[:, :2]))
@@ -176,19 +200,34 @@ def _in_plane_vectors(plane: Int[np.ndarray, "2 3"], along: Int[np.ndarray, " 3"
             candidate = i * plane[0] + j * plane[1]
             # Whole periods are free: stay as near to the normal plane as possible, half a period counting as up.
             candidates.append(candidate - int(np.ceil((candidate @ vectors)[2] / period[2] - 0.5 - 1e-6)) * along)
-    best, lowest = None, np.inf
-    for first, second in combinations(candidates, 2):
-        a, b = first @ vectors, second @ vectors
-        area = a[0] * b[1] - a[1] * b[0]
-        multiple = abs(area) / smallest
-        if multiple < 0.5 or multiple > max(AREA_BUDGET, SMALL_AREA_ANGSTROM2 / smallest) + 1e-6:
-            continue
-        size = np.linalg.norm(a[:2]) * np.linalg.norm(b[:2])
-        slope = np.linalg.norm(np.linalg.solve([a[:2], b[:2]], [a[2], b[2]]))
-        cost = SLOPE_WEIGHT * slope + SIZE_WEIGHT * size
-        if abs(a[:2] @ b[:2]) <= LARGEST_COSINE * size and cost < lowest - 1e-6:
-            best, lowest = (first, second) if area > 0 else (second, first), cost
-    return np.array(best)
+    pairs = np.array(candidates)[np.column_stack(np.triu_indices(len(candidates), 1))]  # [pair, 2, 3]
+    sides = pairs @ vectors
+    across = sides[..., :2]
+    area = across[:, 0, 0] * across[:, 1, 1] - across[:, 0, 1] * across[:, 1, 0]
+    multiple = np.abs(area) / smallest
+    budget = max(SYMMETRIC_AREA_BUDGET if turns else AREA_BUDGET, SMALL_AREA_ANGSTROM2 / smallest)
+    size = np.linalg.norm(across, axis=2).prod(axis=1)
+    cosine = np.abs((across[:, 0] * across[:, 1]).sum(1))
+    allowed = (multiple >= 0.5) & (multiple <= budget + 1e-6) & (cosine <= LARGEST_COSINE * size)
+    pairs, sides, area, size = pairs[allowed], sides[allowed], area[allowed], size[allowed]
+    slope = np.linalg.norm(np.linalg.solve(sides[..., :2], sides[..., 2:])[..., 0], axis=1)
+    cost = SLOPE_WEIGHT * slope + SIZE_WEIGHT * size
+    kept = _all_keep(turns, pairs)
+    best = -1
+    for k in np.flatnonzero(kept if kept.any() else ~kept).tolist():
+        if best < 0 or cost[k] < cost[best] - 1e-6:
+            best = k
+    return pairs[best] if area[best] > 0 else pairs[best][::-1]
+
+
+def _all_keep(turns: list[Int[np.ndarray, "3 3"]], pairs: Int[np.ndarray, "p 2 3"]) -> Bool[np.ndarray, " p"]:
+    """Whether all turns keep the planes that pairs of integer rows span."""
+    normal = np.cross(pairs[:, 0], pairs[:, 1])
+    kept = np.ones(len(pairs), dtype=bool)
+    for turn in turns:
+        turned = pairs @ turn
+        kept &= ~np.cross(normal, np.cross(turned[:, 0], turned[:, 1])).any(axis=1)
+    return kept
 
 
 def _fill(matrix: Int[np.ndarray, "3 3"], multiplicity: int, positions: np.ndarray,
