@@ -15,8 +15,10 @@ import torch
 from jaxtyping import Float, Int
 from rich.table import Table
 
-from cbedgan.simulate.cbed.aperture import incident_directions
-from cbedgan.simulate.cbed.detector import DetectorConfig, Drift, directions_across, draw, illuminate, simulate_pattern
+from cbedgan.simulate.cbed.aperture import square_grid
+from cbedgan.simulate.cbed.detector import draw, simulate_pattern
+from cbedgan.simulate.cbed.detector_config import DetectorConfig, Drift
+from cbedgan.simulate.cbed.disks import how_many, illuminate
 from cbedgan.simulate.cbed.multislice import Exposure, Multislice, MultisliceConfig
 from cbedgan.simulate.cbed.slab_symmetry import intensities_by_symmetry
 from cbedgan.simulate.cbed.zone_axis import Cell, Slab, slab, zone_axes
@@ -170,11 +172,11 @@ def _ours(case: Case, *, by_drift: bool) -> Timed:
     preparing, propagation = _timed(partial(_propagation, case))
     across = _across(case)
     if by_drift:
-        across = directions_across(CANONICAL.directions_across, _radius(case) / propagation.wavenumber,
+        across = how_many(CANONICAL.directions_across, _radius(case) / propagation.wavenumber,
                                    [THICKNESS_ANGSTROM])
 
     def pattern() -> Float[np.ndarray, "H W"]:
-        disks = illuminate(propagation, [THICKNESS_ANGSTROM], radius=_radius(case), across=across, azimuth_rad=0.0)
+        disks = illuminate(propagation, [THICKNESS_ANGSTROM], radius=_radius(case), number=across)
         return draw(propagation, disks, pixel=1 / (case.repeats * case.a), azimuth_rad=0.0, size=_size(case),
                     samples_per_pixel=2)[0]
 
@@ -184,7 +186,7 @@ def _ours(case: Case, *, by_drift: bool) -> Timed:
 
 def _saved_by_symmetry(case: Case) -> float:
     """Seconds by which our pattern takes longer when every direction is propagated."""
-    propagation, directions = _propagation(case), _radius(case) * incident_directions(_across(case))
+    propagation, directions = _propagation(case), _radius(case) * square_grid(_across(case)).nodes
     every = partial(propagation.intensities, directions, [THICKNESS_ANGSTROM])
     some = partial(intensities_by_symmetry, propagation, directions, [THICKNESS_ANGSTROM])
     return _timed(every)[0] - _timed(some)[0]

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Complex, Float, Int
 from numpy.typing import ArrayLike
 
+from cbedgan.crystal.electron import wavenumber_inv_angstrom
 from cbedgan.simulate.cbed.aperture import Directions, interpolation, rings, square_grid, weights_of_mean
 from cbedgan.simulate.cbed.detector_config import LEAST_ACROSS, DetectorConfig, Drift, RingDrift
 from cbedgan.simulate.cbed.multislice import Exposure, Multislice
@@ -136,9 +137,7 @@ def look(slab: Slab, exposure: Exposure, detector: DetectorConfig, at: tuple[tup
     """
     propagation = Multislice(slab, beam_energy_kev=exposure.beam_energy_kev, device=exposure.device,
                              config=exposure.multislice)
-    zolz_length = np.linalg.norm(np.linalg.inv(slab.projected_lattice), axis=0).min()
-    follows = detector.aperture_unit == "shortest_g"
-    radius = detector.aperture_radius * (zolz_length if follows else propagation.wavenumber * 1e-3)
+    radius = unconfirmed_radius(slab, exposure, detector)
     _require_within(propagation, radius)
     angle = np.concatenate([2 * np.pi * np.arange(count) / count for count, _ in at])
     share = np.concatenate([np.full(count, share) for count, share in at])
@@ -146,6 +145,13 @@ def look(slab: Slab, exposure: Exposure, detector: DetectorConfig, at: tuple[tup
     leaving = intensities_by_symmetry(propagation, nodes, exposure.thickness_angstrom)
     return Disks(leaving.intensity[None], Directions(nodes, 3, 1), np.full(len(nodes), 1 / len(nodes)), radius,
                  leaving.beam, leaving.thickness_angstrom)
+
+
+def unconfirmed_radius(slab: Slab, exposure: Exposure, detector: DetectorConfig) -> float:
+    """Radius of the aperture in 1/angstrom; where it waits for g1, by the shortest vector of the ZOLZ's lattice."""
+    if detector.aperture_unit != "shortest_g":
+        return detector.aperture_radius * wavenumber_inv_angstrom(exposure.beam_energy_kev) * 1e-3
+    return detector.aperture_radius * float(np.linalg.norm(np.linalg.inv(slab.projected_lattice), axis=0).min())
 
 
 def in_zolz(g: Float[np.ndarray, "B 2"], slab: Slab) -> Bool[np.ndarray, " B"]:

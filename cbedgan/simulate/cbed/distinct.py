@@ -7,16 +7,20 @@ from dataclasses import replace
 from typing import Annotated
 
 import numpy as np
+from jaxtyping import Float
 from pydantic import Field
 
 from cbedgan.crystal.crystals import Crystal
 from cbedgan.crystal.supergroup import Image, images
-from cbedgan.simulate.cbed.detector import DetectorConfig, in_zolz, survey
-from cbedgan.simulate.cbed.multislice import Exposure
+from cbedgan.simulate.cbed.detector_config import DetectorConfig, RingDrift
+from cbedgan.simulate.cbed.disks import Disks, illuminate, in_zolz, shortest, survey, unconfirmed_radius
+from cbedgan.simulate.cbed.multislice import Exposure, Multislice, band_limit
 from cbedgan.simulate.cbed.zone_axis import Slab, slab
 from classifier.foundation.config import Config
 
 SURVEY_G_MAX = 2.0  # 1/angstrom; the disks on a detector are far within
+SURVEY_MERGE_ANGSTROM = 0.8
+RINGS = 2  # of incident directions, where the patterns themselves are taken on rings
 
 
 class DistinctConfig(Config):
@@ -27,7 +31,7 @@ class DistinctConfig(Config):
 
 
 def least_difference(crystal: Crystal, axes: list[tuple[Slab, DetectorConfig]], exposure: Exposure,
-                     tolerance_angstrom: float) -> tuple[float, int]:
+                     tolerance_angstrom: float, *, enough: float = np.inf) -> tuple[float, int]:
     """Return how well the patterns along the axes tell the crystal from the image that they tell least.
 
     For an image that is turned: relative L1 between the diffracted disks of crystal and image, at a few incident
@@ -40,31 +44,71 @@ def least_difference(crystal: Crystal, axes: list[tuple[Slab, DetectorConfig]], 
     crystal, axes : the crystal, and its slab and detector along each axis
     exposure : of all of them
     tolerance_angstrom : from the places that a higher group gives the atoms
+    enough : a difference above which it need not be known better
     """
     lattice, positions, numbers = crystal.primitive()
-    g_max = min(SURVEY_G_MAX, exposure.multislice.g_max_inv_angstrom)
-    coarse = replace(exposure, multislice=exposure.multislice.model_copy(update={"g_max_inv_angstrom": g_max}))
+    candidates = list(images(crystal, tolerance_angstrom))
+    symmetric = exposure.multislice.entry_surface == "symmetric"
 
-    def disks(piece: Slab, detector: DetectorConfig) -> tuple[np.ndarray, np.ndarray]:
-        """Beams g [B, 2] and their intensity [T, D, B], zero for the direct beam and outside the frame."""
-        g1, seen = survey(piece, coarse, detector)
-        g = seen.beam @ piece.reciprocal_lattice
-        distance = np.linalg.norm(g, axis=1)
-        edge = detector.half_width * (np.hypot(*g1) if detector.pose == "canonical" else 1.0)
-        return g, np.where((distance > 0) & (distance < edge), seen.intensity, 0)
-
-    def difference(image: Image, piece: Slab, detector: DetectorConfig, g: np.ndarray, before: np.ndarray) -> float:
-        """Of the image from the crystal, whose beams g have the intensity `before`, along one axis."""
+    def difference(image: Image, piece: Slab, detector: DetectorConfig, seen: tuple[np.ndarray, np.ndarray],
+                   fine: bool) -> float:
+        """Of the image from the crystal, whose beams and their intensities were `seen`, along one axis."""
+        g, before = seen
         if image.only_shifted:
             phase = g @ (piece.frame[:2] @ (image.shift @ lattice))
             absent = in_zolz(g, piece) & (np.abs(phase - np.round(phase)) > 1e-3)
             return float(before[..., absent].sum() / before.sum())
         moved = (positions @ image.rotation.T + image.shift) % 1.0
-        _, after = disks(slab(crystal.lattice, (lattice, moved, numbers), piece.zone_axis_uvw), detector)
+        other = slab(crystal.lattice, (lattice, moved, numbers), piece.zone_axis_uvw, symmetric_surface=symmetric)
+        _, after = _diffracted(other, exposure, detector, fine=fine)
         return float(np.abs(after - before).sum() / before.sum())
 
-    candidates = list(images(crystal, tolerance_angstrom))
-    patterns = [disks(*axis) for axis in axes if candidates]
-    told = [(max(difference(image, *axis, *pattern) for axis, pattern in zip(axes, patterns, strict=True)),
-             image.space_group) for image in candidates]
-    return min(told, default=(np.inf, crystal.space_group))
+    def told(some: list[Image], fine: bool) -> list[float]:
+        """How well each image is told, at coarse or at the patterns' own settings."""
+        patterns = [_diffracted(*axis[:1], exposure, axis[1], fine=fine) for axis in axes if some]
+        return [max(difference(image, *axis, pattern, fine) for axis, pattern in zip(axes, patterns, strict=True))
+                for image in some]
+
+    coarsely = told(candidates, fine=False)
+    # What coarse settings tell is told. Upper Laue zones, which they cut, may tell more.
+    doubtful = [k for k, value in enumerate(coarsely) if value < enough] if _upper_zone(exposure) else []
+    for k, value in zip(doubtful, told([candidates[k] for k in doubtful], fine=True), strict=True):
+        coarsely[k] = max(coarsely[k], value)
+    return min(((value, image.space_group) for value, image in zip(coarsely, candidates, strict=True)),
+               default=(np.inf, crystal.space_group))
+
+
+def _upper_zone(exposure: Exposure) -> bool:
+    return exposure.multislice.upper_zone == "first"
+
+
+def _diffracted(piece: Slab, exposure: Exposure, detector: DetectorConfig, *, fine: bool
+                ) -> tuple[Float[np.ndarray, "B 2"], Float[np.ndarray, "T D B"]]:
+    """Beams g and their intensity at a few directions, zero for the direct beam and outside the frame."""
+    config = exposure.multislice
+    if fine:
+        limit = band_limit(piece, config, beam_energy_kev=exposure.beam_energy_kev,
+                           aperture=unconfirmed_radius(piece, exposure, detector))
+        config = config.model_copy(update={"g_max_inv_angstrom": limit})
+    else:
+        config = config.model_copy(update={"g_max_inv_angstrom": min(SURVEY_G_MAX, config.g_max_inv_angstrom)})
+    if not isinstance(detector.directions_across, RingDrift):
+        g1, disks = survey(piece, replace(exposure, multislice=config), detector)
+    else:
+        disks = _on_rings(piece, replace(exposure, multislice=config), detector, fine)
+        g1 = shortest(disks, piece, visible=detector.visible, tie=detector.tie)
+    g = disks.beam @ piece.reciprocal_lattice
+    distance = np.linalg.norm(g, axis=1)
+    edge = detector.half_width * (np.hypot(*g1) if detector.pose == "canonical" else 1.0)
+    return g, np.where((distance > 0) & (distance < edge), disks.intensity, 0)
+
+
+def _on_rings(piece: Slab, exposure: Exposure, detector: DetectorConfig, fine: bool) -> Disks:
+    """The mean over terraces from a few directions; coarse: through merged layers."""
+    config = exposure.multislice
+    if not fine:
+        merged = max(config.merge_angstrom, SURVEY_MERGE_ANGSTROM)
+        config = config.model_copy(update={"merge_angstrom": merged})
+    propagation = Multislice(piece, beam_energy_kev=exposure.beam_energy_kev, config=config, device=exposure.device)
+    return illuminate(propagation, exposure.thickness_angstrom, number=RINGS, on_rings=True,
+                      radius=unconfirmed_radius(piece, exposure, detector))

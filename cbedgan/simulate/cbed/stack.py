@@ -10,14 +10,16 @@ from pydantic import Field, model_validator
 
 from cbedgan.crystal.crystals import Crystal
 from cbedgan.crystal.plan import CrystalConfig
-from cbedgan.simulate.cbed.detector import DetectorConfig, PatternResult, simulate_pattern
+from cbedgan.simulate.cbed.detector import PatternResult, View, simulate_views
+from cbedgan.simulate.cbed.detector_config import DetectorConfig, RingDrift
 from cbedgan.simulate.cbed.distinct import DistinctConfig, least_difference
-from cbedgan.simulate.cbed.multislice import Exposure, MultisliceConfig, atomic_layers, whole_periods
+from cbedgan.simulate.cbed.multislice import Exposure, MultisliceConfig, atomic_layers, band_limit, whole_periods
+from cbedgan.simulate.cbed.specimen import Specimen, SpecimenConfig
 from cbedgan.simulate.cbed.xray import strongest_reflections
 from cbedgan.simulate.cbed.zone_axis import Slab, slab, zone_axes
 from classifier.crystal.electron import wavelength_angstrom
 from classifier.crystal.reciprocal import reduced_basis
-from classifier.foundation.config import Config, digest
+from classifier.foundation.config import Config, added, digest
 from classifier.foundation.errors import InputError
 from classifier.foundation.run import versions
 from classifier.samples.sampletable import SampleTable
@@ -30,6 +32,17 @@ class ThicknessRange(Config):
 
     least: Annotated[float, Field(gt=0)]
     most: Annotated[float, Field(gt=0)]
+
+
+class ViewConfig(Config):
+    """The same crystals once more, from the same propagation, in a stack file of their own, `<out>.<name>.h5`.
+
+    size_pixels: of a side, where it differs; specimen: of each pattern, where it is not flat and on its zone axis.
+    """
+
+    name: Annotated[str, Field(pattern="[a-z0-9_]{1,20}")]
+    size_pixels: Annotated[int, Field(ge=1)] | None = None
+    specimen: SpecimenConfig | None = None
 
 
 class SimulateConfig(Config):
@@ -49,6 +62,21 @@ class SimulateConfig(Config):
     crystals: CrystalConfig
     multislice: MultisliceConfig = MultisliceConfig()
     detector: DetectorConfig = DetectorConfig()
+    views: tuple[ViewConfig, ...] = added(())  # of every crystal, beside the one on its axis
+
+    @property
+    def widest_tilt_mrad(self) -> float:
+        """Off the zone axis, of any view."""
+        return max((view.specimen.widest_tilt_mrad for view in self.views if view.specimen is not None), default=0.0)
+
+    @model_validator(mode="after")
+    def _views_have_names_of_their_own(self) -> "SimulateConfig":
+        names = [view.name for view in self.views]
+        if len(set(names)) < len(names) or "reserve" in names:
+            raise ValueError('views must have different names, none of them "reserve"')
+        if self.widest_tilt_mrad and not isinstance(self.detector.directions_across, RingDrift):
+            raise ValueError("tilts go with directions_across = { ring_drift_angstrom = ... } only")
+        return self
 
     @model_validator(mode="after")
     def _spacings_are_known(self) -> "SimulateConfig":
@@ -92,7 +120,8 @@ def slabs(crystal: Crystal, config: SimulateConfig) -> list[Slab]:
     cell = crystal.primitive()
     axes = (strongest_reflections(crystal)[0] if config.zone_axis_rule == "strongest_xray"
             else zone_axes(crystal.lattice, cell[0], config.zone_axis_rule))
-    return [slab(crystal.lattice, cell, uvw) for uvw in axes]
+    symmetric = config.multislice.entry_surface == "symmetric"
+    return [slab(crystal.lattice, cell, uvw, symmetric_surface=symmetric) for uvw in axes]
 
 
 def detectors(crystal: Crystal, config: SimulateConfig) -> list[DetectorConfig]:
@@ -120,7 +149,8 @@ def widest_disk(crystal: Crystal, config: SimulateConfig, pieces: list[Slab]) ->
 
 def steps(piece: Slab, config: SimulateConfig) -> float:
     """Return the cost of a pattern for one incident direction: grid points times layers times repeat periods."""
-    points = np.prod(3 * config.multislice.g_max_inv_angstrom * np.linalg.norm(piece.cell[:2, :2], axis=1))
+    limit = band_limit(piece, config.multislice, beam_energy_kev=min(config.beam_energies_kev), aperture=0.0)
+    points = np.prod(3 * limit * np.linalg.norm(piece.cell[:2, :2], axis=1))
     layers, _ = atomic_layers(piece, merge_angstrom=config.multislice.merge_angstrom,
                               entry_plane=config.multislice.entry_plane)
     wanted = config.thickness_angstrom
@@ -145,7 +175,20 @@ def refusal(crystal: Crystal, config: SimulateConfig) -> str | None:
 
 def simulate_stacks(crystal: Crystal, config: SimulateConfig, *, beam_energy_kev: float,
                     partition: str = "", device: str = "cpu") -> tuple[Float[np.ndarray, "T 3 H W"], SampleTable]:
-    """Simulate a crystal's stacks, float32 in fractions of the incident beam per pixel, and their table.
+    """Simulate a crystal's stacks on their zone axes, float32 in fractions of the incident beam per pixel, and their
+    table: the first of `simulate_every_view`, to the bit.
+
+    Parameters
+    ----------
+    crystal, config, beam_energy_kev, partition, device : as there
+    """
+    return simulate_every_view(crystal, config, beam_energy_kev=beam_energy_kev, partition=partition, device=device,
+                               views=())[0]
+
+
+def simulate_every_view(crystal: Crystal, config: SimulateConfig, *, beam_energy_kev: float, partition: str = "",
+                        device: str = "cpu", views: tuple[ViewConfig, ...] | None = None) -> list[tuple[Float[np.ndarray, "T 3 H W"], SampleTable]]:
+    """Simulate a crystal's stacks and their tables: on the zone axes, and then for each view.
 
     T is 1, or the length of the thickness series, which one propagation yields. A row's provenance holds the crystal
     itself, so that `resimulate` needs neither its source nor a seed. InputError when a pattern cannot be made (no
@@ -157,29 +200,62 @@ def simulate_stacks(crystal: Crystal, config: SimulateConfig, *, beam_energy_kev
     beam_energy_kev : of the electrons
     partition : of the rows
     device : "cpu" or "cuda"
+    views : some of the configuration's views, None for all of them
     """
+    views = config.views if views is None else views
     pieces = slabs(crystal, config)
     drawn = conditions(crystal, config, beam_energy_kev)
     axes = list(zip(pieces, detectors(crystal, config), strict=True))
     if config.distinct is not None:
         _require_distinct(crystal, axes, Exposure(beam_energy_kev, drawn.thickness_angstrom, config.multislice),
                           config.distinct)
-    results = [simulate_pattern(piece, Exposure(
+    specimens = [_specimens(crystal, view, config.seed, beam_energy_kev) for view in views]
+    canonical = config.detector.pose == "canonical"
+    patterns = [simulate_views(piece, Exposure(
         beam_energy_kev, drawn.thickness_angstrom, config.multislice.model_copy(update={"entry_plane": entry_plane}),
-        azimuth_rad=0.0 if config.detector.pose == "canonical" else azimuth, device=device), detector)
-        for (piece, detector), entry_plane, azimuth in zip(axes, drawn.entry_plane.tolist(), drawn.azimuth_rad.tolist(),
-                                                           strict=True)]
+        azimuth_rad=0.0 if canonical else azimuth, device=device), detector,
+        [View(), *(View(view.size_pixels, some[k]) for view, some in zip(views, specimens, strict=True))],
+        widest_tilt_mrad=config.widest_tilt_mrad)
+        for k, ((piece, detector), entry_plane, azimuth) in enumerate(zip(
+            axes, drawn.entry_plane.tolist(), drawn.azimuth_rad.tolist(), strict=True))]
+    common = {"crystal": crystal.record(), "beam_energy_kev": beam_energy_kev,
+              "entry_plane": drawn.entry_plane.tolist(), "slope": [round(some[0].slope, 6) for some in patterns],
+              "visible": config.detector.visible,
+              "versions": {name: versions()[name] for name in ("torch", "numpy", "gemmi")}}
+    if config.multislice.upper_zone != "cut":
+        common["g_max_inv_angstrom"] = [some[0].g_max_inv_angstrom for some in patterns]
     # Canonical pose undoes the turn of the raw pattern: it cannot be seen, but it is part of the recorded azimuth.
-    hidden_turn = drawn.azimuth_rad if config.detector.pose == "canonical" else np.zeros(3)
-    lengths, angles = crystal.cell_parameters()
-    provenance = {"crystal": crystal.record(), "beam_energy_kev": beam_energy_kev,
-                  "entry_plane": drawn.entry_plane.tolist(), "slope": [round(result.slope, 6) for result in results],
-                  "visible": config.detector.visible,
-                  "versions": {name: versions()[name] for name in ("torch", "numpy", "gemmi")}}
-    if config.zone_axis_rule == "strongest_xray":
-        provenance |= _orientations(crystal, pieces, results)
+    hidden_turn = drawn.azimuth_rad if canonical else np.zeros(3)
     names = sample_ids(crystal, beam_energy_kev, drawn.thickness_angstrom)
-    rows = SampleTable.build(
+    made = []
+    for number, (view, some) in enumerate(zip([None, *views], [None, *specimens], strict=True)):
+        results = [pattern[number] for pattern in patterns]
+        provenance = dict(common)
+        if config.zone_axis_rule == "strongest_xray":
+            provenance |= _orientations(crystal, pieces, results)
+        if view is not None:
+            provenance["view"] = view.name
+        if view is not None and view.specimen is not None and some is not None:
+            provenance["specimen"] = [one._asdict() for one in some]
+        made.append((np.stack([result.image for result in results], axis=1), _rows(
+            crystal, names, pieces, results, hidden_turn, provenance, beam_energy_kev, partition)))
+    return made
+
+
+def _specimens(crystal: Crystal, view: ViewConfig, seed: int, beam_energy_kev: float) -> list[Specimen]:
+    """The specimen of each of the three patterns; they depend on the seed, the material, the energy and the view."""
+    if view.specimen is None:
+        return [Specimen()] * 3
+    generator = np.random.default_rng([seed, int(digest([crystal.material, beam_energy_kev, view.name])[:12], 16)])
+    return [view.specimen.draw(generator) for _ in range(3)]
+
+
+def _rows(crystal: Crystal, names: list[str], pieces: list[Slab], results: list[PatternResult],
+          hidden_turn: Float[np.ndarray, " 3"], provenance: dict[str, Any], beam_energy_kev: float, partition: str
+          ) -> SampleTable:
+    """The table of one view."""
+    lengths, angles = crystal.cell_parameters()
+    return SampleTable.build(
         len(names), sample_id=names, space_group=crystal.space_group, material=crystal.material,
         structure_type=crystal.structure_type, formula=crystal.formula, partition=partition, origin="simulated",
         beam_energy_kev=beam_energy_kev,
@@ -193,7 +269,6 @@ def simulate_stacks(crystal: Crystal, config: SimulateConfig, *, beam_energy_kev
                      ] * len(names),
         provenance=[json.dumps({**provenance, "of_series": k} if len(names) > 1 else provenance, separators=(",", ":"))
                     for k in range(len(names))])
-    return np.stack([result.image for result in results], axis=1), rows
 
 
 def sample_ids(crystal: Crystal, beam_energy_kev: float, thickness_angstrom: Float[np.ndarray, " T"]) -> list[str]:
@@ -219,7 +294,8 @@ def resimulate(config: SimulateConfig, provenance: str) -> Float[np.ndarray, "3 
 
 def _require_distinct(crystal: Crystal, axes: list[tuple[Slab, DetectorConfig]], exposure: Exposure,
                       limits: DistinctConfig) -> None:
-    difference, group = least_difference(crystal, axes, exposure, limits.tolerance_angstrom)
+    difference, group = least_difference(crystal, axes, exposure, limits.tolerance_angstrom,
+                                         enough=limits.least_difference)
     if difference < limits.least_difference:
         raise InputError(source=crystal.material,
                          rule=f"its patterns must differ by {limits.least_difference:g} from those of a higher group",

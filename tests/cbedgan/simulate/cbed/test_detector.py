@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from cbedgan.simulate.cbed.aperture import aperture_samples, incident_directions, interpolation, weights_of_mean
-from cbedgan.simulate.cbed.detector import DetectorConfig, Drift, directions_across, simulate_pattern, splat
+from cbedgan.simulate.cbed.aperture import aperture_samples, interpolation, square_grid, weights_of_mean
+from cbedgan.simulate.cbed.detector import simulate_pattern, splat
+from cbedgan.simulate.cbed.detector_config import DetectorConfig, Drift
+from cbedgan.simulate.cbed.disks import how_many
 from cbedgan.simulate.cbed.multislice import Exposure, MultisliceConfig
 from cbedgan.simulate.cbed.zone_axis import slab
 from classifier.foundation.errors import InputError
@@ -20,7 +22,7 @@ def pattern_of(cells, axis, detector=CANONICAL, thickness=(100.0,), **settings):
 
 def test_incident_directions_cover_the_disk_and_its_rim_symmetrically():
     for across in (6, 7):
-        nodes = incident_directions(across)
+        nodes = square_grid(across).nodes
         assert len(nodes) < np.pi * (across / 2 + 0.6) ** 2 * 1.1
         assert sorted(map(tuple, np.round(nodes, 9))) == sorted(map(tuple, np.round(nodes[:, ::-1] * [1, -1], 9)))
         angle = np.linspace(0, 2 * np.pi, 100)
@@ -38,16 +40,17 @@ def test_aperture_samples_have_the_area_of_the_disk():
 
 
 def test_interpolation_is_exact_at_the_nodes_and_on_planes_and_close_on_waves():
-    nodes = incident_directions(10)
+    grid = square_grid(10)
+    nodes = grid.nodes
     points = np.random.default_rng(0).uniform(-0.7, 0.7, (50, 2))
-    assert interpolation(nodes, nodes[:5]) @ nodes[:, 0] ** 3 == pytest.approx(nodes[:5, 0] ** 3)
-    weights = interpolation(nodes, points)
+    assert interpolation(grid, nodes[:5]) @ nodes[:, 0] ** 3 == pytest.approx(nodes[:5, 0] ** 3)
+    weights = interpolation(grid, points)
     assert weights @ (1 + 2 * nodes[:, 0] - nodes[:, 1]) == pytest.approx(1 + 2 * points[:, 0] - points[:, 1])
     errors = []
     for across in (10, 20):
-        nodes = incident_directions(across)
-        wave = np.cos(6 * nodes[:, 0] + 4 * nodes[:, 1])
-        there = interpolation(nodes, points) @ wave
+        grid = square_grid(across)
+        wave = np.cos(6 * grid.nodes[:, 0] + 4 * grid.nodes[:, 1])
+        there = interpolation(grid, points) @ wave
         errors.append(np.abs(there - np.cos(6 * points[:, 0] + 4 * points[:, 1])).max())
     assert errors[0] < 0.06 and errors[1] < errors[0] / 4
 
@@ -133,9 +136,9 @@ def test_a_negative_thickness_is_refused(nacl):
 
 @pytest.mark.slow
 def test_directions_follow_the_aperture_and_the_thickness(silicon, difference):
-    assert directions_across(7, 0.01, [300.0]) == 7
+    assert how_many(7, 0.01, [300.0]) == 7
     drift = Drift(drift_angstrom=0.5)
-    assert [directions_across(drift, angle, [100.0, 300.0]) for angle in (0.001, 0.01)] == [4, 12]
+    assert [how_many(drift, angle, [100.0, 300.0]) for angle in (0.001, 0.01)] == [4, 12]
     wanted = DetectorConfig.model_validate(CANONICAL.model_dump() | {"directions_across": {"drift_angstrom": 0.5}})
     fine = pattern_of(silicon, [1, 1, 0], CANONICAL.model_copy(update={"directions_across": 16})).image
     assert difference(fine, pattern_of(silicon, [1, 1, 0], wanted).image) < 0.02
@@ -143,8 +146,9 @@ def test_directions_follow_the_aperture_and_the_thickness(silicon, difference):
 
 @pytest.mark.parametrize("across", [5, 8, 13])
 def test_means_over_the_aperture_do_not_depend_on_the_directions(across):
-    nodes = incident_directions(across)
-    weights, squared = weights_of_mean(nodes), (nodes**2).sum(-1)
+    grid = square_grid(across)
+    nodes = grid.nodes
+    weights, squared = weights_of_mean(grid), (nodes**2).sum(-1)
     assert weights.sum() == pytest.approx(1) and weights @ nodes == pytest.approx([0, 0], abs=1e-12)
     assert weights @ squared == pytest.approx(0.5, abs=0.01)
     assert weights @ squared**2 == pytest.approx(1 / 3, abs=0.015)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from cbedgan.simulate.cbed.detector import DetectorConfig, simulate_pattern
+from cbedgan.simulate.cbed.detector import simulate_pattern
+from cbedgan.simulate.cbed.detector_config import DetectorConfig
 from cbedgan.simulate.cbed.multislice import Exposure, MultisliceConfig
 from cbedgan.simulate.cbed.zone_axis import slab
 from classifier.crystal.electron import wavelength_angstrom

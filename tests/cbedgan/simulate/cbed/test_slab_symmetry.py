@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cbedgan.simulate.cbed.aperture import incident_directions
+from cbedgan.simulate.cbed.aperture import square_grid
 from cbedgan.simulate.cbed.multislice import Multislice, MultisliceConfig
 from cbedgan.simulate.cbed.slab_symmetry import intensities_by_symmetry, plane_operations
 from cbedgan.simulate.cbed.zone_axis import Slab, slab
@@ -19,7 +19,7 @@ def test_directions_saved_by_symmetry_change_nothing(request, name, axis, count)
     piece = slab(*request.getfixturevalue(name), axis)
     assert len(plane_operations(piece)) == (count if not piece.slope.any() else 1)
     propagation = Multislice(piece, beam_energy_kev=100.0, config=CONFIG)
-    directions = 0.15 * incident_directions(5)
+    directions = 0.15 * square_grid(5).nodes
     alone, saved = (take(directions, [60.0, 200.0]) for take in (
         propagation.intensities, lambda *wanted: intensities_by_symmetry(propagation, *wanted)))
     np.testing.assert_array_equal(alone.beam, saved.beam)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from cbedgan.crystal.electron import scattering_factor
-from cbedgan.simulate.cbed.detector import draw, illuminate
+from cbedgan.simulate.cbed.detector import draw
+from cbedgan.simulate.cbed.disks import illuminate
 from cbedgan.simulate.cbed.multislice import Multislice, MultisliceConfig
 from cbedgan.simulate.cbed.zone_axis import Slab, slab
 
@@ -22,7 +23,7 @@ def patterns(piece: Slab, thickness: tuple[float, ...], turns: tuple[float, ...]
     propagation = Multislice(piece, beam_energy_kev=200.0, config=REFERENCE, double=double)
     drawn = []
     for turn in np.radians(turns):
-        disks = illuminate(propagation, thickness, radius=5.5e-3 * propagation.wavenumber, across=7, azimuth_rad=turn)
+        disks = illuminate(propagation, thickness, radius=5.5e-3 * propagation.wavenumber, number=7, azimuth_rad=turn)
         drawn.append(draw(propagation, disks, pixel=half_width / 32, azimuth_rad=turn, size=64, samples_per_pixel=2))
     return drawn
 
