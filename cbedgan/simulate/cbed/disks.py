@@ -26,7 +26,7 @@ from classifier.pattern.geometry import shortest_visible_g
 SURVEY_RINGS = ((6, 0.4), (12, 0.82))  # directions, radius in units of the aperture's
 SURVEY_MERGE_ANGSTROM = 0.8
 # Where the full disks are taken on rings, the guess is made by one ring and at this band limit: a tenth of the time.
-QUICK_RING, QUICK_G_MAX = (12, 0.7), 2.0
+QUICK_RING, QUICK_G_MAX = (6, 0.7), 2.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,7 @@ from classifier.foundation.config import Config
 
 SURVEY_G_MAX = 2.0  # 1/angstrom; the disks on a detector are far within
 SURVEY_MERGE_ANGSTROM = 0.8
-RINGS = 2  # of incident directions, where the patterns themselves are taken on rings
+RINGS = 1  # of incident directions round the axis, where the patterns themselves are taken on rings
 
 
 class DistinctConfig(Config):
