@@ -37,7 +37,7 @@ def simulate(config: Config, out: File, workers: Workers = CORES,
     if missing:
         raise InputError(source="cbedgan simulate", rule="needs the extra 'simulate'", value=f"no {', '.join(missing)}",
                          remedy="Install it: pip install 'cbedgan[simulate]'.")
-    from cbedgan.simulate.cbed.stack import SimulateConfig
+    from cbedgan.simulate.cbed.simulate_config import SimulateConfig
     from cbedgan.simulate.held_out import HeldOut
     from cbedgan.simulate.manifest import Share
     from cbedgan.simulate.simulate import simulate as stage
@@ -65,7 +65,7 @@ def crystals(config: Config,
              tries: Annotated[int, typer.Option(min=1, help="Crystals drawn of each group.")] = 4) -> None:
     """Count the crystals, space groups and structure types of each source (config: of simulate)."""
     from cbedgan.crystal.census.counts import count_sources, source_table
-    from cbedgan.simulate.cbed.stack import SimulateConfig
+    from cbedgan.simulate.cbed.simulate_config import SimulateConfig
 
     settings = read(config, SimulateConfig)
     Console().print(source_table(count_sources(settings.crystals, seed=settings.seed, tries=tries, files=files)))

@@ -11,7 +11,8 @@ from typing import Any
 
 from cbedgan.crystal.crystals import Crystal
 from cbedgan.crystal.plan import CrystalPlan, PlannedCrystal, plan_group
-from cbedgan.simulate.cbed.stack import SimulateConfig, refusal
+from cbedgan.simulate.cbed.simulate_config import SimulateConfig
+from cbedgan.simulate.cbed.stack import refusal
 from cbedgan.simulate.held_out import HeldOut
 from cbedgan.simulate.workers import in_pool
 from classifier.foundation.errors import InputError

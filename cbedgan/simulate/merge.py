@@ -5,13 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from cbedgan.simulate.cbed.stack import SimulateConfig
+from cbedgan.simulate.cbed.simulate_config import SimulateConfig
 from cbedgan.simulate.manifest import Job, Manifest, Share, units_of
 from cbedgan.simulate.parts import PartsFolder
 from cbedgan.simulate.units import INTENSITY_UNIT, frame
 from classifier.foundation.atomic import read_json, write_json
 from classifier.foundation.errors import InputError
 from classifier.foundation.run import versions
+from classifier.samples.plan import CONDITION
 from classifier.samples.stackfile import StackFile, StackWriter
 
 NOTE = "Hypothetical materials; the source of each crystal, in its row's provenance, says how it was made."
@@ -22,13 +23,18 @@ def reserve_of(out: Path) -> Path:
     return out.with_name(f"{out.stem}.reserve{out.suffix}")
 
 
+def view_of(out: Path, view: str) -> Path:
+    """Where a view of the set in `out`, or of its reserve, lies."""
+    return out.with_name(f"{out.stem}.{view}{out.suffix}") if view else out
+
+
 def report_of(out: Path) -> Path:
     """Where the report on the set in `out` lies."""
     return out.with_name(f"{out.name}.report.json")
 
 
 def merge(out: Path, manifest: Manifest, config: SimulateConfig, parts: PartsFolder, share: Share | None) -> None:
-    """Write report, reserve (if the plan has one) and at last `out`, in the order of the manifest.
+    """Write report, views, reserve (if the plan has one) and at last `out`, in the order of the manifest.
 
     A damaged shard is removed and named in an InputError.
 
@@ -50,9 +56,12 @@ def merge(out: Path, manifest: Manifest, config: SimulateConfig, parts: PartsFol
         raise InputError(source="--shard", rule="the share must hold jobs of the set", value=f"none in {share}",
                          remedy="Ask for fewer shares.")
     write_json(report_of(out), report(manifest, units, parts))
-    if reserve:
-        _write(reserve_of(out), reserve, place, {**provenance, "reserve": True}, config, parts)
-    _write(out, [job for job in jobs if job["partition"] != "reserve"], place, provenance, config, parts)
+    # The set itself comes last: it says that all the others are there.
+    for view in [*(view.name for view in config.views), ""]:
+        named = {**provenance, CONDITION: view} if view else provenance
+        if reserve:
+            _write(view_of(reserve_of(out), view), reserve, place, {**named, "reserve": True}, config, parts)
+        _write(view_of(out, view), [job for job in jobs if job["partition"] != "reserve"], place, named, config, parts)
 
 
 def report(manifest: Manifest, units: dict[str, list[Job]], parts: PartsFolder) -> dict[str, Any]:
@@ -78,19 +87,20 @@ def report(manifest: Manifest, units: dict[str, list[Job]], parts: PartsFolder) 
 def _write(path: Path, jobs: list[Job], place: dict[str, str], provenance: dict[str, Any], config: SimulateConfig,
            parts: PartsFolder) -> None:
     shards: dict[str, tuple[StackFile, dict[str, Any]]] = {}
-    with StackWriter(path, detector=frame(config), pose=config.detector.pose, intensity_unit=INTENSITY_UNIT,
+    view = provenance.get(CONDITION, "")
+    with StackWriter(path, detector=frame(config, view), pose=config.detector.pose, intensity_unit=INTENSITY_UNIT,
                      provenance=provenance, mantissa_bits=config.mantissa_bits) as writer:
         for job in jobs:
             unit = place[job["name"]]
             try:
                 if unit not in shards:
-                    shards[unit] = StackFile(parts.shard(unit)), read_json(parts.record(unit))["rows"]
+                    shards[unit] = StackFile(parts.shard(unit, view)), read_json(parts.record(unit))["rows"]
                 shard, rows = shards[unit]
                 index = np.arange(*rows[job["name"]])
                 with shard:  # jobs come from all shards in turn: no more than one is kept open
                     stacks, table = shard.read(index), shard.table.take(index)
             except InputError as error:
                 parts.forget(unit)
-                raise InputError(source=parts.shard(unit), rule="a shard must be intact", value=error.value,
+                raise InputError(source=parts.shard(unit, view), rule="a shard must be intact", value=error.value,
                                  remedy="It was removed; run the same command again.") from None
             writer.append(stacks, table)

@@ -1,6 +1,7 @@
 """The folder `<out>.parts` of an unfinished set: its manifest, who is at work in it, and what its units have left.
 
-A unit leaves `<unit>.h5`, the stacks that could be made, and then `<unit>.json`, which says that it is finished.
+A unit leaves `<unit>.h5`, the stacks that could be made, `<unit>.<view>.h5` for each view of them, and then
+`<unit>.json`, which says that it is finished.
 """
 
 import fcntl
@@ -22,9 +23,9 @@ class PartsFolder:
     def __init__(self, out: Path) -> None:
         self.folder = out.with_name(out.name + ".parts")
 
-    def shard(self, unit: str) -> Path:
-        """Stack file of the unit."""
-        return self.folder / f"{unit}.h5"
+    def shard(self, unit: str, view: str = "") -> Path:
+        """Stack file of the unit, or of a view of its stacks."""
+        return self.folder / (f"{unit}.{view}.h5" if view else f"{unit}.h5")
 
     def record(self, unit: str) -> Path:
         """JSON file that says that the unit is finished: see `simulate.units.work`."""
@@ -33,7 +34,8 @@ class PartsFolder:
     def forget(self, unit: str) -> None:
         """Remove what the unit has left, so that it is worked on again."""
         self.record(unit).unlink(missing_ok=True)
-        self.shard(unit).unlink(missing_ok=True)
+        for shard in self.folder.glob(f"{unit}.*h5"):
+            shard.unlink()
 
     @contextmanager
     def at_work(self, *, alone: bool) -> Iterator[None]:

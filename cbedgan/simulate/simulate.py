@@ -11,10 +11,10 @@ import torch
 
 from cbedgan.crystal.crystals import Crystal
 from cbedgan.crystal.structure_files import crystals_from_files
-from cbedgan.simulate.cbed.stack import SimulateConfig
+from cbedgan.simulate.cbed.simulate_config import SimulateConfig
 from cbedgan.simulate.held_out import HeldOut
 from cbedgan.simulate.manifest import Manifest, Share, plan, replan
-from cbedgan.simulate.merge import merge, reserve_of
+from cbedgan.simulate.merge import merge, reserve_of, view_of
 from cbedgan.simulate.parts import PartsFolder
 from cbedgan.simulate.units import run_units
 from classifier.foundation.config import digest
@@ -54,7 +54,7 @@ def simulate(config: SimulateConfig, *, out: Path, workers: int, crystals: Path 
     out, parts = Path(out), PartsFolder(Path(out))
     given = _given(config, crystals)
     identity = _identity(config, given, share if alone else None, device, held_out)
-    if _finished(out, identity):
+    if _finished(out, identity, config):
         shutil.rmtree(parts.folder, ignore_errors=True)
         return out
     merges = share is None or alone
@@ -116,9 +116,10 @@ def _identity(config: SimulateConfig, given: list[Crystal] | None, share: Share 
             "inputs": inputs}
 
 
-def _finished(out: Path, identity: dict[str, Any]) -> bool:
-    """Whether `out`, which is written last, is there; InputError when it or its reserve is another set's."""
-    for path in (reserve_of(out), out):
+def _finished(out: Path, identity: dict[str, Any], config: SimulateConfig) -> bool:
+    """Whether `out`, which is written last, is there; InputError when it, its reserve or a view is another set's."""
+    names = ["", *(view.name for view in config.views)]
+    for path in (view_of(one, name) for one in (reserve_of(out), out) for name in names):
         if path.exists():
             with StackFile(path) as file:
                 require_same_run(path, file.provenance, identity)

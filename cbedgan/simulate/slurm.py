@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cbedgan.simulate.cbed.stack import SimulateConfig
+from cbedgan.simulate.cbed.simulate_config import SimulateConfig
 from cbedgan.simulate.held_out import HeldOut
 from cbedgan.simulate.manifest import Share
 from cbedgan.simulate.simulate import prepare_manifest, simulate

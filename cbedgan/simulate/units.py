@@ -4,10 +4,10 @@ import time
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from cbedgan.crystal.crystals import Crystal
-from cbedgan.simulate.cbed.stack import SimulateConfig, simulate_stacks
+from cbedgan.simulate.cbed.simulate_config import SimulateConfig
+from cbedgan.simulate.cbed.stack import StacksAndRows, simulate_every_view
 from cbedgan.simulate.manifest import Job
 from cbedgan.simulate.parts import PartsFolder
 from cbedgan.simulate.workers import in_pool
@@ -48,35 +48,40 @@ def work(unit: str, jobs: list[Job], config: SimulateConfig, parts: PartsFolder,
     config, parts, device : as for `run_units`
     """
     record: dict[str, Any] = {"began": time.time(), "rows": {}, "failed": {}, "seconds": {}}
-    stacks, tables = [], []
+    names = ["", *(view.name for view in config.views)]
+    stacks: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    tables: dict[str, list[SampleTable]] = {name: [] for name in names}
     done = 0
     for job in jobs:
         began = time.process_time()
         try:
-            made, rows = simulate_job(job, config, device)
+            every_view = simulate_job(job, config, device)
         except InputError as error:
             record["failed"][job["name"]] = str(error)
         else:
-            stacks.append(made)
-            tables.append(rows)
-            record["rows"][job["name"]] = [done, done + len(rows)]
-            done += len(rows)
+            for name, (made, rows) in zip(names, every_view, strict=True):
+                stacks[name].append(made)
+                tables[name].append(rows)
+            record["rows"][job["name"]] = [done, done + len(every_view[0][1])]
+            done += len(every_view[0][1])
         record["seconds"][job["name"]] = round(time.process_time() - began, 4)
-    if done:
-        write_stack_file(parts.shard(unit), np.concatenate(stacks), SampleTable.concatenate(tables),
-                         detector=frame(config), pose=config.detector.pose, intensity_unit=INTENSITY_UNIT,
+    for name in names if done else ():
+        write_stack_file(parts.shard(unit, name), np.concatenate(stacks[name]), SampleTable.concatenate(tables[name]),
+                         detector=frame(config, name), pose=config.detector.pose, intensity_unit=INTENSITY_UNIT,
                          provenance={"shard_of": digest(config)})
     write_json(parts.record(unit), {**record, "ended": time.time()})
 
 
-def simulate_job(job: Job, config: SimulateConfig, device: str) -> tuple[Float[np.ndarray, "T 3 H W"], SampleTable]:
-    """The job's stacks, float32, and rows; the reserve is a file of its own and needs no mark of it."""
-    return simulate_stacks(Crystal.from_record(job["crystal"]), config, beam_energy_kev=job["beam_energy_kev"],
+def simulate_job(job: Job, config: SimulateConfig, device: str) -> list[StacksAndRows]:
+    """The job's stacks, float32, and rows, and those of each view; the reserve is a file of its own and needs no mark
+    of it."""
+    return simulate_every_view(Crystal.from_record(job["crystal"]), config, beam_energy_kev=job["beam_energy_kev"],
                            partition="" if job["partition"] == "reserve" else job["partition"], device=device)
 
 
-def frame(config: SimulateConfig) -> Detector:
-    """The detector of the stack file."""
+def frame(config: SimulateConfig, view: str = "") -> Detector:
+    """The detector of the stack file, or of that of a view."""
     detector = config.detector
-    return Detector(detector.size_pixels, 2 * detector.half_width / detector.size_pixels,
+    size = next((one.size_pixels for one in config.views if one.name == view), None) or detector.size_pixels
+    return Detector(size, 2 * detector.half_width / size,
                     "shortest_g" if detector.pose == "canonical" else "1/angstrom")

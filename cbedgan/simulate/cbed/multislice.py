@@ -17,13 +17,12 @@ from pydantic import Field
 from cbedgan.crystal.electron import interaction, scattering_factor, wavenumber_inv_angstrom
 from cbedgan.crystal.thermal_diffuse import absorptive_factor
 from cbedgan.crystal.vibration import debye_waller
+from cbedgan.simulate.cbed.layers import atomic_layers, fast_size, whole_periods
 from cbedgan.simulate.cbed.zone_axis import Slab
 from classifier.foundation.config import Config, added
-from classifier.foundation.errors import InputError
 
 DISPERSION_ROUNDS = 4
 LARGEST_G_MAX = 4.0  # 1/angstrom: there the table of scattering factors ends
-ENTRY_TOLERANCE_ANGSTROM = 1e-2  # an atom this far before the entry plane still counts as lying on it
 DIRECTIONS_AT_ONCE = 8  # on a processor: their waves and propagators stay in its cache
 DEVICE_MEMORY_SHARE = 0.5  # of an accelerator's free memory, for the waves and propagators of directions at once
 
@@ -31,7 +30,7 @@ DEVICE_MEMORY_SHARE = 0.5  # of an accelerator's free memory, for the waves and 
 class MultisliceConfig(Config):
     """Numerical and physical settings of the propagation."""
 
-    g_max_inv_angstrom: Annotated[float, Field(gt=0, le=LARGEST_G_MAX)] = 3.25  # band limit; the scattering factors end at 4
+    g_max_inv_angstrom: Annotated[float, Field(gt=0, le=LARGEST_G_MAX)] = 3.25  # band limit
     merge_angstrom: Annotated[float, Field(ge=0)] = 0.2  # atoms within this height along the beam form one layer
     # B of every atom, or each element's at temperature_kelvin, which otherwise plays no part.
     debye_waller_angstrom2: Annotated[float, Field(ge=0)] | Literal["by_element"] = 0.5
@@ -109,7 +108,7 @@ class Multislice:
         self.device = torch.device(device)
         self.wavenumber = wavenumber_inv_angstrom(beam_energy_kev)
         lengths = np.linalg.norm(slab.cell[:2, :2], axis=1)
-        self.shape = tuple(_smooth(3 * config.g_max_inv_angstrom * length) for length in lengths)
+        self.shape = tuple(fast_size(3 * config.g_max_inv_angstrom * length) for length in lengths)
         self.index = np.stack(np.meshgrid(*[np.fft.fftfreq(n, 1 / n) for n in self.shape], indexing="ij"), -1)
         self.g = self.index @ slab.reciprocal_lattice
         self.inside = np.hypot(self.g[..., 0], self.g[..., 1]) <= config.g_max_inv_angstrom
@@ -262,48 +261,3 @@ def band_limit(slab: Slab, config: MultisliceConfig, *, beam_energy_kev: float, 
     wanted = (ring + 2 * aperture) * (1 + float(np.linalg.norm(slab.slope)) * ring / wavenumber_inv_angstrom(
         beam_energy_kev))
     return max(config.g_max_inv_angstrom, float(min(np.ceil(wanted * 20) / 20, LARGEST_G_MAX)))
-
-
-def atomic_layers(slab: Slab, *, merge_angstrom: float, entry_plane: float) -> tuple[list[np.ndarray], list[float]]:
-    """Group atoms into layers by height along c', in the order in which the beam meets them.
-
-    Returns the atoms of each layer and the gaps in angstrom behind each layer (the last to the first layer of the next
-    period). A layer spans at most merge_angstrom and lies at the mean height of its atoms.
-    """
-    period = slab.period_angstrom
-    slack = ENTRY_TOLERANCE_ANGSTROM / period
-    height = ((slab.positions[:, 2] - entry_plane + slack) % 1.0 - slack) * period
-    layers: list[list[int]] = []
-    for atom in np.argsort(height, kind="stable"):
-        if layers and height[atom] - height[layers[-1][0]] <= merge_angstrom + 1e-6:
-            layers[-1].append(int(atom))
-        else:
-            layers.append([int(atom)])
-    heights = np.array([height[layer].mean() for layer in layers])
-    gaps = np.round(np.diff(heights, append=heights[0] + period), 6)
-    return [np.array(layer) for layer in layers], gaps.tolist()
-
-
-def whole_periods(thickness_angstrom: ArrayLike, period_angstrom: float) -> Int[np.ndarray, " T"]:
-    """Round thicknesses [T] in angstrom to whole repeat periods, at least one; InputError unless > 0."""
-    thickness = np.atleast_1d(np.asarray(thickness_angstrom, dtype=np.float64))
-    if not (thickness.size and np.isfinite(thickness).all() and (thickness > 0).all()):
-        raise InputError(source="thickness_angstrom", rule="must be positive and finite", value=thickness.tolist(),
-                         remedy="Give each thickness in angstrom, for instance 600.")
-    return np.maximum(np.round(thickness / period_angstrom), 1).astype(np.int64)
-
-
-def _smooth(least: float) -> int:
-    """Smallest even 2^a 3^b 5^c that is at least `least`: fast Fourier transforms."""
-    size = 2 * int(np.ceil(least / 2))
-    while (rest := size) and _strip(rest) != 1:
-        size += 2
-    return size
-
-
-def _strip(size: int) -> int:
-    """What is left of a whole number without its factors 2, 3 and 5."""
-    for prime in (2, 3, 5):
-        while size % prime == 0:
-            size //= prime
-    return size

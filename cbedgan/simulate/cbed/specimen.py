@@ -13,7 +13,7 @@ from pydantic import Field
 
 from classifier.foundation.config import Config
 
-# Points of the lit disk, with weights, that give the mean of any polynomial of degree 5 (Abramowitz and Stegun 25.4.61):
+# Points of the lit disk and weights that give the mean of any polynomial of degree 5 (Abramowitz & Stegun 25.4.61):
 # the middle, and six at sqrt(2/3) of the radius.
 AREA_WEIGHTS = np.array([1 / 4] + [1 / 8] * 6)
 _ANGLE = np.pi / 3 * np.arange(6)
@@ -21,7 +21,7 @@ AREA_POINTS = np.sqrt(2 / 3) * np.array([[0.0, 0.0], *np.stack([np.cos(_ANGLE), 
 
 
 class SpecimenConfig(Config):
-    """Largest departures of a pattern's specimen from a flat one on its zone axis; each pattern draws its own, evenly."""
+    """Largest departures of a specimen from a flat one on its zone axis; each pattern draws its own, evenly."""
 
     tilt_mrad: Annotated[float, Field(ge=0)] = 0.0  # of the zone axis off the beam; evenly over a disk
     probe_angstrom: Annotated[float, Field(ge=0)] = 0.0  # diameter of the lit area, with what the beam spreads

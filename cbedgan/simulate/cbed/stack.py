@@ -2,87 +2,30 @@
 
 import json
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from pydantic import Field, model_validator
 
 from cbedgan.crystal.crystals import Crystal
-from cbedgan.crystal.plan import CrystalConfig
 from cbedgan.simulate.cbed.detector import PatternResult, View, simulate_views
-from cbedgan.simulate.cbed.detector_config import DetectorConfig, RingDrift
+from cbedgan.simulate.cbed.detector_config import DetectorConfig
 from cbedgan.simulate.cbed.distinct import DistinctConfig, least_difference
-from cbedgan.simulate.cbed.multislice import Exposure, MultisliceConfig, atomic_layers, band_limit, whole_periods
-from cbedgan.simulate.cbed.specimen import Specimen, SpecimenConfig
+from cbedgan.simulate.cbed.layers import atomic_layers, whole_periods
+from cbedgan.simulate.cbed.multislice import Exposure, band_limit
+from cbedgan.simulate.cbed.simulate_config import SimulateConfig, ThicknessRange, ViewConfig
+from cbedgan.simulate.cbed.specimen import Specimen
 from cbedgan.simulate.cbed.xray import strongest_reflections
 from cbedgan.simulate.cbed.zone_axis import Slab, slab, zone_axes
 from classifier.crystal.electron import wavelength_angstrom
 from classifier.crystal.reciprocal import reduced_basis
-from classifier.foundation.config import Config, added, digest
+from classifier.foundation.config import digest
 from classifier.foundation.errors import InputError
 from classifier.foundation.run import versions
 from classifier.samples.sampletable import SampleTable
 
+StacksAndRows = tuple[Float[np.ndarray, "T 3 H W"], SampleTable]
 TOO_LONG_ANGSTROM = 10.0  # the OLCF set, whose orientations "strongest_xray" are, has no lattice constant this long
-
-
-class ThicknessRange(Config):
-    """Thicknesses in angstrom between which every material draws its own."""
-
-    least: Annotated[float, Field(gt=0)]
-    most: Annotated[float, Field(gt=0)]
-
-
-class ViewConfig(Config):
-    """The same crystals once more, from the same propagation, in a stack file of their own, `<out>.<name>.h5`.
-
-    size_pixels: of a side, where it differs; specimen: of each pattern, where it is not flat and on its zone axis.
-    """
-
-    name: Annotated[str, Field(pattern="[a-z0-9_]{1,20}")]
-    size_pixels: Annotated[int, Field(ge=1)] | None = None
-    specimen: SpecimenConfig | None = None
-
-
-class SimulateConfig(Config):
-    """Everything that decides a simulated set: the same configuration gives the same file."""
-
-    seed: Annotated[int, Field(ge=0)]
-    beam_energies_kev: tuple[float, ...] = (100.0,)  # one stack for each material and energy
-    thickness_angstrom: float | tuple[float, ...] | ThicknessRange  # one; a series, a stack for each; or drawn
-    randomised: tuple[Literal["entry_plane", "azimuth"], ...] = Field((), exclude_if=lambda names: not names)
-    zone_axis_rule: Literal["metric", "conventional", "strongest_xray"] = "metric"
-    # Disks in mrad may overlap; "refused": crystals are passed over where they do, at any energy.
-    overlapping_disks: Literal["kept", "refused"] = Field("kept", exclude_if=lambda choice: choice == "kept")
-    # A crystal whose patterns hardly differ from those of a higher group is passed over; without this, it is kept.
-    distinct: DistinctConfig | None = Field(None, exclude_if=lambda choice: choice is None)
-    maximum_steps: float = 2.5e7  # of one pattern, see `steps`; larger crystals are passed over
-    mantissa_bits: Annotated[int, Field(ge=1, le=23)] = 10  # of the intensities in the file
-    crystals: CrystalConfig
-    multislice: MultisliceConfig = MultisliceConfig()
-    detector: DetectorConfig = DetectorConfig()
-    views: tuple[ViewConfig, ...] = added(())  # of every crystal, beside the one on its axis
-
-    @property
-    def widest_tilt_mrad(self) -> float:
-        """Off the zone axis, of any view."""
-        return max((view.specimen.widest_tilt_mrad for view in self.views if view.specimen is not None), default=0.0)
-
-    @model_validator(mode="after")
-    def _views_have_names_of_their_own(self) -> "SimulateConfig":
-        names = [view.name for view in self.views]
-        if len(set(names)) < len(names) or "reserve" in names:
-            raise ValueError('views must have different names, none of them "reserve"')
-        if self.widest_tilt_mrad and not isinstance(self.detector.directions_across, RingDrift):
-            raise ValueError("tilts go with directions_across = { ring_drift_angstrom = ... } only")
-        return self
-
-    @model_validator(mode="after")
-    def _spacings_are_known(self) -> "SimulateConfig":
-        if self.detector.aperture_unit == "spacing_at_100_kev" and self.zone_axis_rule != "strongest_xray":
-            raise ValueError('aperture_unit "spacing_at_100_kev" goes with zone_axis_rule "strongest_xray" only')
-        return self
 
 
 @dataclass(frozen=True)
@@ -187,7 +130,7 @@ def simulate_stacks(crystal: Crystal, config: SimulateConfig, *, beam_energy_kev
 
 
 def simulate_every_view(crystal: Crystal, config: SimulateConfig, *, beam_energy_kev: float, partition: str = "",
-                        device: str = "cpu", views: tuple[ViewConfig, ...] | None = None) -> list[tuple[Float[np.ndarray, "T 3 H W"], SampleTable]]:
+                        device: str = "cpu", views: tuple[ViewConfig, ...] | None = None) -> list[StacksAndRows]:
     """Simulate a crystal's stacks and their tables: on the zone axes, and then for each view.
 
     T is 1, or the length of the thickness series, which one propagation yields. A row's provenance holds the crystal

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cbedgan.bench.simulate import CASES, bench_abtem, bench_stacks
-from cbedgan.simulate.cbed.multislice import atomic_layers
+from cbedgan.simulate.cbed.layers import atomic_layers
 from classifier.foundation.errors import InputError
 
 pytestmark = pytest.mark.slow

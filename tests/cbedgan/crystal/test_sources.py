@@ -10,7 +10,7 @@ import pytest
 
 from cbedgan.crystal.census import counts
 from cbedgan.crystal.plan import CrystalConfig, plan_group
-from cbedgan.simulate.cbed.stack import SimulateConfig
+from cbedgan.simulate.cbed.simulate_config import SimulateConfig
 from classifier.foundation.config import digest, load_config, parse_config
 from classifier.foundation.errors import InputError
 from classifier.foundation.registry import own_sources

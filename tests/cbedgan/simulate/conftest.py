@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cbedgan.simulate import simulate, units
-from cbedgan.simulate.cbed.stack import SimulateConfig
+from cbedgan.simulate.cbed.simulate_config import SimulateConfig
 from cbedgan.simulate.parts import PartsFolder
 from classifier.foundation.errors import InputError
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cbedgan.simulate.cbed.stack import SimulateConfig
+from cbedgan.simulate.cbed.simulate_config import SimulateConfig
 from cbedgan.simulate.simulate import simulate
 from cbedgan.simulate.units import frame
 from classifier.foundation.config import load_config

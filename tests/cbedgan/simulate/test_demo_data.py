@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from cbedgan.crystal.crystals import Crystal, measure_symmetry
-from cbedgan.simulate.cbed.stack import SimulateConfig, resimulate, slabs
+from cbedgan.simulate.cbed.simulate_config import SimulateConfig
+from cbedgan.simulate.cbed.stack import resimulate, slabs
 from classifier.foundation.config import digest, load_config
 from classifier.samples.stackfile import StackFile
 from project import CONFIGS, ROOT

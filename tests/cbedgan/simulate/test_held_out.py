@@ -9,7 +9,7 @@ import pytest
 from cbedgan.crystal.crystals import Crystal
 from cbedgan.crystal.plan import CrystalConfig, GroupQuota
 from cbedgan.crystal.random_crystals import RandomCrystalConfig
-from cbedgan.simulate.cbed.stack import SimulateConfig
+from cbedgan.simulate.cbed.simulate_config import SimulateConfig
 from cbedgan.simulate.held_out import HeldOut
 from cbedgan.simulate.manifest import plan
 from cbedgan.simulate.simulate import prepare_manifest

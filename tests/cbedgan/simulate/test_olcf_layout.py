@@ -10,7 +10,8 @@ import pytest
 
 from cbedgan.crystal.crystals import Crystal, standard_crystal
 from cbedgan.simulate import olcf_layout
-from cbedgan.simulate.cbed.stack import SimulateConfig, refusal, simulate_stacks, slabs, widest_disk
+from cbedgan.simulate.cbed.simulate_config import SimulateConfig
+from cbedgan.simulate.cbed.stack import refusal, simulate_stacks, slabs, widest_disk
 from cbedgan.simulate.olcf_layout import batch_files, cell_formula, export_olcf, published_attributes
 from classifier.crystal.electron import wavelength_angstrom
 from classifier.foundation.atomic import read_json

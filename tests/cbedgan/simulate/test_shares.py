@@ -12,7 +12,7 @@ import torch
 from cbedgan.crystal.plan import GroupQuota
 from cbedgan.simulate import manifest as planning
 from cbedgan.simulate import simulate as stage
-from cbedgan.simulate.cbed.stack import SimulateConfig
+from cbedgan.simulate.cbed.simulate_config import SimulateConfig
 from cbedgan.simulate.manifest import Share, plan, replan, units_of
 from cbedgan.simulate.parts import PartsFolder
 from cbedgan.simulate.simulate import simulate
@@ -154,7 +154,7 @@ import sys
 from pathlib import Path
 from cbedgan.simulate.manifest import Share
 from cbedgan.simulate.simulate import simulate
-from cbedgan.simulate.cbed.stack import SimulateConfig
+from cbedgan.simulate.cbed.simulate_config import SimulateConfig
 if __name__ == '__main__':
     config = SimulateConfig.model_validate_json(Path(sys.argv[1]).read_text())
     simulate(config, out=Path(sys.argv[2]), workers=1, share=Share.parse(sys.argv[3]))

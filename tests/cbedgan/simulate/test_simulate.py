@@ -12,7 +12,8 @@ import pytest
 from cbedgan.crystal.crystals import Crystal, standard_crystal
 from cbedgan.simulate import simulate as stage
 from cbedgan.simulate.cbed.multislice import MultisliceConfig
-from cbedgan.simulate.cbed.stack import SimulateConfig, refusal, resimulate, simulate_stacks
+from cbedgan.simulate.cbed.simulate_config import SimulateConfig
+from cbedgan.simulate.cbed.stack import refusal, resimulate, simulate_stacks
 from cbedgan.simulate.simulate import simulate
 from classifier.foundation.atomic import read_json
 from classifier.foundation.config import load_config, parse_config

@@ -7,7 +7,8 @@ import pytest
 from cbedgan.crystal.crystals import Crystal, standard_crystal
 from cbedgan.simulate.cbed.distinct import DistinctConfig, least_difference
 from cbedgan.simulate.cbed.multislice import Exposure
-from cbedgan.simulate.cbed.stack import SimulateConfig, detectors, simulate_stacks, slabs
+from cbedgan.simulate.cbed.simulate_config import SimulateConfig
+from cbedgan.simulate.cbed.stack import detectors, simulate_stacks, slabs
 from classifier.foundation.config import load_config
 from classifier.foundation.errors import InputError
 from project import CONFIGS

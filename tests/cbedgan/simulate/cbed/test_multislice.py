@@ -7,7 +7,8 @@ import torch
 from cbedgan.crystal.electron import interaction, scattering_factor
 from cbedgan.crystal.thermal_diffuse import absorptive_factor
 from cbedgan.crystal.vibration import debye_waller
-from cbedgan.simulate.cbed.multislice import Multislice, MultisliceConfig, atomic_layers, whole_periods
+from cbedgan.simulate.cbed.layers import atomic_layers, whole_periods
+from cbedgan.simulate.cbed.multislice import Multislice, MultisliceConfig
 from cbedgan.simulate.cbed.zone_axis import Slab, slab
 from classifier.foundation.config import parse_config
 from classifier.foundation.errors import InputError

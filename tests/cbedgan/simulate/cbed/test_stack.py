@@ -7,7 +7,8 @@ import pytest
 
 from cbedgan.crystal.crystals import Crystal, standard_crystal
 from cbedgan.crystal.plan import CrystalConfig
-from cbedgan.simulate.cbed.stack import SimulateConfig, ThicknessRange, conditions, resimulate, simulate_stacks
+from cbedgan.simulate.cbed.simulate_config import SimulateConfig, ThicknessRange
+from cbedgan.simulate.cbed.stack import conditions, resimulate, simulate_stacks
 
 CONFIG = SimulateConfig.model_validate({
     "seed": 0, "thickness_angstrom": 60.0, "maximum_steps": 1e9,
