@@ -62,7 +62,7 @@ def images(crystal: Crystal, tolerance_angstrom: float) -> Iterator[Image]:
         views += [(numbers != element, numbers, SYMMETRY_PRECISION_ANGSTROM) for element in elements]
         views += [(every, np.ones_like(numbers), SYMMETRY_PRECISION_ANGSTROM)]
     for atoms, labels, precision in views:
-        with _quiet_moyo():
+        with quiet_moyo():
             try:
                 higher = measure_symmetry(lattice, positions[atoms], labels[atoms], precision_angstrom=precision)
             except ValueError:
@@ -118,7 +118,7 @@ def _additional(own: "moyopy.MoyoDataset", higher: "moyopy.MoyoDataset", lattice
 
 
 @contextmanager
-def _quiet_moyo() -> Iterator[None]:
+def quiet_moyo() -> Iterator[None]:
     """Keep moyopy from logging that a looser look finds a smaller cell."""
     logger = logging.getLogger("moyo")
     level = logger.level

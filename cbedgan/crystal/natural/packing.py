@@ -1,0 +1,150 @@
+"""Atoms pushed and pulled by their neighbours until each has room: unlike charges bind, like ones keep apart.
+
+The steps move one point of each orbit and the shape of the cell at constant volume, so that the group stays. They are
+few, and end before the energy is least: nature has many ways, and the least energy mostly a higher symmetry.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+STEPS, REBUILT = 24, 8  # steps, and after how many of them the neighbours are looked for again
+FIRST_STEP, LAST_STEP = 0.35, 0.03  # angstrom: the farthest any atom goes in a step
+STRAIN_STEP = 0.15  # the largest strain of a step, for each angstrom that atoms go
+REACH = 2.0  # of the forces, in bond lengths
+
+
+class Orbit(NamedTuple):
+    """The atoms of one primitive cell on a Wyckoff position: rotations @ x + translations; the first is x itself."""
+
+    rotations: Float[np.ndarray, "atoms 3 3"]
+    translations: Float[np.ndarray, "atoms 3"]
+
+
+class Bonds(NamedTuple):
+    """Between each two orbits: the length in angstrom at which they are content, and whether they attract."""
+
+    lengths: Float[np.ndarray, "orbits orbits"]
+    attract: Bool[np.ndarray, "orbits orbits"]
+
+
+class Packed(NamedTuple):
+    """Candidates, best first. room: the least distance over bond length, of pairs that attract and that do not."""
+
+    lattices: Float[np.ndarray, "candidates 3 3"]
+    points: Float[np.ndarray, "candidates orbits 3"]
+    room: Float[np.ndarray, "candidates 2"]
+
+
+class _Pairs(NamedTuple):
+    """candidate, orbit: of the first atom; atom: the second; shift: fractional, from the second's place."""
+
+    candidate: Int[np.ndarray, " pairs"]
+    orbit: Int[np.ndarray, " pairs"]
+    atom: Int[np.ndarray, " pairs"]
+    shift: Float[np.ndarray, "pairs 3"]
+
+
+def pack(orbits: list[Orbit], bonds: Bonds, basis: Float[np.ndarray, "3 3"], point_group: Float[np.ndarray, "ops 3 3"],
+         lattices: Float[np.ndarray, "candidates 3 3"], generator: np.random.Generator) -> Packed:
+    """Place the orbits at random in each of the cells and let them relax.
+
+    Parameters
+    ----------
+    orbits, bonds : what is to be placed
+    basis : rows are the primitive vectors in units of the cell's
+    point_group : rotations of the group, in fractions of the cell
+    lattices : rows a, b, c of each candidate's cell in angstrom, of the volume that it shall keep
+    generator : of the first places
+    """
+    n_candidates, sizes = len(lattices), np.array([len(orbit.rotations) for orbit in orbits])
+    owner = np.repeat(np.arange(len(orbits)), sizes)
+    rotations = np.concatenate([orbit.rotations for orbit in orbits])
+    translations = np.concatenate([orbit.translations for orbit in orbits])
+    first = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    points = generator.uniform(0, 1, (n_candidates, len(orbits), 3))
+    points = np.einsum("oij,koj->koi", rotations[first], points) + translations[first]
+    reach = REACH * bonds.lengths[:, owner]
+    sharpest = _first_steps(STEPS)
+    for step in range(STEPS + 1):
+        atoms = np.einsum("aij,kaj->kai", rotations, points[:, owner]) + translations
+        if step % REBUILT == 0 or step == STEPS:
+            pairs = _neighbours(lattices, atoms, points, basis, reach)
+        apart = atoms[pairs.candidate, pairs.atom] + pairs.shift - points[pairs.candidate, pairs.orbit]
+        vectors = np.einsum("pi,pij->pj", apart, lattices[pairs.candidate])
+        distance = np.maximum(np.linalg.norm(vectors, axis=1), 0.3)
+        other = owner[pairs.atom]
+        length, binds = bonds.lengths[pairs.orbit, other], bonds.attract[pairs.orbit, other]
+        ratio = distance / length
+        if step == STEPS:
+            break
+        push = np.where(binds, ratio**-9 - ratio**-3.0, 0.7 * ratio**-6.0)
+        push *= np.clip(2 * (REACH - ratio), 0, 1)
+        pushed = np.minimum(push, 40.0)[:, None] * vectors / distance[:, None]
+        place = pairs.candidate * len(orbits) + pairs.orbit
+        force = -np.stack([np.bincount(place, pushed[:, axis], n_candidates * len(orbits)) for axis in range(3)], -1)
+        force = force.reshape(n_candidates, len(orbits), 3)
+        stress = np.einsum("p,pi,pj->pij", sizes[pairs.orbit], pushed, vectors).reshape(-1, 9)
+        strain = np.stack([np.bincount(pairs.candidate, stress[:, part], n_candidates) for part in range(9)], -1)
+        lattices, points = _moved(lattices, points, force, strain.reshape(-1, 3, 3), point_group, sharpest[step])
+    room = np.full((2, n_candidates), np.inf)
+    for rank, chosen in enumerate((binds, ~binds)):
+        np.minimum.at(room[rank], pairs.candidate[chosen], ratio[chosen])
+    order = np.argsort(-room.min(axis=0), kind="stable")
+    return Packed(lattices[order], points[order], room.T[order])
+
+
+def _first_steps(steps: int) -> Float[np.ndarray, " steps"]:
+    return FIRST_STEP * (LAST_STEP / FIRST_STEP) ** (np.arange(steps) / (steps - 1))
+
+
+def _moved(lattices: np.ndarray, points: np.ndarray, force: np.ndarray, strain: np.ndarray, point_group: np.ndarray,
+           step: float) -> tuple[np.ndarray, np.ndarray]:
+    """Move along the forces by at most `step` angstrom, and strain the cells as the group allows, volumes kept."""
+    largest = np.linalg.norm(force, axis=-1).max(axis=1)[:, None, None]
+    moves = force / np.maximum(largest, 1e-3) * step * np.minimum(largest, 1)
+    inverse = np.linalg.inv(lattices)
+    # Of a row vector v = x L the operation R makes v L^-1 R^T L.
+    cartesian = np.einsum("kij,rlj,klm->krim", inverse, point_group, lattices)
+    strain = np.einsum("krji,kjl,krlm->kim", cartesian, strain, cartesian) / len(point_group)
+    strain = (strain + strain.transpose(0, 2, 1)) / 2
+    strain -= np.trace(strain, axis1=1, axis2=2)[:, None, None] * np.eye(3) / 3
+    size = np.abs(strain).max(axis=(1, 2))[:, None, None]
+    growth = np.eye(3) + strain / np.maximum(size, 1e-3) * STRAIN_STEP * step * np.minimum(size, 1)
+    growth /= np.cbrt(np.linalg.det(growth))[:, None, None]
+    return lattices @ growth, points + np.einsum("koi,kij->koj", moves, inverse)
+
+
+def _neighbours(lattices: np.ndarray, atoms: np.ndarray, points: np.ndarray, basis: np.ndarray,
+                reach: Float[np.ndarray, "orbits atoms"]) -> _Pairs:
+    """Return all pairs within reach, and a little more, of the first atom of each orbit."""
+    found = []
+    for candidate, lattice in enumerate(lattices):
+        reduced = reduced_basis(basis @ lattice) @ np.linalg.inv(lattice)
+        spacing = 1 / np.linalg.norm(np.linalg.inv(reduced @ lattice), axis=0)
+        counts = np.ceil(reach.max() / spacing + 0.5).astype(int)
+        cells = np.stack(np.meshgrid(*[np.arange(-n, n + 1) for n in counts], indexing="ij"), -1).reshape(-1, 3)
+        apart = atoms[candidate][None] - points[candidate][:, None]
+        wrap = -np.round(apart @ np.linalg.inv(reduced)) @ reduced
+        shift = wrap[:, :, None] + cells @ reduced
+        distance = np.linalg.norm((apart[:, :, None] + shift) @ lattice, axis=-1)
+        near = (distance < reach[:, :, None] * 1.1) & (distance > 1e-3)
+        orbit, atom, cell = np.nonzero(near)
+        found.append((np.full(len(orbit), candidate), orbit, atom, shift[orbit, atom, cell]))
+    return _Pairs(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+
+
+def reduced_basis(lattice: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "3 3"]:
+    """Return short vectors that span the same lattice, by Selling's steps on three vectors and minus their sum."""
+    vectors = np.concatenate([lattice, -lattice.sum(axis=0)[None]])
+    for _ in range(60):
+        products = vectors @ vectors.T
+        np.fill_diagonal(products, -np.inf)
+        first, second = np.unravel_index(products.argmax(), (4, 4))
+        if products[first, second] <= 1e-9:
+            break
+        others = [i for i in range(4) if i not in (first, second)]
+        vectors[others] += vectors[first]
+        vectors[first] = -vectors[first]
+    return vectors[np.argsort(np.linalg.norm(vectors, axis=1), kind="stable")[:3]]

@@ -1,0 +1,142 @@
+"""Random crystals that nature could make: known stoichiometries on known kinds of sites, dense, neutral, not too near.
+
+Each part is drawn from the frequencies of known crystals (natural/nature.json.gz); the group is measured twice.
+"""
+
+from functools import cache
+from typing import Literal
+
+import gemmi
+import numpy as np
+
+from cbedgan.crystal import crystals
+from cbedgan.crystal.crystals import Crystal, shortest_distance_ratio
+from cbedgan.crystal.natural.composition import Filling, draw_filling, radius, volume
+from cbedgan.crystal.natural.nature import nature
+from cbedgan.crystal.natural.occupation import Position, draw_occupation
+from cbedgan.crystal.natural.packing import Bonds, Orbit, pack
+from cbedgan.crystal.natural.shape import draw_shape
+from cbedgan.crystal.random_crystals import spglib_group, wyckoff_positions
+from cbedgan.crystal.supergroup import hidden_supergroup, quiet_moyo
+from classifier.foundation.config import Config
+from classifier.foundation.errors import InputError
+
+CANDIDATES = 4  # cells and places that are relaxed together, of which one is taken
+LEAST_ROOM = (0.82, 0.72)  # distances over bond lengths, of pairs that bind and of those that do not
+SECOND_SHELL = 0.75  # of two ions of like sign, over the two bond lengths to an ion between them
+ANIONS_APART = 1.1  # two anions, over their summed radii
+
+
+class NaturalConfig(Config):
+    """The source "natural": random crystals like known ones in density, contacts, charges, sites and cells."""
+
+    kind: Literal["natural"]
+    maximum_primitive_atoms: int = 24
+    maximum_elements: int = 5
+    minimum_distance_ratio: float = 0.6  # shortest distance between atoms over the sum of their covalent radii
+    supergroup_tolerance_angstrom: float = 0.1  # a crystal that is nearer than this to a supergroup is rejected
+    attempts: int = 200  # tries after which a space group counts as exhausted
+
+    def draw(self, space_group: int, generator: np.random.Generator) -> Crystal | None:
+        """Draw one crystal, see natural_crystal."""
+        return natural_crystal(space_group, self, generator)
+
+    def of_at_most(self, maximum_primitive_atoms: int) -> "NaturalConfig":
+        """Return the same source with cells of that size."""
+        return self.model_copy(update={"maximum_primitive_atoms": maximum_primitive_atoms})
+
+    def inputs(self) -> dict[str, str]:
+        """The table of known crystals is part of the package."""
+        return {}
+
+
+def natural_crystal(space_group: int, config: NaturalConfig, generator: np.random.Generator) -> Crystal | None:
+    """Draw one crystal of the group 1..230; None when the draw has another group, or breaks a rule of `config`."""
+    orbits, positions = group_orbits(space_group)
+    chosen = draw_occupation(space_group, list(positions), config.maximum_primitive_atoms, generator)
+    if not chosen:
+        return None
+    atoms = [positions[i].atoms for i in chosen]
+    filling = draw_filling(atoms, config.maximum_elements, generator)
+    if filling is None:
+        return None
+    size = volume(filling, atoms, generator) * len(crystals.centring_translations(space_group))
+    cells = np.array([_cell(space_group, size, generator) for _ in range(CANDIDATES)])
+    packed = pack([orbits[i] for i in chosen], bonds_of(filling), crystals.PRIMITIVE_BASIS[
+        crystals.centring_type(space_group)], point_group(space_group), cells, generator)
+    if (packed.room[0] < LEAST_ROOM).any():
+        return None
+    sites = np.concatenate([orbits[i].rotations @ point + orbits[i].translations
+                            for i, point in zip(chosen, packed.points[0], strict=True)])
+    sites = (sites + crystals.centring_translations(space_group)[:, None]).reshape(-1, 3) % 1.0
+    numbers = np.tile(np.repeat(filling.numbers, atoms), len(sites) // sum(atoms))
+    letters = " ".join(wyckoff_positions(space_group)[i].letter for i in chosen)
+    try:
+        with quiet_moyo():
+            crystal = crystals.standard_crystal(packed.lattices[0], sites, numbers,
+                                                source=f"natural random crystal, group {space_group}, sites {letters}")
+    except InputError:
+        return None
+    if crystal.space_group != space_group or spglib_group(crystal) != space_group:
+        return None
+    lattice, places, kinds = crystal.primitive()
+    if (len(kinds) > config.maximum_primitive_atoms
+            or shortest_distance_ratio(lattice, places, kinds) < config.minimum_distance_ratio):
+        return None
+    return crystal if hidden_supergroup(crystal, config.supergroup_tolerance_angstrom) is None else None
+
+
+@cache
+def group_orbits(space_group: int) -> tuple[tuple[Orbit, ...], tuple[Position, ...]]:
+    """Return the Wyckoff positions of the group, of one primitive cell, in pyxtal's setting, the general one first."""
+    centring = crystals.centring_translations(space_group)
+    orbits, positions = [], []
+    for position in wyckoff_positions(space_group):
+        kept: list[int] = []
+        for i, (rotation, translation) in enumerate(zip(position.rotations, position.translations, strict=True)):
+            apart = translation - position.translations[kept] - centring[:, None]
+            copies = (np.abs(apart - np.round(apart)).max(axis=2) < 1e-6) & (
+                position.rotations[kept] == rotation).all(axis=(1, 2))
+            if not copies.any():
+                kept.append(i)
+        orbits.append(Orbit(position.rotations[kept], position.translations[kept]))
+        positions.append(Position(len(kept), position.freedom))
+    return tuple(orbits), tuple(positions)
+
+
+@cache
+def point_group(space_group: int) -> np.ndarray:
+    """Return the rotations [r, 3, 3] of the group in its standard setting."""
+    return np.unique(wyckoff_positions(space_group)[0].rotations, axis=0)
+
+
+def lattice_type(space_group: int) -> str:
+    """Return crystal family and centring, such as "tI"; A and C centring count as one."""
+    limits = (2, 15, 74, 142, 194, 230)
+    family = "amothc"[next(rank for rank, last in enumerate(limits) if space_group <= last)]
+    return family + crystals.centring_type(space_group).replace("A", "C")
+
+
+def bonds_of(filling: Filling) -> Bonds:
+    """Return the bond lengths between orbits; a neutral crystal binds all of its atoms."""
+    species = nature().species
+    numbers, states = filling
+    radii = np.array([radius(species[number], state) for number, state in zip(numbers, states, strict=True)])
+    sign = np.sign(states)
+    lengths = radii[:, None] + radii
+    if not sign.any():
+        return Bonds(lengths, np.ones_like(lengths, dtype=bool))
+    attract = sign[:, None] * sign < 0
+    smallest_anion = radii[sign < 0].min()
+    cations = (sign[:, None] > 0) & (sign > 0)
+    apart = np.where(cations, SECOND_SHELL * (lengths + 2 * smallest_anion), ANIONS_APART * lengths)
+    return Bonds(np.where(attract, lengths, apart), attract)
+
+
+def _cell(space_group: int, size: float, generator: np.random.Generator) -> np.ndarray:
+    axes, cosines = draw_shape(lattice_type(space_group), generator)
+    lattice = np.array(gemmi.UnitCell(*axes, *np.degrees(np.arccos(cosines))).orth.mat.tolist()).T
+    determinant = np.linalg.det(lattice)
+    if not determinant > 0.1:  # three angles that close on no cell
+        return _cell(space_group, size, generator)
+    return lattice * np.cbrt(size / determinant)
