@@ -62,12 +62,19 @@ def simulate(config: Config, out: File, workers: Workers = CORES,
 @app.command()
 def crystals(config: Config,
              files: Annotated[Path | None, typer.Option(help="Structure file or folder, to be counted too.")] = None,
-             tries: Annotated[int, typer.Option(min=1, help="Crystals drawn of each group.")] = 4) -> None:
+             tries: Annotated[int, typer.Option(min=1, help="Crystals drawn of each group.")] = 4,
+             against: Annotated[str | None, typer.Option(
+                 metavar="prototypes|PATH", help="Instead, can what is drawn be told from prototypes with other "
+                 "elements, or from structure files? A two-sample test on ten descriptors.")] = None) -> None:
     """Count the crystals, space groups and structure types of each source (config: of simulate)."""
+    from cbedgan.crystal.census.against import told_apart, told_apart_table
     from cbedgan.crystal.census.counts import count_sources, source_table
     from cbedgan.simulate.cbed.simulate_config import SimulateConfig
 
     settings = read(config, SimulateConfig)
+    if against is not None:
+        Console().print(told_apart_table(told_apart(settings.crystals, against, seed=settings.seed), against))
+        return
     Console().print(source_table(count_sources(settings.crystals, seed=settings.seed, tries=tries, files=files)))
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from cbedgan.crystal.crystals import Crystal
+from cbedgan.crystal.natural_crystals import NaturalConfig
 from cbedgan.crystal.prototypes import PrototypeConfig, PrototypeSource, spread, type_streams
 from cbedgan.crystal.random_crystals import RandomCrystalConfig
 from cbedgan.crystal.sources import CrystalSource, SizedSource
@@ -42,6 +43,9 @@ class GroupQuota(Config):
         return {"test": self.test, "validation": self.validation, "train": self.train + self.reserve}
 
 
+DrawnSource = Annotated[CrystalSource, Kinds(RandomCrystalConfig, NaturalConfig, PrototypeSource, FileSource)]
+
+
 class CrystalConfig(PrototypeConfig):
     """The crystals of a simulated set.
 
@@ -52,8 +56,7 @@ class CrystalConfig(PrototypeConfig):
 
     groups: tuple[GroupQuota, ...]
     prototype_share: float = Field(1.0, ge=0, le=1, exclude_if=lambda share: share == 1)
-    random: Annotated[CrystalSource, Kinds(RandomCrystalConfig, PrototypeSource, FileSource)] | None = Field(
-        None, exclude_if=lambda source: source is None)
+    random: DrawnSource | None = Field(None, exclude_if=lambda source: source is None)
 
     @model_validator(mode="after")
     def _larger_cells_are_random(self) -> "CrystalConfig":

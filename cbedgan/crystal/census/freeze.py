@@ -86,7 +86,8 @@ def species_of(compositions: list[dict[int, int]]) -> dict[int, Species]:
         negative = sorted(state for state in states if state < 0)
         metal = bool(element.is_metal) and not element.is_metalloid
         cation = None if not positive or element.symbol in ("O", "F") else (float(positive[0]), float(positive[-1]))
-        anion = None if not negative or (metal and element.symbol not in ("Bi", "Sb")) else (float(negative[0]),) * 2
+        anion = None if not negative or (metal and element.symbol not in ("Bi", "Sb")) else (
+            float(negative[0]), float(negative[0]))
         charges_ = cation or (0.0, 0.0)
         known = sorted(state for state in radii if state > 0)
         at = tuple(float(np.interp(state, known, [radii[one] for one in known])) if known else 0.6 * covalent

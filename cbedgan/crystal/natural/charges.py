@@ -29,11 +29,10 @@ def _best(composition: tuple[tuple[int, int], ...]) -> tuple[float, dict[int, fl
     order = sorted(composition, key=lambda item: (-_electronegativity(item[0]), item[0]))
     best: tuple[float, dict[int, float]] = (1.0, {})
     for n_anions in range(1, len(order)):
-        ranges = []
-        for rank, (number, atoms) in enumerate(order):
-            known = species.get(number)
-            ranges.append(None if known is None else known.anion if rank < n_anions else known.cation)
-        if any(states is None for states in ranges):
+        known = [species.get(number) for number, _ in order]
+        ranges = [states for rank, one in enumerate(known) if one is not None
+                  for states in [one.anion if rank < n_anions else one.cation] if states is not None]
+        if len(ranges) < len(order):
             continue
         low = sum(states[0] * atoms for states, (_, atoms) in zip(ranges, order, strict=True))
         high = sum(states[1] * atoms for states, (_, atoms) in zip(ranges, order, strict=True))

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 STEPS, REBUILT = 24, 8  # steps, and after how many of them the neighbours are looked for again
 FIRST_STEP, LAST_STEP = 0.35, 0.03  # angstrom: the farthest any atom goes in a step
 STRAIN_STEP = 0.15  # the largest strain of a step, for each angstrom that atoms go
-REACH = 2.0  # of the forces, in bond lengths
+REACH = np.array([1.2, 1.7])  # of the forces, in bond lengths, of pairs that keep apart and of those that attract
 
 
 class Orbit(NamedTuple):
@@ -64,15 +64,16 @@ def pack(orbits: list[Orbit], bonds: Bonds, basis: Float[np.ndarray, "3 3"], poi
     translations = np.concatenate([orbit.translations for orbit in orbits])
     first = np.concatenate([[0], np.cumsum(sizes)[:-1]])
     points = generator.uniform(0, 1, (n_candidates, len(orbits), 3))
-    points = np.einsum("oij,koj->koi", rotations[first], points) + translations[first]
-    reach = REACH * bonds.lengths[:, owner]
-    sharpest = _first_steps(STEPS)
+    points = _images(rotations[first], translations[first], points)
+    reach = (REACH[bonds.attract.astype(int)] * bonds.lengths)[:, owner]
+    lengths = np.geomspace(FIRST_STEP, LAST_STEP, STEPS)
+    pairs = _neighbours(lattices, _images(rotations, translations, points[:, owner]), points, basis, reach)
     for step in range(STEPS + 1):
-        atoms = np.einsum("aij,kaj->kai", rotations, points[:, owner]) + translations
-        if step % REBUILT == 0 or step == STEPS:
+        atoms = _images(rotations, translations, points[:, owner])
+        if step and step % REBUILT == 0:
             pairs = _neighbours(lattices, atoms, points, basis, reach)
         apart = atoms[pairs.candidate, pairs.atom] + pairs.shift - points[pairs.candidate, pairs.orbit]
-        vectors = np.einsum("pi,pij->pj", apart, lattices[pairs.candidate])
+        vectors = (apart[:, None] @ lattices[pairs.candidate])[:, 0]
         distance = np.maximum(np.linalg.norm(vectors, axis=1), 0.3)
         other = owner[pairs.atom]
         length, binds = bonds.lengths[pairs.orbit, other], bonds.attract[pairs.orbit, other]
@@ -80,23 +81,24 @@ def pack(orbits: list[Orbit], bonds: Bonds, basis: Float[np.ndarray, "3 3"], poi
         if step == STEPS:
             break
         push = np.where(binds, ratio**-9 - ratio**-3.0, 0.7 * ratio**-6.0)
-        push *= np.clip(2 * (REACH - ratio), 0, 1)
+        push *= np.clip(4 * (REACH[binds.astype(int)] - ratio), 0, 1)
         pushed = np.minimum(push, 40.0)[:, None] * vectors / distance[:, None]
         place = pairs.candidate * len(orbits) + pairs.orbit
         force = -np.stack([np.bincount(place, pushed[:, axis], n_candidates * len(orbits)) for axis in range(3)], -1)
         force = force.reshape(n_candidates, len(orbits), 3)
-        stress = np.einsum("p,pi,pj->pij", sizes[pairs.orbit], pushed, vectors).reshape(-1, 9)
+        stress = ((sizes[pairs.orbit, None] * pushed)[:, :, None] * vectors[:, None]).reshape(-1, 9)
         strain = np.stack([np.bincount(pairs.candidate, stress[:, part], n_candidates) for part in range(9)], -1)
-        lattices, points = _moved(lattices, points, force, strain.reshape(-1, 3, 3), point_group, sharpest[step])
+        lattices, points = _moved(lattices, points, force, strain.reshape(-1, 3, 3), point_group, lengths[step])
     room = np.full((2, n_candidates), np.inf)
-    for rank, chosen in enumerate((binds, ~binds)):
+    for rank, chosen in enumerate((binds, np.logical_not(binds))):
         np.minimum.at(room[rank], pairs.candidate[chosen], ratio[chosen])
     order = np.argsort(-room.min(axis=0), kind="stable")
     return Packed(lattices[order], points[order], room.T[order])
 
 
-def _first_steps(steps: int) -> Float[np.ndarray, " steps"]:
-    return FIRST_STEP * (LAST_STEP / FIRST_STEP) ** (np.arange(steps) / (steps - 1))
+def _images(rotations: np.ndarray, translations: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Return the atoms [k, a, 3] of points [k, a, 3], one for each operation [a]."""
+    return (rotations @ points[..., None])[..., 0] + translations
 
 
 def _moved(lattices: np.ndarray, points: np.ndarray, force: np.ndarray, strain: np.ndarray, point_group: np.ndarray,
@@ -106,14 +108,14 @@ def _moved(lattices: np.ndarray, points: np.ndarray, force: np.ndarray, strain: 
     moves = force / np.maximum(largest, 1e-3) * step * np.minimum(largest, 1)
     inverse = np.linalg.inv(lattices)
     # Of a row vector v = x L the operation R makes v L^-1 R^T L.
-    cartesian = np.einsum("kij,rlj,klm->krim", inverse, point_group, lattices)
-    strain = np.einsum("krji,kjl,krlm->kim", cartesian, strain, cartesian) / len(point_group)
+    cartesian = inverse[:, None] @ point_group.transpose(0, 2, 1) @ lattices[:, None]
+    strain = (cartesian.transpose(0, 1, 3, 2) @ strain[:, None] @ cartesian).mean(axis=1)
     strain = (strain + strain.transpose(0, 2, 1)) / 2
     strain -= np.trace(strain, axis1=1, axis2=2)[:, None, None] * np.eye(3) / 3
     size = np.abs(strain).max(axis=(1, 2))[:, None, None]
     growth = np.eye(3) + strain / np.maximum(size, 1e-3) * STRAIN_STEP * step * np.minimum(size, 1)
     growth /= np.cbrt(np.linalg.det(growth))[:, None, None]
-    return lattices @ growth, points + np.einsum("koi,kij->koj", moves, inverse)
+    return lattices @ growth, points + moves @ inverse
 
 
 def _neighbours(lattices: np.ndarray, atoms: np.ndarray, points: np.ndarray, basis: np.ndarray,
@@ -123,7 +125,7 @@ def _neighbours(lattices: np.ndarray, atoms: np.ndarray, points: np.ndarray, bas
     for candidate, lattice in enumerate(lattices):
         reduced = reduced_basis(basis @ lattice) @ np.linalg.inv(lattice)
         spacing = 1 / np.linalg.norm(np.linalg.inv(reduced @ lattice), axis=0)
-        counts = np.ceil(reach.max() / spacing + 0.5).astype(int)
+        counts = np.floor(1.1 * reach.max() / spacing + 0.5).astype(int)
         cells = np.stack(np.meshgrid(*[np.arange(-n, n + 1) for n in counts], indexing="ij"), -1).reshape(-1, 3)
         apart = atoms[candidate][None] - points[candidate][:, None]
         wrap = -np.round(apart @ np.linalg.inv(reduced)) @ reduced
