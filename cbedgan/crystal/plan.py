@@ -49,12 +49,14 @@ DrawnSource = Annotated[CrystalSource, Kinds(RandomCrystalConfig, NaturalConfig,
 class CrystalConfig(PrototypeConfig):
     """The crystals of a simulated set.
 
+    real_derived: the held-out parts are two each then, real-derived crystals and drawn ones, see real.parts_apart.
     prototype_share: of each part of a group; where the prototypes of a group cannot fill it, and `random` is there, the
     group is all drawn from that. The same share in all parts keeps the source of a crystal from telling its part.
     random: the source that the rest is drawn from; its kind is "random" unless it says another.
     """
 
     groups: tuple[GroupQuota, ...]
+    real_derived: RealDerivedConfig | None = added(None)
     prototype_share: float = Field(1.0, ge=0, le=1, exclude_if=lambda share: share == 1)
     random: DrawnSource | None = Field(None, exclude_if=lambda source: source is None)
 
@@ -63,6 +65,10 @@ class CrystalConfig(PrototypeConfig):
         if not isinstance(self.random, SizedSource | None) and any(quota.maximum_random_atoms for quota in self.groups):
             raise ValueError('maximum_random_atoms goes with a source of sized cells, such as "random"')
         return self
+
+    def inputs(self) -> dict[str, str]:
+        """Digest of every file that crystals are read from, by name."""
+        return {**self.structure_inputs(), **(self.random.inputs() if self.random is not None else {})}
 
 
 class PlannedCrystal(NamedTuple):

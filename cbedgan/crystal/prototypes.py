@@ -10,8 +10,11 @@ import gemmi
 import numpy as np
 
 from cbedgan.crystal.crystals import Crystal, measure_symmetry, shortest_distance_ratio, standard_crystal
+from cbedgan.crystal.real.exchange import exchange
+from cbedgan.crystal.real.known_types import known_types
+from cbedgan.crystal.structure_files import crystals_read_once
 from cbedgan.crystal.substitution import distort, draw_substitution, linear_scale
-from classifier.foundation.config import Config, digest
+from classifier.foundation.config import Config, added, digest
 from classifier.foundation.errors import InputError
 
 
@@ -24,6 +27,18 @@ class PrototypeConfig(Config):
     strain: float = 0.02  # see substitution.distort
     displacement_angstrom: float = 0.1
     attempts_per_material: int = 60  # draws after which a structure type counts as exhausted
+    # Well-known structure types beside AFLOW's prototypes, and a folder of structure files with further ones.
+    known_types: bool = added(False)
+    structures: str | None = added(None)
+    # "charge": an ion for another of the same charge, or, where charges do not balance, of the same family or metal for
+    # metal, radii at most this ratio apart; see real.exchange. "family": as in version 1 of the benchmark.
+    substitution: Literal["family", "charge"] = added("family")
+    largest_radius_ratio: float = added(1.35)
+
+    def structure_inputs(self) -> dict[str, str]:
+        """Digest of the folder's structures, by name; of what comes with the packages there is none."""
+        return {} if self.structures is None else {f"structures in {self.structures}": digest(
+            [crystal.record() for crystal in crystals_read_once(self.structures)])}
 
 
 class PrototypeSource(PrototypeConfig):
@@ -43,8 +58,8 @@ class PrototypeSource(PrototypeConfig):
         return substituted(crystals[generator.integers(len(crystals))], self, generator) if crystals else None
 
     def inputs(self) -> dict[str, str]:
-        """The prototypes come with pymatgen."""
-        return {}
+        """The prototypes come with pymatgen; a folder beside them is read."""
+        return self.structure_inputs()
 
 
 @cache
@@ -66,15 +81,21 @@ def prototypes() -> tuple[Crystal, ...]:
 
 
 def prototypes_of(space_group: int, config: PrototypeConfig) -> list[Crystal]:
-    """Return the prototypes of the group that are small enough."""
-    return [prototype for prototype in prototypes()
+    """Return the prototypes of the group that are small enough; AFLOW's first, then what the configuration adds."""
+    more = [*(known_types() if config.known_types else ()),
+            *(crystals_read_once(config.structures) if config.structures is not None else ())]
+    return [prototype for prototype in (*prototypes(), *more)
             if prototype.space_group == space_group and prototype.n_primitive <= config.maximum_primitive_atoms]
 
 
 def substituted(prototype: Crystal, config: PrototypeConfig, generator: np.random.Generator) -> Crystal | None:
     """Draw a material of the prototype's structure type; None when the draw breaks one of the rules of `config`."""
-    substitution = draw_substitution(prototype.numbers, generator)
-    scale = float(np.clip(linear_scale(prototype.numbers, substitution), *config.linear_scale_limits))
+    if config.substitution == "charge":
+        substitution, ratio = exchange(prototype.numbers, config.largest_radius_ratio, generator)
+    else:
+        substitution = draw_substitution(prototype.numbers, generator)
+        ratio = linear_scale(prototype.numbers, substitution)
+    scale = float(np.clip(ratio, *config.linear_scale_limits))
     numbers = np.array([substitution[number] for number in prototype.numbers.tolist()])
     scaled = replace(prototype, lattice=prototype.lattice * scale, numbers=numbers)
     lattice, positions = distort(scaled, measure_symmetry(scaled.lattice, scaled.positions, numbers), generator,

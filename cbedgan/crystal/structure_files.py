@@ -23,12 +23,12 @@ class FileSource(Config):
 
     def draw(self, space_group: int, generator: np.random.Generator) -> Crystal | None:
         """Draw one of the group's structures; None where there is none."""
-        crystals = [crystal for crystal in _read_once(self.path) if crystal.space_group == space_group]
+        crystals = [crystal for crystal in crystals_read_once(self.path) if crystal.space_group == space_group]
         return crystals[generator.integers(len(crystals))] if crystals else None
 
     def inputs(self) -> dict[str, str]:
         """Digest of the structures."""
-        return {f"crystals in {self.path}": digest([crystal.record() for crystal in _read_once(self.path)])}
+        return {f"crystals in {self.path}": digest([crystal.record() for crystal in crystals_read_once(self.path)])}
 
 
 def crystals_from_files(path: Path) -> list[Crystal]:
@@ -53,7 +53,8 @@ def crystals_from_files(path: Path) -> list[Crystal]:
 
 
 @cache
-def _read_once(path: str) -> list[Crystal]:
+def crystals_read_once(path: str) -> list[Crystal]:
+    """What crystals_from_files gives, read once a process."""
     return crystals_from_files(Path(path))
 
 
