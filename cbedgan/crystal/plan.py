@@ -13,11 +13,13 @@ from pydantic import Field, model_validator
 from cbedgan.crystal.crystals import Crystal
 from cbedgan.crystal.natural_crystals import NaturalConfig
 from cbedgan.crystal.prototypes import PrototypeConfig, PrototypeSource, spread, type_streams
+from cbedgan.crystal.real.parts_apart import DRAWN, REAL, parts_apart
+from cbedgan.crystal.real.quota import RealDerivedConfig
 from cbedgan.crystal.random_crystals import RandomCrystalConfig
 from cbedgan.crystal.sources import CrystalSource, SizedSource
 from cbedgan.crystal.structure_files import FileSource
 from cbedgan.crystal.supergroup import hidden_supergroup
-from classifier.foundation.config import Config
+from classifier.foundation.config import Config, added
 from classifier.foundation.errors import InputError
 from classifier.foundation.registry import Kinds
 
@@ -72,10 +74,12 @@ class CrystalConfig(PrototypeConfig):
 
 
 class PlannedCrystal(NamedTuple):
-    """A crystal and the part ("train", "validation", "test" or "reserve") that it belongs to."""
+    """A crystal, the part ("train", "validation", "test" or "reserve") that it belongs to, and where it is known, its
+    derivation ("real" or "random")."""
 
     crystal: Crystal
     partition: str
+    derivation: str = ""
 
 
 class CrystalPlan(NamedTuple):
@@ -120,6 +124,8 @@ def plan_group(quota: GroupQuota, config: CrystalConfig, seed: int, refuse: Refu
     seed : of all draws
     refuse : says why a crystal cannot be simulated, else None; the next then takes its place; can go to a process
     """
+    if config.real_derived is not None:
+        return _plan_apart(quota, config, config.real_derived, seed, _Acceptance(config, refuse))
     accept = _Acceptance(config, refuse)
     wanted = {side: round(config.prototype_share * n) for side, n in quota.sides().items()}
     crystals = _from_prototypes(quota, wanted, config, seed, accept)
@@ -127,18 +133,45 @@ def plan_group(quota: GroupQuota, config: CrystalConfig, seed: int, refuse: Refu
         if any(len(crystals[side]) < n for side, n in wanted.items()):
             crystals, accept = {side: [] for side in SIDES}, _Acceptance(config, refuse)
         _add_drawn(crystals, quota, config.random, seed, accept)
-    short = {side: n for side, n in quota.sides().items() if len(crystals[side]) < n}
-    if short:
-        counts = ", ".join(f"{len(crystals[side])} of {n} {side}" for side, n in short.items())
-        types = len({crystal.structure_type for side in SIDES for crystal in crystals[side]})
-        raise InputError(source=f"crystals.groups, space group {quota.space_group}",
-                         rule="there must be the materials that are asked for, of structure types of their own",
-                         value=f"{counts} materials, {types} structure types",
-                         remedy="Ask for fewer, allow larger cells or more attempts, or give structure files instead.")
+    _require_all(quota, crystals, SIDES)
     train, reserve = crystals["train"][:quota.train], crystals["train"][quota.train:]
     parts = {"train": train, "validation": crystals["validation"], "test": crystals["test"], "reserve": reserve}
     return CrystalPlan([PlannedCrystal(crystal, part) for part, some in parts.items() for crystal in some],
                        accept.passed_over)
+
+
+def _plan_apart(quota: GroupQuota, config: CrystalConfig, real: RealDerivedConfig, seed: int,
+                accept: _Acceptance) -> CrystalPlan:
+    """Plan a group with real-derived and drawn crystals apart; what a held-out part is short of is passed over."""
+    sides, short = parts_apart(quota.space_group, quota.sides(), config, real=real, source=_sized(quota, config.random),
+                               seed=seed, accept=accept)
+    train = sides["train"].mixed()
+    _require_all(quota, {"train": [crystal for crystal, _ in train]}, ("train",))
+    planned = [PlannedCrystal(crystal, "train" if place < quota.train else "reserve", derivation)
+               for place, (crystal, derivation) in enumerate(train)]
+    planned += [PlannedCrystal(crystal, part, derivation) for part in ("validation", "test")
+                for derivation, some in ((REAL, sides[part].real), (DRAWN, sides[part].drawn)) for crystal in some]
+    order = ("train", "validation", "test", "reserve")
+    named = [(f"space group {quota.space_group}, {part}", f"short: {counts}") for part, counts in short]
+    return CrystalPlan(sorted(planned, key=lambda entry: order.index(entry.partition)), [*accept.passed_over, *named])
+
+
+def _require_all(quota: GroupQuota, crystals: dict[str, list[Crystal]], sides: tuple[str, ...]) -> None:
+    """InputError where a side has fewer crystals than the quota wants."""
+    short = {side: n for side, n in quota.sides().items() if side in sides and len(crystals[side]) < n}
+    if short:
+        counts = ", ".join(f"{len(crystals[side])} of {n} {side}" for side, n in short.items())
+        types = len({crystal.structure_type for side in sides for crystal in crystals[side]})
+        raise InputError(source=f"crystals.groups, space group {quota.space_group}",
+                         rule="there must be the materials that are asked for, of structure types of their own",
+                         value=f"{counts} materials, {types} structure types",
+                         remedy="Ask for fewer, allow larger cells or more attempts, or give structure files instead.")
+
+
+def _sized(quota: GroupQuota, source: CrystalSource | None) -> CrystalSource | None:
+    """The source, with the larger cells that the quota asks for."""
+    larger = isinstance(source, SizedSource) and quota.maximum_random_atoms
+    return source.of_at_most(quota.maximum_random_atoms) if larger else source
 
 
 def _from_prototypes(quota: GroupQuota, wanted: dict[str, int], config: CrystalConfig, seed: int,
@@ -172,8 +205,7 @@ def _add_drawn(crystals: dict[str, list[Crystal]], quota: GroupQuota, source: Cr
     there or nowhere.
     """
     total = quota.sides()
-    if isinstance(source, SizedSource) and quota.maximum_random_atoms:
-        source = source.of_at_most(quota.maximum_random_atoms)
+    source = _sized(quota, source) or source
     owner = {crystal.structure_type: side for side in SIDES for crystal in crystals[side]}
     attempts = source.attempts * sum(total.values())
     for draw in range(attempts):

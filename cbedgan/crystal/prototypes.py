@@ -96,14 +96,16 @@ def substituted(prototype: Crystal, config: PrototypeConfig, generator: np.rando
         substitution = draw_substitution(prototype.numbers, generator)
         ratio = linear_scale(prototype.numbers, substitution)
     scale = float(np.clip(ratio, *config.linear_scale_limits))
-    numbers = np.array([substitution[number] for number in prototype.numbers.tolist()])
-    scaled = replace(prototype, lattice=prototype.lattice * scale, numbers=numbers)
-    lattice, positions = distort(scaled, measure_symmetry(scaled.lattice, scaled.positions, numbers), generator,
+    cell = prototype.primitive() if config.substitution == "charge" else (
+        prototype.lattice, prototype.positions, prototype.numbers)  # the smaller cell is quicker, but gives other draws
+    numbers = np.array([substitution[number] for number in cell[2].tolist()])
+    scaled = cell[0] * scale
+    lattice, positions = distort(scaled, cell[1], measure_symmetry(scaled, cell[1], numbers), generator,
                                  strain=config.strain, displacement_angstrom=config.displacement_angstrom)
     if shortest_distance_ratio(lattice, positions, numbers) < config.minimum_distance_ratio:
         return None
-    exchange = " ".join(f"{gemmi.Element(a).name}>{gemmi.Element(b).name}" for a, b in substitution.items())
-    crystal = standard_crystal(lattice, positions, numbers, source=f"{prototype.source}, {exchange}, distorted")
+    exchanged = " ".join(f"{gemmi.Element(a).name}>{gemmi.Element(b).name}" for a, b in substitution.items())
+    crystal = standard_crystal(lattice, positions, numbers, source=f"{prototype.source}, {exchanged}, distorted")
     return crystal if crystal.structure_type == prototype.structure_type else None
 
 
@@ -111,7 +113,8 @@ class TypeStream:
     """The materials of one structure type, one after the other: the same for the same seed, whoever asks."""
 
     def __init__(self, structure_type: str, sources: list[Crystal], config: PrototypeConfig, seed: int) -> None:
-        self.sources, self.config, self.attempt, self.given = sources, config, 0, 0
+        self.structure_type, self.sources, self.config = structure_type, sources, config
+        self.attempt, self.given = 0, 0
         self.seed = (seed, int(digest(structure_type)[:8], 16))
 
     def next(self, accept: Callable[[Crystal], bool]) -> Crystal | None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import gemmi
 import numpy as np
 
-from cbedgan.crystal.crystals import Crystal, Lattice, Numbers, Positions
+from cbedgan.crystal.crystals import Lattice, Numbers, Positions
 
 if TYPE_CHECKING:
     import moyopy
@@ -38,19 +38,18 @@ def linear_scale(numbers: Numbers, substitution: dict[int, int]) -> float:
     return sum(radius[substitution[n]] for n in numbers.tolist()) / sum(radius[n] for n in numbers.tolist())
 
 
-def distort(crystal: Crystal, symmetry: "moyopy.MoyoDataset", generator: np.random.Generator, *, strain: float,
-            displacement_angstrom: float) -> tuple[Lattice, Positions]:
+def distort(lattice: Lattice, positions: Positions, symmetry: "moyopy.MoyoDataset", generator: np.random.Generator, *,
+            strain: float, displacement_angstrom: float) -> tuple[Lattice, Positions]:
     """Return lattice and positions after a small change of every parameter that the symmetry leaves free.
 
     Parameters
     ----------
-    crystal, symmetry : the crystal, and what `measure_symmetry` says of this very cell
+    lattice, positions, symmetry : of the cell, and what `measure_symmetry` says of this very one
     generator : of the change
     strain : standard deviation of each component of the symmetric strain before it is averaged over the point group
         (a cubic lattice only swells, a tetragonal one also changes c/a); cut at two standard deviations
     displacement_angstrom : standard deviation of each free coordinate of an orbit; cut likewise
     """
-    lattice = crystal.lattice
     rotations = np.array(symmetry.operations.rotations, dtype=np.float64)
     translations = np.array(symmetry.operations.translations)
     cartesian = lattice.T @ rotations @ np.linalg.inv(lattice.T)  # acts on column vectors in angstrom
@@ -59,11 +58,11 @@ def distort(crystal: Crystal, symmetry: "moyopy.MoyoDataset", generator: np.rand
     symmetric = (np.triu(drawn) + np.triu(drawn, 1).T)[None]
     mean_strain = (cartesian @ symmetric @ cartesian.transpose(0, 2, 1)).mean(axis=0)
 
-    moved = crystal.positions @ rotations.transpose(0, 2, 1) + translations[:, None, :]
-    apart = moved[:, :, None, :] - crystal.positions
+    moved = positions @ rotations.transpose(0, 2, 1) + translations[:, None, :]
+    apart = moved[:, :, None, :] - positions
     apart -= np.round(apart)
     image = np.linalg.norm(apart @ lattice, axis=-1).argmin(axis=2)  # [operation, atom] -> atom
-    shift = np.zeros_like(crystal.positions)
+    shift = np.zeros_like(positions)
     done = np.zeros(len(shift), dtype=bool)
     for atom in range(len(shift)):
         if done[atom]:
@@ -72,4 +71,4 @@ def distort(crystal: Crystal, symmetry: "moyopy.MoyoDataset", generator: np.rand
         free = allowed @ (displacement_angstrom * np.clip(generator.standard_normal(3), -2, 2))
         shift[image[:, atom]] = cartesian @ free
         done[image[:, atom]] = True
-    return lattice @ (np.eye(3) + mean_strain), crystal.positions + shift @ np.linalg.inv(lattice)
+    return lattice @ (np.eye(3) + mean_strain), positions + shift @ np.linalg.inv(lattice)

@@ -15,6 +15,7 @@ from cbedgan.simulate.cbed.simulate_config import SimulateConfig
 from cbedgan.simulate.cbed.stack import refusal
 from cbedgan.simulate.held_out import HeldOut
 from cbedgan.simulate.workers import in_pool
+from classifier.foundation.config import digest
 from classifier.foundation.errors import InputError
 
 JOBS_PER_UNIT = 20  # so that 100,000 jobs leave 5,000 files
@@ -93,7 +94,9 @@ def replan(manifest: Manifest, failed: dict[str, str], config: SimulateConfig, g
         if job["name"] in staying:
             job |= {key: former[job["name"]][key] for key in ("unit", "round")}
         else:
-            job |= {"unit": vacant[_kind(job)].pop(0), "round": manifest["round"]}
+            # A held-out part of few structure types may change size: then no place has become vacant.
+            places = vacant.get(_kind(job)) or [int(digest(job["name"])[:8], 16) % manifest["units"]]
+            job |= {"unit": places.pop(0), "round": manifest["round"]}
     return manifest
 
 
@@ -140,7 +143,8 @@ def _plan(manifest: Manifest, config: SimulateConfig, given: list[Crystal] | Non
     passed_over = [entry for entry in passed_over if entry[0] not in planned]
     for group, ((chosen, passed), seconds) in planned.items():
         jobs += [{"name": f"{entry.crystal.material}-{energy:g}kev", "beam_energy_kev": energy,
-                  "partition": entry.partition, "crystal": entry.crystal.record()}
+                  "partition": entry.partition, "crystal": entry.crystal.record(),
+                  **({"derivation": entry.derivation} if entry.derivation else {})}
                  for entry in chosen for energy in config.beam_energies_kev]
         passed_over += [[group, *entry] for entry in passed]
         manifest["planning_seconds"] = round(manifest["planning_seconds"] + seconds, 3)

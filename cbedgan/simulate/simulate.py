@@ -104,7 +104,7 @@ def _identity(config: SimulateConfig, given: list[Crystal] | None, share: Share 
     if given is not None:
         inputs = {"crystals": digest([crystal.record() for crystal in given])}
     else:
-        inputs = {} if config.crystals.random is None else config.crystals.random.inputs()
+        inputs = config.crystals.inputs()
     inputs |= own_sources(config)
     if share is not None:
         inputs["share"] = str(share)

@@ -1,6 +1,7 @@
 """Work on units: the jobs of each are simulated, one after the other, into its shard."""
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -75,8 +76,9 @@ def work(unit: str, jobs: list[Job], config: SimulateConfig, parts: PartsFolder,
 def simulate_job(job: Job, config: SimulateConfig, device: str) -> list[StacksAndRows]:
     """The job's stacks, float32, and rows, and those of each view; the reserve is a file of its own and needs no mark
     of it."""
-    return simulate_every_view(Crystal.from_record(job["crystal"]), config, beam_energy_kev=job["beam_energy_kev"],
-                           partition="" if job["partition"] == "reserve" else job["partition"], device=device)
+    every = simulate_every_view(Crystal.from_record(job["crystal"]), config, beam_energy_kev=job["beam_energy_kev"],
+                                partition="" if job["partition"] == "reserve" else job["partition"], device=device)
+    return [(stacks, replace(rows, derivation=np.full(len(rows), job.get("derivation", "")))) for stacks, rows in every]
 
 
 def frame(config: SimulateConfig, view: str = "") -> Detector:

@@ -10,6 +10,7 @@ from classifier.foundation.errors import InputError
 
 ORIGINS = ("simulated", "experimental", "synthetic")
 PARTITIONS = ("", "train", "validation", "test")
+DERIVATIONS = ("", "real", "random")
 
 
 def _column(dtype: type, shape: tuple[int, ...] = (), *, unknown: Any) -> Any:
@@ -40,6 +41,7 @@ class SampleTable:
     shortest_g_inv_angstrom: np.ndarray = _column(np.float64, (3,), unknown=np.nan)
     azimuth_rad: np.ndarray = _column(np.float64, (3,), unknown=np.nan)  # turn from raw pose, counter-clockwise
     provenance: np.ndarray = _column(str, unknown="")  # JSON
+    derivation: np.ndarray = _column(str, unknown="")  # of the crystal, one of DERIVATIONS: from a real one, or drawn
 
     @classmethod
     def build(cls, n: int, **columns: Any) -> "SampleTable":
@@ -83,6 +85,8 @@ class SampleTable:
         _check_rows(source, self, ~np.isin(self.origin, ORIGINS), "origin", f"must be one of {', '.join(ORIGINS)}")
         _check_rows(source, self, ~np.isin(self.partition, PARTITIONS), "partition",
                     f"must be empty or one of {', '.join(PARTITIONS[1:])}")
+        _check_rows(source, self, ~np.isin(self.derivation, DERIVATIONS), "derivation",
+                    f"must be empty or one of {', '.join(DERIVATIONS[1:])}")
         _check_rows(source, self, (self.origin == "synthetic") & np.isin(self.partition, ("validation", "test")),
                     "partition", "of a synthetic sample must be empty or train")
 

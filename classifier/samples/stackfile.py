@@ -171,7 +171,8 @@ class StackFile:
         self.provenance: dict[str, Any] = json.loads(entries[f"/{stacklayout.PROVENANCE}"].item())
         if self.pose not in POSES or not isinstance(self.provenance, dict):
             raise ValueError(f"the pose is {self.pose!r}, the provenance {type(self.provenance).__name__}")
-        columns = {name: entries[f"/{stacklayout.SAMPLES}/{name}"] for name in SampleTable.__dataclass_fields__}
+        columns = {name: entries[f"/{stacklayout.SAMPLES}/{name}"] for name in SampleTable.__dataclass_fields__
+                   if name not in stacklayout.OPTIONAL or f"/{stacklayout.SAMPLES}/{name}" in entries}
         self.crc32 = entries[f"/{stacklayout.SAMPLES}/crc32"]
         rows = {str(values.shape[:1]) for values in (*columns.values(), self.crc32)}
         if self.crc32.dtype != np.uint32 or self.crc32.ndim != 1 or len(rows) > 1:

@@ -18,6 +18,7 @@ from classifier.pattern.geometry import Detector
 from classifier.samples.sampletable import SampleTable
 
 STACKS, SAMPLES, PROVENANCE = "cbed_root/cbed/data", "samples", "provenance"
+OPTIONAL = ("derivation",)  # columns that a file leaves out where nothing is known, as files of before they came
 FORMAT = "cbed-stack-file 1"
 # What other programs look for. They want variable-length text, so that it is beyond our digest; see fixed_text.
 ROOT = {"NX_class": "NXroot", "default": "entry", "file_format": "HyperSpy", "file_format_version": "3.3",
@@ -55,7 +56,8 @@ def write_description(file: h5py.File, table: SampleTable, crc32: np.ndarray, de
     _write_axes(file, [("sample", np.arange(float(len(table))), "", True), ("direction", np.arange(3.0), "", True),
                        ("k_y", side, detector.unit, False), ("k_x", side, detector.unit, False)])
     for name, values in {**table.columns(), "crc32": crc32}.items():
-        _write_column(file, f"{SAMPLES}/{name}", values)
+        if name not in OPTIONAL or (values != "").any():
+            _write_column(file, f"{SAMPLES}/{name}", values)
     file[PROVENANCE] = np.bytes_(json.dumps(provenance, sort_keys=True))
     digest = content_digest(read_description(file))
     file.attrs["digest"] = fixed_text(digest)
