@@ -13,9 +13,9 @@ from pydantic import Field, model_validator
 from cbedgan.crystal.crystals import Crystal
 from cbedgan.crystal.natural_crystals import NaturalConfig
 from cbedgan.crystal.prototypes import PrototypeConfig, PrototypeSource, spread, type_streams
-from cbedgan.crystal.real.parts_apart import DRAWN, REAL, parts_apart
-from cbedgan.crystal.real.quota import RealDerivedConfig
 from cbedgan.crystal.random_crystals import RandomCrystalConfig
+from cbedgan.crystal.real.parts_apart import DRAWN, REAL, Source, parts_apart
+from cbedgan.crystal.real.quota import RealDerivedConfig
 from cbedgan.crystal.sources import CrystalSource, SizedSource
 from cbedgan.crystal.structure_files import FileSource
 from cbedgan.crystal.supergroup import hidden_supergroup
@@ -143,8 +143,14 @@ def plan_group(quota: GroupQuota, config: CrystalConfig, seed: int, refuse: Refu
 def _plan_apart(quota: GroupQuota, config: CrystalConfig, real: RealDerivedConfig, seed: int,
                 accept: _Acceptance) -> CrystalPlan:
     """Plan a group with real-derived and drawn crystals apart; what a held-out part is short of is passed over."""
-    sides, short = parts_apart(quota.space_group, quota.sides(), config, real=real, source=_sized(quota, config.random),
-                               seed=seed, accept=accept)
+    source, group = _sized(quota, config.random), quota.space_group
+
+    def draw(n: int) -> Crystal | None:
+        crystal = source.draw(group, np.random.default_rng([seed, group, n])) if source is not None else None
+        return crystal if crystal is not None and crystal.space_group == group else None
+
+    drawn = None if source is None else Source(draw, source.attempts)
+    sides, short = parts_apart(type_streams(group, config, seed), drawn, quota.sides(), real, accept)
     train = sides["train"].mixed()
     _require_all(quota, {"train": [crystal for crystal, _ in train]}, ("train",))
     planned = [PlannedCrystal(crystal, "train" if place < quota.train else "reserve", derivation)
@@ -170,8 +176,9 @@ def _require_all(quota: GroupQuota, crystals: dict[str, list[Crystal]], sides: t
 
 def _sized(quota: GroupQuota, source: CrystalSource | None) -> CrystalSource | None:
     """The source, with the larger cells that the quota asks for."""
-    larger = isinstance(source, SizedSource) and quota.maximum_random_atoms
-    return source.of_at_most(quota.maximum_random_atoms) if larger else source
+    if isinstance(source, SizedSource) and quota.maximum_random_atoms:
+        return source.of_at_most(quota.maximum_random_atoms)
+    return source
 
 
 def _from_prototypes(quota: GroupQuota, wanted: dict[str, int], config: CrystalConfig, seed: int,

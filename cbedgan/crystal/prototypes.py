@@ -80,9 +80,16 @@ def prototypes() -> tuple[Crystal, ...]:
     return tuple(crystals)
 
 
+@cache
+def known_crystals() -> tuple[Crystal, ...]:
+    """Return the table of well-known structure types, measured and standardised, in its order."""
+    return tuple(standard_crystal(known.lattice, known.positions, known.numbers, source=f"structure type {known.name}")
+                 for known in known_types())
+
+
 def prototypes_of(space_group: int, config: PrototypeConfig) -> list[Crystal]:
     """Return the prototypes of the group that are small enough; AFLOW's first, then what the configuration adds."""
-    more = [*(known_types() if config.known_types else ()),
+    more = [*(known_crystals() if config.known_types else ()),
             *(crystals_read_once(config.structures) if config.structures is not None else ())]
     return [prototype for prototype in (*prototypes(), *more)
             if prototype.space_group == space_group and prototype.n_primitive <= config.maximum_primitive_atoms]

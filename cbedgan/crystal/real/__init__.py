@@ -1,4 +1,4 @@
-"""Real-derived crystals: the structures at hand, which elements may stand for which, and the parts that they fill.
+"""What real-derived crystals rest on: ions and known structure types, exchange of elements, parts kept apart by type.
 
-May import: classifier, cbedgan.crystal.
+May import: classifier.
 """

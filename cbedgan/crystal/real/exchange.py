@@ -6,15 +6,15 @@ its family, and a metal for a metal. The radii of both differ by at most a state
 
 import gemmi
 import numpy as np
+from jaxtyping import Int
 
-from cbedgan.crystal.crystals import Numbers
+from cbedgan.crystal.real.families import FAMILY_OF
 from cbedgan.crystal.real.ions import ELEMENTS, RADIUS, charges
-from cbedgan.crystal.substitution import FAMILY_OF, linear_scale
 
 METALS = frozenset(number for number in ELEMENTS if gemmi.Element(number).is_metal)
 
 
-def exchange(numbers: Numbers, largest_radius_ratio: float, generator: np.random.Generator
+def exchange(numbers: Int[np.ndarray, " n"], largest_radius_ratio: float, generator: np.random.Generator
              ) -> tuple[dict[int, int], float]:
     """Draw for every element in `numbers` another or itself, never the same for two, and the factor on all lengths.
 
@@ -30,11 +30,13 @@ def exchange(numbers: Numbers, largest_radius_ratio: float, generator: np.random
         later = {other for other in elements.tolist() if other not in chosen and other != number}
         free = [other for other in like if other not in chosen.values() and other not in later]
         chosen[number] = int(generator.choice(free or [number]))
-    if charge is None:
-        return chosen, linear_scale(numbers, chosen)
-    before, after = (sum(count * RADIUS[named[number], charge[number]] for number, count in zip(
-        elements.tolist(), counts.tolist(), strict=True)) for named in ({n: n for n in chosen}, chosen))
-    return chosen, after / before
+
+    def summed(standing: dict[int, int]) -> float:
+        """Radii of all atoms together, where `standing` says which element is at the place of which."""
+        return sum(count * (RADIUS[standing[number], charge[number]] if charge else covalent_radius(standing[number]))
+                   for number, count in zip(elements.tolist(), counts.tolist(), strict=True))
+
+    return chosen, summed(chosen) / summed({number: number for number in chosen})
 
 
 def like_ions(number: int, charge: int, largest_radius_ratio: float) -> list[int]:
@@ -46,7 +48,12 @@ def like_ions(number: int, charge: int, largest_radius_ratio: float) -> list[int
 
 def like_elements(number: int, largest_radius_ratio: float) -> list[int]:
     """Atomic numbers of the element's family, for a metal of all metals, of like covalent radius, ascending."""
-    radius = gemmi.Element(number).covalent_r
+    radius = covalent_radius(number)
     some = set(FAMILY_OF.get(number, ())) & set(ELEMENTS) | (METALS if number in METALS else set()) | {number}
-    return sorted(other for other in some if max(radius, gemmi.Element(other).covalent_r)
-                  <= largest_radius_ratio * min(radius, gemmi.Element(other).covalent_r))
+    return sorted(other for other in some if max(radius, covalent_radius(other))
+                  <= largest_radius_ratio * min(radius, covalent_radius(other)))
+
+
+def covalent_radius(number: int) -> float:
+    """In angstrom."""
+    return gemmi.Element(number).covalent_r

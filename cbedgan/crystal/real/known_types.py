@@ -1,15 +1,15 @@
 """Well-known structure types of the groups in which the prototypes at hand are few: cell and independent sites.
 
-Each is named by the compound that gave its name; lengths and coordinates are rounded as they are commonly tabulated. The
-space group is that of the setting in which they are written; it is measured again.
+Each is named by the compound that gave its name; lengths and coordinates are rounded as they are commonly tabulated.
+The space group is that of the setting in which they are written; it is measured again.
 """
 
-from functools import cache
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import gemmi
 import numpy as np
-
-from cbedgan.crystal.crystals import Crystal, standard_crystal
+from jaxtyping import Float, Int
 
 # (name, space group, a b c in angstrom, beta or gamma in degrees, "element x y z; ...")
 KNOWN = (
@@ -37,7 +37,8 @@ KNOWN = (
      "F 0.1626 0.2692 0.9371"),
     ("Ta3B4", "I m m m", (3.29, 14.0, 3.13), 90, "Ta 1/2 1/2 0; Ta 0 0.180 0; B 0 0.375 0; B 0 0.444 1/2"),
     ("W2CoB2", "I m m m", (7.075, 4.561, 3.177), 90, "W 0.205 1/2 0; Co 0 0 0; B 0 0.31 1/2"),
-    ("Si2N2O", "C m c 21", (8.843, 5.473, 4.835), 90, "Si 0.1763 0.1509 0.2815; N 0.2191 0.1228 0.6300; O 0 0.2127 0.2256"),
+    ("Si2N2O", "C m c 21", (8.843, 5.473, 4.835), 90,
+     "Si 0.1763 0.1509 0.2815; N 0.2191 0.1228 0.6300; O 0 0.2127 0.2256"),
     ("andalusite", "P n n m", (7.798, 7.903, 5.557), 90,
      "Al 0.3705 0.1391 1/2; Al 0 0 0.2419; Si 0.2460 0.2520 0; O 0.4233 0.3629 1/2; O 0.4246 0.3629 0; "
      "O 0.1030 0.4003 0; O 0.2305 0.1339 0.2394"),
@@ -48,13 +49,21 @@ KNOWN = (
 )
 
 
-@cache
-def known_types() -> tuple[Crystal, ...]:
-    """Return the table as crystals, measured and standardised, in its order."""
-    return tuple(_built(*entry) for entry in KNOWN)
+class KnownType(NamedTuple):
+    """All atoms of a cell: lattice in rows, angstrom; positions fractional; atomic numbers."""
+
+    name: str
+    lattice: Float[np.ndarray, "3 3"]
+    positions: Float[np.ndarray, "n 3"]
+    numbers: Int[np.ndarray, " n"]
 
 
-def _built(name: str, group: str, lengths: tuple[float, float, float], angle: float, sites: str) -> Crystal:
+def known_types() -> Iterator[KnownType]:
+    """Yield the table as filled cells, in its order."""
+    return (_filled(*entry) for entry in KNOWN)
+
+
+def _filled(name: str, group: str, lengths: tuple[float, float, float], angle: float, sites: str) -> KnownType:
     """Fill a cell with the images of its sites; the angle is gamma in hexagonal cells, else beta."""
     angles = (90, 90, angle) if angle == 120 else (90, angle, 90)
     small = gemmi.SmallStructure()
@@ -69,8 +78,8 @@ def _built(name: str, group: str, lengths: tuple[float, float, float], angle: fl
         site.fract = gemmi.Fractional(*map(_number, place))
         small.add_site(site)
     atoms = small.get_all_unit_cell_sites()
-    return standard_crystal(np.array(small.cell.orth.mat.tolist()).T, [atom.fract.tolist() for atom in atoms],
-                            [atom.element.atomic_number for atom in atoms], source=f"structure type {name}")
+    return KnownType(name, np.array(small.cell.orth.mat.tolist()).T, np.array([atom.fract.tolist() for atom in atoms]),
+                     np.array([atom.element.atomic_number for atom in atoms]))
 
 
 def _number(text: str) -> float:

@@ -9,8 +9,9 @@ import pytest
 from cbedgan.crystal.crystals import Crystal, measure_symmetry, shortest_distance_ratio, standard_crystal
 from cbedgan.crystal.plan import CrystalConfig, GroupQuota
 from cbedgan.crystal.prototypes import prototypes
+from cbedgan.crystal.real.families import FAMILIES
 from cbedgan.crystal.structure_files import crystals_from_files
-from cbedgan.crystal.substitution import FAMILIES, distort, draw_substitution, linear_scale
+from cbedgan.crystal.substitution import distort, draw_substitution, linear_scale
 from classifier.foundation.errors import InputError
 
 pytestmark = pytest.mark.slow
@@ -90,12 +91,14 @@ def test_linear_scale_is_the_ratio_of_summed_radii():
 def test_distortion_moves_only_what_symmetry_leaves_free():
     generator = np.random.default_rng(3)
     cubic = rocksalt()
-    lattice, positions = distort(cubic, _symmetry(cubic), generator, strain=0.02, displacement_angstrom=0.1)
+    lattice, positions = distort(cubic.lattice, cubic.positions, _symmetry(cubic), generator, strain=0.02,
+                                 displacement_angstrom=0.1)
     np.testing.assert_allclose(lattice / lattice[0, 0], np.eye(3), atol=1e-9)
     np.testing.assert_allclose(positions, cubic.positions, atol=1e-9)
     assert lattice[0, 0] != pytest.approx(5.64, abs=1e-4)
     wurtzite = standard_crystal(WURTZITE, WURTZITE_SITES, [30, 30, 16, 16], source="ZnS")
-    lattice, positions = distort(wurtzite, _symmetry(wurtzite), generator, strain=0.02, displacement_angstrom=0.1)
+    lattice, positions = distort(wurtzite.lattice, wurtzite.positions, _symmetry(wurtzite), generator, strain=0.02,
+                                 displacement_angstrom=0.1)
     np.testing.assert_allclose(positions[:, :2], wurtzite.positions[:, :2], atol=1e-7)
     heights = (positions - wurtzite.positions)[:, 2] * wurtzite.lattice[2, 2]
     assert heights[0] == pytest.approx(heights[1]) and heights[2] == pytest.approx(heights[3])

@@ -43,6 +43,33 @@ def test_cbed_lt230_has_all_groups(part: str, least: int):
     assert min(getattr(quota, part) for quota in groups) == least
 
 
+def test_version_2_has_the_groups_and_training_counts_of_version_1():
+    first, second = load("cbed_lt").crystals, load("cbed_lt_2").crystals
+    assert [(q.space_group, q.train, q.reserve) for q in second.groups] == [
+        (q.space_group, q.train, q.reserve) for q in first.groups]
+    for quota in second.groups:
+        assert (quota.test, quota.validation) == ((50, 10) if quota.train <= 20 else (15, 5))
+    assert second.real_derived is not None and second.real_derived.drawn_types == 20
+    assert second.real_derived.test >= 20 and second.real_derived.of_a_type >= 10
+
+
+def test_version_2_of_all_groups_has_thirty_without_a_real_stack():
+    first, second = load("cbed_lt230").crystals, load("cbed_lt230_2").crystals
+    without = {quota.space_group for quota in second.groups if quota.train == 0}
+    assert len(without) == 30 and {75, 151, 207, 228} <= without
+    assert all(quota.reserve == 20 for quota in second.groups if quota.space_group in without)
+    assert [(q.space_group, q.train) for q in second.groups] == [
+        (q.space_group, 0 if q.space_group in without else q.train) for q in first.groups]
+
+
+def test_version_2_of_all_groups_is_made_as_version_2_is():
+    lt, all_groups = (load(name).model_dump() for name in ("cbed_lt_2", "cbed_lt230_2"))
+    assert all_groups.pop("seed") != lt.pop("seed") and all_groups.pop("maximum_steps") > lt.pop("maximum_steps")
+    for content in (lt, all_groups):
+        content["crystals"].pop("groups"), content["crystals"].pop("real_derived")
+    assert lt == all_groups
+
+
 def test_crystals_from_files_are_measured_as_cbed_lt_is():
     benchmark, files = (load(name).model_dump() for name in ("cbed_lt", "real_crystals"))
     assert files.pop("maximum_steps") > benchmark.pop("maximum_steps")

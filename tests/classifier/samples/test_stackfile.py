@@ -50,7 +50,7 @@ def test_everything_written_is_read_back(tmp_path):
     with StackFile(path) as file:
         assert np.array_equal(file.read([0, 1, 2]), stacks) and file.read([2]).dtype == np.float32
         assert equal(file.table, table) and np.isnan(file.table.azimuth_rad).all() and len(file) == 3
-        assert [column.dtype.kind for column in file.table.columns().values()] == list("UiUUUUUfiffffff" + "fU")
+        assert [column.dtype.kind for column in file.table.columns().values()] == list("UiUUUUUfiffffff" + "fUU")
         assert (file.detector, file.pose, file.intensity_unit, file.provenance, file.mantissa_bits, file.digest) == (
             *SETTINGS.values(), 23, digest)
         file.verify()
@@ -260,3 +260,17 @@ def test_forked_workers_and_copies_read_for_themselves(stack_file):
     assert np.array_equal(copy.copy(file).read([4]), stacks_of(5)[[4]])
     file.close()
     assert np.array_equal(file.read([2]), stacks_of(5)[[2]])
+
+
+def test_the_derivation_is_a_column_only_where_it_is_known(tmp_path: Path):
+    rows = {"sample_id": ["a", "b"], "space_group": 1, "origin": "simulated"}
+    stacks = stacks_of(2)
+    for name, known in (("without.h5", {}), ("with.h5", {"derivation": ["real", ""]})):
+        write_stack_file(tmp_path / name, stacks, SampleTable.build(2, **rows, **known), **SETTINGS)
+        with h5py.File(tmp_path / name) as file:
+            assert ("samples/derivation" in file) == bool(known)
+    with StackFile(tmp_path / "without.h5") as old, StackFile(tmp_path / "with.h5") as new:
+        assert old.table.derivation.tolist() == ["", ""] and new.table.derivation.tolist() == ["real", ""]
+        assert old.digest != new.digest
+    with pytest.raises(InputError, match="derivation must be empty or one of real, random"):
+        write_stack_file(tmp_path / "c.h5", stacks, SampleTable.build(2, **rows, derivation="natural"), **SETTINGS)
