@@ -3,6 +3,7 @@
 import copy
 import multiprocessing
 import os
+from pathlib import Path
 from types import SimpleNamespace
 
 import h5py
