@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Complex, Float, Int
 from numpy.typing import ArrayLike
 
+from cbedgan.crystal.crystals import Lattice, Positions
 from cbedgan.simulate.cbed.multislice import BeamIntensities, Multislice
 from cbedgan.simulate.cbed.zone_axis import Slab
 
@@ -109,10 +110,9 @@ def beam_operations(slab: Slab) -> list[Operation]:
         whole = np.eye(3)
         whole[:2, :2] = matrix
         if (matrix != identity).any() and np.abs(whole @ metric @ whole.T - metric).max() < 1e-7 * metric.max():
-            shifts = _shifts(slab, matrix)
-            if len(shifts):
-                height = np.abs(shifts[:, 2] - np.round(shifts[:, 2]))
-                operations.append(Operation(matrix, shifts[int(np.round(height, 6).argmin())]))
+            shift = _least_shift(slab, matrix)
+            if shift is not None:
+                operations.append(Operation(matrix, shift))
     return operations
 
 
@@ -144,21 +144,25 @@ def plane_operations(slab: Slab) -> list[Int[np.ndarray, "2 2"]]:
     return operations
 
 
-def _shifts(slab: Slab, matrix: Int[np.ndarray, "2 2"]) -> Float[np.ndarray, "k 3"]:
-    """Every shift with which the operation takes every atom to one of its kind."""
+def _least_shift(slab: Slab, matrix: Int[np.ndarray, "2 2"]) -> Float[np.ndarray, " 3"] | None:
+    """The shift, as little along the beam as can be, with which the operation takes every atom to one of its kind."""
     kinds, counts = np.unique(slab.numbers, return_counts=True)
     rarest = np.flatnonzero(slab.numbers == kinds[counts.argmin()])
     moved = slab.positions.copy()
     moved[:, :2] = moved[:, :2] @ matrix
-    same_kind = slab.numbers[:, None] == slab.numbers
-    shifts = []
-    for shift in slab.positions[rarest] - moved[rarest[0]]:
-        apart = moved[:, None] + shift - slab.positions
-        apart -= np.round(apart)
-        close = np.linalg.norm(apart @ slab.cell, axis=-1) < SAME_PLACE_ANGSTROM
-        if (close & same_kind).any(axis=1).all():
-            shifts.append(shift)
-    return np.array(shifts).reshape(-1, 3)
+    shifts = slab.positions[rarest] - moved[rarest[0]]
+    for shift in shifts[np.argsort(np.round(np.abs(shifts[:, 2] - np.round(shifts[:, 2])), 6), kind="stable")]:
+        if all(_is_among(moved[slab.numbers == kind] + shift, slab.positions[slab.numbers == kind], slab.cell)
+               for kind in kinds[counts.argsort()]):
+            return shift
+    return None
+
+
+def _is_among(moved: Positions, places: Positions, cell: Lattice) -> bool:
+    """Whether every moved atom lies on one of the places."""
+    apart = moved[:, None] - places
+    apart -= np.round(apart)
+    return bool((np.linalg.norm(apart @ cell, axis=-1) < SAME_PLACE_ANGSTROM).any(axis=1).all())
 
 
 def _nearest(directions: Float[np.ndarray, "D 2"], wanted: Float[np.ndarray, "D 2"]) -> Int[np.ndarray, " D"]:
