@@ -168,3 +168,25 @@ def test_killed_and_resumed_gives_the_same_file(tmp_path: Path, salts: Path):
     with StackFile(finished) as whole, StackFile(out) as resumed:
         assert whole.digest == resumed.digest and len(whole) == len(SALTS)
         whole.verify()
+
+
+def test_views_are_files_of_their_own_with_the_same_samples(tmp_path, in_process):
+    rings = {**CONFIG.detector.model_dump(), "directions_across": {"ring_drift_angstrom": 1.0}}
+    specimen = {"tilt_mrad": 1.0, "probe_angstrom": 100.0, "wedge_degree": 3.0}
+    views = [{"name": "tilted", "specimen": specimen}, {"name": "large", "size_pixels": 24}]
+    config = parse_config({**CONFIG.model_dump(mode="json"), "detector": rings, "views": views}, SimulateConfig,
+                          source="a test")
+    out = simulate(config, out=tmp_path / "set.h5", workers=1)
+    paths = [out, tmp_path / "set.tilted.h5", tmp_path / "set.large.h5"]
+    plain, tilted, large = files = [StackFile(path) for path in paths]
+    assert tilted.table.sample_id.tolist() == plain.table.sample_id.tolist() == large.table.sample_id.tolist()
+    assert plain.plan_digest == tilted.plan_digest == large.plan_digest
+    assert [file.read([0]).shape[-1] for file in files] == [16, 16, 24] and tilted.identity.condition == "tilted"
+    assert "specimen" in str(tilted.table.provenance[0]) and "specimen" not in str(plain.table.provenance[0])
+    assert not np.array_equal(plain.read([0]), tilted.read([0]))
+    np.testing.assert_array_equal(plain.table.shortest_g_inv_angstrom, tilted.table.shortest_g_inv_angstrom)
+    # A view does not depend on the others.
+    fewer = parse_config({**config.model_dump(mode="json"), "views": views[:1]}, SimulateConfig, source="a test")
+    simulate(fewer, out=tmp_path / "fewer.h5", workers=1)
+    with StackFile(tmp_path / "fewer.tilted.h5") as alone:
+        np.testing.assert_array_equal(alone.read([0, 1]), tilted.read([0, 1]))

@@ -20,8 +20,8 @@ from cbedgan.simulate.cbed.zone_axis import Slab, slab, turns_about, zone_axes
 LARGEST_RESIDUAL = 2e-4  # a hundredth of the 2 % that [distinct] accepts
 CONFIG = MultisliceConfig(g_max_inv_angstrom=1.6, merge_angstrom=0.4, terraces="equivalent", entry_surface="symmetric")
 # The first space group of each point group, and others with screws, glides and centrings.
-GROUPS = [1, 2, 3, 6, 10, 16, 25, 47, 75, 81, 83, 89, 99, 111, 123, 143, 147, 149, 156, 162, 168, 174, 175, 177, 183, 187,
-          191, 195, 200, 207, 215, 221]
+GROUPS = [1, 2, 3, 6, 10, 16, 25, 47, 75, 81, 83, 89, 99, 111, 123, 143, 147, 149, 156, 162, 168, 174, 175, 177, 183,
+          187, 191, 195, 200, 207, 215, 221]
 OTHERS = [4, 9, 15, 36, 62, 88, 122, 141, 148, 160, 161, 167, 176, 186, 194, 205, 216, 227]
 
 
