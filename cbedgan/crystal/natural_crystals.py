@@ -24,6 +24,7 @@ from classifier.foundation.errors import InputError
 CANDIDATES = 4  # cells and places that are relaxed together, of which one is taken
 LEAST_ROOM = (0.82, 0.72)  # distances over bond lengths, of pairs that bind and of those that do not
 SECOND_SHELL = 0.75  # of two ions of like sign, over the two bond lengths to an ion between them
+NEUTRAL_BOND = 1.04  # over two summed covalent radii
 ANIONS_APART = 1.1  # two anions, over their summed radii
 
 
@@ -61,7 +62,7 @@ def natural_crystal(space_group: int, config: NaturalConfig, generator: np.rando
     if filling is None:
         return None
     size = volume(filling, atoms, generator) * len(crystals.centring_translations(space_group))
-    cells = np.array([_cell(space_group, size, generator) for _ in range(CANDIDATES)])
+    cells = np.array([_cell(space_group, sum(atoms), size, generator) for _ in range(CANDIDATES)])
     packed = pack([orbits[i] for i in chosen], bonds_of(filling), crystals.PRIMITIVE_BASIS[
         crystals.centring_type(space_group)], point_group(space_group), cells, generator)
     if (packed.room[0] < LEAST_ROOM).any():
@@ -125,7 +126,7 @@ def bonds_of(filling: Filling) -> Bonds:
     sign = np.sign(states)
     lengths = radii[:, None] + radii
     if not sign.any():
-        return Bonds(lengths, np.ones_like(lengths, dtype=bool))
+        return Bonds(NEUTRAL_BOND * lengths, np.ones_like(lengths, dtype=bool))
     attract = sign[:, None] * sign < 0
     smallest_anion = radii[sign < 0].min()
     cations = (sign[:, None] > 0) & (sign > 0)
@@ -133,10 +134,10 @@ def bonds_of(filling: Filling) -> Bonds:
     return Bonds(np.where(attract, lengths, apart), attract)
 
 
-def _cell(space_group: int, size: float, generator: np.random.Generator) -> np.ndarray:
-    axes, cosines = draw_shape(lattice_type(space_group), generator)
+def _cell(space_group: int, n_atoms: int, size: float, generator: np.random.Generator) -> np.ndarray:
+    axes, cosines = draw_shape(lattice_type(space_group), n_atoms, generator)
     lattice = np.array(gemmi.UnitCell(*axes, *np.degrees(np.arccos(cosines))).orth.mat.tolist()).T
     determinant = np.linalg.det(lattice)
     if not determinant > 0.1:  # three angles that close on no cell
-        return _cell(space_group, size, generator)
+        return _cell(space_group, n_atoms, size, generator)
     return lattice * np.cbrt(size / determinant)

@@ -18,13 +18,15 @@ from math import gcd
 import gemmi
 import numpy as np
 
-from cbedgan.crystal.crystals import Crystal, centring_translations, standard_crystal
+from cbedgan.crystal.crystals import Crystal, centring_translations, measure_symmetry, standard_crystal
 from cbedgan.crystal.natural import charges, nature
 from cbedgan.crystal.natural.nature import TABLE, Species
 from cbedgan.crystal.natural_crystals import lattice_type
 from cbedgan.crystal.prototypes import prototypes
+from cbedgan.crystal.random_crystals import wyckoff_positions
 
 LARGEST_COMPOSITION, LARGEST_CELL = 40, 64  # atoms of a formula; of a primitive cell
+A_TYPE_COUNTS = 5  # a prototype or mineral stands for so many crystals on its Wyckoff positions
 RIDGE = 0.15  # of the volumes of elements: how many relative errors a deviation from the radius' own volume counts
 SMALL_ION = 0.6  # angstrom
 NEGATIVE = 0.6  # angstrom: an anion's radius beyond the covalent one, where no ionic radius is listed
@@ -151,16 +153,16 @@ def _robust_spread(errors: np.ndarray) -> float:
 
 
 def shapes(crystals: list[Crystal]) -> dict[str, list[list[float]]]:
-    """Return what cells of each lattice type look like: log(b/a), log(c/a) and the three cosines."""
+    """Return what cells of each lattice type look like: log(b/a), log(c/a), three cosines, atoms of the primitive."""
     found: dict[str, list[list[float]]] = {}
     for crystal in crystals:
         lengths, angles = crystal.cell_parameters()
-        shape = [*np.log(lengths[1:] / lengths[0]), *np.cos(np.radians(angles))]
+        shape = [*np.log(lengths[1:] / lengths[0]), *np.cos(np.radians(angles)), crystal.n_primitive]
         found.setdefault(lattice_type(crystal.space_group), []).append(np.round(shape, 3).tolist())
     return {name: sorted(some) for name, some in sorted(found.items())}
 
 
-def occupations() -> dict[int, dict[str, int]]:
+def occupations(crystals: list[Crystal]) -> dict[int, dict[str, int]]:
     """Return {space group: {Wyckoff positions joined by "-": crystals}} for cells that are not too large."""
     found: dict[int, dict[str, int]] = {}
     with (files("pyxtal.database") / "spg_num_wps_mp.csv").open() as lines:
@@ -168,7 +170,19 @@ def occupations() -> dict[int, dict[str, int]]:
             group = int(row["spg"])
             if int(row["n_atoms"]) <= LARGEST_CELL * len(centring_translations(group)):
                 found.setdefault(group, {})[row["wps"]] = int(row["count"])
-    return found
+    for crystal in crystals:
+        occupied = found.setdefault(crystal.space_group, {})
+        indices = "-".join(map(str, _occupied(crystal)))
+        occupied[indices] = occupied.get(indices, 0) + A_TYPE_COUNTS
+    return {group: dict(sorted(some.items())) for group, some in sorted(found.items())}
+
+
+def _occupied(crystal: Crystal) -> list[int]:
+    """Return the indices of the crystal's Wyckoff positions, the general one is 0, once for each orbit."""
+    symmetry = measure_symmetry(crystal.lattice, crystal.positions, crystal.numbers)
+    letter_of = dict(zip(symmetry.orbits, symmetry.wyckoffs, strict=True))
+    letters = [position.letter for position in wyckoff_positions(crystal.space_group)]
+    return sorted(letters.index(letter) for letter in letter_of.values())
 
 
 def write(species: dict[int, Species], rest: dict[str, object]) -> None:
@@ -188,7 +202,7 @@ def main() -> None:
     compositions = [*(reduced(one.numbers) for one in known), *compounds()]
     compositions = [one for one in compositions if sum(one.values()) <= LARGEST_COMPOSITION]
     species = species_of([*compositions, *(reduced(one.numbers) for one in known)])
-    rest = {"sources": re.sub(r"\s+", " ", __doc__ or ""), "compositions": compositions, "occupations": occupations(),
+    rest = {"sources": re.sub(r"\s+", " ", __doc__ or ""), "compositions": compositions, "occupations": occupations(known),
             "shapes": shapes(known), "volume_spread": [0.1, 0.1]}
     write(species, rest)
     fitted, rest["volume_spread"] = volumes(known)

@@ -13,7 +13,8 @@ from cbedgan.crystal.natural.nature import Species, nature
 LABELLINGS = 48  # ways to give the orbits to elements that are tried
 EXCHANGED = 0.6  # share of elements that a similar one replaces
 ALIKE = 1.2  # largest ratio of the radii of similar elements
-MORE_ELEMENTS = 3.0  # a stoichiometry of one more element counts so much more: the compounds listed are mostly binary
+MORE_ELEMENTS = 2.5  # a stoichiometry of one more element counts so much more: the compounds listed are mostly binary
+SAME_ELEMENT = 0.6  # each further orbit of the same element makes a stoichiometry so much rarer
 HYPOTHETICAL_DRAWS = 60  # of elements, where no known stoichiometry fits
 
 
@@ -36,7 +37,8 @@ def draw_filling(atoms: list[int], maximum_elements: int, generator: np.random.G
     if not by_key:
         return _hypothetical(labels, counts, generator)
     keys = sorted(by_key)
-    weight = np.array([len(known[key]) * MORE_ELEMENTS ** len(key) for key in keys], dtype=np.float64) ** 0.7
+    weight = np.array([(len(known[key]) * MORE_ELEMENTS ** len(key)) ** 0.7 * SAME_ELEMENT ** (len(atoms) - len(key))
+                       for key in keys])
     key = keys[int(generator.choice(len(keys), p=weight / weight.sum()))]
     one, count = by_key[key][int(generator.integers(len(by_key[key])))]
     composition = known[key][int(generator.integers(len(known[key])))]

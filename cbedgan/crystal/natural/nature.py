@@ -31,7 +31,7 @@ class Nature(NamedTuple):
     """sources: where the numbers come from; compositions: known ones {atomic number: atoms of the formula};
 
     occupations: {space group: {indices of Wyckoff positions, the general one is 0: known crystals}}; shapes: {lattice
-    type such as "tI": [logarithms of b/a and c/a, and the cosines of the three angles]}; volume_spread: standard
+    type such as "tI": [logarithms of b/a and c/a, cosines of the three angles, atoms]}; volume_spread: standard
     deviation of the logarithm of a volume against the sum over atoms, of neutral and of charged compounds.
     """
 
