@@ -14,17 +14,21 @@ from cbedgan.crystal.crystals import Crystal, shortest_distance_ratio
 from cbedgan.crystal.natural.composition import Filling, draw_filling, radius, volume
 from cbedgan.crystal.natural.nature import nature
 from cbedgan.crystal.natural.occupation import Position, draw_occupation
-from cbedgan.crystal.natural.packing import Bonds, Orbit, pack
+from cbedgan.crystal.natural.packing import Bonds, Orbit, Packed, pack
 from cbedgan.crystal.natural.shape import draw_shape
 from cbedgan.crystal.random_crystals import spglib_group, wyckoff_positions
 from cbedgan.crystal.supergroup import hidden_supergroup, quiet_moyo
 from classifier.foundation.config import Config
 from classifier.foundation.errors import InputError
 
-CANDIDATES = 4  # cells and places that are relaxed together, of which one is taken
-LEAST_ROOM = (0.82, 0.72)  # distances over bond lengths, of pairs that bind and of those that do not
+FILLINGS = 4  # choices of elements for the same sites, until one has room
+CANDIDATES = 6  # cells and places that are relaxed together, of which one is taken
+# Mean and spread of the logarithm of a crystal's mean nearest distance over the bond lengths.
+IONIC_BONDS, NEUTRAL_BONDS = (-0.03, 0.04), (-0.035, 0.055)
+LARGEST_SCALE = 0.08  # logarithm of the factor on all lengths that brings that about
+BOND_LIMITS = (0.84, 1.25)  # of the nearest distance of each orbit over the bond length
+LEAST_APART = 0.74  # of pairs that do not bind
 SECOND_SHELL = 0.75  # of two ions of like sign, over the two bond lengths to an ion between them
-NEUTRAL_BOND = 1.04  # over two summed covalent radii
 ANIONS_APART = 1.1  # two anions, over their summed radii
 
 
@@ -58,23 +62,28 @@ def natural_crystal(space_group: int, config: NaturalConfig, generator: np.rando
     if not chosen:
         return None
     atoms = [positions[i].atoms for i in chosen]
-    filling = draw_filling(atoms, config.maximum_elements, generator)
-    if filling is None:
-        return None
-    size = volume(filling, atoms, generator) * len(crystals.centring_translations(space_group))
-    cells = np.array([_cell(space_group, sum(atoms), size, generator) for _ in range(CANDIDATES)])
-    packed = pack([orbits[i] for i in chosen], bonds_of(filling), crystals.PRIMITIVE_BASIS[
-        crystals.centring_type(space_group)], point_group(space_group), cells, generator)
-    if (packed.room[0] < LEAST_ROOM).any():
+    for _ in range(FILLINGS):
+        filling = draw_filling(atoms, config.maximum_elements, generator)
+        if filling is None:
+            return None
+        size = volume(filling, atoms, generator) * len(crystals.centring_translations(space_group))
+        cells = np.array([_cell(space_group, sum(atoms), size, generator) for _ in range(CANDIDATES)])
+        basis = crystals.PRIMITIVE_BASIS[crystals.centring_type(space_group)]
+        packed = pack([orbits[i] for i in chosen], bonds_of(filling), basis, point_group(space_group), cells, generator)
+        best, scale = _best_candidate(packed, np.array(atoms), IONIC_BONDS if any(filling.charges) else NEUTRAL_BONDS,
+                                      generator)
+        if best is not None:
+            break
+    else:
         return None
     sites = np.concatenate([orbits[i].rotations @ point + orbits[i].translations
-                            for i, point in zip(chosen, packed.points[0], strict=True)])
+                            for i, point in zip(chosen, packed.points[best], strict=True)])
     sites = (sites + crystals.centring_translations(space_group)[:, None]).reshape(-1, 3) % 1.0
     numbers = np.tile(np.repeat(filling.numbers, atoms), len(sites) // sum(atoms))
     letters = " ".join(wyckoff_positions(space_group)[i].letter for i in chosen)
     try:
         with quiet_moyo():
-            crystal = crystals.standard_crystal(packed.lattices[0], sites, numbers,
+            crystal = crystals.standard_crystal(packed.lattices[best] * scale, sites, numbers,
                                                 source=f"natural random crystal, group {space_group}, sites {letters}")
     except InputError:
         return None
@@ -126,12 +135,29 @@ def bonds_of(filling: Filling) -> Bonds:
     sign = np.sign(states)
     lengths = radii[:, None] + radii
     if not sign.any():
-        return Bonds(NEUTRAL_BOND * lengths, np.ones_like(lengths, dtype=bool))
+        return Bonds(lengths, np.ones_like(lengths, dtype=bool))
     attract = sign[:, None] * sign < 0
     smallest_anion = radii[sign < 0].min()
     cations = (sign[:, None] > 0) & (sign > 0)
     apart = np.where(cations, SECOND_SHELL * (lengths + 2 * smallest_anion), ANIONS_APART * lengths)
     return Bonds(np.where(attract, lengths, apart), attract)
+
+
+def _best_candidate(packed: Packed, atoms: np.ndarray, bonds: tuple[float, float], generator: np.random.Generator
+                    ) -> tuple[int | None, float]:
+    """Return the candidate whose atoms all have a neighbour nearest to the bond length, and a factor on its lengths."""
+    logarithms = np.log(np.minimum(packed.nearest, 4.0))
+    means = logarithms @ atoms / atoms.sum()
+    target = bonds[0] + bonds[1] * np.clip(generator.standard_normal(), -2, 2)
+    scales = np.clip(target - means, -LARGEST_SCALE, LARGEST_SCALE)
+    scaled = logarithms + scales[:, None]
+    low, high = np.log(BOND_LIMITS)
+    allowed = ((scaled > low) & (scaled < high)).all(axis=1) & (packed.apart * np.exp(scales) > LEAST_APART)
+    if not allowed.any():
+        return None, 1.0
+    misfit = np.where(allowed, (scaled - target) ** 2 @ atoms, np.inf)
+    best = int(misfit.argmin())
+    return best, float(np.exp(scales[best]))
 
 
 def _cell(space_group: int, n_atoms: int, size: float, generator: np.random.Generator) -> np.ndarray:

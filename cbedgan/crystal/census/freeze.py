@@ -26,7 +26,8 @@ from cbedgan.crystal.prototypes import prototypes
 from cbedgan.crystal.random_crystals import wyckoff_positions
 
 LARGEST_COMPOSITION, LARGEST_CELL = 40, 64  # atoms of a formula; of a primitive cell
-A_TYPE_COUNTS = 5  # a prototype or mineral stands for so many crystals on its Wyckoff positions
+A_TYPE_COUNTS = 20  # a prototype or mineral stands for so many crystals on its Wyckoff positions
+A_COMPOSITION_COUNTS = 3  # and so many times among the compounds
 RIDGE = 0.15  # of the volumes of elements: how many relative errors a deviation from the radius' own volume counts
 SMALL_ION = 0.6  # angstrom
 NEGATIVE = 0.6  # angstrom: an anion's radius beyond the covalent one, where no ionic radius is listed
@@ -199,11 +200,11 @@ def main() -> None:
     crystals = [one for one in [*prototypes(), *minerals()] if one.n_primitive <= LARGEST_CELL]
     unique = {(one.structure_type, one.formula): one for one in reversed(crystals)}
     known = [one for key, one in sorted(unique.items())]
-    compositions = [*(reduced(one.numbers) for one in known), *compounds()]
+    compositions = [*[reduced(one.numbers) for one in known] * A_COMPOSITION_COUNTS, *compounds()]
     compositions = [one for one in compositions if sum(one.values()) <= LARGEST_COMPOSITION]
     species = species_of([*compositions, *(reduced(one.numbers) for one in known)])
-    rest = {"sources": re.sub(r"\s+", " ", __doc__ or ""), "compositions": compositions, "occupations": occupations(known),
-            "shapes": shapes(known), "volume_spread": [0.1, 0.1]}
+    rest = {"sources": re.sub(r"\s+", " ", __doc__ or ""), "compositions": compositions,
+            "occupations": occupations(known), "shapes": shapes(known), "volume_spread": [0.1, 0.1]}
     write(species, rest)
     fitted, rest["volume_spread"] = volumes(known)
     write({number: one._replace(volumes=tuple(fitted[number])) for number, one in species.items()}, rest)

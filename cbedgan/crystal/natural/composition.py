@@ -14,7 +14,7 @@ LABELLINGS = 48  # ways to give the orbits to elements that are tried
 EXCHANGED = 0.6  # share of elements that a similar one replaces
 ALIKE = 1.2  # largest ratio of the radii of similar elements
 MORE_ELEMENTS = 2.5  # a stoichiometry of one more element counts so much more: the compounds listed are mostly binary
-SAME_ELEMENT = 0.6  # each further orbit of the same element makes a stoichiometry so much rarer
+SAME_ELEMENT = 0.45  # each further orbit of the same element makes a stoichiometry so much rarer
 HYPOTHETICAL_DRAWS = 60  # of elements, where no known stoichiometry fits
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from cbedgan.crystal.natural.nature import nature
 
-TEMPER = 0.35  # power of the number of known crystals: common sets of positions would leave no room for others
+TEMPER = 0.6  # power of the number of known crystals: common sets of positions would leave no room for others
 ENOUGH = 6  # a group of so many known sets of positions draws every other time from them
 FEWEST = 2  # free coordinates of a random set that a group of few known ones gets
 

@@ -30,11 +30,15 @@ class Bonds(NamedTuple):
 
 
 class Packed(NamedTuple):
-    """Candidates, best first. room: the least distance over bond length, of pairs that attract and that do not."""
+    """Candidates. nearest: over the bond length, of each orbit's binding neighbours; apart: of pairs that keep apart.
+
+    Both are infinite where no such neighbour is within reach.
+    """
 
     lattices: Float[np.ndarray, "candidates 3 3"]
     points: Float[np.ndarray, "candidates orbits 3"]
-    room: Float[np.ndarray, "candidates 2"]
+    nearest: Float[np.ndarray, "candidates orbits"]
+    apart: Float[np.ndarray, " candidates"]
 
 
 class _Pairs(NamedTuple):
@@ -77,23 +81,22 @@ def pack(orbits: list[Orbit], bonds: Bonds, basis: Float[np.ndarray, "3 3"], poi
         distance = np.maximum(np.linalg.norm(vectors, axis=1), 0.3)
         other = owner[pairs.atom]
         length, binds = bonds.lengths[pairs.orbit, other], bonds.attract[pairs.orbit, other]
-        ratio = distance / length
+        ratio, place = distance / length, pairs.candidate * len(orbits) + pairs.orbit
         if step == STEPS:
             break
         push = np.where(binds, ratio**-9 - ratio**-3.0, 0.7 * ratio**-6.0)
         push *= np.clip(4 * (REACH[binds.astype(int)] - ratio), 0, 1)
         pushed = np.minimum(push, 40.0)[:, None] * vectors / distance[:, None]
-        place = pairs.candidate * len(orbits) + pairs.orbit
         force = -np.stack([np.bincount(place, pushed[:, axis], n_candidates * len(orbits)) for axis in range(3)], -1)
         force = force.reshape(n_candidates, len(orbits), 3)
         stress = ((sizes[pairs.orbit, None] * pushed)[:, :, None] * vectors[:, None]).reshape(-1, 9)
         strain = np.stack([np.bincount(pairs.candidate, stress[:, part], n_candidates) for part in range(9)], -1)
         lattices, points = _moved(lattices, points, force, strain.reshape(-1, 3, 3), point_group, lengths[step])
-    room = np.full((2, n_candidates), np.inf)
-    for rank, chosen in enumerate((binds, np.logical_not(binds))):
-        np.minimum.at(room[rank], pairs.candidate[chosen], ratio[chosen])
-    order = np.argsort(-room.min(axis=0), kind="stable")
-    return Packed(lattices[order], points[order], room.T[order])
+    nearest, least = np.full(n_candidates * len(orbits), np.inf), np.full(n_candidates, np.inf)
+    alike = np.logical_not(binds)
+    np.minimum.at(nearest, place[binds], ratio[binds])
+    np.minimum.at(least, pairs.candidate[alike], ratio[alike])
+    return Packed(lattices, points, nearest.reshape(n_candidates, -1), least)
 
 
 def _images(rotations: np.ndarray, translations: np.ndarray, points: np.ndarray) -> np.ndarray:
