@@ -110,3 +110,23 @@ def bench_explain(stacks: Stacks,
                for name in conditions]
     Console().print(stage.report(figures))
     wrote_json(json, {"conditions": figures})
+
+
+@benchmarks.command("pose")
+def bench_pose(stacks: Stacks,
+               split: Annotated[Path | None, typer.Option(help="split.json; without it every stack counts.")] = None,
+               part: Annotated[str, typer.Option(help="Of the split.")] = "validation",
+               condition: Annotated[Condition | None, typer.Option(
+                   help="Of the measurement; without it filtered, ordinary and poor.")] = None,
+               most: Annotated[int, typer.Option(min=1, help="Crystals, drawn at random.")] = 100,
+               seed: Annotated[int, typer.Option(help="Of all that is drawn.")] = 0,
+               radius_known: Annotated[bool, typer.Option("--radius-known", help="Tell the disks' radius.")] = False,
+               json: Json = None) -> None:
+    """Find the pose of raw frames of a set's crystals, simulated anew, from the image alone."""
+    from cbedgan.bench.pose import found as stage
+
+    conditions: tuple[Condition, ...] = ("filtered", "ordinary", "poor") if condition is None else (condition,)
+    figures = stage.bench_pose(stacks, split, part=part, conditions=conditions, most=most, seed=seed,
+                               radius_known=radius_known)
+    Console().print(stage.report(figures))
+    wrote_json(json, {"conditions": figures})

@@ -21,7 +21,7 @@ from classifier.foundation.run import Interrupted, StopRequest, progress, requir
 from classifier.imported import frame as frames
 from classifier.imported.files import OpenFiles, Place, StackConfig, only_pattern, stacks_in
 from classifier.imported.frame import FRACTION, Positive, Target
-from classifier.imported.pose import PoseConfig, brightest_disk, measured_pose
+from classifier.imported.pose import PoseConfig, brightest_disk, direct_disk, measured_pose
 from classifier.imported.units import to_inverse_angstrom
 from classifier.pattern.geometry import Detector, Pose
 from classifier.prediction.predict import load_classifier
@@ -168,7 +168,9 @@ def _pattern(config: ImportConfig, sample: StackConfig, k: int, place: Place, op
     stored, said = frames.mended(array.read(place[1]), background, config.intensity, source)
     size = frames.pixel_size_inv_angstrom(array, geometry, config.beam_energy_kev)
     radius = _disk_radius(config, sample, k)
-    centre = frames.stored_centre(stored, array, geometry, lambda pattern: brightest_disk(
+    by_image = target.pose == "canonical" and not sample.shortest_g_disk
+    find = direct_disk if by_image else brightest_disk
+    centre = frames.stored_centre(stored, array, geometry, lambda pattern: find(
         pattern, None if radius is None else radius / size))
     middle = frames.oriented_place(centre, stored.shape, geometry)
     square, off = frames.squared(frames.oriented(stored, geometry), middle, geometry.square)
@@ -176,10 +178,11 @@ def _pattern(config: ImportConfig, sample: StackConfig, k: int, place: Place, op
     if target.pose == "canonical" and sample.shortest_g_disk:
         disk = frames.oriented_place(sample.shortest_g_disk[k], stored.shape, geometry)
         pose, way = Pose((np.array(disk) - middle) * size, off * size), "declared"
-    elif target.pose == "canonical":
+    elif by_image:
         try:
-            pose, way = measured_pose(square, field, config.pose, centre=off * size, disk_radius=radius,
-                                      basis=_basis(sample, k))
+            pose, way, remarks = measured_pose(square, field, config.pose, centre=off * size, disk_radius=radius,
+                                               basis=_basis(sample, k))
+            said += remarks
         except InputError as error:
             raise InputError(source=f"{source}, {error.source}", rule=error.rule, value=error.value,
                              remedy=error.remedy) from error

@@ -1,6 +1,5 @@
 """Where the direct beam of a user's own pattern lies, and its pose by the image or a lattice of unknown azimuth."""
 
-from contextlib import suppress
 from typing import Annotated
 
 import numpy as np
@@ -11,9 +10,10 @@ from scipy import ndimage, signal
 from classifier.crystal.reciprocal import Basis, reduced_basis
 from classifier.foundation.config import Config
 from classifier.foundation.errors import InputError
-from classifier.pattern.disk_lattice import DiskLattice, find_disk_lattice, lit_map
+from classifier.pattern.disk_lattice import DiskLattice, lit_map
 from classifier.pattern.geometry import Detector, Pose
 from classifier.pattern.pose import lattice_share, pose_from_lattice
+from classifier.pose.measure import MeasuredPose, direct_disk_place, measure_pose
 
 HANDS = {"net": np.eye(2), "net (mirrored)": np.diag([-1.0, 1.0])}
 FINEST_TURN = 2e-3  # radian
@@ -46,14 +46,24 @@ def brightest_disk(pattern: Real[np.ndarray, "H W"], radius_pixels: float | None
     return _centre_of_mass(light >= 0.97 * light.max())
 
 
+def direct_disk(pattern: Real[np.ndarray, "H W"], radius_pixels: float | None) -> tuple[float, float]:
+    """Column and row of the direct disk, by the lattice of all disks; where none is seen, of the brightest disk.
+
+    In thick crystals the direct disk is often not the brightest. InputError where a lattice leaves it open.
+    """
+    place = direct_disk_place(pattern, radius_pixels)
+    return brightest_disk(pattern, radius_pixels) if place is None else place
+
+
 def _centre_of_mass(region: np.ndarray) -> tuple[float, float]:
     row, column = np.argwhere(region).mean(axis=0)
     return float(column), float(row)
 
 
 def measured_pose(pattern: Real[np.ndarray, "H H"], detector: Detector, config: PoseConfig, *, centre: np.ndarray,
-                  disk_radius: float | None, basis: Basis | None) -> tuple[Pose, str]:
-    """Pose of a pattern, and what gave it: "image", or where that shows no lattice like the predicted one, "net".
+                  disk_radius: float | None, basis: Basis | None) -> tuple[Pose, str, list[str]]:
+    """Pose of a pattern, what gave it, and remarks: "image", or where that shows no lattice like the predicted one,
+    "net".
 
     The azimuth of the predicted lattice is unknown and searched for, and so is its hand: the beam may run against the
     axis ("net (mirrored)"). InputError when neither way leads to a pose.
@@ -66,11 +76,13 @@ def measured_pose(pattern: Real[np.ndarray, "H H"], detector: Detector, config: 
     basis : of the lattice that cell and zone axis predict, in detector units; not used where disks touch
     """
     rule = {"visible": config.visible, "tie": config.tie}
-    with suppress(InputError):
-        seen = find_disk_lattice(pattern, detector, disk_radius=disk_radius, centre=centre)
-        pose = pose_from_lattice(pattern, detector, seen, **rule)
-        if np.hypot(*(seen.centre - centre)) < seen.radius and (basis is None or not unlike_lattice(pose, basis)):
-            return pose, "image"
+    refusal = None
+    try:
+        found = measure_pose(pattern, detector, centre=centre, disk_radius=disk_radius, **rule)
+        if basis is None or not unlike_lattice(found.pose, basis):
+            return found.pose, "image", _others(found)
+    except InputError as error:
+        refusal = error
     if basis is not None and disk_radius is not None:
         wide = 2 * disk_radius / np.hypot(*reduced_basis(basis).T).min()
         if wide > WIDEST:
@@ -79,11 +91,22 @@ def measured_pose(pattern: Real[np.ndarray, "H H"], detector: Detector, config: 
                              remedy="Say where the disk of the shortest visible reflection lies: shortest_g_disk.")
         share, turned, way = _turned(pattern, detector, DiskLattice(basis, disk_radius, centre))
         if share >= config.least_explained_share:
-            return pose_from_lattice(pattern, detector, turned, **rule), way
+            return pose_from_lattice(pattern, detector, turned, **rule), way, []
+    if refusal is not None and refusal.source != "disk lattice":
+        raise refusal
     raise InputError(source="canonical pose", value="neither in the image nor by cell and zone axis",
                      rule="a lattice of at least four whole disks must show around the centre",
                      remedy="Check centre, pixel size and convergence_semi_angle_mrad, give cell and zone axes, or say "
                             "where the disk of the shortest visible reflection lies: shortest_g_disk.")
+
+
+def _others(found: MeasuredPose) -> list[str]:
+    """What is said of other disks that might as well be the shortest visible one."""
+    if len(found.others) == 0:
+        return []
+    turns = np.degrees(np.arctan2(found.others[:, 1], found.others[:, 0]))
+    return ["as bright within the noise as the shortest visible reflection, and as long: those at azimuths "
+            + ", ".join(f"{turn:.0f}" for turn in sorted(turns)) + " degree"]
 
 
 def unlike_lattice(pose: Pose, basis: Basis) -> bool:

@@ -86,9 +86,13 @@ def _numbers(index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _along_edges(values: np.ndarray, number: np.ndarray, outward: np.ndarray, beyond: np.ndarray | None,
                  chosen: np.ndarray, order: int) -> np.ndarray:
-    """Brightness of the chosen ring of each disk as a Fourier series of the azimuth, at all pixels; NaN: unknown."""
+    """Brightness of the chosen ring of each disk, at all pixels: a Fourier series of the azimuth; NaN: unknown.
+
+    Where `beyond` is given, a slope towards the edge is part of it.
+    """
     angle = np.arctan2(outward[:, 1], outward[:, 0])
-    terms = np.stack([np.ones_like(angle), *(wave(k * angle) for k in range(1, order + 1) for wave in (np.cos, np.sin))], 1)
+    waves = [wave(k * angle) for k in range(1, order + 1) for wave in (np.cos, np.sin)]
+    terms = np.stack([np.ones_like(angle), *waves], 1)
     if beyond is not None:
         terms = np.concatenate([terms, terms[:, :3] * beyond[:, None]], axis=1)
     count, n, own, seen = number.max() + 1, number[chosen], terms[chosen], values[chosen]

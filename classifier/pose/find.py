@@ -3,7 +3,6 @@
 import numpy as np
 from jaxtyping import Float
 
-from classifier.crystal.reciprocal import reduced_basis
 from classifier.pose.disks import disk_places
 from classifier.pose.edges import EdgeFit, fit_edges
 from classifier.pose.hypotheses import hypotheses

@@ -10,8 +10,10 @@ from jaxtyping import Float
 
 from cbedgan.crystal.crystals import Crystal
 from cbedgan.crystal.electron import wavenumber_inv_angstrom
-from cbedgan.simulate.cbed.detector import DetectorConfig, simulate_pattern
+from cbedgan.simulate.cbed.detector import View, simulate_views
+from cbedgan.simulate.cbed.detector_config import DetectorConfig, RingDrift
 from cbedgan.simulate.cbed.multislice import Exposure, MultisliceConfig
+from cbedgan.simulate.cbed.specimen import SpecimenConfig
 from cbedgan.simulate.cbed.zone_axis import slab
 from classifier.crystal.reciprocal import Basis, zolz_lattice
 
@@ -23,6 +25,8 @@ THICKNESS_ANGSTROM = (100.0, 600.0)
 KEV = (80.0, 300.0)
 SHIFT = 0.15  # largest of the centre along rows and columns, in sides of the frame
 ELLIPSE = 0.01  # largest excess of an ellipse's long axis over its short one
+SPECIMEN = SpecimenConfig(tilt_mrad=1.0)
+DRIFT_ANGSTROM = 1.0  # of neighbouring incident directions
 STEPS = 3  # sub-points along one side of a pixel
 
 
@@ -57,13 +61,16 @@ def raw_frame(provenance: str, zone_axis_uvw: np.ndarray, shortest_g_inv_angstro
     size = int(draw.choice(SIZES))
     pixel = 2 * draw.uniform(*HALF_WIDTH) * shortest_g_inv_angstrom / size
     margin = int(np.ceil(size * (SHIFT + ELLIPSE))) + 2
-    detector = DetectorConfig(pose="raw", size_pixels=FINER * (size + 2 * margin), half_width=pixel * (size / 2 + margin),
-                              aperture_unit="shortest_g", aperture_radius=float(draw.uniform(*APERTURE)),
-                              directions_across=12, samples_per_pixel=1)
+    detector = DetectorConfig(
+        pose="raw", size_pixels=FINER * (size + 2 * margin), half_width=pixel * (size / 2 + margin),
+        aperture_unit="shortest_g", aperture_radius=float(draw.uniform(*APERTURE)), samples_per_pixel=1,
+        directions_across=RingDrift(ring_drift_angstrom=DRIFT_ANGSTROM))
     turn, energy = float(draw.uniform(0, 2 * np.pi)), float(draw.uniform(*KEV))
-    result = simulate_pattern(slab(crystal.lattice, crystal.primitive(), zone_axis_uvw), Exposure(
-        energy, float(draw.uniform(*THICKNESS_ANGSTROM)),
-        MultisliceConfig(merge_angstrom=0.4, entry_plane=float(draw.random())), azimuth_rad=turn), detector)
+    multislice = MultisliceConfig(merge_angstrom=0.4, entry_plane=float(draw.random()), absorption="thermal_diffuse",
+                                  debye_waller_angstrom2="by_element")
+    exposure = Exposure(energy, float(draw.uniform(*THICKNESS_ANGSTROM)), multislice, azimuth_rad=turn)
+    result = simulate_views(slab(crystal.lattice, crystal.primitive(), zone_axis_uvw), exposure, detector,
+                            [View(specimen=SPECIMEN.draw(draw))], widest_tilt_mrad=SPECIMEN.widest_tilt_mrad)[0]
     centre = draw.uniform(-SHIFT, SHIFT, 2) * size
     stretched = ellipse(float(draw.uniform(0, ELLIPSE)), float(draw.uniform(0, np.pi)))
     turned = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
