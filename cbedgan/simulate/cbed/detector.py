@@ -4,12 +4,12 @@ Disks add in intensity. Each pattern is drawn once, straight into its final fram
 Intensity unit: fraction of the incident beam per pixel; an unlimited detector sums to one.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
-from numpy.typing import ArrayLike
 
 from cbedgan.crystal.electron import wavenumber_inv_angstrom
 from cbedgan.simulate.cbed.aperture import aperture_samples
@@ -27,6 +27,15 @@ class View(NamedTuple):
 
     size_pixels: int | None = None
     specimen: Specimen = Specimen()
+
+
+class LitPoint(NamedTuple):
+    """A point of the lit area: tilt of the incident beam from the zone axis (1/angstrom, slab frame), thickness (which
+    of the disks'), and its weight in the mean."""
+
+    tilt: Float[np.ndarray, " 2"]
+    thickness: int | slice
+    weight: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,12 +118,12 @@ def simulate_views(slab: Slab, exposure: Exposure, detector: DetectorConfig, vie
     for view, (thicker, tilt, weight) in zip(views, lit, strict=True):
         size = view.size_pixels or detector.size_pixels
         pixel = 2 * detector.half_width / size * (float(pose.length) if canonical else 1.0)
-        image = np.stack([sum(share * draw(
+        image = np.concatenate([draw(
             propagation, disks, pixel=pixel, azimuth_rad=turn, size=size, samples_per_pixel=detector.samples_per_pixel,
-            tilt=1e-3 * wavenumber * off, thickness=_nearest(disks.thickness_angstrom, each + more))[0]
-            for more, off, share in zip(thicker, tilt, weight, strict=True)) for each in wanted])
+            lit=[LitPoint(1e-3 * wavenumber * off, _nearest(disks.thickness_angstrom, each + more), share)
+                 for more, off, share in zip(thicker, tilt, weight, strict=True)]) for each in wanted])
         results.append(PatternResult(
-            image.astype(np.float32), disks.thickness_angstrom[[_nearest(disks.thickness_angstrom, each)
+            image, disks.thickness_angstrom[[_nearest(disks.thickness_angstrom, each)
                                                                 for each in wanted]],
             1e3 * disks.radius / wavenumber, g1, pixel, turn, replace(
                 frame, size_pixels=size, pixel_size=2 * detector.half_width / size),
@@ -123,8 +132,7 @@ def simulate_views(slab: Slab, exposure: Exposure, detector: DetectorConfig, vie
 
 
 def draw(propagation: Multislice, disks: Disks, *, pixel: float, azimuth_rad: float, size: int,
-         samples_per_pixel: int, tilt: ArrayLike = (0.0, 0.0), thickness: int | None = None
-         ) -> Float[np.ndarray, "T {size} {size}"]:
+         samples_per_pixel: int, lit: Sequence[LitPoint] | None = None) -> Float[np.ndarray, "T {size} {size}"]:
     """Draw patterns float32, the direct disk in the middle.
 
     Parameters
@@ -134,17 +142,19 @@ def draw(propagation: Multislice, disks: Disks, *, pixel: float, azimuth_rad: fl
     azimuth_rad : turn of the frame
     size : pixels of a side
     samples_per_pixel : interpolated, along one side of a pixel
-    tilt : of the incident beam from the zone axis, 1/angstrom, slab frame
-    thickness : which one, None for all
+    lit : points of the specimen whose mean is one pattern; None: a pattern on the axis for each thickness
     """
-    turn, tilt = turn_matrix(azimuth_rad), np.asarray(tilt, dtype=np.float64)
+    turn, points = turn_matrix(azimuth_rad), lit or [LitPoint(np.zeros(2), slice(None), 1.0)]
     side = pixel / samples_per_pixel
     samples, share = aperture_samples(disks.radius / side)
-    samples = samples * side @ turn.T + tilt
+    samples = samples * side @ turn.T
+    # Where a disk lands hardly depends on which point of the specimen it comes from.
+    tilt = np.sum([point.weight * point.tilt for point in points], axis=0)
     on_axis = (_landing(propagation, tilt[None], disks.beam)[0] - tilt) @ turn
     seen = np.abs(on_axis).max(-1) < size * pixel / 2 + _spread(propagation, disks.radius)
-    landed = disks.between(samples, seen, slice(None) if thickness is None else thickness) * share[:, None]
-    place = (_landing(propagation, samples, disks.beam[seen]) - tilt) @ turn
+    between = [point.weight * disks.between(samples + point.tilt, seen, point.thickness) for point in points]
+    landed = np.sum(between, axis=0) * share[:, None] if len(between) > 1 else between[0] * share[:, None]
+    place = (_landing(propagation, samples + tilt, disks.beam[seen]) - tilt) @ turn
     return splat(landed, place / pixel, 1 / samples_per_pixel, size)
 
 
