@@ -16,7 +16,7 @@ from classifier.microscope.ranges import Range, ShareRange
 class Distortion(Config):
     """ellipticity: the long axis of a circle's image over the short one, less 1; axis_degree: of the long axis.
 
-    Projector lenses leave about a per cent where nobody corrects it (Capitani et al., Ultramicroscopy 106, 66, 2006).
+    Projector lenses leave some where nobody corrects it (Capitani et al., Ultramicroscopy 106, 66, 2006).
     """
 
     ellipticity: ShareRange

@@ -10,6 +10,7 @@ from cbedgan.simulate.cbed.distinct import DistinctConfig
 from cbedgan.simulate.cbed.multislice import MultisliceConfig
 from cbedgan.simulate.cbed.specimen import SpecimenConfig
 from classifier.foundation.config import Config, added
+from classifier.pattern.condition import Condition
 
 
 class ThicknessRange(Config):
@@ -22,12 +23,14 @@ class ThicknessRange(Config):
 class ViewConfig(Config):
     """The same crystals once more, from the same propagation, in a stack file of their own, `<out>.<name>.h5`.
 
-    size_pixels: of a side, where it differs; specimen: of each pattern, where it is not flat and on its zone axis.
+    size_pixels: of a side, where it differs; specimen: of each pattern, where it is not flat and on its zone axis;
+    condition: what a microscope makes of the patterns, finished, where they are not to stay free of noise.
     """
 
     name: Annotated[str, Field(pattern="[a-z0-9_]{1,20}")]
     size_pixels: Annotated[int, Field(ge=1)] | None = None
     specimen: SpecimenConfig | None = None
+    condition: Condition | None = added(None)
 
 
 class SimulateConfig(Config):

@@ -12,6 +12,7 @@ from cbedgan.simulate.cbed.detector import PatternResult, View, simulate_views
 from cbedgan.simulate.cbed.detector_config import DetectorConfig
 from cbedgan.simulate.cbed.distinct import DistinctConfig, least_difference
 from cbedgan.simulate.cbed.layers import atomic_layers, whole_periods
+from cbedgan.simulate.cbed.measured_view import as_measured
 from cbedgan.simulate.cbed.multislice import Exposure, band_limit
 from cbedgan.simulate.cbed.simulate_config import SimulateConfig, ThicknessRange, ViewConfig
 from cbedgan.simulate.cbed.specimen import Specimen
@@ -180,8 +181,11 @@ def simulate_every_view(crystal: Crystal, config: SimulateConfig, *, beam_energy
             provenance["view"] = view.name
         if view is not None and view.specimen is not None and some is not None:
             provenance["specimen"] = [one._asdict() for one in some]
-        made.append((np.stack([result.image for result in results], axis=1), _rows(
-            crystal, names, pieces, results, hidden_turn, provenance, beam_energy_kev, partition)))
+        stacks, told = np.stack([result.image for result in results], axis=1), [provenance] * len(names)
+        if view is not None and view.condition is not None:
+            stacks, measured = as_measured(stacks, names, view.condition)
+            told = [{**provenance, "measured": one} for one in measured]
+        made.append((stacks, _rows(crystal, names, pieces, results, hidden_turn, told, beam_energy_kev, partition)))
     return made
 
 
@@ -194,8 +198,8 @@ def _specimens(crystal: Crystal, view: ViewConfig, seed: int, beam_energy_kev: f
 
 
 def _rows(crystal: Crystal, names: list[str], pieces: list[Slab], results: list[PatternResult],
-          hidden_turn: Float[np.ndarray, " 3"], provenance: dict[str, Any], beam_energy_kev: float, partition: str
-          ) -> SampleTable:
+          hidden_turn: Float[np.ndarray, " 3"], provenance: list[dict[str, Any]], beam_energy_kev: float,
+          partition: str) -> SampleTable:
     """The table of one view."""
     lengths, angles = crystal.cell_parameters()
     return SampleTable.build(
@@ -210,8 +214,8 @@ def _rows(crystal: Crystal, names: list[str], pieces: list[Slab], results: list[
         shortest_g_inv_angstrom=[[float(np.hypot(*result.shortest_g)) for result in results]] * len(names),
         azimuth_rad=[[_half_turn(result.azimuth_rad - turn) for result, turn in zip(results, hidden_turn, strict=True)]
                      ] * len(names),
-        provenance=[json.dumps({**provenance, "of_series": k} if len(names) > 1 else provenance, separators=(",", ":"))
-                    for k in range(len(names))])
+        provenance=[json.dumps({**told, "of_series": k} if len(names) > 1 else told, separators=(",", ":"))
+                    for k, told in enumerate(provenance)])
 
 
 def sample_ids(crystal: Crystal, beam_energy_kev: float, thickness_angstrom: Float[np.ndarray, " T"]) -> list[str]:

@@ -8,16 +8,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from cbedgan.crystal.crystals import Crystal, standard_crystal
 from cbedgan.simulate import simulate as stage
 from cbedgan.simulate.cbed.multislice import MultisliceConfig
 from cbedgan.simulate.cbed.simulate_config import SimulateConfig
-from cbedgan.simulate.cbed.stack import refusal, resimulate, simulate_stacks
+from cbedgan.simulate.cbed.stack import refusal, resimulate, simulate_every_view, simulate_stacks
 from cbedgan.simulate.simulate import simulate
 from classifier.foundation.atomic import read_json
 from classifier.foundation.config import load_config, parse_config
 from classifier.foundation.errors import InputError
+from classifier.pattern.measurement import CONDITIONS, measured_copy
+from classifier.samples.measured_samples import JUDGED_SEED
 from classifier.samples.stackfile import StackFile, round_mantissa
 from project import CONFIGS
 from running import killed
@@ -190,3 +193,14 @@ def test_views_are_files_of_their_own_with_the_same_samples(tmp_path, in_process
     simulate(fewer, out=tmp_path / "fewer.h5", workers=1)
     with StackFile(tmp_path / "fewer.tilted.h5") as alone:
         np.testing.assert_array_equal(alone.read([0, 1]), tilted.read([0, 1]))
+
+
+def test_a_view_under_a_condition_is_the_copy_that_networks_are_judged_by():
+    config = parse_config({**CONFIG.model_dump(mode="json"), "views": [{"name": "poor", "condition": "poor"}]},
+                          SimulateConfig, source="a test")
+    (clean, row), (noisy, measured) = simulate_every_view(wurtzite(), config, beam_energy_kev=100.0)
+    expected = measured_copy(torch.from_numpy(clean), row.sample_id, CONDITIONS["poor"], seed=JUDGED_SEED)
+    np.testing.assert_array_equal(noisy, expected.numpy())
+    told = json.loads(str(measured.provenance[0]))["measured"]
+    assert told["condition"] == "poor" and told["electrons"] == 1e5 and len(told["azimuth_degree"]) == 3
+    assert "measured" not in json.loads(str(row.provenance[0]))
