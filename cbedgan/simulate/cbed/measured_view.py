@@ -1,4 +1,4 @@
-"""Finished measurements of simulated stacks: the copies that networks are judged by, and all that was drawn for them."""
+"""Finished measurements of simulated stacks: the copies that networks are judged by, and what was drawn for them."""
 
 from typing import Any
 
