@@ -72,8 +72,14 @@ def fit_edges(level: Float[np.ndarray, "H H"], basis: Basis, origin: Float[np.nd
         origin, basis, radius = origin + step[:2], basis + step[2:6].reshape(2, 2), float(radius + step[6])
         if not 0.5 * start < radius < 1.8 * start or abs(np.linalg.det(basis)) < 2 * radius**2:
             return None
-        fit = EdgeFit(basis, origin, radius, np.linalg.pinv(normal, rcond=1e-9) * spread**2, contrast, first)
+        fit = EdgeFit(basis, origin, radius, _inverse(normal) * spread**2, contrast, first)
     return fit
+
+
+def _inverse(normal: np.ndarray) -> np.ndarray:
+    """Inverse of a matrix of normal equations; what they leave open is uncertain, not certain as in a pseudo-inverse."""
+    size, axes = np.linalg.eigh(normal)
+    return axes / np.maximum(size, 1e-9 * size[-1]) @ axes.T
 
 
 def _numbers(index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
