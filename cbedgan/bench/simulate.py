@@ -17,7 +17,7 @@ from rich.table import Table
 
 from cbedgan.simulate.cbed.aperture import square_grid
 from cbedgan.simulate.cbed.detector import draw, simulate_pattern
-from cbedgan.simulate.cbed.detector_config import DetectorConfig, Drift
+from cbedgan.simulate.cbed.detector_config import DetectorConfig, Drift, RingDrift
 from cbedgan.simulate.cbed.disks import how_many, illuminate
 from cbedgan.simulate.cbed.multislice import Exposure, Multislice, MultisliceConfig
 from cbedgan.simulate.cbed.slab_symmetry import intensities_by_symmetry
@@ -100,6 +100,29 @@ def bench_stacks() -> Table:
         total += seconds
         table.add_row(case.name.split()[0], f"{seconds:.2f}", f"{1 / seconds:.2f}")
     table.add_row("all", f"{total / len(CASES):.2f}", f"{len(CASES) / total:.2f}")
+    return table
+
+
+def bench_directions() -> Table:
+    """Time stacks from a square grid of incident directions and from rings of them, and tell the error of each."""
+    table = Table(title="Incident directions: a square grid with interpolated intensities (version 1), and rings with "
+                        "interpolated amplitudes", caption="Relative L1 from rings at a fifth of the drift, nine patterns")
+    for heading in ("directions", "drift, angstrom", "CPU seconds", "error, median", "greatest"):
+        table.add_column(heading, justify="left" if heading == "directions" else "right")
+    pieces = [slab(case.a * np.eye(3), case.primitive(), axis, symmetric_surface=True) for case in CASES
+              for axis in zone_axes(case.a * np.eye(3), case.primitive()[0], "metric")]
+
+    def patterns(way: Drift | RingDrift) -> list[Float[np.ndarray, "T H W"]]:
+        detector = CANONICAL.model_copy(update={"directions_across": way})
+        exposure = Exposure(BEAM_ENERGY_KEV, [THICKNESS_ANGSTROM], STACK)
+        return [simulate_pattern(piece, exposure, detector).image for piece in pieces]
+
+    exact = patterns(RingDrift(ring_drift_angstrom=0.12))
+    for name, drift, way in [("square", 0.6, Drift(drift_angstrom=0.6)), ("square", 0.3, Drift(drift_angstrom=0.3)), *(
+            ("rings", drift, RingDrift(ring_drift_angstrom=drift)) for drift in (0.85, 0.7, 0.55))]:
+        seconds, images = _timed(partial(patterns, way))
+        errors = [np.abs(one - other).sum() / other.sum() for one, other in zip(images, exact, strict=True)]
+        table.add_row(name, f"{drift:g}", f"{seconds:.2f}", f"{np.median(errors):.2%}", f"{max(errors):.2%}")
     return table
 
 

@@ -21,9 +21,9 @@ SIZES, READERS = [64, 128, 256, 512], [1, 2]  # pixels, and threads or processes
 def bench_simulate(abtem: Annotated[bool, typer.Option("--abtem", help='Beside abTEM (extra "abtem").')] = False,
                    ) -> None:
     """Time simulated stacks on one thread, and patterns beside abTEM's at equal sampling."""
-    from cbedgan.bench.simulate import bench_abtem, bench_stacks
+    from cbedgan.bench.simulate import bench_abtem, bench_directions, bench_stacks
 
-    Console().print(bench_stacks())
+    Console().print(bench_stacks(), bench_directions())
     if abtem:
         Console().print(*bench_abtem())
 
