@@ -30,7 +30,8 @@ class GeometryConfig(Config):
     """How a pattern lies on the detector; transpose is applied first, flips then, so that pattern[k_y, k_x] results.
 
     centre: of the direct beam: "middle" of the pattern, "find" (for the canonical pose the direct disk by the lattice
-    of all disks, else the brightest one), "from file" (where both axes are zero), or [column, row] in stored pixels; square: around the centre, "crop" what one side has more, or "pad".
+    of all disks, else the brightest one), "from file" (where both axes are zero), or [column, row] in stored pixels
+    from 0; square: around the centre, "crop" what one side has more, or "pad".
     """
 
     transpose: bool
