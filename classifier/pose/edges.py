@@ -77,7 +77,7 @@ def fit_edges(level: Float[np.ndarray, "H H"], basis: Basis, origin: Float[np.nd
 
 
 def _inverse(normal: np.ndarray) -> np.ndarray:
-    """Inverse of a matrix of normal equations; what they leave open is uncertain, not certain as in a pseudo-inverse."""
+    """Inverse of a matrix of normal equations; what they leave open is uncertain, not 0 as in a pseudo-inverse."""
     size, axes = np.linalg.eigh(normal)
     return axes / np.maximum(size, 1e-9 * size[-1]) @ axes.T
 
