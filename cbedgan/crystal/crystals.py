@@ -26,6 +26,9 @@ Lattice = Float[np.ndarray, "3 3"]  # rows a, b, c in angstrom
 Positions = Float[np.ndarray, "n 3"]  # fractional
 Numbers = Int[np.ndarray, " n"]  # atomic numbers
 DECIMALS = 8  # of lattices and positions, so that a crystal read back from its record is the same to the last bit
+# Of a drawn cell before it is measured. Its last bits differ between processors, and between settings that are as good
+# they would decide. Rounded so, but two places finer than a record, they decide nothing.
+DRAWN_DECIMALS = 10
 
 # Rows are primitive vectors in units of the conventional ones; all are right-handed, R is the obverse setting.
 PRIMITIVE_BASIS = {
@@ -110,14 +113,24 @@ def measure_symmetry(lattice: ArrayLike, positions: ArrayLike, numbers: ArrayLik
     return moyopy.MoyoDataset(cell, symprec=precision_angstrom, setting=moyopy.Setting.standard())
 
 
-def standard_crystal(lattice: ArrayLike, positions: ArrayLike, numbers: ArrayLike, *, source: str) -> Crystal:
+def rounded_cell(lattice: ArrayLike, positions: ArrayLike) -> tuple[Lattice, Positions]:
+    """A drawn cell as every processor has it: to DRAWN_DECIMALS, no zero with a sign, positions in [0, 1)."""
+    return (np.round(np.asarray(lattice, dtype=np.float64), DRAWN_DECIMALS) + 0.0,
+            np.round(np.asarray(positions, dtype=np.float64), DRAWN_DECIMALS) % 1.0)
+
+
+def standard_crystal(lattice: ArrayLike, positions: ArrayLike, numbers: ArrayLike, *, source: str,
+                     steady: bool = False) -> Crystal:
     """Build a Crystal from any cell: measure its group and structure type and standardise its setting.
 
     Parameters
     ----------
     lattice, positions, numbers : as for `measure_symmetry`; InputError where that fails
     source : of the crystal, in words
+    steady : whether it is a `rounded_cell` first, so that the crystal has the same setting and name on every processor
     """
+    if steady:
+        lattice, positions = rounded_cell(lattice, positions)
     try:
         symmetry = measure_symmetry(lattice, positions, numbers)
     except ValueError as error:
@@ -125,6 +138,8 @@ def standard_crystal(lattice: ArrayLike, positions: ArrayLike, numbers: ArrayLik
                          remedy="Look for atoms on top of each other and for a degenerate cell.") from None
     cell = symmetry.std_cell
     standard_lattice = np.round(np.array(cell.basis), DECIMALS)
+    if steady:
+        standard_lattice += 0.0
     every_number = np.array(cell.numbers)
     sites, kinds = _one_primitive_cell(np.array(cell.positions), every_number, symmetry.number)
     filled, filled_numbers = _fill(sites, kinds, symmetry.number)

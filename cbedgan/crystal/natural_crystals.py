@@ -84,7 +84,8 @@ def natural_crystal(space_group: int, config: NaturalConfig, generator: np.rando
     try:
         with quiet_moyo():
             crystal = crystals.standard_crystal(packed.lattices[best] * scale, sites, numbers,
-                                                source=f"natural random crystal, group {space_group}, sites {letters}")
+                                                source=f"natural random crystal, group {space_group}, sites {letters}",
+                                                steady=True)
     except InputError:
         return None
     if crystal.space_group != space_group or spglib_group(crystal) != space_group:

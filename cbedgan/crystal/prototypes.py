@@ -9,7 +9,7 @@ from typing import Literal
 import gemmi
 import numpy as np
 
-from cbedgan.crystal.crystals import Crystal, measure_symmetry, shortest_distance_ratio, standard_crystal
+from cbedgan.crystal.crystals import Crystal, measure_symmetry, rounded_cell, shortest_distance_ratio, standard_crystal
 from cbedgan.crystal.real.exchange import exchange
 from cbedgan.crystal.real.known_types import known_types
 from cbedgan.crystal.structure_files import crystals_read_once
@@ -103,16 +103,18 @@ def substituted(prototype: Crystal, config: PrototypeConfig, generator: np.rando
         substitution = draw_substitution(prototype.numbers, generator)
         ratio = linear_scale(prototype.numbers, substitution)
     scale = float(np.clip(ratio, *config.linear_scale_limits))
-    cell = prototype.primitive() if config.substitution == "charge" else (
+    steady = config.substitution == "charge"  # the same on every processor; the older substitution keeps its draws
+    cell = prototype.primitive() if steady else (
         prototype.lattice, prototype.positions, prototype.numbers)  # the smaller cell is quicker, but gives other draws
     numbers = np.array([substitution[number] for number in cell[2].tolist()])
-    scaled = cell[0] * scale
-    lattice, positions = distort(scaled, cell[1], measure_symmetry(scaled, cell[1], numbers), generator,
+    scaled, sites = rounded_cell(cell[0] * scale, cell[1]) if steady else (cell[0] * scale, cell[1])
+    lattice, positions = distort(scaled, sites, measure_symmetry(scaled, sites, numbers), generator,
                                  strain=config.strain, displacement_angstrom=config.displacement_angstrom)
     if shortest_distance_ratio(lattice, positions, numbers) < config.minimum_distance_ratio:
         return None
     exchanged = " ".join(f"{gemmi.Element(a).name}>{gemmi.Element(b).name}" for a, b in substitution.items())
-    crystal = standard_crystal(lattice, positions, numbers, source=f"{prototype.source}, {exchanged}, distorted")
+    crystal = standard_crystal(lattice, positions, numbers, source=f"{prototype.source}, {exchanged}, distorted",
+                               steady=steady)
     return crystal if crystal.structure_type == prototype.structure_type else None
 
 
