@@ -199,3 +199,17 @@ def test_unreadable_or_foreign_files_are_refused(tmp_path):
 
 def _symmetry(crystal: Crystal) -> moyopy.MoyoDataset:
     return measure_symmetry(crystal.lattice, crystal.positions, crystal.numbers)
+
+
+def test_a_steady_crystal_has_one_name_whatever_the_last_bits():
+    # R-3c in a primitive cell: three settings, a third of a turn apart, are as good, and zeros come with both signs.
+    lattice = np.array([[5.4, 3.117691453623979, 4.2], [-5.4, 3.117691453623979, 4.2], [0.0, -6.235382907247958, 4.2]])
+    ring = np.array([np.roll([0.46, 0.04, 0.25], turn) for turn in range(3)])
+    sites, numbers = np.concatenate([ring, -ring, [[0, 0, 0], [0.5, 0.5, 0.5]]]), [13] * 6 + [27] * 2
+    random, made = np.random.default_rng(0), []
+    for _ in range(12):
+        noise = [1 + random.normal(0, 2e-16, values.shape) for values in (lattice, sites)]
+        made.append(standard_crystal(lattice * noise[0] + random.normal(0, 1e-16, (3, 3)), sites * noise[1], numbers,
+                                     source="s", steady=True))
+    assert {json.dumps(crystal.record()) for crystal in made} == {json.dumps(made[0].record())}
+    assert made[0].space_group == 167 and not np.signbit(made[0].lattice[made[0].lattice == 0]).any()
