@@ -1,6 +1,5 @@
 """Elements for the orbits of a cell: stoichiometries of known compounds, their elements or similar ones, neutral."""
 
-from collections import Counter
 from functools import cache, reduce
 from math import gcd
 from typing import NamedTuple
@@ -140,11 +139,3 @@ def volume(filling: Filling, atoms: list[int], generator: np.random.Generator) -
         total += count * (neutral if charge == 0 else as_cation if charge > 0 else as_anion)
     spread = nature().volume_spread[any(filling.charges)]
     return total * float(np.exp(spread * np.clip(generator.standard_normal(), -2, 2)))
-
-
-def elements_of(filling: Filling, atoms: list[int]) -> dict[int, int]:
-    """Return {atomic number: atoms} of a cell."""
-    counts: Counter[int] = Counter()
-    for number, count in zip(filling.numbers, atoms, strict=True):
-        counts[number] += count
-    return dict(counts)
