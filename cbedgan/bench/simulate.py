@@ -106,7 +106,7 @@ def bench_stacks() -> Table:
 def bench_directions() -> Table:
     """Time stacks from a square grid of incident directions and from rings of them, and tell the error of each."""
     table = Table(title="Incident directions: a square grid with interpolated intensities (version 1), and rings with "
-                        "interpolated amplitudes", caption="Relative L1 from rings at a fifth of the drift, nine patterns")
+                        "interpolated amplitudes", caption="Relative L1 from rings at a drift of 0.12 angstrom")
     for heading in ("directions", "drift, angstrom", "CPU seconds", "error, median", "greatest"):
         table.add_column(heading, justify="left" if heading == "directions" else "right")
     pieces = [slab(case.a * np.eye(3), case.primitive(), axis, symmetric_surface=True) for case in CASES
