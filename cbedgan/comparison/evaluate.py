@@ -77,11 +77,13 @@ def recalls_and_accuracies(trials: Trials, logits: Float[np.ndarray, "S N K"], d
 class Evaluation:
     """The test logits of every arm, {arm: float [S, N, K]}, on one set of trials, with shared bootstrap replicates.
 
-    training_materials: int [K], which decides what is few, medium and many.
+    training_materials: int [K], which decides what is few, medium and many; by_derivation: the same of real-derived and
+    of random crystals apart, where it is known which are which.
     """
 
     def __init__(self, config: VerdictConfig, logits: Mapping[str, np.ndarray], trials: Trials,
-                 training_materials: np.ndarray) -> None:
+                 training_materials: np.ndarray, by_derivation: "Mapping[str, Evaluation] | None" = None) -> None:
+        self.by_derivation = by_derivation or {}
         self.config, self.logits, self.trials = config, logits, trials
         self.training_materials, self.shot = training_materials, shot_class(training_materials)
         self.predicted = {arm: values.argmax(axis=2) for arm, values in logits.items()}
@@ -113,7 +115,7 @@ class Evaluation:
                  if reference is not None and reference in self.logits]
         pairs += [(chosen.arm, other) for other in self.logits if other != chosen.arm]
         return self._family([(arm, reference, self.shot == shot, {"shot": shot})
-                             for arm, reference in dict.fromkeys(pairs) for shot in self._shots()])
+                             for arm, reference in dict.fromkeys(pairs) for shot in self.shots()])
 
     def groups(self) -> list[dict[str, Any]]:
         """The primary arm against its reference in each tested group: one family."""
@@ -131,7 +133,8 @@ class Evaluation:
                           for predicted in self.predicted[arm]], axis=0)
         return (counts / np.maximum(counts.sum(axis=1, keepdims=True), 1e-12)).tolist()
 
-    def _shots(self) -> list[str]:
+    def shots(self) -> list[str]:
+        """Shot classes that are tested."""
         return [shot for shot in SHOT_CLASSES if (self.tested & (self.shot == shot)).any()]
 
     def _interval(self, replicates: np.ndarray) -> dict[str, Any]:

@@ -57,6 +57,9 @@ def content(evidence: Evidence) -> dict[str, Any]:
         "arms": {name: {"label": ARMS[name].label, "loss": ARMS[name].loss.kind, "source": ARMS[name].source,
                         "stacks_added": sum(evidence.numbers.values()) if ARMS[name].source else 0, "scores": scores}
                  for name, scores in evaluation.arms().items()},
+        "derivations": {name: {"units": apart.trials.n_units, "arms": apart.arms(),
+                               "primary": apart.primary() if primary["shot"] in apart.shots() else None}
+                        for name, apart in evaluation.by_derivation.items()},
         "groups": _groups(evidence),
         "space_groups": list(evidence.split.space_groups),
         "confusion": {name: evaluation.confusion(name) for name in evaluation.logits},

@@ -129,8 +129,11 @@ def evaluate(config: CompareConfig, split: Split, table: SampleTable, folders: d
                                  rule="all arms must answer the same samples",
                                  remedy="Remove the run folder and compare again.")
     logits = {arm: np.stack([one.logits for one in of_seeds]) for arm, of_seeds in tests.items()}
-    return Evaluation(config.judgement, logits, trials_of(first, config.judgement.unit),
-                      training_materials(split, table))
+    materials, judgement = training_materials(split, table), config.judgement
+    apart = {name: Evaluation(judgement, {arm: values[:, first.derivation == name] for arm, values in logits.items()},
+                              trials_of(some, judgement.unit), materials)
+             for name, some in first.by_derivation().items()}
+    return Evaluation(judgement, logits, trials_of(first, judgement.unit), materials, apart)
 
 
 def training_materials(split: Split, table: SampleTable) -> np.ndarray:

@@ -12,7 +12,7 @@ from cbedgan.comparison.evaluate import trials_of
 from cbedgan.comparison.study import training_materials
 from cbedgan.comparison.trainings import train_all
 from cbedgan.ranking.methods import MethodConfig, RankingRuns, load_methods, plan, windows
-from cbedgan.ranking.report import write_ranking
+from cbedgan.ranking.report import BESIDE, write_ranking
 from cbedgan.ranking.scores import Answers, Ranking, RankingVerdicts
 from classifier.crystal.subgroups import direct_edges
 from classifier.foundation.atomic import read_json, write_json
@@ -23,6 +23,7 @@ from classifier.pattern.condition import Condition
 from classifier.prediction.ensemble import ensemble
 from classifier.prediction.predict import COLUMNS, Predictions, predictions_path
 from classifier.prediction.scores import score
+from classifier.samples.sampletable import DERIVATIONS
 from classifier.samples.split import Split, load_split
 from classifier.samples.stackfile import StackFile
 from classifier.statistics.calibration_maps import fit_temperature
@@ -179,9 +180,10 @@ def _parts(folder: Path, split: Split, condition: Condition) -> tuple[Prediction
 
 
 def beside(folders: Sequence[Path], ranked: Condition) -> dict[str, dict[str, float | None]]:
-    """{condition: {score: mean over runs}} on the test part, of the conditions that the ranking is not made under.
+    """{name: {score: mean over runs}} on the test part: of real-derived and of random crystals apart, where the stacks
+    say which are which, under the condition of the ranking; and of all under each other condition.
 
-    Conditions that some run was not judged under are left out.
+    What some run does not tell is left out.
     """
     results = [read_json(folder / "result.json") for folder in folders if (folder / "result.json").exists()]
     told: dict[str, dict[str, float | None]] = {}
@@ -189,13 +191,17 @@ def beside(folders: Sequence[Path], ranked: Condition) -> dict[str, dict[str, fl
         judged = (result if condition == "ideal" else result.get("conditions", {}).get(condition, {})
                   for result in results)
         tests: list[dict[str, Any]] = [part for part in (one.get("test") for one in judged) if part]
-        if condition == ranked or len(tests) < len(folders):
-            continue
-        values = {"balanced_accuracy": [test["balanced_accuracy"] for test in tests],
-                  "few_recall": [test["recall_by_shot"]["few"] for test in tests]}
-        told[condition] = {name: None if None in of_runs else float(np.mean(of_runs))
-                           for name, of_runs in values.items()}
-    return told
+        seen = {condition: tests} if condition != ranked else {
+            name: [part for part in (test.get("derivations", {}).get(name) for test in tests) if part]
+            for name in DERIVATIONS[1:]}
+        told |= {name: _means(parts) for name, parts in seen.items() if parts and len(parts) == len(folders)}
+    return {name: told[name] for name in BESIDE if name in told}
+
+
+def _means(tests: Sequence[dict[str, Any]]) -> dict[str, float | None]:
+    values = {"balanced_accuracy": [test["balanced_accuracy"] for test in tests],
+              "few_recall": [test["recall_by_shot"]["few"] for test in tests]}
+    return {name: None if None in of_runs else float(np.mean(of_runs)) for name, of_runs in values.items()}
 
 
 def _rows(methods: dict[str, MethodConfig], planned: RankingRuns, foreign: dict[str, list[Path]]) -> dict[str, dict]:

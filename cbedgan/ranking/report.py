@@ -12,11 +12,13 @@ from cbedgan.ranking.scores import Ranking
 from classifier.foundation.atomic import write_json, write_text
 from classifier.foundation.page import page, percent, plain_text, points, times
 from classifier.pattern.condition import Condition
+from classifier.samples.sampletable import DERIVATIONS
 
 SCORE_NAMES = {"balanced_accuracy": "balanced accuracy", "few_recall": "few", "medium_recall": "medium",
                "many_recall": "many", "top_1": "top-1", "top_6": "top-6", "macro_f1": "macro-F1",
                "calibration_error": "ECE", "scaled_calibration_error": "ECE scaled",
                "direct_edge_enrichment": "direct edges"}
+BESIDE = (*DERIVATIONS[1:], *get_args(Condition))  # of what columns may stand beside the ranking, in this order
 PERCENT = set(SCORE_NAMES) - {"direct_edge_enrichment"}
 
 
@@ -51,8 +53,7 @@ def content(ranking: Ranking, rows: dict[str, dict[str, Any]], provenance: dict[
     labels = {name: row["label"] for name, row in rows.items()}
     return {"headline": headline(best, labels, config.reference), "reference": config.reference, "judged": judged,
             "condition": provenance["config"].get("condition", "ideal"),
-            "beside": [name for name in get_args(Condition) if any(name in row.get("beside", {})
-                                                                   for row in rows.values())],
+            "beside": [name for name in BESIDE if any(name in row.get("beside", {}) for row in rows.values())],
             "methods": methods, "differences": differences, "seeds": ranking.seeds,
             "test": {"samples": len(ranking.trials.class_idx), "units": ranking.trials.n_units,
                      "groups": int(ranking.tested.sum())},
@@ -75,7 +76,8 @@ def written(score: str, value: float | None) -> str:
 
 
 def other_columns(report: dict[str, Any]) -> list[tuple[str, str]]:
-    """(condition, score) of the columns that say how the methods do under conditions that they are not ranked under."""
+    """(name, score) of the columns that say how the methods do on real-derived and on random crystals apart, and under
+    conditions that they are not ranked under."""
     return [(name, score) for name in report["beside"] for score in ("balanced_accuracy", "few_recall")]
 
 

@@ -16,7 +16,7 @@ from classifier.foundation.errors import InputError
 from classifier.judgement.page import write_page
 from classifier.judgement.readings import Reading, readings
 from classifier.prediction.predict import COLUMNS, Predictions
-from classifier.prediction.scores import COVERAGE, STEMDL_BATCH, batch_averaged_f1, measure
+from classifier.prediction.scores import COVERAGE, STEMDL_BATCH, batch_averaged_f1, count_types, measure
 from classifier.statistics import metrics
 from classifier.statistics.calibration_maps import fit_temperature
 from classifier.statistics.measured import Measured
@@ -157,8 +157,23 @@ def judgement(judged: Judged, *, part: str, before: Judged | None = None) -> dic
         "groups": _groups(judged, mean), "confusion": metrics.ratio(
             confusion, confusion.sum(axis=1, keepdims=True) + np.zeros_like(confusion)).tolist(),
         "direct_edges": np.argwhere(direct_edges(first.class_map)).tolist(),
-        "worst": _worst(confusion, judged.seeds[0]),
+        "worst": _worst(confusion, judged.seeds[0]), "derivations": _derivations(judged),
         **readings(now, earlier)})
+
+
+def _derivations(judged: Judged) -> dict[str, dict[str, Any]]:
+    """Scores of real-derived and of random crystals apart, by name; {} where nobody says which are which."""
+    apart = {}
+    for name, first in judged.seeds[0].by_derivation().items():
+        several = [measure(one.by_derivation()[name], judged.training_materials) for one in judged.seeds]
+        mean = Measured.mean(several, seed=0)
+        apart[name] = {
+            "samples": len(first.logits), "materials": len(np.unique(first.material)),
+            "structure_types": count_types(first), "groups": len(np.unique(first.space_group)),
+            "scores": {score: {**mean.content(score), "per_seed": [float(one.values[score][0]) for one in several]}
+                       for score in (*SINGLE[:5], "calibration_error") if score in mean.values},
+            "accuracy_within": _row(mean, "accuracy_within")}
+    return apart
 
 
 def _measured_seeds(judged: Judged) -> list[Measured]:

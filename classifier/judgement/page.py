@@ -10,7 +10,8 @@ from classifier.judgement import figures, reading_figures
 
 LABELS = {"balanced_accuracy": "mean recall over the groups (balanced accuracy)", "macro_f1": "macro-F1 over the set",
           "many_recall": "mean recall, groups with 100 training materials or more",
-          "medium_recall": "mean recall, groups with 21 to 99", "few_recall": "mean recall, groups with at most 20"}
+          "medium_recall": "mean recall, groups with 21 to 99", "few_recall": "mean recall, groups with at most 20",
+          "calibration_error": "expected calibration error"}
 
 
 def write_page(path: Path, content: dict[str, Any]) -> Path:

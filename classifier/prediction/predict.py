@@ -28,10 +28,11 @@ from classifier.pattern.measurement import CONDITIONS, measured_copy
 from classifier.prediction.trust import Trust
 from classifier.samples.dataset import Frame, StackSet, load_physical
 from classifier.samples.measured_samples import require_beam_shares
+from classifier.samples.sampletable import DERIVATIONS
 from classifier.samples.stackfile import SampleTable, StackFile
 
 PREDICT_AT_ONCE = 256  # stacks a forward pass
-COLUMNS = ("sample_id", "material", "structure_type", "space_group", "logits", "part")  # of Predictions
+COLUMNS = ("sample_id", "material", "structure_type", "space_group", "logits", "part", "derivation")  # of Predictions
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,7 +140,7 @@ class Predictions:
     """Logits float32 [N, K] of N samples with their labels str [N]; space_group int [N] is the truth, 0 if unknown.
 
     part: str [N], "train", "validation", "test", or "" for a user's own; provenance: of the classifier, its digest
-    and those of the stacks.
+    and those of the stacks; derivation: str [N], of the crystals, one of sampletable.DERIVATIONS, "" where unknown.
     """
 
     sample_id: np.ndarray
@@ -151,6 +152,11 @@ class Predictions:
     class_map: ClassMap
     split_digest: str
     provenance: dict[str, Any]
+    derivation: np.ndarray = field(default_factory=lambda: np.array("unknown"))
+
+    def __post_init__(self) -> None:
+        if self.derivation.ndim == 0:  # nobody says
+            object.__setattr__(self, "derivation", np.full(len(self.sample_id), ""))
 
     @classmethod
     def of(cls, classifier: TrainedClassifier, samples: StackSet, *, part: str,
@@ -159,7 +165,8 @@ class Predictions:
         return cls(samples.sample_id, samples.material, samples.structure_type,
                    np.asarray(classifier.class_map.space_groups)[samples.class_idx.cpu().numpy()],
                    predict_logits(classifier.model, samples.x, samples.pose), np.full(len(samples), part),
-                   classifier.class_map, classifier.split_digest, provenance)
+                   classifier.class_map, classifier.split_digest, provenance,
+                   np.full(len(samples), "") if samples.derivation is None else samples.derivation)
 
     @classmethod
     def concatenate(cls, several: "list[Predictions]") -> "Predictions":
@@ -173,14 +180,22 @@ class Predictions:
 
     def take(self, part: str) -> "Predictions":
         """The samples of one part."""
-        rows = self.part == part
+        return self.rows(self.part == part)
+
+    def rows(self, rows: np.ndarray) -> "Predictions":
+        """Some of the samples, by a mask [N] or by their places, in that order."""
         return replace(self, **{name: getattr(self, name)[rows] for name in COLUMNS})
+
+    def by_derivation(self) -> "dict[str, Predictions]":
+        """Those of real-derived and those of random crystals apart, {"real": ..., "random": ...}; {} where unknown."""
+        return {name: self.rows(self.derivation == name) for name in DERIVATIONS[1:] if (self.derivation == name).any()}
 
     def save(self, path: Path) -> None:
         """Write an npz file of plain arrays, whole or not at all."""
         metadata = {"split_digest": self.split_digest, "provenance": self.provenance}
         with atomic_path(path) as temporary, temporary.open("wb") as stream:
-            np.savez(stream, **{name: getattr(self, name) for name in COLUMNS},
+            known = [name for name in COLUMNS if name != "derivation" or (self.derivation != "").any()]
+            np.savez(stream, **{name: getattr(self, name) for name in known},
                      class_space_groups=np.asarray(self.class_map.space_groups), metadata=json.dumps(metadata))
 
     @classmethod
@@ -190,7 +205,8 @@ class Predictions:
             arrays = _read_arrays(path)
             metadata = json.loads(str(arrays["metadata"]))
             class_map = ClassMap(tuple(arrays["class_space_groups"].tolist()))
-            predictions = cls(**{name: arrays[name] for name in COLUMNS}, class_map=class_map,
+            predictions = cls(**{name: arrays[name] for name in COLUMNS if name != "derivation" or name in arrays},
+                              class_map=class_map,
                               split_digest=metadata["split_digest"], provenance=metadata["provenance"])
             lengths = {name: len(getattr(predictions, name)) for name in COLUMNS}
             if len(set(lengths.values())) > 1 or predictions.logits.shape[1:] != (len(class_map),):
@@ -253,7 +269,8 @@ class OwnStacks:
         provenance = {**classifier.provenance, "classifier_digest": classifier.digest, "stack_digest": self.digest,
                       **({} if self.condition == "ideal" else {"condition": self.condition})}
         return Predictions(table.sample_id, table.material, table.structure_type, table.space_group, logits,
-                           np.full(len(table), ""), classifier.class_map, classifier.split_digest, provenance)
+                           np.full(len(table), ""), classifier.class_map, classifier.split_digest, provenance,
+                           table.derivation)
 
 
 def predict(classifier: TrainedClassifier, stacks: Path) -> Predictions:

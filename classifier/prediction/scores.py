@@ -74,8 +74,15 @@ def measure(predictions: Predictions, training_materials: np.ndarray | None) -> 
 def score(predictions: Predictions, training_materials: np.ndarray) -> dict[str, Any]:
     """Score predictions whose truth is known as JSON content; undefined numbers are None.
 
-    training_materials: int [K] by class. Intervals (95 %) come from resampling structure types, or materials.
+    training_materials: int [K] by class. Intervals (95 %) come from resampling structure types, or materials. Where it
+    is known how crystals were derived, "derivations" holds the same of real-derived and of random ones apart.
     """
+    apart = {name: {"structure_types": count_types(some), **_score(some, training_materials)}
+             for name, some in predictions.by_derivation().items()}
+    return _score(predictions, training_materials) | ({"derivations": apart} if apart else {})
+
+
+def _score(predictions: Predictions, training_materials: np.ndarray) -> dict[str, Any]:
     class_map = predictions.class_map
     if not len(predictions.logits):
         return {"samples": 0, "materials": 0}
@@ -104,6 +111,11 @@ def score(predictions: Predictions, training_materials: np.ndarray) -> dict[str,
         "groups": {str(group): {"recall": recall[index], "materials": int(materials[index]),
                                 "samples": int(samples[index]), "training_materials": int(training_materials[index])}
                    for index, group in enumerate(class_map.space_groups)}})
+
+
+def count_types(predictions: Predictions) -> int:
+    """Number of structure types, each of one space group, among the samples."""
+    return len(set(zip(predictions.space_group.tolist(), predictions.structure_type.tolist(), strict=True)))
 
 
 def batch_averaged_f1(predictions: Predictions) -> float:

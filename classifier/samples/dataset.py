@@ -45,6 +45,7 @@ class StackSet:
     pose: Float[Tensor, "N 9"] | None = None
     task_target: Float[Tensor, "N T"] | None = None
     shortest_g: Float[np.ndarray, "N 3"] | None = None
+    derivation: Shaped[np.ndarray, " N"] | None = None  # see sampletable; None where nobody says
 
     def __len__(self) -> int:
         return len(self.sample_id)
@@ -147,7 +148,7 @@ def _labelled(x: Tensor, table: SampleTable, class_map: ClassMap, source: object
     class_idx = torch.from_numpy(class_map.indices(table.space_group))
     return StackSet(x=x, class_idx=class_idx, soft_label=soft_labels(table, class_map, source),
                     sample_id=table.sample_id, material=table.material, structure_type=table.structure_type,
-                    origin=table.origin, shortest_g=table.shortest_g_inv_angstrom)
+                    origin=table.origin, shortest_g=table.shortest_g_inv_angstrom, derivation=table.derivation)
 
 
 def soft_labels(table: SampleTable, class_map: ClassMap, source: object) -> Float32[Tensor, "N K"]:

@@ -87,7 +87,7 @@ def _run(config: TrainBaselineConfig, run: Run, parted: Split, file: StackFile) 
     predictions = Predictions.concatenate([Predictions(
         rows.sample_id, rows.material, rows.structure_type, rows.space_group,
         log_probabilities(model, features[part], samples), np.full(len(rows), part), class_map, parted.digest,
-        run.provenance()) for part, rows in table.items() if part != "train"])
+        run.provenance(), rows.derivation) for part, rows in table.items() if part != "train"])
     predictions.save(run.folder / "predictions.npz")
     materials = metrics.materials_per_class(truth["train"], table["train"].material, len(class_map))
     run.finish({"split_digest": parted.digest, "choice": best, "searched": searched, "descriptors": len(names),

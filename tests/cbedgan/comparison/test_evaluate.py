@@ -80,3 +80,14 @@ def test_confusion_rows_sum_to_one_and_everything_is_json():
     found = evaluation(real={0: 4}, boundary_synthetic={})
     np.testing.assert_allclose(found.confusion("real"), [[0.6, 0.4, 0], [0, 1, 0], [0, 0, 1]])
     json.dumps([found.arms(), found.primary(), found.contrasts(), found.groups()], allow_nan=False)
+
+
+def test_kinds_of_test_crystals_stay_apart():
+    whole = evaluation(real={0: 8}, boundary_synthetic={0: 4})
+    assert whole.by_derivation == {}
+    rows = np.arange(UNITS) % 2 == 0  # of the even ones, half of the wrong
+    trials = Trials.of(CLASS[rows], np.flatnonzero(rows).astype(str), K)
+    apart = Evaluation(CONFIG, {arm: values[:, rows] for arm, values in whole.logits.items()}, trials, MATERIALS)
+    both = Evaluation(CONFIG, whole.logits, TRIALS, MATERIALS, {"real": apart})
+    assert both.arms() == whole.arms() and both.by_derivation["real"].primary()["units"] == 10
+    assert both.by_derivation["real"].arms()["real"]["few_recall"]["estimate"] == pytest.approx((1 / 5 + 1) / 2)

@@ -104,6 +104,21 @@ def test_what_stands_beside_is_what_every_run_was_judged_under(tmp_path):
     assert beside([tmp_path], "ideal") == {}
 
 
+def test_real_derived_crystals_stand_first_beside_the_ranking(tmp_path):
+    def part(value: float) -> dict:
+        return {"balanced_accuracy": value, "recall_by_shot": {"few": value / 2}}
+
+    kinds = {"real": part(0.3), "random": part(0.9)}
+    noisy = {"test": {**part(0.5), "derivations": {"real": part(0.2), "random": part(0.7)}}}
+    (tmp_path / "result.json").write_text(json.dumps({
+        "test": {**part(0.6), "derivations": kinds}, "conditions": {"counted": noisy}}))
+    told = beside([tmp_path], "ideal")
+    assert list(told) == ["real", "random", "counted"] and told["real"] == {"balanced_accuracy": 0.3,
+                                                                            "few_recall": 0.15}
+    under = beside([tmp_path], "counted")
+    assert list(under) == ["real", "random", "ideal"] and under["real"]["balanced_accuracy"] == 0.2
+
+
 @pytest.mark.slow
 def test_a_ranking_goes_on_after_a_lost_run_and_takes_finished_ones(call):
     rank(rank_config(), **call)

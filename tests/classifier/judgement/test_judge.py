@@ -61,6 +61,25 @@ def test_the_page_of_one_classifier_says_what_its_scores_say(tmp_path):
 
 
 @pytest.mark.slow
+def test_real_derived_and_random_crystals_are_judged_apart(tmp_path):
+    plain = some_predictions(0)
+    # The even materials are real-derived, and there it is right.
+    real = np.array([int(name[-1]) % 2 == 0 for name in plain.material])
+    logits = plain.logits + 9 * real[:, None] * np.eye(len(GROUPS))[plain.class_map.indices(plain.space_group)]
+    known = replace(plain, logits=logits.astype(np.float32), derivation=np.where(real, "real", "random"))
+    page = judge([write(tmp_path / "a", known)], part="test", space_groups=None, out=tmp_path / "out")
+    found = json.loads((tmp_path / "out/judgement.json").read_text())["derivations"]
+    assert set(found) == {"real", "random"} and found["real"]["scores"]["balanced_accuracy"]["estimate"] == 1
+    assert (found["real"]["materials"], found["real"]["structure_types"], found["real"]["groups"]) == (12, 12, 6)
+    alone = score(known.take("test").by_derivation()["random"], TRAINED)
+    assert found["random"]["scores"]["balanced_accuracy"]["estimate"] == pytest.approx(alone["balanced_accuracy"]) < 1
+    before, real_first, after = page.read_text().partition("real-derived: 12 materials of 12 structure types, 6 groups")
+    assert real_first and "random: 12 materials" in after and "random: 12 materials" not in before
+    without = judge([write(tmp_path / "b", plain)], part="test", space_groups=None, out=tmp_path / "plain")
+    assert "real-derived" not in without.read_text()
+
+
+@pytest.mark.slow
 def test_what_was_before_stands_beside_what_is_now(tmp_path):
     now, earlier = (write(tmp_path / name, some_predictions(seed, hits=hits))
                     for name, seed, hits in (("now", 0, 4.0), ("before", 1, 0.5)))

@@ -29,6 +29,19 @@ def test_predictions_survive_a_file(tmp_path) -> None:
     assert again.take("test").sample_id.tolist() == ["a"] and again.predicted().tolist() == [225, 225]
 
 
+def test_how_crystals_were_derived_is_kept_where_it_is_known(tmp_path) -> None:
+    assert predictions().derivation.tolist() == ["", ""] and predictions().by_derivation() == {}
+    known = replace(predictions(), derivation=np.array(["random", "real"]))
+    for name, some in (("unknown", predictions()), ("known", known)):
+        some.save(tmp_path / f"{name}.npz")
+        with np.load(tmp_path / f"{name}.npz") as arrays:
+            assert ("derivation" in arrays) == (name == "known")
+        assert np.array_equal(Predictions.load(tmp_path / f"{name}.npz").derivation, some.derivation)
+    apart = known.by_derivation()
+    assert list(apart) == ["real", "random"] and apart["real"].sample_id.tolist() == ["b"]
+    assert known.take("test").by_derivation().keys() == {"random"}
+
+
 def test_a_damaged_or_pickled_file_is_refused(tmp_path) -> None:
     (tmp_path / "p.npz").write_bytes(b"PK nonsense")
     np.savez(tmp_path / "pickled.npz", metadata=np.array([{"a": 1}], dtype=object))

@@ -47,3 +47,20 @@ def test_an_empty_part_has_no_scores() -> None:
     empty = Predictions(*(np.array([], dtype=str),) * 3, np.array([], int), np.zeros((0, 2), np.float32),
                         np.array([], dtype=str), ClassMap((194, 216)), "digest", {})
     assert score(empty, np.array([3, 4])) == {"samples": 0, "materials": 0}
+
+
+def test_real_derived_and_random_crystals_are_scored_apart() -> None:
+    logits = np.eye(2, dtype=np.float32)[[0, 0, 1, 0, 0]]
+    predictions = Predictions(np.array(list("abcde")), np.array(list("abcde")), np.array(list("stuss")),
+                              np.array([194, 194, 216, 216, 216]), logits, np.full(5, "test"), ClassMap((194, 216)),
+                              "digest", {}, np.array(["real", "random", "real", "random", "random"]))
+    found = score(predictions, np.array([5, 5]))
+    real, random = (found["derivations"][name] for name in ("real", "random"))
+    assert list(found["derivations"]) == ["real", "random"]
+    assert (real["balanced_accuracy"], real["materials"], real["structure_types"]) == (1, 2, 2)
+    assert (random["balanced_accuracy"], random["materials"], random["structure_types"]) == (0.5, 3, 2)
+    assert found["balanced_accuracy"] == pytest.approx((1 + 1 / 3) / 2) and "derivations" not in real
+    unknown = score(Predictions(*(getattr(predictions, name) for name in (
+        "sample_id", "material", "structure_type", "space_group", "logits", "part", "class_map")), "", {}),
+        np.array([5, 5]))
+    assert unknown == {name: value for name, value in found.items() if name != "derivations"}
