@@ -21,7 +21,7 @@ from classifier.inspection.differences import (
 from classifier.samples.stackfile import StackFile
 
 # With another Fourier transform in single precision 420 patterns of cbed-lt (200 to 400 angstrom) differ by 4e-6 in the
-# median, 2e-5 in the 99th percentile and 3e-5 at most. Rounding to the mantissa of a file keeps that on average: a value
+# median, 2e-5 in the 99th percentile and 3e-5 at most. Rounding to the mantissa of a file keeps it on average: a value
 # moves by a whole step, 2^-10 of it, as seldom as the error is small. Three times the largest leaves room for thicker
 # crystals, and for patterns of few bright pixels, in which chance does not even out.
 TOLERANCE = 1e-4
