@@ -39,7 +39,7 @@ class DarkRow(NamedTuple):
 
 
 def dark_rows(pattern: Real[np.ndarray, "H H"], detector: Detector, lattice: DiskLattice, lines: Sequence[float],
-              order: int, electrons: float) -> list[DarkRow]:
+              order: int, electrons: float, field: float = np.inf) -> list[DarkRow]:
     """The rows along mirror lines all of whose odd reflections that show light beside the row are dark along it.
 
     Parameters
@@ -48,13 +48,14 @@ def dark_rows(pattern: Real[np.ndarray, "H H"], detector: Detector, lattice: Dis
     lines : azimuths of the mirror lines in degrees
     order : of the rotation axis, which makes rows equivalent: they are dark together or not at all
     electrons : of the incident beam
+    field : how far from the middle something was measured, in detector units: disks beyond are not dark
     """
     if order % 3 == 0:  # no plane group with three-fold axes has a glide line of its own
         return []
     pattern = np.asarray(pattern, dtype=np.float64)
     faintest = max(FAINTEST, LEAST_COUNTS / electrons)
     lattice = with_weak_disks(pattern, detector, lattice, faintest)
-    seen = {line: _odd_reflections(pattern, detector, lattice, line, faintest) for line in lines}
+    seen = {line: _odd_reflections(pattern, detector, lattice, line, faintest, field) for line in lines}
     found = []
     for line, own in seen.items():
         alike = [light for other, each in seen.items() for _, light in each if _equivalent(line, other, order)]
@@ -69,8 +70,8 @@ def _equivalent(line: float, other: float, order: int) -> bool:
     return any(abs((line - other + k * step + 90) % 180 - 90) < 1 for k in range(max(order, 1)))
 
 
-def _odd_reflections(pattern: np.ndarray, detector: Detector, lattice: DiskLattice, line: float, faintest: float
-                     ) -> list[tuple[np.ndarray, float]]:
+def _odd_reflections(pattern: np.ndarray, detector: Detector, lattice: DiskLattice, line: float, faintest: float,
+                     field: float) -> list[tuple[np.ndarray, float]]:
     """Odd reflections g [2] along a line with light beside it, and the light along it over the lesser of both sides."""
     scale, half = detector.pixel_size, detector.size_pixels / 2
     radius, centre = lattice.radius / scale, np.asarray(lattice.centre) / scale
@@ -86,7 +87,7 @@ def _odd_reflections(pattern: np.ndarray, detector: Detector, lattice: DiskLatti
     found = []
     for number in ODD:
         g = centre + number * step
-        if np.abs(g).max() > half - radius / 2:
+        if np.abs(g).max() > half - radius / 2 or np.hypot(*g) + radius > field / scale:
             continue
         others = points[np.abs(points - number * step).max(axis=1) > 1e-6] + centre
         if _own_share(g, others, radius) < LEAST_OWN:

@@ -1,5 +1,6 @@
 """predict --explain: what symmetry each stack's patterns show, which of the answered groups agree, and pictures."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -37,12 +38,13 @@ def explain_answers(answers: Sequence[Answer], stacks: Path, view: ViewConfig, c
     """
     with StackFile(stacks) as file:
         intensity, table, frame = load_physical(file, view)
-        radius = disk_radii(table, file.detector)
+        radius, field = disk_radii(table, file.detector), field_radii(table, file.detector)
     intensity = measured_copy(torch.from_numpy(intensity), table.sample_id.tolist(), CONDITIONS[condition]).numpy()
     explained = []
     with progress("explain", len(answers)) as bar:
-        for answer, stack, radii in zip(answers, intensity, radius, strict=True):
-            shown = shown_symmetries(stack, frame.detector, [value if np.isfinite(value) else None for value in radii])
+        for answer, stack, radii, fields in zip(answers, intensity, radius, field, strict=True):
+            shown = shown_symmetries(stack, frame.detector, [value if np.isfinite(value) else None for value in radii],
+                                     fields)
             groups = [agreement(group, shown) for group, _ in answer.groups]
             line = group_line(groups[0], groups[1:])
             explained.append(replace(answer, explanation=(*claims(shown), _of_groups(groups, line, shown))))
@@ -58,6 +60,17 @@ def disk_radii(table: SampleTable, detector: Detector) -> np.ndarray:
                            for energy in table.beam_energy_kev.tolist()]).reshape(-1, 1)
     return (table.convergence_semi_angle_mrad * 1e-3 / wavelength / table.pixel_size_inv_angstrom
             * detector.pixel_size)
+
+
+def field_radii(table: SampleTable, detector: Detector) -> np.ndarray:
+    """How far from the middle of each pattern the import had light all around, as disk_radii; inf where all is in it.
+
+    Beyond a turned field there is nothing, and its edges are no feature of the crystal.
+    """
+    reach = [json.loads(text)["field_inv_angstrom"] if '"field_inv_angstrom"' in text else [np.inf] * 3
+             for text in table.provenance.tolist()]
+    field = np.array(reach, dtype=np.float64).reshape(-1, 3) / table.pixel_size_inv_angstrom * detector.pixel_size
+    return np.where(np.isfinite(field), field, np.inf)
 
 
 def explanation_text(answers: Sequence[Answer]) -> Text:

@@ -15,6 +15,7 @@ RINGS, AZIMUTHS = 32, 240  # turns of 2, 3, 4 and 6 map samples on samples
 LINES = 720  # along which a mirror is tried, 0 to 180 degrees
 FLOOR, FAINT_COUNTS = 1e-6, 10.0  # of the logarithm: shares of the incident beam, and electrons
 BLUR, BLUR_REACH = 1.0, 3  # pixels: edges of disks are softened before they are interpolated
+FADE = 2.0  # pixels inside the edge of the field that blurring darkens
 NO_SHIFT = 0.03  # pixels: an error of the centre that is no error
 MODES = 250  # independent values that a blurred pattern holds, about: they decide how far noise scatters
 MOST_ELECTRONS = 1e9  # from so many on nothing is seen of the noise
@@ -35,28 +36,30 @@ class Residuals:
     deviation: Float[Tensor, " N"]
 
 
-def residuals(intensity: Float[Tensor, "N H W"]) -> Residuals:
+def residuals(intensity: Float[Tensor, "N H W"], field: Float[Tensor, " N"] | None = None) -> Residuals:
     """Residuals of patterns, in any unit, about the centre that each one's half turn has.
 
     The logarithm is cut off where fewer than FAINT_COUNTS electrons were counted; how many there were, the pattern's
-    own noise tells.
+    own noise tells. field: in pixels, how far from the middle something was measured all around; None: everywhere.
     """
     intensity = shares(intensity)
+    whole = torch.full((len(intensity),), intensity.shape[-1] / 2 - 1, dtype=torch.float64)
+    radius = whole if field is None else torch.minimum(whole, (field.double() - FADE).clamp(min=1))
     electrons = counted_electrons(intensity)[:, None, None]
     soft = _blurred(intensity)
     floor = (FAINT_COUNTS / electrons).clamp(min=FLOOR)
     x = torch.log(soft + floor)
-    centre = find_centres(intensity[:, None])[:, 0].double()
+    centre = _centres(intensity, radius)
     centre = torch.where(centre.abs().amax(1, keepdim=True) < NO_SHIFT, 0.0, centre)
     weight = (torch.arange(RINGS, dtype=torch.float64) + 0.5)[:, None]
-    spectrum = torch.fft.rfft(_rings(x, centre)) / AZIMUTHS
+    spectrum = torch.fft.rfft(_rings(x, centre, radius)) / AZIMUTHS
     factor = torch.full((spectrum.shape[-1],), 2.0, dtype=torch.float64)
     factor[0], factor[-1] = 0.0, 1.0
     power = (spectrum.abs().square() * weight).sum(1) * factor
     overlap = (spectrum.square() * weight).sum(1) * factor
     taps = _taps()
     variance = soft / electrons * taps.square().sum() ** 2 / (soft + floor).square()
-    noise = (_rings(variance, centre).mean(2) * weight[:, 0]).sum(1)
+    noise = (_rings(variance, centre, radius).mean(2) * weight[:, 0]).sum(1)
     noise = torch.where(electrons[:, 0, 0] < MOST_ELECTRONS, noise, 0)
     total = (power.sum(1) - noise).clamp(min=1e-12)
     order = torch.arange(power.shape[1])
@@ -95,11 +98,24 @@ def _blurred(intensity: Tensor) -> Tensor:
     return F.conv2d(F.conv2d(padded, _taps()[None, None, :, None]), _taps()[None, None, None])[:, 0]
 
 
-def _rings(x: Tensor, centre: Tensor) -> Tensor:
-    """Values [N, RINGS, AZIMUTHS] on circles about the centres, out to one pixel from the edge."""
+def _centres(intensity: Tensor, radius: Tensor) -> Tensor:
+    """Centres [N, 2], found in the whole frame, or in the largest square of a circle in it: edges are no feature."""
+    size = intensity.shape[-1]
+    side = torch.where(radius < size / 2 - 1, (radius * math.sqrt(2)).long().clamp(min=4), size)
+    side = side - (size - side) % 2
+    centre = torch.zeros(len(intensity), 2, dtype=torch.float64)
+    for length in side.unique().tolist():
+        own, first = side == length, (size - length) // 2
+        part = intensity[own, first:first + length, first:first + length]
+        centre[own] = find_centres(part[:, None])[:, 0].double()
+    return centre
+
+
+def _rings(x: Tensor, centre: Tensor, most: Tensor) -> Tensor:
+    """Values [N, RINGS, AZIMUTHS] on circles about the centres, out to these radii [N]."""
     half = x.shape[-1] / 2
     angle = torch.arange(AZIMUTHS, dtype=torch.float64) * (2 * math.pi / AZIMUTHS)
-    radius = (torch.arange(RINGS, dtype=torch.float64)[:, None] + 0.5) * ((half - 1) / RINGS)
+    radius = (torch.arange(RINGS, dtype=torch.float64)[:, None] + 0.5) * (most / RINGS)[:, None, None]
     places = torch.stack((radius * angle.cos(), radius * angle.sin()), -1)
     grid = (places + centre[:, None, None]) / half
     return F.grid_sample(x[:, None], grid, mode="bilinear", padding_mode="border", align_corners=False)[:, 0]

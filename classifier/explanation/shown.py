@@ -52,27 +52,31 @@ class ShownSymmetry:
 
 
 def shown_symmetries(intensity: Float[np.ndarray, "N H H"], detector: Detector,
-                     disk_radius: Sequence[float | None]) -> list[ShownSymmetry]:
+                     disk_radius: Sequence[float | None], field: Float[np.ndarray, " N"] | None = None
+                     ) -> list[ShownSymmetry]:
     """What patterns show.
 
     Parameters
     ----------
     intensity, detector : in any unit, and what the pixels mean
     disk_radius : of each pattern, in detector units; None: it is measured
+    field : how far from the middle of each something was measured all around, in detector units; None: everywhere
     """
     shown = []
+    reach = np.full(len(intensity), np.inf) if field is None else np.asarray(field, dtype=np.float64)
     for start in range(0, len(intensity), PATTERNS_AT_ONCE):
         block = shares(torch.from_numpy(np.ascontiguousarray(intensity[start:start + PATTERNS_AT_ONCE])))
-        measured, electrons = residuals(block), counted_electrons(block)
+        within = torch.from_numpy(reach[start:start + len(block)] / detector.pixel_size)
+        measured, electrons = residuals(block, within), counted_electrons(block)
         for k, pattern in enumerate(block.numpy()):
             shown.append(_shown(pattern, detector, disk_radius[start + k], measured.centre[k].numpy(),
                                 measured.turn[k].numpy(), measured.mirror[k].numpy(), float(measured.deviation[k]),
-                                float(electrons[k])))
+                                float(electrons[k]), float(reach[start + k])))
     return shown
 
 
 def _shown(pattern: np.ndarray, detector: Detector, disk_radius: float | None, centre: np.ndarray, turn: np.ndarray,
-           mirror: np.ndarray, deviation: float, electrons: float) -> ShownSymmetry:
+           mirror: np.ndarray, deviation: float, electrons: float, field: float) -> ShownSymmetry:
     unsure = SURE * deviation
     residual = dict(zip(FOLDS, turn.tolist(), strict=True))
     passed = {n: residual[n] + unsure < TURN[n] for n in FOLDS}
@@ -80,7 +84,7 @@ def _shown(pattern: np.ndarray, detector: Detector, disk_radius: float | None, c
     line, best = best_line(mirror, order)
     mirrors = tuple(sorted((line + k * 180 / order) % 180 for k in range(order))) if best + unsure < MIRROR else ()
     lattice = _lattice(pattern, detector, disk_radius, centre * detector.pixel_size) if mirrors else None
-    rows = [] if lattice is None else dark_rows(pattern, detector, lattice, mirrors, order, electrons)
+    rows = [] if lattice is None else dark_rows(pattern, detector, lattice, mirrors, order, electrons, field)
     x, y = (centre * detector.pixel_size).tolist()
     return ShownSymmetry((x, y), order, residual[max(order, 2)], mirrors, best, tuple(rows),
                          order in (1, 3) and residual[2] - unsure > NO_HALF_TURN,

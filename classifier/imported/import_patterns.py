@@ -137,6 +137,7 @@ def _stack(config: ImportConfig, sample: StackConfig, places: list[Place], opene
                             for k, place in enumerate(places)), strict=True)
     provenance = json.dumps({"patterns": [[file.name, list(at)] for file, at in places],
                              "pose_from": [pose.way for pose in poses],
+                             "field_inv_angstrom": [pose.field for pose in poses],
                              "remarks": [f"pattern {k}: {said}" for k, pose in enumerate(poses) for said in pose.said]})
     mrad = config.convergence_semi_angle_mrad
     columns = sample.model_dump(exclude={"patterns", "shortest_g_disk"}, exclude_none=True)
@@ -151,11 +152,15 @@ def _stack(config: ImportConfig, sample: StackConfig, places: list[Place], opene
 
 @dataclass(frozen=True)
 class _Placed:
-    """How one pattern was placed: written pixel size and |g| in 1/angstrom (NaN in raw pose), azimuth in radian."""
+    """How one pattern was placed: written pixel size and |g| in 1/angstrom (NaN in raw pose), azimuth in radian.
+
+    field: from the direct beam to the nearest edge of what was measured, in 1/angstrom.
+    """
 
     pixel_size: float
     length: float
     azimuth: float
+    field: float
     way: str
     said: list[str]
 
@@ -173,15 +178,21 @@ def _pattern(config: ImportConfig, sample: StackConfig, k: int, place: Place, op
     centre = frames.stored_centre(stored, array, geometry, lambda pattern: find(
         pattern, None if radius is None else radius / size))
     middle = frames.oriented_place(centre, stored.shape, geometry)
-    square, off = frames.squared(frames.oriented(stored, geometry), middle, geometry.square)
+    upright = frames.oriented(stored, geometry)
+    square, off = frames.squared(upright, middle, geometry.square)
+    at = np.array(middle) - (np.array(upright.shape[::-1]) - 1) / 2
+    moved = off - at  # from the middle of the square to that of the whole
     field, pose, way, target_pixel = Detector(len(square), size, "1/angstrom"), None, "raw", 0.0
     if target.pose == "canonical" and sample.shortest_g_disk:
         disk = frames.oriented_place(sample.shortest_g_disk[k], stored.shape, geometry)
         pose, way = Pose((np.array(disk) - middle) * size, off * size), "declared"
     elif by_image:
         try:
-            pose, way, remarks = measured_pose(square, field, config.pose, centre=off * size, disk_radius=radius,
-                                               basis=_basis(sample, k))
+            # A square pattern is measured whole: what the crop about the centre leaves may tell less.
+            seen, place_seen = (upright, at) if upright.shape[0] == upright.shape[1] else (square, off)
+            pose, way, remarks = measured_pose(seen, Detector(len(seen), size, "1/angstrom"), config.pose,
+                                               centre=place_seen * size, disk_radius=radius, basis=_basis(sample, k))
+            pose = Pose(pose.shortest_g, pose.centre + (off - place_seen) * size)
             said += remarks
         except InputError as error:
             raise InputError(source=f"{source}, {error.source}", rule=error.rule, value=error.value,
@@ -193,11 +204,13 @@ def _pattern(config: ImportConfig, sample: StackConfig, k: int, place: Place, op
         off, target_pixel = pose.centre / size, float(pose.length * target.detector.pixel_size)
     if target_pixel * target.detector.size_pixels > size * (len(square) - 2 * np.abs(off).max()) * (1 + 1e-6):
         said.append("the frame reaches beyond the field, where it is zero")
+    nearest = min(len(square) / 2 - np.abs(off).max(),
+                  (np.array(upright.shape[::-1]) / 2 - np.abs(off - moved)).min())
     pattern = frames.placed(square, off, field, target.detector, target_pixel, pose)
     if not pattern.any():
         raise InputError(source=source, rule="the frame must hold light", value="none", remedy="Check the centre.")
     length, azimuth = (np.nan, 0.0) if pose is None else (float(pose.length), float(pose.azimuth_rad))
-    return pattern, _Placed(target_pixel, length, azimuth, way, said)
+    return pattern, _Placed(target_pixel, length, azimuth, float(nearest * size), way, said)
 
 
 def _disk_radius(config: ImportConfig, sample: StackConfig, k: int) -> float | None:

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from classifier.explanation.explain import disk_radii, explain_answers, explanation_text
+from classifier.explanation.explain import disk_radii, explain_answers, explanation_text, field_radii
 from classifier.pattern.geometry import ViewConfig
 from classifier.prediction.answers import Answer
 from classifier.samples.sampletable import SampleTable
@@ -56,3 +56,10 @@ def test_the_radius_of_disks_follows_from_the_semi_angle():
                               pixel_size_inv_angstrom=[[0.01, 0.01, np.nan]])
     radius = disk_radii(table, DETECTOR)  # 3.7 mrad / 0.0370 angstrom = 0.1 / angstrom = 10 pixels
     assert radius[0, 0] == pytest.approx(10 / 16, rel=1e-3) and np.isnan(radius[0, 1:]).all()
+
+
+def test_the_field_of_imported_patterns_is_known():
+    table = SampleTable.build(2, sample_id=["a", "b"], pixel_size_inv_angstrom=[[0.01, 0.02, np.nan], [0.01] * 3],
+                              provenance=['{"field_inv_angstrom": [0.2, 0.2, 0.2]}', ""])
+    field = field_radii(table, DETECTOR)
+    assert field[0].tolist() == pytest.approx([20 / 16, 10 / 16, np.inf]) and np.isinf(field[1]).all()

@@ -57,3 +57,31 @@ def test_a_line_lies_between_its_two_best_steps():
     line, least = best_line(mirror, 1)
     assert line == pytest.approx(30.1, abs=0.01) and least == pytest.approx(0, abs=1e-4)
     assert best_line(mirror, 2)[1] == pytest.approx(0.5)  # no second line beside the first
+
+
+def in_turned_field(pattern: np.ndarray, half: float, degree: float = 25.0) -> np.ndarray:
+    """Zero outside a turned square of so many pixels from the middle to its sides."""
+    side = np.arange(64) - 31.5
+    x, y = np.meshgrid(side, side)
+    turn = np.radians(degree)
+    inside = np.maximum(abs(np.cos(turn) * x + np.sin(turn) * y), abs(np.cos(turn) * y - np.sin(turn) * x)) < half
+    return np.where(inside, pattern, 0).astype(np.float32)
+
+
+def test_the_edges_of_a_turned_field_are_no_feature_of_the_crystal():
+    pattern = in_turned_field(drawn(np.eye(2), four_mm), 26)
+    told = shown_symmetries(pattern[None], DETECTOR, [RADIUS], np.array([26 / 16]))[0]
+    assert told.symbol == "4mm" and told.mirrors == pytest.approx([0, 45, 90, 135], abs=0.3)
+    assert shown_symmetries(pattern[None], DETECTOR, [RADIUS])[0].symbol != "4mm"
+
+
+def test_a_centre_beside_the_middle_is_found_within_the_field():
+    pattern = in_turned_field(drawn(np.eye(2), four_mm, centre=(0.5, -0.4)), 26)
+    told = shown_symmetries(pattern[None], DETECTOR, [RADIUS], np.array([26 / 16]))[0]
+    assert np.allclose(np.array(told.centre) * 16, [0.5, -0.4], atol=0.15) and told.symbol == "4mm"
+
+
+def test_reflections_beyond_the_field_are_not_called_dark():
+    pattern = in_turned_field(drawn(RECTANGLE, glide), 20, degree=0.0)
+    assert shown_symmetries(pattern[None], DETECTOR, [RADIUS])[0].dark
+    assert not shown_symmetries(pattern[None], DETECTOR, [RADIUS], np.array([20 / 16]))[0].dark
