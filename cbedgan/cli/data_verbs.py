@@ -1,5 +1,6 @@
 """Verbs that make, bring in, look at and part stacks."""
 
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
@@ -121,6 +122,8 @@ def inspect(paths: Annotated[list[Path], typer.Argument(help="Stack files, or fo
             split: Annotated[Path | None, typer.Option(help="split.json: look for leaks between its parts.")] = None,
             json: Json = None,
             html: Annotated[Path | None, typer.Option(help="Write the same as a page, with pictures.")] = None,
+            power: Annotated[bool, typer.Option(
+                help="Also say which difference of balanced accuracy the held-out parts can tell.")] = False,
             against: Annotated[Path | None, typer.Option(
                 help="Another build of the file's set: compare plans and pixels (code 1: they differ).")] = None,
             tolerance: Annotated[float, typer.Option(
@@ -129,6 +132,7 @@ def inspect(paths: Annotated[list[Path], typer.Argument(help="Stack files, or fo
     from classifier.inspection.against import compare_builds
     from classifier.inspection.catalog import catalog
     from classifier.inspection.page import write_inspection_page
+    from classifier.inspection.power import part_powers, power_table
 
     if against is not None:
         if len(paths) != 1 or html is not None or split is not None:
@@ -142,7 +146,10 @@ def inspect(paths: Annotated[list[Path], typer.Argument(help="Stack files, or fo
         return
     counted = catalog(paths, verify=verify, split=split)
     Console().print(counted.table())
-    wrote_json(json, counted.to_json())
+    powers = part_powers(counted) if power else []
+    if power:
+        Console().print(power_table(powers))
+    wrote_json(json, counted.to_json() | ({"power": [asdict(row) for row in powers]} if power else {}))
     if html is not None:
         write_inspection_page(html, counted)
         wrote(html)
