@@ -1,14 +1,17 @@
 """A set by shares: dealt evenly, killed and merged, alone, with its reserve, and through submitit."""
 
+import json
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from cbedgan.crystal.crystals import Crystal
 from cbedgan.crystal.plan import GroupQuota
 from cbedgan.simulate import manifest as planning
 from cbedgan.simulate import simulate as stage
@@ -16,6 +19,7 @@ from cbedgan.simulate.cbed.simulate_config import SimulateConfig
 from cbedgan.simulate.manifest import Share, plan, replan, units_of
 from cbedgan.simulate.parts import PartsFolder
 from cbedgan.simulate.simulate import simulate
+from cbedgan.simulate.units import simulate_job
 from classifier.foundation.atomic import read_json
 from classifier.foundation.config import load_config
 from classifier.foundation.errors import InputError
@@ -154,6 +158,7 @@ import sys
 from pathlib import Path
 from cbedgan.simulate.manifest import Share
 from cbedgan.simulate.simulate import simulate
+from cbedgan.simulate.units import simulate_job
 from cbedgan.simulate.cbed.simulate_config import SimulateConfig
 if __name__ == '__main__':
     config = SimulateConfig.model_validate_json(Path(sys.argv[1]).read_text())
@@ -188,3 +193,29 @@ def test_an_array_of_jobs_through_submitit(tmp_path: Path, whole: Path):
     assert content(simulate(CONFIG, out=out, workers=1)) == content(whole)
     with pytest.raises(InputError, match="the file is there"):
         submit(CONFIG, Cluster(shares=2, minutes=5, at_once=2, name="local"), out=out, workers=1)
+
+
+def test_the_derivation_of_a_crystal_reaches_its_row(whole: Path):
+    with StackFile(whole) as file:
+        crystal = json.loads(file.table.provenance[0])["crystal"]
+        assert set(file.table.derivation) == {""}  # this plan does not say
+    job = {"name": "x", "beam_energy_kev": 100.0, "partition": "test", "crystal": crystal, "derivation": "real"}
+    (_, rows), = simulate_job(job, CONFIG, "cpu")
+    assert rows.derivation.tolist() == ["real"] and rows.partition.tolist() == ["test"]
+    (_, rows), = simulate_job({key: value for key, value in job.items() if key != "derivation"}, CONFIG, "cpu")
+    assert rows.derivation.tolist() == [""]
+
+
+def test_a_new_job_finds_a_unit_where_no_place_is_vacant(monkeypatch: pytest.MonkeyPatch):
+    """As where the real-derived crystals of a held-out part get more after another has failed."""
+    manifest = planning.plan(CONFIG, None, IDENTITY, 1)
+    victim = next(job for job in manifest["jobs"] if job["partition"] == "test")
+    entries = [planning.PlannedCrystal(Crystal.from_record(job["crystal"]), job["partition"])
+               for job in manifest["jobs"]
+               if job["crystal"]["space_group"] == victim["crystal"]["space_group"] and job is not victim]
+    stranger = replace(Crystal.from_record(victim["crystal"]), material="other")
+    monkeypatch.setattr(planning, "plan_group", lambda *_: planning.CrystalPlan(
+        [*entries, planning.PlannedCrystal(stranger, "validation", "real")], []))
+    again = planning.replan(manifest, {victim["crystal"]["material"]: "failed"}, CONFIG, None, 1)
+    new = next(job for job in again["jobs"] if job["name"].startswith("other"))
+    assert 0 <= new["unit"] < again["units"] and new["round"] == 1 and new["derivation"] == "real"
