@@ -42,9 +42,11 @@ def explain_answers(answers: Sequence[Answer], stacks: Path, view: ViewConfig, c
     intensity = measured_copy(torch.from_numpy(intensity), table.sample_id.tolist(), CONDITIONS[condition]).numpy()
     explained = []
     with progress("explain", len(answers)) as bar:
-        for answer, stack, radii, fields in zip(answers, intensity, radius, field, strict=True):
+        untilted = [origin != "experimental" and '"specimen"' not in text  # what a simulated specimen drew: its tilt
+                    for origin, text in zip(table.origin.tolist(), table.provenance.tolist(), strict=True)]
+        for answer, stack, radii, fields, known in zip(answers, intensity, radius, field, untilted, strict=True):
             shown = shown_symmetries(stack, frame.detector, [value if np.isfinite(value) else None for value in radii],
-                                     fields)
+                                     fields, known)
             groups = [agreement(group, shown) for group, _ in answer.groups]
             line = group_line(groups[0], groups[1:])
             explained.append(replace(answer, explanation=(*claims(shown), _of_groups(groups, line, shown))))

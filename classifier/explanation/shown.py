@@ -6,7 +6,7 @@ group, ideal and counted (`cbedgan bench explain` measures it).
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -22,6 +22,10 @@ from classifier.pattern.geometry import Detector
 TURN = {2: 0.01, 3: 0.03, 4: 0.01, 6: 0.03}  # residuals below which a turn is claimed
 MIRROR = 0.006  # and a mirror line
 NO_HALF_TURN, NO_MIRROR = 0.07, 0.02  # residuals above which one is denied
+# Above which they are denied where a tilt off the axis by up to 1 mrad is possible: it left 0.07 of a half turn (SrTiO3
+# [001], 800 angstrom) and 0.11 of a mirror line (GaAs [110], 800 angstrom), at 200 keV.
+TILTED_NO_HALF_TURN, TILTED_NO_MIRROR = 0.15, 0.25
+NEAR = 0.05  # residual below which a symmetry that is not claimed is called near
 SURE = 2.0  # deviations of counting that a residual keeps from a limit
 PATTERNS_AT_ONCE = 768
 
@@ -32,7 +36,8 @@ class ShownSymmetry:
 
     order: of the turn about the beam, 1 where none is claimed; turn_residual: its residual, or the half turn's;
     mirrors: azimuths of mirror lines in degrees, 0 to 180, counter-clockwise from +x; mirror_residual: the best
-    line's; dark: rows; no_half_turn, no_mirror: clearly absent, where not merely unclear.
+    line's; dark: rows; no_half_turn, no_mirror: clearly absent, where not merely unclear; near: the plane point group
+    of a higher symmetry that the pattern comes near to, and the greatest share that this one forbids.
     """
 
     centre: tuple[float, float]
@@ -43,17 +48,22 @@ class ShownSymmetry:
     dark: tuple[DarkRow, ...]
     no_half_turn: bool
     no_mirror: bool
+    near: tuple[str, float] | None = None
 
     @property
     def symbol(self) -> str:
         """Of the plane point group: 1, m, 2, 2mm, 3, 3m, 4, 4mm, 6, 6mm."""
-        return {(1, True): "m", (3, True): "3m"}.get((self.order, bool(self.mirrors)),
-                                                    f"{self.order}{'mm' if self.mirrors else ''}")
+        return plane_point_group(self.order, bool(self.mirrors))
+
+
+def plane_point_group(order: int, mirrors: bool) -> str:
+    """Symbol of the plane point group with a turn of this order."""
+    return {(1, True): "m", (3, True): "3m"}.get((order, mirrors), f"{order}{'mm' if mirrors else ''}")
 
 
 def shown_symmetries(intensity: Float[np.ndarray, "N H H"], detector: Detector,
-                     disk_radius: Sequence[float | None], field: Float[np.ndarray, " N"] | None = None
-                     ) -> list[ShownSymmetry]:
+                     disk_radius: Sequence[float | None], field: Float[np.ndarray, " N"] | None = None,
+                     untilted: bool = True) -> list[ShownSymmetry]:
     """What patterns show.
 
     Parameters
@@ -61,6 +71,7 @@ def shown_symmetries(intensity: Float[np.ndarray, "N H H"], detector: Detector,
     intensity, detector : in any unit, and what the pixels mean
     disk_radius : of each pattern, in detector units; None: it is measured
     field : how far from the middle of each something was measured all around, in detector units; None: everywhere
+    untilted : the beam is known to run along the axis; elsewhere a small tilt may hide a symmetry, and less is denied
     """
     shown = []
     reach = np.full(len(intensity), np.inf) if field is None else np.asarray(field, dtype=np.float64)
@@ -71,24 +82,47 @@ def shown_symmetries(intensity: Float[np.ndarray, "N H H"], detector: Detector,
         for k, pattern in enumerate(block.numpy()):
             shown.append(_shown(pattern, detector, disk_radius[start + k], measured.centre[k].numpy(),
                                 measured.turn[k].numpy(), measured.mirror[k].numpy(), float(measured.deviation[k]),
-                                float(electrons[k]), float(reach[start + k])))
+                                float(electrons[k]), float(reach[start + k]), untilted))
     return shown
 
 
 def _shown(pattern: np.ndarray, detector: Detector, disk_radius: float | None, centre: np.ndarray, turn: np.ndarray,
-           mirror: np.ndarray, deviation: float, electrons: float, field: float) -> ShownSymmetry:
+           mirror: np.ndarray, deviation: float, electrons: float, field: float,
+           untilted: bool) -> ShownSymmetry:
     unsure = SURE * deviation
     residual = dict(zip(FOLDS, turn.tolist(), strict=True))
     passed = {n: residual[n] + unsure < TURN[n] for n in FOLDS}
-    order = 6 if passed[6] and passed[2] else 4 if passed[4] else 3 if passed[3] else 2 if passed[2] else 1
+    order = _order(passed)
     line, best = best_line(mirror, order)
     mirrors = tuple(sorted((line + k * 180 / order) % 180 for k in range(order))) if best + unsure < MIRROR else ()
     lattice = _lattice(pattern, detector, disk_radius, centre * detector.pixel_size) if mirrors else None
     rows = [] if lattice is None else dark_rows(pattern, detector, lattice, mirrors, order, electrons, field)
     x, y = (centre * detector.pixel_size).tolist()
-    return ShownSymmetry((x, y), order, residual[max(order, 2)], mirrors, best, tuple(rows),
-                         order in (1, 3) and residual[2] - unsure > NO_HALF_TURN,
-                         not mirrors and float(mirror.min()) - unsure > NO_MIRROR)
+    least_turn, least_mirror = (NO_HALF_TURN, NO_MIRROR) if untilted else (TILTED_NO_HALF_TURN, TILTED_NO_MIRROR)
+    no_half_turn = order in (1, 3) and residual[2] - unsure > least_turn
+    no_mirror = not mirrors and float(mirror.min()) - unsure > least_mirror
+    return _near(residual, mirror, ShownSymmetry((x, y), order, residual[max(order, 2)], mirrors, best, tuple(rows),
+                                                 no_half_turn, no_mirror))
+
+
+def _order(passed: dict[int, bool]) -> int:
+    return 6 if passed[6] and passed[2] else 4 if passed[4] else 3 if passed[3] else 2 if passed[2] else 1
+
+
+def _near(residual: dict[int, float], mirror: np.ndarray, shown: ShownSymmetry) -> ShownSymmetry:
+    """What is shown, and the higher symmetry that it comes near to, if there is one that it does not deny."""
+    order = _order({n: residual[n] < NEAR for n in FOLDS})
+    if order % shown.order or (shown.no_half_turn and order % 2 == 0):
+        order = shown.order
+    least = best_line(mirror, order)[1]
+    mirrored = bool(shown.mirrors) or (least < NEAR and not shown.no_mirror)
+    if shown.mirrors and least >= NEAR:
+        order = shown.order  # the turn would bring lines that are not there
+    name = plane_point_group(order, mirrored)
+    if name == shown.symbol:
+        return shown
+    turn, line = residual[order] if order > 1 else 0.0, best_line(mirror, order)[1] if mirrored else 0.0
+    return replace(shown, near=(name, max(turn, line)))
 
 
 def _lattice(pattern: np.ndarray, detector: Detector, disk_radius: float | None, centre: np.ndarray

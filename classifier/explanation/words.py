@@ -49,6 +49,8 @@ def _claims_of(one: ShownSymmetry) -> Iterator[dict[str, Any]]:
         yield _claim("no_half_turn", "no half turn, so no centre of inversion,", one.turn_residual)
     if one.no_mirror:
         yield _claim("no_mirror", "no mirror line", one.mirror_residual)
+    if one.near is not None:
+        yield _claim("near", f"near to {one.near[0]}, which is not exact,", one.near[1], plane_point_group=one.near[0])
 
 
 def _claim(kind: str, text: str, residual: float, **more: Any) -> dict[str, Any]:
@@ -69,6 +71,10 @@ def pattern_line(one: ShownSymmetry) -> str:
         parts.append("no half turn")
     if one.no_mirror:
         parts.append("no mirror line")
+    if one.near is not None:
+        exact = "no more is exact" if one.order > 1 or one.mirrors else "no exact symmetry"
+        parts.append(f"{exact}, nearest {one.near[0]} ({one.near[1]:.1%} of the variation against it, as a small tilt "
+                     "leaves it)")
     return "; ".join(parts) or "nothing that is clear"
 
 

@@ -15,12 +15,15 @@ RECTANGLE = np.array([[1.0, 0.0], [0.0, 1.15]])
 
 @pytest.fixture(scope="module")
 def stacks(tmp_path_factory):
+    return written(tmp_path_factory.mktemp("explained") / "mine.h5", "simulated")
+
+
+def written(path, origin, provenance=""):
     """A file of one stack: 4mm, 2mm with a dark row, and nothing; its name is none for a file."""
     strength = 10 ** np.random.default_rng(1).uniform(-3, 0, (7, 7))
     stack = np.stack([drawn(np.eye(2), four_mm), drawn(RECTANGLE, glide),
                       drawn(RECTANGLE, lambda h, k, x, y: strength[h, k] * np.ones_like(x))])
-    path = tmp_path_factory.mktemp("explained") / "mine.h5"
-    table = SampleTable.build(1, sample_id=["mine/1"], origin="experimental", beam_energy_kev=100.0,
+    table = SampleTable.build(1, sample_id=["mine/1"], origin=origin, provenance=[provenance], beam_energy_kev=100.0,
                               convergence_semi_angle_mrad=[[3.0, 3.0, np.nan]],
                               pixel_size_inv_angstrom=[[0.08107 / (16 * RADIUS)] * 3])  # 3 mrad: 0.08107 / angstrom
     write_stack_file(path, stack[None], table, detector=DETECTOR, pose="canonical", intensity_unit="counts",
@@ -63,3 +66,11 @@ def test_the_field_of_imported_patterns_is_known():
                               provenance=['{"field_inv_angstrom": [0.2, 0.2, 0.2]}', ""])
     field = field_radii(table, DETECTOR)
     assert field[0].tolist() == pytest.approx([20 / 16, 10 / 16, np.inf]) and np.isinf(field[1]).all()
+
+
+@pytest.mark.parametrize("origin, provenance", [("experimental", ""), ("simulated", '{"specimen": []}')])
+def test_where_the_beam_may_be_tilted_no_mirror_line_is_denied(tmp_path, origin, provenance):
+    view = ViewConfig(half_width=2.0, size_pixels=64)
+    (answer,) = explain_answers([ANSWER], written(tmp_path / "a.h5", origin, provenance), view)
+    assert {(one["pattern"], one["claim"]) for one in (answer.explanation or ())[:-1]} == {
+        (1, "four-fold"), (1, "mirror"), (2, "two-fold"), (2, "mirror"), (2, "dark_row"), (3, "no_half_turn")}

@@ -85,3 +85,21 @@ def test_reflections_beyond_the_field_are_not_called_dark():
     pattern = in_turned_field(drawn(RECTANGLE, glide), 20, degree=0.0)
     assert shown_symmetries(pattern[None], DETECTOR, [RADIUS])[0].dark
     assert not shown_symmetries(pattern[None], DETECTOR, [RADIUS], np.array([20 / 16]))[0].dark
+
+
+def tilted(much: float):
+    """A square pattern whose disks are brighter towards one side, along no line of its lattice."""
+    return drawn(np.eye(2), lambda h, k, x, y: four_mm(h, k, x, y) * np.exp(much * (0.9 * (h + x) + 0.4 * (k + y))))
+
+
+def test_what_a_small_tilt_hides_is_called_near_and_not_denied():
+    one = shown(tilted(0.2))
+    assert one.symbol == "m" and one.near is not None and one.near[0] == "4mm" and 0.01 < one.near[1] < 0.05
+    known, unknown = (shown_symmetries(tilted(0.5)[None], DETECTOR, [RADIUS], untilted=sure)[0]
+                      for sure in (True, False))
+    assert known.symbol == unknown.symbol == "1" and known.near is not None and known.near[0] == "m"
+    assert known.no_half_turn and not unknown.no_half_turn
+
+
+def test_an_exact_symmetry_is_not_near_itself():
+    assert shown(drawn(np.eye(2), four_mm)).near is None

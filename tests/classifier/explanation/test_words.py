@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from classifier.explanation.agreement import agreement
@@ -62,3 +64,10 @@ def test_the_answer_is_weighed_and_the_excluded_are_named():
     assert group_line(agreement(62, shown), []) == (
         "not in accord with the answer 62 (Pnma): no zone axis of it shows what pattern 1 shows")
     assert group_line(agreement(62, [FOUR_MM, shows(), FOUR_MM]), []).endswith("what patterns 1 and 3 show")
+
+
+def test_a_symmetry_that_is_near_is_no_claim_of_it():
+    one = replace(shows(), near=("4mm", 0.034))
+    assert pattern_line(one).startswith("no exact symmetry, nearest 4mm (3.4% of the variation against it")
+    assert "no more is exact, nearest 4mm" in pattern_line(replace(shows(1, (0.0,)), near=("4mm", 0.034)))
+    assert [(said["claim"], said["residual"]) for said in claims([one])] == [("near", 0.034)]
