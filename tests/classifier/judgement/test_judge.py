@@ -131,7 +131,7 @@ def test_bins_of_several_seeds_weigh_by_what_they_hold():
 def test_the_order_of_the_samples_does_not_matter(tmp_path):
     predictions = some_predictions(0)
     turned = replace(predictions, **{name: getattr(predictions, name)[::-1] for name in (
-        "sample_id", "material", "structure_type", "space_group", "logits", "part")})
+        "sample_id", "material", "structure_type", "space_group", "logits", "part", "derivation")})
     paths = [write(tmp_path / "a", predictions), write(tmp_path / "b", turned)]
     both, one = (judgement(read(some, part="test", space_groups=None), part="test") for some in (paths, paths[:1]))
     assert both["confusion"] == one["confusion"]
@@ -179,7 +179,7 @@ def test_what_cannot_be_judged_is_named(tmp_path):
         read([path, other], part="test", space_groups=None)
     fewer = some_predictions(1)
     fewer = replace(fewer, **{name: getattr(fewer, name)[:-1] for name in (
-        "sample_id", "material", "structure_type", "space_group", "logits", "part")})
+        "sample_id", "material", "structure_type", "space_group", "logits", "part", "derivation")})
     with pytest.raises(InputError, match="another samples"):
         read([path, write(tmp_path / "c", fewer)], part="test", space_groups=None)
 
