@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 STEPS, REBUILT = 24, 8  # steps, and after how many of them the neighbours are looked for again
 FIRST_STEP, LAST_STEP = 0.35, 0.03  # angstrom: the farthest any atom goes in a step
 STRAIN_STEP = 0.15  # the largest strain of a step, for each angstrom that atoms go
-DECIMALS = 5  # of cells and points after each step
+DECIMALS = 7  # of cells and points after each step: the volume keeps six digits
 REACH = np.array([1.2, 1.7])  # of the forces, in bond lengths, of pairs that keep apart and of those that attract
 
 

@@ -50,7 +50,7 @@ class Disks:
         """Intensity at the directions themselves, the mean over terraces."""
         if np.isrealobj(self.leaving):
             return self.leaving[0]
-        return (self.leaving.real**2 + self.leaving.imag**2).mean(0)
+        return (np.real(self.leaving)**2 + np.imag(self.leaving)**2).mean(0)
 
     def between(self, wanted: Float[np.ndarray, "S 2"], beams: Bool[np.ndarray, " B"], thickness: int | slice
                 ) -> Float[np.ndarray, "T S b"]:
@@ -64,7 +64,7 @@ class Disks:
         leaving = leaving[..., beams]
         if np.isrealobj(leaving):
             return np.maximum(weights @ leaving[0], 0)  # a spline may undershoot
-        parts = np.stack([leaving.real, leaving.imag]).astype(np.float64)
+        parts = np.stack([np.real(leaving), np.imag(leaving)]).astype(np.float64)
         return np.square(weights @ parts).sum(0).mean(0)
 
 
