@@ -225,18 +225,22 @@ def sample_ids(crystal: Crystal, beam_energy_kev: float, thickness_angstrom: Flo
 
 
 def resimulate(config: SimulateConfig, provenance: str) -> Float[np.ndarray, "3 H W"]:
-    """Simulate the stack of a row again, float32, from the row's provenance and the file's configuration.
+    """Simulate the stack of a row again, float32, from the row's provenance and the file's configuration, in its view.
 
     On the machine that made it the result is the same to the bit, before the mantissa is rounded for the file.
     """
     try:
         content: dict[str, Any] = json.loads(provenance)
         crystal, energy = Crystal.from_record(content["crystal"]), float(content["beam_energy_kev"])
-        of_series = int(content.get("of_series", 0))
+        of_series, name = int(content.get("of_series", 0)), str(content.get("view", ""))
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise InputError(source="provenance of the sample", rule="must be what this package's simulation wrote",
                          value=repr(error), remedy="Only simulated samples can be simulated again.") from None
-    return simulate_stacks(crystal, config, beam_energy_kev=energy)[0][of_series]
+    views = tuple(view for view in config.views if view.name == name)
+    if name and not views:
+        raise InputError(source="provenance of the sample", rule="its view must be one of the configuration's",
+                         value=name, remedy="Give the configuration of the file that the sample is from.")
+    return simulate_every_view(crystal, config, beam_energy_kev=energy, views=views)[-1][0][of_series]
 
 
 def _require_distinct(crystal: Crystal, axes: list[tuple[Slab, DetectorConfig]], exposure: Exposure,

@@ -201,6 +201,9 @@ def test_a_view_under_a_condition_is_the_copy_that_networks_are_judged_by():
     (clean, row), (noisy, measured) = simulate_every_view(wurtzite(), config, beam_energy_kev=100.0)
     expected = measured_copy(torch.from_numpy(clean), row.sample_id, CONDITIONS["poor"], seed=JUDGED_SEED)
     np.testing.assert_array_equal(noisy, expected.numpy())
+    np.testing.assert_array_equal(resimulate(config, str(measured.provenance[0])), noisy[0])
+    with pytest.raises(InputError, match="view must be one"):
+        resimulate(CONFIG, str(measured.provenance[0]))
     told = json.loads(str(measured.provenance[0]))["measured"]
     assert told["condition"] == "poor" and told["electrons"] == 1e5 and len(told["azimuth_degree"]) == 3
     assert "measured" not in json.loads(str(row.provenance[0]))
