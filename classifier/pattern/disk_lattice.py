@@ -249,4 +249,4 @@ def nearest_lattice_point(vectors: Float[np.ndarray, "*places 2"], basis: Basis
     steps = np.array([(0, 0), (0, 1), (1, 0), (1, 1)])
     squares = np.stack([(x - away_x) ** 2 + (y - away_y) ** 2 for away_x, away_y in steps @ basis])
     chosen = squares.argmin(axis=0)
-    return corner.astype(np.int64) + steps[chosen], np.sqrt(squares.min(axis=0))
+    return corner.astype(np.int64) + steps[chosen], np.asarray(np.sqrt(squares.min(axis=0)))

@@ -54,7 +54,7 @@ def two_sample_test(a: Sequence[Crystal], b: Sequence[Crystal], *, seed: int) ->
 
 
 def area_under_curve(score: Float[np.ndarray, " n"], is_b: Shaped[np.ndarray, " n"],
-                     weight: Float[np.ndarray, " n"] | None = None) -> float:
+                     weight: Shaped[np.ndarray, " n"] | None = None) -> float:
     """Return the chance that a b scores above an a, ties half; nan where a weighted sample has only one of them."""
     weight = np.ones(len(score)) if weight is None else weight
     _, rank = np.unique(score, return_inverse=True)

@@ -25,7 +25,7 @@ from classifier.foundation.errors import InputError
 from classifier.foundation.run import versions
 from classifier.samples.sampletable import SampleTable
 
-StacksAndRows = tuple[Float[np.ndarray, "T 3 H W"], SampleTable]
+StacksAndRows = tuple[Float[np.ndarray, "_ 3 _ _"], SampleTable]  # each view has pixels of its own
 TOO_LONG_ANGSTROM = 10.0  # the OLCF set, whose orientations "strongest_xray" are, has no lattice constant this long
 
 
