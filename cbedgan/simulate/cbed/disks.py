@@ -25,8 +25,8 @@ from classifier.pattern.geometry import shortest_visible_g
 # rotation axis of the crystal is favoured, and coarse layers.
 SURVEY_RINGS = ((6, 0.4), (12, 0.82))  # directions, radius in units of the aperture's
 SURVEY_MERGE_ANGSTROM = 0.8
-# Where the full disks are taken on rings, the guess is made by one ring and at this band limit: a tenth of the time.
-QUICK_RING, QUICK_G_MAX = (6, 0.7), 2.0
+QUICK_G_MAX = 2.0  # 1/angstrom: a band limit for guesses; the disks on a detector are far within
+QUICK_RING = (6, 0.7)  # the guess's one ring, where the full disks are taken on rings
 
 
 @dataclass(frozen=True, eq=False)

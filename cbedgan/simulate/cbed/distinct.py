@@ -13,13 +13,20 @@ from pydantic import Field
 from cbedgan.crystal.crystals import Crystal
 from cbedgan.crystal.supergroup import Image, images
 from cbedgan.simulate.cbed.detector_config import DetectorConfig, RingDrift
-from cbedgan.simulate.cbed.disks import Disks, illuminate, in_zolz, shortest, survey, unconfirmed_radius
+from cbedgan.simulate.cbed.disks import (
+    QUICK_G_MAX,
+    SURVEY_MERGE_ANGSTROM,
+    Disks,
+    illuminate,
+    in_zolz,
+    shortest,
+    survey,
+    unconfirmed_radius,
+)
 from cbedgan.simulate.cbed.multislice import Exposure, Multislice, band_limit
-from cbedgan.simulate.cbed.zone_axis import Slab, slab
+from cbedgan.simulate.cbed.zone_axis import Slab, cut_alike
 from classifier.foundation.config import Config
 
-SURVEY_G_MAX = 2.0  # 1/angstrom; the disks on a detector are far within
-SURVEY_MERGE_ANGSTROM = 0.8
 RINGS = 1  # of incident directions round the axis, where the patterns themselves are taken on rings
 
 
@@ -48,7 +55,6 @@ def least_difference(crystal: Crystal, axes: list[tuple[Slab, DetectorConfig]], 
     """
     lattice, positions, numbers = crystal.primitive()
     candidates = list(images(crystal, tolerance_angstrom))
-    symmetric = exposure.multislice.entry_surface == "symmetric"
 
     def difference(image: Image, piece: Slab, detector: DetectorConfig, seen: tuple[np.ndarray, np.ndarray],
                    fine: bool) -> float:
@@ -59,27 +65,22 @@ def least_difference(crystal: Crystal, axes: list[tuple[Slab, DetectorConfig]], 
             absent = in_zolz(g, piece) & (np.abs(phase - np.round(phase)) > 1e-3)
             return float(before[..., absent].sum() / before.sum())
         moved = (positions @ image.rotation.T + image.shift) % 1.0
-        other = slab(crystal.lattice, (lattice, moved, numbers), piece.zone_axis_uvw, symmetric_surface=symmetric)
-        _, after = _diffracted(other, exposure, detector, fine=fine)
+        _, after = _diffracted(cut_alike(piece, (lattice, moved, numbers)), exposure, detector, fine=fine)
         return float(np.abs(after - before).sum() / before.sum())
 
     def told(some: list[Image], fine: bool) -> list[float]:
         """How well each image is told, at coarse or at the patterns' own settings."""
-        patterns = [_diffracted(*axis[:1], exposure, axis[1], fine=fine) for axis in axes if some]
+        patterns = [_diffracted(piece, exposure, detector, fine=fine) for piece, detector in axes if some]
         return [max(difference(image, *axis, pattern, fine) for axis, pattern in zip(axes, patterns, strict=True))
                 for image in some]
 
     coarsely = told(candidates, fine=False)
     # What coarse settings tell is told. Upper Laue zones, which they cut, may tell more.
-    doubtful = [k for k, value in enumerate(coarsely) if value < enough] if _upper_zone(exposure) else []
+    doubtful = [k for k, value in enumerate(coarsely) if value < enough and exposure.multislice.upper_zone == "first"]
     for k, value in zip(doubtful, told([candidates[k] for k in doubtful], fine=True), strict=True):
         coarsely[k] = max(coarsely[k], value)
     return min(((value, image.space_group) for value, image in zip(coarsely, candidates, strict=True)),
                default=(np.inf, crystal.space_group))
-
-
-def _upper_zone(exposure: Exposure) -> bool:
-    return exposure.multislice.upper_zone == "first"
 
 
 def _diffracted(piece: Slab, exposure: Exposure, detector: DetectorConfig, *, fine: bool
@@ -91,7 +92,7 @@ def _diffracted(piece: Slab, exposure: Exposure, detector: DetectorConfig, *, fi
                            aperture=unconfirmed_radius(piece, exposure, detector))
         config = config.model_copy(update={"g_max_inv_angstrom": limit})
     else:
-        config = config.model_copy(update={"g_max_inv_angstrom": min(SURVEY_G_MAX, config.g_max_inv_angstrom)})
+        config = config.model_copy(update={"g_max_inv_angstrom": min(QUICK_G_MAX, config.g_max_inv_angstrom)})
     if not isinstance(detector.directions_across, RingDrift):
         g1, disks = survey(piece, replace(exposure, multislice=config), detector)
     else:

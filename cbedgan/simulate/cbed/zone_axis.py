@@ -5,7 +5,7 @@ runs along a), z the direction in which the electrons travel, y = z cross x. Dra
 in this frame is seen looking upstream, from the detector towards the source.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -156,6 +156,17 @@ def slab(conventional: ArrayLike, cell: Cell, zone_axis_uvw: ArrayLike, *, symme
     beam_cell = matrix @ vectors
     beam_cell[2, :2] = 0  # rounding only
     return Slab(beam_cell, filled, kinds, (plane @ vectors)[:, :2], uvw // np.gcd.reduce(uvw), frame, multiplicity)
+
+
+def cut_alike(piece: Slab, cell: Cell) -> Slab:
+    """The slab of other atoms in the same lattice, cut as `piece` is: its beams have the same indices.
+
+    cell: as for `slab`.
+    """
+    lattice, positions, numbers = (np.asarray(part) for part in cell)
+    matrix = np.round(piece.cell @ piece.frame @ np.linalg.inv(lattice)).astype(np.int64)
+    filled, kinds = _fill(matrix, piece.multiplicity, positions, numbers)
+    return replace(piece, positions=filled, numbers=kinds)
 
 
 def _frame(conventional: Lattice, beam: Float[np.ndarray, " 3"]) -> Float[np.ndarray, "3 3"]:

@@ -15,7 +15,7 @@ from cbedgan.simulate.cbed.detector import draw
 from cbedgan.simulate.cbed.disks import illuminate, turn_matrix
 from cbedgan.simulate.cbed.multislice import Multislice, MultisliceConfig
 from cbedgan.simulate.cbed.slab_symmetry import beam_operations
-from cbedgan.simulate.cbed.zone_axis import Slab, slab, turns_about, zone_axes
+from cbedgan.simulate.cbed.zone_axis import Slab, cut_alike, slab, turns_about, zone_axes
 
 LARGEST_RESIDUAL = 2e-4  # a hundredth of the 2 % that [distinct] accepts
 CONFIG = MultisliceConfig(g_max_inv_angstrom=1.6, merge_angstrom=0.4, terraces="equivalent", entry_surface="symmetric")
@@ -158,3 +158,17 @@ def test_turns_about_an_axis_keep_it():
     quarter = np.array([[0, 1, 0], [-1, 0, 0], [0, 0, 1]])
     both = turns_about(np.array([0, 0, 1]), np.stack([quarter, -quarter]))
     assert len(both) == 1 and (both[0] == quarter).all()
+
+
+def test_an_image_of_a_crystal_is_cut_as_the_crystal_is():
+    """Its own symmetry would choose another surface: beams would have other indices, and patterns not be comparable."""
+    crystal = crystal_of(8)  # Cm: along [100] the beam lies in the mirror plane
+    lattice, positions, numbers = crystal.primitive()
+    piece = slab(crystal.lattice, (lattice, positions, numbers), [1, 0, 0], symmetric_surface=True)
+    same = cut_alike(piece, (lattice, positions, numbers))
+    np.testing.assert_array_equal(same.positions, piece.positions)
+    apart = positions + np.linspace(0, 0.02, len(positions))[:, None]  # no mirror is left
+    image = cut_alike(piece, (lattice, apart, numbers))
+    assert np.array_equal(image.cell, piece.cell) and len(image.numbers) == len(piece.numbers)
+    assert not np.array_equal(image.positions, piece.positions)
+    assert piece.slope.any()
