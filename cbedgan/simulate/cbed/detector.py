@@ -5,7 +5,7 @@ Intensity unit: fraction of the incident beam per pixel; an unlimited detector s
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -30,11 +30,11 @@ class View(NamedTuple):
 
 
 class LitPoint(NamedTuple):
-    """A point of the lit area: tilt of the incident beam from the zone axis (1/angstrom, slab frame), thickness (which
-    of the disks'), and its weight in the mean."""
+    """A point of the lit area: tilt of the incident beam off the zone axis (1/angstrom, slab frame); which of the disks'
+    thicknesses it has in each pattern; and its weight in the mean."""
 
     tilt: Float[np.ndarray, " 2"]
-    thickness: int | slice
+    thickness: Int[np.ndarray, " T"]
     weight: float
 
 
@@ -78,22 +78,19 @@ def simulate_views(slab: Slab, exposure: Exposure, detector: DetectorConfig, vie
     views : each a result; a tilt, wedge or bend changes neither g1 nor the azimuth
     widest_tilt_mrad : of any view that might be asked for, so that what one view shows does not depend on the others
     """
-    azimuth_rad, wanted = exposure.azimuth_rad, np.atleast_1d(np.asarray(exposure.thickness_angstrom, dtype=np.float64))
-    canonical = detector.pose == "canonical"
-    frame = Detector(detector.size_pixels, 2 * detector.half_width / detector.size_pixels,
-                     "shortest_g" if canonical else "1/angstrom")
     if detector.aperture_unit == "spacing_at_100_kev":
         raise InputError(source="aperture_unit", rule='one pattern takes "shortest_g" or "mrad"',
                          value=detector.aperture_unit, remedy="Simulate the stack of a crystal instead.")
-    follows, tie = detector.aperture_unit == "shortest_g", detector.tie
     on_rings = isinstance(detector.directions_across, RingDrift)
     if not on_rings and any(view.specimen != Specimen() for view in views):
         raise InputError(source="[specimen]", rule="goes with directions on rings", value=detector.directions_across,
                          remedy="Set directions_across = { ring_drift_angstrom = 0.6 }.")
-    guess, _ = survey(slab, exposure, detector)
-    lit = [view.specimen.points() for view in views]
-    thicknesses = np.unique(np.concatenate([wanted, *(np.add.outer(thicker, wanted).ravel() for thicker, _, _ in lit)]))
-    thicknesses = np.unique(np.maximum(np.round(thicknesses / slab.period_angstrom), 1)) * slab.period_angstrom
+    follows, canonical, tie = detector.aperture_unit == "shortest_g", detector.pose == "canonical", detector.tie
+    wavenumber = wavenumber_inv_angstrom(exposure.beam_energy_kev)
+    wanted = np.atleast_1d(np.asarray(exposure.thickness_angstrom, dtype=np.float64))
+    points = [view.specimen.points() for view in views]
+    reached = np.concatenate([wanted, *(np.add.outer(thicker, wanted).ravel() for thicker, _, _ in points)])
+    thicknesses = np.unique(np.maximum(np.round(reached / slab.period_angstrom), 1)) * slab.period_angstrom
 
     def through_aperture(g1: np.ndarray) -> tuple[Multislice, Disks]:
         unit = float(np.hypot(*g1)) if follows else wavenumber * 1e-3
@@ -103,31 +100,30 @@ def simulate_views(slab: Slab, exposure: Exposure, detector: DetectorConfig, vie
         propagation = Multislice(slab, beam_energy_kev=exposure.beam_energy_kev, config=limited, device=exposure.device)
         number = how_many(detector.directions_across, (radius + margin) / wavenumber, wanted)
         return propagation, illuminate(propagation, thicknesses, radius=radius, number=number, on_rings=on_rings,
-                                       azimuth_rad=float(Pose(g1).azimuth_rad) if canonical else azimuth_rad,
+                                       azimuth_rad=float(Pose(g1).azimuth_rad) if canonical else exposure.azimuth_rad,
                                        margin=margin)
 
-    wavenumber = wavenumber_inv_angstrom(exposure.beam_energy_kev)
+    guess, _ = survey(slab, exposure, detector)
     propagation, disks = through_aperture(guess)
     g1 = shortest(disks, slab, visible=detector.visible, tie=tie)
     if follows and abs(np.hypot(*g1) / np.hypot(*guess) - 1) > tie:
         propagation, disks = through_aperture(g1)
         g1 = shortest(disks, slab, visible=0.0, tie=2 * tie, least=(1 - tie) * float(np.hypot(*g1)))
     pose = Pose(g1)
-    turn = float(pose.azimuth_rad) if canonical else azimuth_rad
+    azimuth_rad = float(pose.azimuth_rad) if canonical else exposure.azimuth_rad
     results = []
-    for view, (thicker, tilt, weight) in zip(views, lit, strict=True):
+    for view, (thicker, tilt, weight) in zip(views, points, strict=True):
         size = view.size_pixels or detector.size_pixels
-        pixel = 2 * detector.half_width / size * (float(pose.length) if canonical else 1.0)
-        image = np.concatenate([draw(
-            propagation, disks, pixel=pixel, azimuth_rad=turn, size=size, samples_per_pixel=detector.samples_per_pixel,
-            lit=[LitPoint(1e-3 * wavenumber * off, _nearest(disks.thickness_angstrom, each + more), share)
-                 for more, off, share in zip(thicker, tilt, weight, strict=True)]) for each in wanted])
+        frame = Detector(size, 2 * detector.half_width / size, "shortest_g" if canonical else "1/angstrom")
+        pixel = frame.pixel_size * (float(pose.length) if canonical else 1.0)
+        lit = [LitPoint(1e-3 * wavenumber * off, _nearest(disks.thickness_angstrom, wanted + more), share)
+               for more, off, share in zip(thicker, tilt, weight, strict=True)]
+        image = draw(propagation, disks, pixel=pixel, azimuth_rad=azimuth_rad, size=size,
+                     samples_per_pixel=detector.samples_per_pixel, lit=lit)
         results.append(PatternResult(
-            image, disks.thickness_angstrom[[_nearest(disks.thickness_angstrom, each)
-                                                                for each in wanted]],
-            1e3 * disks.radius / wavenumber, g1, pixel, turn, replace(
-                frame, size_pixels=size, pixel_size=2 * detector.half_width / size),
-            float(np.linalg.norm(slab.slope)), propagation.config.g_max_inv_angstrom))
+            image, disks.thickness_angstrom[_nearest(disks.thickness_angstrom, wanted)],
+            1e3 * disks.radius / wavenumber, g1, pixel, azimuth_rad, frame, float(np.linalg.norm(slab.slope)),
+            propagation.config.g_max_inv_angstrom))
     return results
 
 
@@ -144,7 +140,8 @@ def draw(propagation: Multislice, disks: Disks, *, pixel: float, azimuth_rad: fl
     samples_per_pixel : interpolated, along one side of a pixel
     lit : points of the specimen whose mean is one pattern; None: a pattern on the axis for each thickness
     """
-    turn, points = turn_matrix(azimuth_rad), lit or [LitPoint(np.zeros(2), slice(None), 1.0)]
+    points = lit or [LitPoint(np.zeros(2), np.arange(len(disks.thickness_angstrom)), 1.0)]
+    turn = turn_matrix(azimuth_rad)
     side = pixel / samples_per_pixel
     samples, share = aperture_samples(disks.radius / side)
     samples = samples * side @ turn.T
@@ -152,14 +149,14 @@ def draw(propagation: Multislice, disks: Disks, *, pixel: float, azimuth_rad: fl
     tilt = np.sum([point.weight * point.tilt for point in points], axis=0)
     on_axis = (_landing(propagation, tilt[None], disks.beam)[0] - tilt) @ turn
     seen = np.abs(on_axis).max(-1) < size * pixel / 2 + _spread(propagation, disks.radius)
-    between = [point.weight * disks.between(samples + point.tilt, seen, point.thickness) for point in points]
-    landed = np.sum(between, axis=0) * share[:, None] if len(between) > 1 else between[0] * share[:, None]
+    landed = sum(point.weight * disks.between(samples + point.tilt, seen, point.thickness) for point in points)
     place = (_landing(propagation, samples + tilt, disks.beam[seen]) - tilt) @ turn
-    return splat(landed, place / pixel, 1 / samples_per_pixel, size)
+    return splat(landed * share[:, None], place / pixel, 1 / samples_per_pixel, size)
 
 
-def _nearest(thicknesses: Float[np.ndarray, " T"], wanted: float) -> int:
-    return int(np.abs(thicknesses - wanted).argmin())
+def _nearest(thicknesses: Float[np.ndarray, " T"], wanted: Float[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
+    """Which of the thicknesses each wanted one has become."""
+    return np.abs(thicknesses - wanted[:, None]).argmin(axis=1)
 
 
 def splat(intensity: Float[np.ndarray, "T S B"], place: Float[np.ndarray, "S B 2"], side: float, size: int

@@ -52,16 +52,15 @@ class Disks:
             return self.leaving[0]
         return (np.real(self.leaving)**2 + np.imag(self.leaving)**2).mean(0)
 
-    def between(self, wanted: Float[np.ndarray, "S 2"], beams: Bool[np.ndarray, " B"], thickness: int | slice
-                ) -> Float[np.ndarray, "T S b"]:
-        """Intensity at any lit directions, the mean over terraces, of some beams.
+    def between(self, wanted: Float[np.ndarray, "S 2"], beams: Bool[np.ndarray, " B"], thickness: Int[np.ndarray, " t"]
+                ) -> Float[np.ndarray, "t S b"]:
+        """Intensity at any lit directions, the mean over terraces, of some beams and thicknesses.
 
         Amplitudes are interpolated and then squared: |a|^2 changes twice as fast from one direction to the next.
         """
         unit = self.radius
         weights = interpolation(self.directions._replace(nodes=self.directions.nodes / unit), wanted / unit)
-        leaving = self.leaving[:, thickness if isinstance(thickness, slice) else slice(thickness, thickness + 1)]
-        leaving = leaving[..., beams]
+        leaving = self.leaving[:, thickness][..., beams]
         if np.isrealobj(leaving):
             return np.maximum(weights @ leaving[0], 0)  # a spline may undershoot
         parts = np.stack([np.real(leaving), np.imag(leaving)]).astype(np.float64)

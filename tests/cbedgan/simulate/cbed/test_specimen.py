@@ -67,7 +67,7 @@ def test_a_turned_tilt_gives_the_turned_pattern(gaas, difference):
 
     def tilted(angle: float, azimuth: float) -> np.ndarray:
         return draw(propagation, disks, pixel=0.04, azimuth_rad=azimuth, size=32, samples_per_pixel=2,
-                    lit=[LitPoint(0.025 * np.array([np.cos(angle), np.sin(angle)]), 0, 1.0)])[0]
+                    lit=[LitPoint(0.025 * np.array([np.cos(angle), np.sin(angle)]), np.array([0]), 1.0)])[0]
 
     first = tilted(0.3, 0.0)
     assert difference(tilted(0.3 - third, third), first) < 1e-5 and difference(tilted(0.3 + third, third), first) > 0.02
