@@ -143,7 +143,7 @@ def plan_group(quota: GroupQuota, config: CrystalConfig, seed: int, refuse: Refu
 def _plan_apart(quota: GroupQuota, config: CrystalConfig, real: RealDerivedConfig, seed: int,
                 accept: _Acceptance) -> CrystalPlan:
     """Plan a group with real-derived and drawn crystals apart; what a held-out part is short of is passed over."""
-    source, group = _sized(quota, config.random), quota.space_group
+    source, group = None if config.random is None else _sized(quota, config.random), quota.space_group
 
     def draw(n: int) -> Crystal | None:
         crystal = source.draw(group, np.random.default_rng([seed, group, n])) if source is not None else None
@@ -174,7 +174,7 @@ def _require_all(quota: GroupQuota, crystals: dict[str, list[Crystal]], sides: t
                          remedy="Ask for fewer, allow larger cells or more attempts, or give structure files instead.")
 
 
-def _sized(quota: GroupQuota, source: CrystalSource | None) -> CrystalSource | None:
+def _sized(quota: GroupQuota, source: CrystalSource) -> CrystalSource:
     """The source, with the larger cells that the quota asks for."""
     if isinstance(source, SizedSource) and quota.maximum_random_atoms:
         return source.of_at_most(quota.maximum_random_atoms)
@@ -212,7 +212,7 @@ def _add_drawn(crystals: dict[str, list[Crystal]], quota: GroupQuota, source: Cr
     there or nowhere.
     """
     total = quota.sides()
-    source = _sized(quota, source) or source
+    source = _sized(quota, source)
     owner = {crystal.structure_type: side for side in SIDES for crystal in crystals[side]}
     attempts = source.attempts * sum(total.values())
     for draw in range(attempts):

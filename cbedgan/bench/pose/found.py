@@ -16,13 +16,12 @@ from classifier.foundation.run import progress
 from classifier.pattern.condition import Condition
 from classifier.pattern.geometry import Detector
 from classifier.pattern.measurement import CONDITIONS, copy_seeds, measured
-from classifier.pose.measure import MeasuredPose, measure_pose
+from classifier.pose.measure import AZIMUTH_DEGREE, CENTRE_PIXELS, LENGTH, MeasuredPose, measure_pose
 from classifier.samples.split import load_split
 from classifier.samples.stackfile import StackFile
 from classifier.samples.viewed import rows_of
 
 VISIBLE = TIE = 0.02
-CENTRE_PIXELS, LENGTH, AZIMUTH_DEGREE = 0.3, 0.01, 1.0  # what is asked of nineteen of twenty
 SAME = 0.1  # relative, of two vectors that are meant to be one
 QUANTILES = {"median": 0.5, "p95": 0.95}
 
@@ -42,7 +41,7 @@ class PoseErrors:
 
     @property
     def lattice_right(self) -> bool:
-        """Whether the errors beside the choice of g1 are within the bounds."""
+        """Whether the errors beside the choice of g1 are within the bounds: asked of nineteen of twenty."""
         return self.centre < CENTRE_PIXELS and self.length < LENGTH and self.azimuth < AZIMUTH_DEGREE
 
 
@@ -59,7 +58,7 @@ def bench_pose(stacks: Path, split: Path | None, *, part: str, conditions: Seque
     """
     with StackFile(stacks) as file:
         rows = np.arange(len(file)) if split is None else rows_of(
-            file, load_split(split, stack_digest=file.digest).parts[part])
+            file, load_split(split, stack_digest=file.identity).parts[part])
         table = file.table.take(np.sort(np.random.default_rng(seed).permutation(rows)[:most]))
     frames: list[RawFrame] = []
     with progress("simulate raw frames", len(table)) as bar:

@@ -37,7 +37,9 @@ def derived(config: PrototypeConfig, seed: int) -> Iterator[Crystal]:
     for rank, prototype in enumerate(small):
         draws = (substituted(prototype, config, np.random.default_rng([seed, rank, draw]))
                  for draw in range(SUBSTITUTIONS))
-        yield from (crystal for crystal in [next((one for one in draws if one is not None), None)] if crystal)
+        crystal = next((one for one in draws if one is not None), None)
+        if crystal is not None:
+            yield crystal
 
 
 def drawn_like(reference: Sequence[Crystal], source: CrystalSource, seed: int) -> Iterator[tuple[Crystal, Crystal]]:

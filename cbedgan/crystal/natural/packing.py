@@ -130,7 +130,7 @@ def _neighbours(lattices: np.ndarray, atoms: np.ndarray, points: np.ndarray, bas
     """Return all pairs within reach, and a little more, of the first atom of each orbit."""
     found = []
     for candidate, lattice in enumerate(lattices):
-        reduced = reduced_basis(basis @ lattice) @ np.linalg.inv(lattice)
+        reduced = short_basis(basis @ lattice) @ np.linalg.inv(lattice)
         spacing = 1 / np.linalg.norm(np.linalg.inv(reduced @ lattice), axis=0)
         counts = np.floor(1.1 * reach.max() / spacing + 0.5).astype(int)
         cells = np.stack(np.meshgrid(*[np.arange(-n, n + 1) for n in counts], indexing="ij"), -1).reshape(-1, 3)
@@ -144,7 +144,7 @@ def _neighbours(lattices: np.ndarray, atoms: np.ndarray, points: np.ndarray, bas
     return _Pairs(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
 
 
-def reduced_basis(lattice: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "3 3"]:
+def short_basis(lattice: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "3 3"]:
     """Return short vectors that span the same lattice, by Selling's steps on three vectors and minus their sum."""
     vectors = np.concatenate([lattice, -lattice.sum(axis=0)[None]])
     for _ in range(60):

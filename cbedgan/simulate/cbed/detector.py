@@ -30,8 +30,11 @@ class View(NamedTuple):
 
 
 class LitPoint(NamedTuple):
-    """A point of the lit area: tilt of the incident beam off the zone axis (1/angstrom, slab frame); which of the disks'
-    thicknesses it has in each pattern; and its weight in the mean."""
+    """A point of the lit area.
+
+    tilt: of the incident beam from the zone axis, 1/angstrom, slab frame; thickness: which of the disks' thicknesses it
+    has in each pattern; weight: in the mean.
+    """
 
     tilt: Float[np.ndarray, " 2"]
     thickness: Int[np.ndarray, " T"]

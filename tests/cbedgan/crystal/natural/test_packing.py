@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cbedgan.crystal.natural.occupation import Position, draw_occupation
-from cbedgan.crystal.natural.packing import Bonds, Orbit, pack, reduced_basis
+from cbedgan.crystal.natural.packing import Bonds, Orbit, pack, short_basis
 from cbedgan.crystal.natural.shape import draw_shape
 
 ANYWHERE = Orbit(np.eye(3)[None], np.zeros((1, 3)))
@@ -36,7 +36,7 @@ def test_a_cell_keeps_the_symmetry_of_its_group():
 def test_a_reduced_basis_spans_the_same_lattice_with_short_vectors():
     lattice = np.array([[4.0, 0, 0], [1.1, 5.0, 0], [0.9, 1.3, 6.0]])
     skewed = np.array([[1, 3, 0], [0, 1, 0], [-4, 2, 1]]) @ lattice
-    reduced = reduced_basis(skewed)
+    reduced = short_basis(skewed)
     steps = reduced @ np.linalg.inv(lattice)
     assert steps == pytest.approx(np.round(steps)) and abs(np.linalg.det(steps)) == pytest.approx(1)
     assert np.linalg.norm(reduced, axis=1).max() < 7 < np.linalg.norm(skewed, axis=1).max()
