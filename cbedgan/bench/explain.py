@@ -12,7 +12,7 @@ from rich.table import Table
 from classifier.crystal.pattern_symmetry import PatternSymmetry, canonical_azimuths, pattern_symmetry
 from classifier.crystal.reciprocal import zolz_lattice
 from classifier.explanation.agreement import agreement
-from classifier.explanation.explain import disk_radii
+from classifier.explanation.explain import disk_radii, untilted
 from classifier.explanation.shown import ShownSymmetry, shown_symmetries
 from classifier.explanation.words import AXES
 from classifier.foundation.errors import InputError
@@ -58,10 +58,10 @@ def bench_explain(stacks: Path, split: Path | None, *, part: str, condition: Con
     counts: dict[str, Counter[str]] = {kind: Counter(dict.fromkeys(CLAIMS, 0)) for kind in KINDS}
     groups = sorted(set(table.space_group.tolist()))
     agreed, excluded = 0, 0
-    radius = disk_radii(table, detector)
+    radius, on_axis = disk_radii(table, detector), untilted(table)
     with progress("bench explain", len(table)) as bar:
         for row in range(len(table)):
-            shown = shown_symmetries(intensity[row], detector, radius[row].tolist())
+            shown = shown_symmetries(intensity[row], detector, radius[row].tolist(), untilted=on_axis[row])
             for pattern, one in enumerate(shown):
                 _count(counts, one, _Truth(table, row, pattern, IN_FRAME * half), tolerance)
             refused = [agreement(group, shown).excluded for group in groups]

@@ -126,10 +126,10 @@ def inspect(paths: Annotated[list[Path], typer.Argument(help="Stack files, or fo
                 help="Also say which difference of balanced accuracy the held-out parts can tell.")] = False,
             against: Annotated[Path | None, typer.Option(
                 help="Another build of the file's set: compare plans and pixels (code 1: they differ).")] = None,
-            tolerance: Annotated[float, typer.Option(
-                min=0.0, help="Relative L1 of a pattern that two builds may differ by.")] = 1e-4) -> None:
+            tolerance: Annotated[float | None, typer.Option(
+                min=0.0, help="With --against: relative L1 of a pattern that two builds may differ by.")] = None) -> None:
     """Count what stack files hold of each space group, and say what is wrong with them (code 1: damaged)."""
-    from classifier.inspection.against import compare_builds
+    from classifier.inspection.against import TOLERANCE, compare_builds
     from classifier.inspection.catalog import catalog
     from classifier.inspection.page import write_inspection_page
     from classifier.inspection.power import part_powers, power_table
@@ -138,7 +138,7 @@ def inspect(paths: Annotated[list[Path], typer.Argument(help="Stack files, or fo
         if len(paths) != 1 or html is not None or split is not None:
             raise InputError(source="--against", rule="compares two files, and goes with --json and --tolerance alone",
                              value=" ".join(map(str, paths)), remedy="Name one stack file, without --html and --split.")
-        compared = compare_builds(paths[0], against, tolerance=tolerance)
+        compared = compare_builds(paths[0], against, tolerance=TOLERANCE if tolerance is None else tolerance)
         Console().print(str(compared), soft_wrap=True, highlight=False, markup=False)
         wrote_json(json, compared.to_json())
         if not compared.agree:

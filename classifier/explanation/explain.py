@@ -42,9 +42,7 @@ def explain_answers(answers: Sequence[Answer], stacks: Path, view: ViewConfig, c
     intensity = measured_copy(torch.from_numpy(intensity), table.sample_id.tolist(), CONDITIONS[condition]).numpy()
     explained = []
     with progress("explain", len(answers)) as bar:
-        untilted = [origin != "experimental" and '"specimen"' not in text  # what a simulated specimen drew: its tilt
-                    for origin, text in zip(table.origin.tolist(), table.provenance.tolist(), strict=True)]
-        for answer, stack, radii, fields, known in zip(answers, intensity, radius, field, untilted, strict=True):
+        for answer, stack, radii, fields, known in zip(answers, intensity, radius, field, untilted(table), strict=True):
             shown = shown_symmetries(stack, frame.detector, [value if np.isfinite(value) else None for value in radii],
                                      fields, known)
             groups = [agreement(group, shown) for group, _ in answer.groups]
@@ -69,10 +67,27 @@ def field_radii(table: SampleTable, detector: Detector) -> np.ndarray:
 
     Beyond a turned field there is nothing, and its edges are no feature of the crystal.
     """
-    reach = [json.loads(text)["field_inv_angstrom"] if '"field_inv_angstrom"' in text else [np.inf] * 3
-             for text in table.provenance.tolist()]
+    reach = [told.get("field_inv_angstrom", [np.inf] * 3) for told in _provenance(table)]
     field = np.array(reach, dtype=np.float64).reshape(-1, 3) / table.pixel_size_inv_angstrom * detector.pixel_size
     return np.where(np.isfinite(field), field, np.inf)
+
+
+def untilted(table: SampleTable) -> list[bool]:
+    """Whether the beam is known to run along the axis: not where it was measured, or a simulated specimen was tilted."""
+    return [origin != "experimental" and "specimen" not in told
+            for origin, told in zip(table.origin.tolist(), _provenance(table), strict=True)]
+
+
+def _provenance(table: SampleTable) -> list[dict[str, Any]]:
+    """What each row tells of itself; rows of other programs tell nothing that is known here."""
+    told = []
+    for text in table.provenance.tolist():
+        try:
+            content = json.loads(text)
+        except json.JSONDecodeError:
+            content = {}
+        told.append(content if isinstance(content, dict) else {})
+    return told
 
 
 def explanation_text(answers: Sequence[Answer]) -> Text:
