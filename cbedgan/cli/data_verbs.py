@@ -127,7 +127,7 @@ def inspect(paths: Annotated[list[Path], typer.Argument(help="Stack files, or fo
             against: Annotated[Path | None, typer.Option(
                 help="Another build of the file's set: compare plans and pixels (code 1: they differ).")] = None,
             tolerance: Annotated[float | None, typer.Option(
-                min=0.0, help="With --against: relative L1 of a pattern that two builds may differ by.")] = None) -> None:
+                min=0.0, help="With --against: relative L1 that last bits may explain.")] = None) -> None:
     """Count what stack files hold of each space group, and say what is wrong with them (code 1: damaged)."""
     from classifier.inspection.against import TOLERANCE, compare_builds
     from classifier.inspection.catalog import catalog

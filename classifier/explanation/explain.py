@@ -73,7 +73,7 @@ def field_radii(table: SampleTable, detector: Detector) -> np.ndarray:
 
 
 def untilted(table: SampleTable) -> list[bool]:
-    """Whether the beam is known to run along the axis: not where it was measured, or a simulated specimen was tilted."""
+    """Whether the beam is known to run along the axis: not where it was measured, or a simulated specimen tilted."""
     return [origin != "experimental" and "specimen" not in told
             for origin, told in zip(table.origin.tolist(), _provenance(table), strict=True)]
 
