@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 STEPS, REBUILT = 24, 8  # steps, and after how many of them the neighbours are looked for again
 FIRST_STEP, LAST_STEP = 0.35, 0.03  # angstrom: the farthest any atom goes in a step
 STRAIN_STEP = 0.15  # the largest strain of a step, for each angstrom that atoms go
-DECIMALS = 7  # of cells and points after each step: the volume keeps six digits
+DECIMALS = 5  # of cells and points after each step
 REACH = np.array([1.2, 1.7])  # of the forces, in bond lengths, of pairs that keep apart and of those that attract
 
 
@@ -71,7 +71,7 @@ def pack(orbits: list[Orbit], bonds: Bonds, basis: Float[np.ndarray, "3 3"], poi
     points = generator.uniform(0, 1, (n_candidates, len(orbits), 3))
     points = _images(rotations[first], translations[first], points)
     reach = (REACH[bonds.attract.astype(int)] * bonds.lengths)[:, owner]
-    lengths = np.geomspace(FIRST_STEP, LAST_STEP, STEPS)
+    lengths, volumes = np.geomspace(FIRST_STEP, LAST_STEP, STEPS), np.linalg.det(lattices)
     pairs = _neighbours(lattices, _images(rotations, translations, points[:, owner]), points, basis, reach)
     for step in range(STEPS + 1):
         atoms = _images(rotations, translations, points[:, owner])
@@ -95,6 +95,7 @@ def pack(orbits: list[Orbit], bonds: Bonds, basis: Float[np.ndarray, "3 3"], poi
         lattices, points = _moved(lattices, points, force, strain.reshape(-1, 3, 3), point_group, lengths[step])
         # Steps magnify last bits, which differ between processors, ten thousandfold in all: none is left to magnify.
         lattices, points = np.round(lattices, DECIMALS), np.round(points, DECIMALS)
+        lattices *= np.cbrt(volumes / np.linalg.det(lattices))[:, None, None]
         points = _images(rotations[first], translations[first], points)
     nearest, least = np.full(n_candidates * len(orbits), np.inf), np.full(n_candidates, np.inf)
     alike = np.logical_not(binds)
