@@ -8,8 +8,10 @@ import numpy as np
 from jaxtyping import Float
 
 from cbedgan.crystal.crystals import Crystal
+from cbedgan.crystal.electron import wavenumber_inv_angstrom
 from cbedgan.simulate.cbed.detector import PatternResult, View, simulate_views
 from cbedgan.simulate.cbed.detector_config import DetectorConfig
+from cbedgan.simulate.cbed.disks import turn_matrix
 from cbedgan.simulate.cbed.distinct import DistinctConfig, least_difference
 from cbedgan.simulate.cbed.layers import atomic_layers, whole_periods
 from cbedgan.simulate.cbed.measured_view import as_measured
@@ -181,6 +183,8 @@ def simulate_every_view(crystal: Crystal, config: SimulateConfig, *, beam_energy
             provenance["view"] = view.name
         if view is not None and view.specimen is not None and some is not None:
             provenance["specimen"] = [one._asdict() for one in some]
+            provenance["zone_axis_pixels"] = [_zone_axis_place(one, result, beam_energy_kev)
+                                              for one, result in zip(some, results, strict=True)]
         stacks, told = np.stack([result.image for result in results], axis=1), [provenance] * len(names)
         if view is not None and view.condition is not None:
             stacks, measured = as_measured(stacks, names, view.condition)
@@ -195,6 +199,12 @@ def _specimens(crystal: Crystal, view: ViewConfig, seed: int, beam_energy_kev: f
         return [Specimen()] * 3
     generator = np.random.default_rng([seed, int(digest([crystal.material, beam_energy_kev, view.name])[:12], 16)])
     return [view.specimen.draw(generator) for _ in range(3)]
+
+
+def _zone_axis_place(specimen: Specimen, result: PatternResult, beam_energy_kev: float) -> list[float]:
+    """Where the zone axis lies in the drawn frame, (x, y) in pixels from the direct disk's middle."""
+    tilt = 1e-3 * wavenumber_inv_angstrom(beam_energy_kev) * np.array(specimen.tilt_mrad)
+    return np.round(-(tilt @ turn_matrix(result.azimuth_rad)) / result.pixel_size_inv_angstrom, 4).tolist()
 
 
 def _rows(crystal: Crystal, names: list[str], pieces: list[Slab], results: list[PatternResult],

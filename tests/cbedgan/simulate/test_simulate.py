@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from cbedgan.crystal.crystals import Crystal, standard_crystal
 from cbedgan.simulate import simulate as stage
@@ -43,6 +44,11 @@ def salts(tmp_path: Path, rock_salt_cif: Callable[..., str]) -> Path:
     for cation, anion, a in SALTS:
         (folder / f"{cation}{anion}.cif").write_text(rock_salt_cif(a=a, type_symbol=(cation, anion)))
     return folder
+
+
+def rock_salt() -> Crystal:
+    face = np.array([[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
+    return standard_crystal(5.64 * np.eye(3), [*face, *(face + 0.5) % 1], [11] * 4 + [17] * 4, source="NaCl")
 
 
 def wurtzite() -> Crystal:
@@ -193,6 +199,26 @@ def test_views_are_files_of_their_own_with_the_same_samples(tmp_path, in_process
     simulate(fewer, out=tmp_path / "fewer.h5", workers=1)
     with StackFile(tmp_path / "fewer.tilted.h5") as alone:
         np.testing.assert_array_equal(alone.read([0, 1]), tilted.read([0, 1]))
+
+
+def test_a_tilted_pattern_turns_into_itself_about_the_recorded_place_of_its_zone_axis():
+    specimen = {"tilt_mrad": 3.0}
+    detector = {**CONFIG.detector.model_dump(), "directions_across": {"ring_drift_angstrom": 0.7}, "size_pixels": 64}
+    config = parse_config({**CONFIG.model_dump(mode="json"), "detector": detector,
+                           "views": [{"name": "tilted", "specimen": specimen}]}, SimulateConfig, source="a test")
+    (_, _), (stacks, table) = simulate_every_view(rock_salt(), config, beam_energy_kev=100.0)
+    place = torch.tensor(json.loads(str(table.provenance[0]))["zone_axis_pixels"])
+    assert place.norm(dim=1).max() > 0.5
+    pixel = torch.stack(torch.meshgrid(*(torch.arange(64) - 31.5,) * 2, indexing="xy"), -1)
+
+    def unlikeness(about: torch.Tensor) -> float:  # of the direct disk and its half turn, on pixels well within both
+        image = 2 * about[:, None, None] - pixel
+        turned = F.grid_sample(torch.from_numpy(stacks[0])[:, None], image / 32, align_corners=False)[:, 0]
+        within = (pixel.norm(dim=-1) < 4) & (image.norm(dim=-1) < 4)
+        difference = torch.from_numpy(stacks[0]) - turned
+        return float((difference * within).abs().sum() / (torch.from_numpy(stacks[0]) * within).sum())
+
+    assert unlikeness(place) < 0.1 * unlikeness(-place)
 
 
 def test_a_view_under_a_condition_is_the_copy_that_networks_are_judged_by():
