@@ -45,7 +45,7 @@ def explained_stack(stack: Float[np.ndarray, "3 H H"], detector: Detector, shown
 
 
 def _draw(axes, one: ShownSymmetry, half: float) -> None:
-    centre = np.array(one.centre)
+    centre = np.array(one.centre if one.zone_axis is None else one.zone_axis)
     dark = {row.azimuth_degree: row for row in one.dark}
     for line in one.mirrors:
         along = np.array([np.cos(np.radians(line)), np.sin(np.radians(line))])

@@ -43,12 +43,9 @@ def residuals(intensity: Float[Tensor, "N H W"], field: Float[Tensor, " N"] | No
     own noise tells. field: in pixels, how far from the middle something was measured all around; None: everywhere.
     """
     intensity = shares(intensity)
+    x, variance = softened(intensity)
     whole = torch.full((len(intensity),), intensity.shape[-1] / 2 - 1, dtype=torch.float64)
     radius = whole if field is None else torch.minimum(whole, (field.double() - FADE).clamp(min=1))
-    electrons = counted_electrons(intensity)[:, None, None]
-    soft = _blurred(intensity)
-    floor = (FAINT_COUNTS / electrons).clamp(min=FLOOR)
-    x = torch.log(soft + floor)
     centre = _centres(intensity, radius)
     centre = torch.where(centre.abs().amax(1, keepdim=True) < NO_SHIFT, 0.0, centre)
     weight = (torch.arange(RINGS, dtype=torch.float64) + 0.5)[:, None]
@@ -57,16 +54,21 @@ def residuals(intensity: Float[Tensor, "N H W"], field: Float[Tensor, " N"] | No
     factor[0], factor[-1] = 0.0, 1.0
     power = (spectrum.abs().square() * weight).sum(1) * factor
     overlap = (spectrum.square() * weight).sum(1) * factor
-    taps = _taps()
-    variance = soft / electrons * taps.square().sum() ** 2 / (soft + floor).square()
     noise = (_rings(variance, centre, radius).mean(2) * weight[:, 0]).sum(1)
-    noise = torch.where(electrons[:, 0, 0] < MOST_ELECTRONS, noise, 0)
     total = (power.sum(1) - noise).clamp(min=1e-12)
     order = torch.arange(power.shape[1])
     turn = torch.stack([power[:, order % n != 0].sum(1) - noise * (1 - 1 / n) for n in FOLDS], 1)
     wave = torch.exp(2j * order[:, None] * torch.arange(LINES, dtype=torch.float64) * (math.pi / LINES))
     mirror = (power.sum(1, keepdim=True) - (overlap @ wave).real - noise[:, None]) / 2
     return Residuals(centre, turn / total[:, None], mirror / total[:, None], noise / total * math.sqrt(2 / MODES))
+
+
+def softened(intensity: Float[Tensor, "N H W"]) -> tuple[Float[Tensor, "N H W"], Float[Tensor, "N H W"]]:
+    """Logarithms of blurred shares, cut off as residuals says, and the squares of what counting scatters them by."""
+    soft, counts = _blurred(intensity), counted_electrons(intensity)[:, None, None]
+    floor = (FAINT_COUNTS / counts).clamp(min=FLOOR)
+    variance = soft / counts * _taps().square().sum() ** 2 / (soft + floor).square()
+    return torch.log(soft + floor), torch.where(counts < MOST_ELECTRONS, variance, 0)
 
 
 def shares(intensity: Float[Tensor, "N H W"]) -> Float[Tensor, "N H W"]:

@@ -13,8 +13,9 @@ import torch
 from jaxtyping import Float
 
 from classifier.explanation.dark_rows import DarkRow, dark_rows
-from classifier.explanation.residuals import FOLDS, LINES, counted_electrons, residuals, shares
+from classifier.explanation.residuals import FOLDS, LINES, counted_electrons, residuals, shares, softened
 from classifier.explanation.weak_disks import rectangular_lattice
+from classifier.explanation.zone_axis import ZoneAxis, best_axes
 from classifier.foundation.errors import InputError
 from classifier.pattern.disk_lattice import DiskLattice, find_disk_lattice
 from classifier.pattern.geometry import Detector
@@ -25,6 +26,7 @@ NO_HALF_TURN, NO_MIRROR = 0.07, 0.02  # residuals above which one is denied
 # Above which they are denied where a tilt off the axis by up to 1 mrad is possible: it left 0.07 of a half turn (SrTiO3
 # [001], 800 angstrom) and 0.11 of a mirror line (GaAs [110], 800 angstrom), at 200 keV.
 TILTED_NO_HALF_TURN, TILTED_NO_MIRROR = 0.15, 0.25
+FOUND = 0.05  # residual of the half turn, or the three-fold turn, below which a tilted pattern's zone axis is found
 NEAR = 0.05  # residual below which a symmetry that is not claimed is called near
 SURE = 2.0  # deviations of counting that a residual keeps from a limit
 PATTERNS_AT_ONCE = 768
@@ -37,7 +39,9 @@ class ShownSymmetry:
     order: of the turn about the beam, 1 where none is claimed; turn_residual: its residual, or the half turn's;
     mirrors: azimuths of mirror lines in degrees, 0 to 180, counter-clockwise from +x; mirror_residual: the best
     line's; dark: rows; no_half_turn, no_mirror: clearly absent, where not merely unclear; near: the plane point group
-    of a higher symmetry that the pattern comes near to, and the greatest share that this one forbids.
+    of a higher symmetry that the pattern comes near to, and the greatest share that this one forbids; zone_axis: where
+    turns and mirror lines go through in a tilted pattern, in detector units from the middle, and tilt: how far from the
+    centre, in radii of a disk; None: through the centre.
     """
 
     centre: tuple[float, float]
@@ -49,6 +53,8 @@ class ShownSymmetry:
     no_half_turn: bool
     no_mirror: bool
     near: tuple[str, float] | None = None
+    zone_axis: tuple[float, float] | None = None
+    tilt: float | None = None
 
     @property
     def symbol(self) -> str:
@@ -79,10 +85,20 @@ def shown_symmetries(intensity: Float[np.ndarray, "N H H"], detector: Detector,
         block = shares(torch.from_numpy(np.ascontiguousarray(intensity[start:start + PATTERNS_AT_ONCE])))
         within = torch.from_numpy(reach[start:start + len(block)] / detector.pixel_size)
         measured, electrons = residuals(block, within), counted_electrons(block)
+        x, variance = softened(block) if not untilted else (block, block)
         for k, pattern in enumerate(block.numpy()):
-            shown.append(_shown(pattern, detector, disk_radius[start + k], measured.centre[k].numpy(),
-                                measured.turn[k].numpy(), measured.mirror[k].numpy(), float(measured.deviation[k]),
-                                float(electrons[k]), float(reach[start + k]), untilted))
+            centre, radius = measured.centre[k].numpy(), disk_radius[start + k]
+            if not untilted and (lattice := _lattice(pattern, detector, radius, centre * detector.pixel_size)):
+                axes = best_axes(x[k], variance[k], _in_pixels(lattice, detector), float(within[k]))
+                if min(axes["2"].turn[0], axes["3"].turn[1]) < FOUND:
+                    one = _tilted(axes, centre, detector, lattice.radius)
+                    dark = dark_rows(pattern, detector, lattice, one.mirrors, one.order, float(electrons[k]),
+                                     float(reach[start + k])) if one.mirrors else ()
+                    shown.append(replace(one, dark=tuple(dark)))
+                    continue
+            one = _shown(pattern, detector, radius, centre, measured.turn[k].numpy(), measured.mirror[k].numpy(),
+                         float(measured.deviation[k]), float(electrons[k]), float(reach[start + k]), untilted)
+            shown.append(one if untilted else replace(one, no_half_turn=False))  # a tilt alone breaks it
     return shown
 
 
@@ -103,6 +119,33 @@ def _shown(pattern: np.ndarray, detector: Detector, disk_radius: float | None, c
     no_mirror = not mirrors and float(mirror.min()) - unsure > least_mirror
     return _near(residual, mirror, ShownSymmetry((x, y), order, residual[max(order, 2)], mirrors, best, tuple(rows),
                                                  no_half_turn, no_mirror))
+
+
+def _tilted(axes: dict[str, ZoneAxis], centre: np.ndarray, detector: Detector, radius: float) -> ShownSymmetry:
+    """What is shown about the places that a zone axis may have, but for dark rows."""
+    unsure = {name: SURE * axis.deviation for name, axis in axes.items()}
+    passed = {n: float(axes[str(n)].turn[k]) + unsure[str(n)] < TURN[n] for k, n in enumerate(FOLDS)}
+    passed[6] &= float(axes["6"].turn[0]) + unsure["6"] < TURN[2]
+    order = _order(passed | {2: passed[2] or passed[6]})
+    axis = axes[str(order) if order > 1 else "m"]
+    residual = dict(zip(FOLDS, axis.turn.tolist(), strict=True))
+    line, best = best_line(axis.mirror, order)
+    mirrors = tuple(sorted((line + k * 180 / order) % 180 for k in range(order))) if (
+        best + SURE * axis.deviation < MIRROR) else ()
+    half, mirror = axes["2"], axes["m"]
+    no_half_turn = order in (1, 3) and float(half.turn[0]) - unsure["2"] > TILTED_NO_HALF_TURN
+    no_mirror = not mirrors and float(mirror.mirror.min()) - unsure["m"] > TILTED_NO_MIRROR
+    if order == 1:
+        residual[2] = float(half.turn[0])
+    (x, y), (u, v) = (centre * detector.pixel_size).tolist(), (axis.place * detector.pixel_size).tolist()
+    one = ShownSymmetry((x, y), order, residual[max(order, 2)], mirrors, best, (), no_half_turn, no_mirror,
+                        zone_axis=(u, v), tilt=float(np.hypot(u - x, v - y)) / radius)
+    return _near(residual, axis.mirror, one)
+
+
+def _in_pixels(lattice: DiskLattice, detector: Detector) -> DiskLattice:
+    return DiskLattice(lattice.basis / detector.pixel_size, lattice.radius / detector.pixel_size,
+                       np.asarray(lattice.centre) / detector.pixel_size)
 
 
 def _order(passed: dict[int, bool]) -> int:

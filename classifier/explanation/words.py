@@ -12,6 +12,7 @@ AXES = {2: "two-fold", 3: "three-fold", 4: "four-fold", 6: "six-fold"}
 SOURCES = {2: "2 along the beam or a centre of inversion", 3: "3 or -6 along the beam", 4: "4 or -4 along the beam",
            6: "6 or -3 along the beam"}
 SHORT = {2: "2 or -1", 3: "3 or -6", 4: "4 or -4", 6: "6 or -3"}
+LEAST_TILT = 0.03  # radii of a disk, from which on a tilt is spoken of
 ALONG_AXES = 2.5  # degrees within which a line is called horizontal or vertical
 
 
@@ -49,6 +50,9 @@ def _claims_of(one: ShownSymmetry) -> Iterator[dict[str, Any]]:
         yield _claim("no_half_turn", "no half turn, so no centre of inversion,", one.turn_residual)
     if one.no_mirror:
         yield _claim("no_mirror", "no mirror line", one.mirror_residual)
+    if one.zone_axis is not None:
+        yield _claim("zone_axis", "zone axis beside the beam", one.turn_residual, tilt_disk_radii=one.tilt,
+                     place=[round(value, 4) for value in one.zone_axis])
     if one.near is not None:
         yield _claim("near", f"near to {one.near[0]}, which is not exact,", one.near[1], plane_point_group=one.near[0])
 
@@ -61,7 +65,8 @@ def pattern_line(one: ShownSymmetry) -> str:
     """What one pattern shows, in a line."""
     parts = []
     if one.order > 1:
-        parts.append(f"{AXES[one.order]} about the beam ({SHORT[one.order]})")
+        axis = "beam" if one.zone_axis is None else "zone axis"
+        parts.append(f"{AXES[one.order]} about the {axis} ({SHORT[one.order]})")
     if one.mirrors:
         parts.append(f"mirror line{'s' * (len(one.mirrors) > 1)} {_directions(one.mirrors)}")
     if one.dark:
@@ -71,6 +76,8 @@ def pattern_line(one: ShownSymmetry) -> str:
         parts.append("no half turn")
     if one.no_mirror:
         parts.append("no mirror line")
+    if one.tilt is not None and one.tilt > LEAST_TILT:
+        parts.append(f"zone axis {100 * one.tilt:.0f} % of a disk's radius beside the beam")
     if one.near is not None:
         exact = "no more is exact" if one.order > 1 or one.mirrors else "no exact symmetry"
         parts.append(f"{exact}, nearest {one.near[0]} ({one.near[1]:.1%} of the variation against it, as a small tilt "
