@@ -22,6 +22,9 @@ CENTRE_PIXELS, LENGTH, AZIMUTH_DEGREE = 0.3, 0.01, 1.0  # bounds of errors: what
 SURE = 0.9  # of the direct disk, and of the length of g1
 UNIFORM = 0.05  # of an intensity: what disks that should be alike differ by
 TRIES = 200  # of intensities, scattered by counting
+# What the fit says of itself, times this: light that is uneven in many disks alike, as a tilt makes it, pulls their edges
+# together. Of 50 tilted frames at 1e5 electrons 86 % were within the bounds without it, of 43 with it 98 %.
+UNEVEN = 1.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +154,7 @@ def _shortest(seen: Spots, basis: np.ndarray, radius: float, visible: float, tie
 def _deviation(fit: EdgeFit, g: np.ndarray, bins: int) -> tuple[float, float, float]:
     """Deviations of the centre in pixels of the frame, of |g1| relative to it, and of the azimuth in degree."""
     steps = np.linalg.solve(fit.basis.T, g)
-    covariance = fit.covariance
+    covariance = UNEVEN**2 * fit.covariance
     spread = np.hstack([steps[0] * np.eye(2), steps[1] * np.eye(2)])  # how the basis vectors move g
     of_g = spread @ covariance[2:6, 2:6] @ spread.T
     length = np.hypot(*g)
