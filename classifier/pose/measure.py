@@ -22,8 +22,8 @@ CENTRE_PIXELS, LENGTH, AZIMUTH_DEGREE = 0.3, 0.01, 1.0  # bounds of errors: what
 SURE = 0.9  # of the direct disk, and of the length of g1
 UNIFORM = 0.05  # of an intensity: what disks that should be alike differ by
 TRIES = 200  # of intensities, scattered by counting
-# What the fit says of itself, times this: light that is uneven in many disks alike, as a tilt makes it, pulls their edges
-# together. Of 50 tilted frames at 1e5 electrons 86 % were within the bounds without it, of 43 with it 98 %.
+# What the fit says of itself, times this: light that is uneven in many disks alike, as a tilt makes it, pulls their
+# edges together. Of 50 tilted frames at 1e5 electrons 86 % were within the bounds without it, of 43 with it 98 %.
 UNEVEN = 1.5
 
 
