@@ -12,12 +12,13 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from classifier.crystal.reciprocal import reduced_basis
 from classifier.explanation.dark_rows import DarkRow, dark_rows
 from classifier.explanation.residuals import FOLDS, LINES, counted_electrons, residuals, shares, softened
 from classifier.explanation.weak_disks import rectangular_lattice
 from classifier.explanation.zone_axis import ZoneAxis, best_axes
 from classifier.foundation.errors import InputError
-from classifier.pattern.disk_lattice import DiskLattice, find_disk_lattice
+from classifier.pattern.disk_lattice import DiskLattice, find_disk_lattice, nearest_lattice_point
 from classifier.pattern.geometry import Detector
 
 TURN = {2: 0.01, 3: 0.03, 4: 0.01, 6: 0.03}  # residuals below which a turn is claimed
@@ -27,6 +28,7 @@ NO_HALF_TURN, NO_MIRROR = 0.07, 0.02  # residuals above which one is denied
 # above what a tilt by 1 mrad left of one (0.11: GaAs [110], 800 angstrom, 200 keV).
 TILTED_NO_MIRROR = 0.25
 FOUND = 0.05  # residual of the half turn, or the three-fold turn, below which a tilted pattern's zone axis is found
+CENTRED = 0.3  # radii of a disk by which a lattice may miss the direct disk, or g1
 NEAR = 0.05  # residual below which a symmetry that is not claimed is called near
 SURE = 2.0  # deviations of counting that a residual keeps from a limit
 PATTERNS_AT_ONCE = 768
@@ -88,7 +90,7 @@ def shown_symmetries(intensity: Float[np.ndarray, "N H H"], detector: Detector,
         x, variance = softened(block) if not untilted else (block, block)
         for k, pattern in enumerate(block.numpy()):
             centre, radius = measured.centre[k].numpy(), disk_radius[start + k]
-            if not untilted and (lattice := _lattice(pattern, detector, radius, centre * detector.pixel_size)):
+            if not untilted and (lattice := _whole_lattice(pattern, detector, radius, centre * detector.pixel_size)):
                 axes = best_axes(x[k], variance[k], _in_pixels(lattice, detector), float(within[k]))
                 if min(axes["2"].turn[0], axes["3"].turn[1]) < FOUND:
                     one = _tilted(axes, centre, detector, lattice.radius)
@@ -171,6 +173,17 @@ def _lattice(pattern: np.ndarray, detector: Detector, disk_radius: float | None,
     """Lattice of the disks; None where there are too few: rows are not looked for."""
     with suppress(InputError):
         return find_disk_lattice(pattern, detector, disk_radius=disk_radius, centre=centre)
+    return None if disk_radius is None else rectangular_lattice(pattern, detector, disk_radius, centre)
+
+
+def _whole_lattice(pattern: np.ndarray, detector: Detector, disk_radius: float | None, centre: np.ndarray
+                   ) -> DiskLattice | None:
+    """The lattice with a disk at the centre and, in canonical pose, one at g1; a rectangular one where no other has."""
+    found = _lattice(pattern, detector, disk_radius, centre)
+    if found is not None and np.hypot(*(found.centre - centre)) < CENTRED * found.radius and (
+            detector.unit != "shortest_g"
+            or nearest_lattice_point(np.array([1.0, 0.0]), reduced_basis(found.basis))[1] < CENTRED * found.radius):
+        return found
     return None if disk_radius is None else rectangular_lattice(pattern, detector, disk_radius, centre)
 
 

@@ -69,3 +69,10 @@ def test_places_where_little_can_be_compared_are_no_axis():
     x, variance = softened(torch.from_numpy(tilted())[None].double())
     seen = about(x[0], variance[0], SQUARE, torch.tensor([[0.0, 0.0], [8.0, 8.0]], dtype=torch.float64) * 0.5, 31.0)
     assert seen.turn[0, 0] < 1 and seen.turn[1, 0] == 1  # the half turn about (4, 4) takes disks beside disks
+
+
+def test_a_lattice_without_a_disk_at_g1_is_not_believed(monkeypatch):
+    wrong = DiskLattice(np.eye(2) * 1.6, RADIUS, np.array([-0.76, -0.75]))
+    monkeypatch.setattr("classifier.explanation.shown.find_disk_lattice", lambda *_, **__: wrong)
+    (one,) = shown_symmetries(tilted()[None], DETECTOR, [RADIUS], untilted=False)
+    assert one.order in (2, 4) and one.tilt is not None and one.tilt < 0.5  # about a rectangular lattice in its place
