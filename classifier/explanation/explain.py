@@ -11,6 +11,7 @@ import torch
 from rich.text import Text
 
 from classifier.crystal.electron import wavelength_angstrom
+from classifier.crystal.reciprocal import Basis
 from classifier.explanation.agreement import Agreement, agreement
 from classifier.explanation.figure import explained_stack
 from classifier.explanation.shown import ShownSymmetry, shown_symmetries
@@ -38,13 +39,14 @@ def explain_answers(answers: Sequence[Answer], stacks: Path, view: ViewConfig, c
     """
     with StackFile(stacks) as file:
         intensity, table, frame = load_physical(file, view)
-        radius, field = disk_radii(table, file.detector), field_radii(table, file.detector)
+        radius, field, bases = disk_radii(table, file.detector), field_radii(table, file.detector), disk_bases(table)
     intensity = measured_copy(torch.from_numpy(intensity), table.sample_id.tolist(), CONDITIONS[condition]).numpy()
     explained = []
     with progress("explain", len(answers)) as bar:
-        for answer, stack, radii, fields, known in zip(answers, intensity, radius, field, untilted(table), strict=True):
+        for answer, stack, radii, fields, known, basis in zip(answers, intensity, radius, field, untilted(table), bases,
+                                                              strict=True):
             shown = shown_symmetries(stack, frame.detector, [value if np.isfinite(value) else None for value in radii],
-                                     fields, known)
+                                     fields, known, basis)
             groups = [agreement(group, shown) for group, _ in answer.groups]
             line = group_line(groups[0], groups[1:])
             explained.append(replace(answer, explanation=(*claims(shown), _of_groups(groups, line, shown))))
@@ -70,6 +72,12 @@ def field_radii(table: SampleTable, detector: Detector) -> np.ndarray:
     reach = [told.get("field_inv_angstrom", [np.inf] * 3) for told in _provenance(table)]
     field = np.array(reach, dtype=np.float64).reshape(-1, 3) / table.pixel_size_inv_angstrom * detector.pixel_size
     return np.where(np.isfinite(field), field, np.inf)
+
+
+def disk_bases(table: SampleTable) -> list[list[Basis | None]]:
+    """The lattice of each pattern's disks that the import found, in |g1| and canonical pose; None: none is told."""
+    return [[None if one is None else np.array(one, dtype=np.float64) for one in told.get("disk_lattice") or [None] * 3]
+            for told in _provenance(table)]
 
 
 def untilted(table: SampleTable) -> list[bool]:

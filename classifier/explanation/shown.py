@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from classifier.crystal.reciprocal import reduced_basis
+from classifier.crystal.reciprocal import Basis, reduced_basis
 from classifier.explanation.dark_rows import DarkRow, dark_rows
 from classifier.explanation.residuals import FOLDS, LINES, counted_electrons, residuals, shares, softened
 from classifier.explanation.weak_disks import rectangular_lattice
@@ -71,7 +71,7 @@ def plane_point_group(order: int, mirrors: bool) -> str:
 
 def shown_symmetries(intensity: Float[np.ndarray, "N H H"], detector: Detector,
                      disk_radius: Sequence[float | None], field: Float[np.ndarray, " N"] | None = None,
-                     untilted: bool = True) -> list[ShownSymmetry]:
+                     untilted: bool = True, bases: Sequence[Basis | None] | None = None) -> list[ShownSymmetry]:
     """What patterns show.
 
     Parameters
@@ -80,6 +80,7 @@ def shown_symmetries(intensity: Float[np.ndarray, "N H H"], detector: Detector,
     disk_radius : of each pattern, in detector units; None: it is measured
     field : how far from the middle of each something was measured all around, in detector units; None: everywhere
     untilted : the beam is known to run along the axis; elsewhere a small tilt may hide a symmetry, and less is denied
+    bases : of the lattice of each pattern's disks, in |g1|, where it is known; used in canonical pose
     """
     shown = []
     reach = np.full(len(intensity), np.inf) if field is None else np.asarray(field, dtype=np.float64)
@@ -90,7 +91,9 @@ def shown_symmetries(intensity: Float[np.ndarray, "N H H"], detector: Detector,
         x, variance = softened(block) if not untilted else (block, block)
         for k, pattern in enumerate(block.numpy()):
             centre, radius = measured.centre[k].numpy(), disk_radius[start + k]
-            if not untilted and (lattice := _whole_lattice(pattern, detector, radius, centre * detector.pixel_size)):
+            basis = bases[start + k] if bases is not None and detector.unit == "shortest_g" else None
+            middle = centre * detector.pixel_size
+            if not untilted and (lattice := _whole_lattice(pattern, detector, radius, middle, basis)):
                 axes = best_axes(x[k], variance[k], _in_pixels(lattice, detector), float(within[k]))
                 if min(axes["2"].turn[0], axes["3"].turn[1]) < FOUND:
                     one = _tilted(axes, centre, detector, lattice.radius)
@@ -128,7 +131,8 @@ def _tilted(axes: dict[str, ZoneAxis], centre: np.ndarray, detector: Detector, r
     passed = {n: float(axes[str(n)].turn[k]) + unsure[str(n)] < TURN[n] for k, n in enumerate(FOLDS)}
     passed[6] &= float(axes["6"].turn[0]) + unsure["6"] < TURN[2]
     order = _order(passed | {2: passed[2] or passed[6]})
-    axis = axes[str(order) if order > 1 else "m"]
+    # Where no turn is claimed, the half turn's place is better known than a mirror line's, which may slide along it.
+    axis = axes[str(order) if order > 1 else "2" if axes["2"].turn[0] < FOUND else "m"]
     residual = dict(zip(FOLDS, axis.turn.tolist(), strict=True))
     line, best = best_line(axis.mirror, order)
     mirrors = tuple(sorted((line + k * 180 / order) % 180 for k in range(order))) if (
@@ -176,9 +180,11 @@ def _lattice(pattern: np.ndarray, detector: Detector, disk_radius: float | None,
     return None if disk_radius is None else rectangular_lattice(pattern, detector, disk_radius, centre)
 
 
-def _whole_lattice(pattern: np.ndarray, detector: Detector, disk_radius: float | None, centre: np.ndarray
-                   ) -> DiskLattice | None:
-    """The lattice with a disk at the centre and, in canonical pose, one at g1; a rectangular one where no other has."""
+def _whole_lattice(pattern: np.ndarray, detector: Detector, disk_radius: float | None, centre: np.ndarray,
+                   basis: Basis | None) -> DiskLattice | None:
+    """The lattice that is known, or has a disk at the centre and at g1; a rectangular one where no other has."""
+    if basis is not None and disk_radius is not None:
+        return DiskLattice(reduced_basis(basis), disk_radius, centre)
     found = _lattice(pattern, detector, disk_radius, centre)
     if found is not None and np.hypot(*(found.centre - centre)) < CENTRED * found.radius and (
             detector.unit != "shortest_g"

@@ -138,6 +138,7 @@ def _stack(config: ImportConfig, sample: StackConfig, places: list[Place], opene
     provenance = json.dumps({"patterns": [[file.name, list(at)] for file, at in places],
                              "pose_from": [pose.way for pose in poses],
                              "field_inv_angstrom": [pose.field for pose in poses],
+                             "disk_lattice": [pose.lattice for pose in poses],
                              "remarks": [f"pattern {k}: {said}" for k, pose in enumerate(poses) for said in pose.said]})
     mrad = config.convergence_semi_angle_mrad
     columns = sample.model_dump(exclude={"patterns", "shortest_g_disk"}, exclude_none=True)
@@ -154,13 +155,15 @@ def _stack(config: ImportConfig, sample: StackConfig, places: list[Place], opene
 class _Placed:
     """How one pattern was placed: written pixel size and |g| in 1/angstrom (NaN in raw pose), azimuth in radian.
 
-    field: from the direct beam to the nearest edge of what was measured, in 1/angstrom.
+    field: from the direct beam to the nearest edge of what was measured, in 1/angstrom; lattice: basis of the disks in
+    the written frame, in |g1|; None where nobody asked the image.
     """
 
     pixel_size: float
     length: float
     azimuth: float
     field: float
+    lattice: list[list[float]] | None
     way: str
     said: list[str]
 
@@ -183,6 +186,7 @@ def _pattern(config: ImportConfig, sample: StackConfig, k: int, place: Place, op
     at = np.array(middle) - (np.array(upright.shape[::-1]) - 1) / 2
     moved = off - at  # from the middle of the square to that of the whole
     field, pose, way, target_pixel = Detector(len(square), size, "1/angstrom"), None, "raw", 0.0
+    lattice = None
     if target.pose == "canonical" and sample.shortest_g_disk:
         disk = frames.oriented_place(sample.shortest_g_disk[k], stored.shape, geometry)
         pose, way = Pose((np.array(disk) - middle) * size, off * size), "declared"
@@ -190,8 +194,10 @@ def _pattern(config: ImportConfig, sample: StackConfig, k: int, place: Place, op
         try:
             # A square pattern is measured whole: what the crop about the centre leaves may tell less.
             seen, place_seen = (upright, at) if upright.shape[0] == upright.shape[1] else (square, off)
-            pose, way, remarks = measured_pose(seen, Detector(len(seen), size, "1/angstrom"), config.pose,
-                                               centre=place_seen * size, disk_radius=radius, basis=_basis(sample, k))
+            pose, way, remarks, basis = measured_pose(
+                seen, Detector(len(seen), size, "1/angstrom"), config.pose, centre=place_seen * size,
+                disk_radius=radius, basis=_basis(sample, k))
+            lattice = _in_g1(basis, pose)
             pose = Pose(pose.shortest_g, pose.centre + (off - place_seen) * size)
             said += remarks
         except InputError as error:
@@ -210,7 +216,13 @@ def _pattern(config: ImportConfig, sample: StackConfig, k: int, place: Place, op
     if not pattern.any():
         raise InputError(source=source, rule="the frame must hold light", value="none", remedy="Check the centre.")
     length, azimuth = (np.nan, 0.0) if pose is None else (float(pose.length), float(pose.azimuth_rad))
-    return pattern, _Placed(target_pixel, length, azimuth, float(nearest * size), way, said)
+    return pattern, _Placed(target_pixel, length, azimuth, float(nearest * size), lattice, way, said)
+
+
+def _in_g1(basis: Basis, pose: Pose) -> list[list[float]]:
+    """A basis as it lies in canonical pose, where the shortest g is (1, 0)."""
+    along = (basis @ [1, 1j]) / complex(*pose.shortest_g)
+    return [[round(one.real, 5), round(one.imag, 5)] for one in along]
 
 
 def _disk_radius(config: ImportConfig, sample: StackConfig, k: int) -> float | None:

@@ -61,9 +61,9 @@ def _centre_of_mass(region: np.ndarray) -> tuple[float, float]:
 
 
 def measured_pose(pattern: Real[np.ndarray, "H H"], detector: Detector, config: PoseConfig, *, centre: np.ndarray,
-                  disk_radius: float | None, basis: Basis | None) -> tuple[Pose, str, list[str]]:
-    """Pose of a pattern, what gave it, and remarks: "image", or where that shows no lattice like the predicted one,
-    "net".
+                  disk_radius: float | None, basis: Basis | None) -> tuple[Pose, str, list[str], Basis]:
+    """Pose of a pattern, what gave it, remarks, and the basis of its disks in detector units: "image", or where that
+    shows no lattice like the predicted one, "net".
 
     The azimuth of the predicted lattice is unknown and searched for, and so is its hand: the beam may run against the
     axis ("net (mirrored)"). InputError when neither way leads to a pose.
@@ -80,7 +80,7 @@ def measured_pose(pattern: Real[np.ndarray, "H H"], detector: Detector, config: 
     try:
         found = measure_pose(pattern, detector, centre=centre, disk_radius=disk_radius, **rule)
         if basis is None or not unlike_lattice(found.pose, basis):
-            return found.pose, "image", _others(found)
+            return found.pose, "image", _others(found), found.lattice.basis
     except InputError as error:
         refusal = error
     if basis is not None and disk_radius is not None:
@@ -91,7 +91,7 @@ def measured_pose(pattern: Real[np.ndarray, "H H"], detector: Detector, config: 
                              remedy="Say where the disk of the shortest visible reflection lies: shortest_g_disk.")
         share, turned, way = _turned(pattern, detector, DiskLattice(basis, disk_radius, centre))
         if share >= config.least_explained_share:
-            return pose_from_lattice(pattern, detector, turned, **rule), way, []
+            return pose_from_lattice(pattern, detector, turned, **rule), way, [], turned.basis
     if refusal is not None and refusal.source != "disk lattice":
         raise refusal
     raise InputError(source="canonical pose", value="neither in the image nor by cell and zone axis",

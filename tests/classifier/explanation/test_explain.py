@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from classifier.explanation.explain import disk_radii, explain_answers, explanation_text, field_radii
+from classifier.explanation.explain import disk_bases, disk_radii, explain_answers, explanation_text, field_radii
 from classifier.pattern.geometry import ViewConfig
 from classifier.prediction.answers import Answer
 from classifier.samples.sampletable import SampleTable
@@ -66,6 +66,13 @@ def test_the_field_of_imported_patterns_is_known():
                               provenance=['{"field_inv_angstrom": [0.2, 0.2, 0.2]}', ""])
     field = field_radii(table, DETECTOR)
     assert field[0].tolist() == pytest.approx([20 / 16, 10 / 16, np.inf]) and np.isinf(field[1]).all()
+
+
+def test_the_lattice_that_the_import_found_is_known():
+    table = SampleTable.build(2, sample_id=["a", "b"],
+                              provenance=['{"disk_lattice": [[[1, 0], [0.5, 1.2]], null, null]}', "{}"])
+    (first, *rest), other = disk_bases(table)
+    assert first is not None and first.tolist() == [[1.0, 0.0], [0.5, 1.2]] and [*rest, *other] == [None] * 5
 
 
 @pytest.mark.parametrize("origin, provenance", [("experimental", ""), ("simulated", '{"specimen": []}')])

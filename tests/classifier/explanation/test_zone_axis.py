@@ -76,3 +76,9 @@ def test_a_lattice_without_a_disk_at_g1_is_not_believed(monkeypatch):
     monkeypatch.setattr("classifier.explanation.shown.find_disk_lattice", lambda *_, **__: wrong)
     (one,) = shown_symmetries(tilted()[None], DETECTOR, [RADIUS], untilted=False)
     assert one.order in (2, 4) and one.tilt is not None and one.tilt < 0.5  # about a rectangular lattice in its place
+
+
+def test_a_lattice_that_is_known_needs_no_finding(monkeypatch):
+    monkeypatch.setattr("classifier.explanation.shown._lattice", None)  # would fail if it were asked
+    (one,) = shown_symmetries(tilted()[None], DETECTOR, [RADIUS], untilted=False, bases=[np.eye(2)])
+    assert one.symbol == "4mm" and one.zone_axis == pytest.approx(AXIS, abs=0.015)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import cbedgan
+from classifier.crystal.reciprocal import reduced_basis
 from classifier.foundation.config import parse_config
 from classifier.foundation.errors import InputError
 from classifier.imported.files import OpenFiles
@@ -266,6 +267,8 @@ def test_the_pose_is_found(disk_pattern, tmp_path, counts, way):
     assert json.loads(file.table.provenance[0])["pose_from"][0].startswith(way)
     assert file.table.shortest_g_inv_angstrom == pytest.approx(0.18, rel=0.01)
     assert np.degrees(file.table.azimuth_rad) == pytest.approx(-17, abs=1.0)
+    for basis in json.loads(file.table.provenance[0])["disk_lattice"]:
+        assert np.abs(reduced_basis(np.array(basis))) == pytest.approx(np.diag([1, 25 / 18]), abs=0.02)
     nearest = (SIZE / 2 - 7.0) * 0.01  # from the direct beam, which lies 7 pixels beside the middle
     for field in json.loads(file.table.provenance[0])["field_inv_angstrom"]:
         assert nearest - 0.012 < field < nearest + 0.003  # to whole pixels of the square about the beam
