@@ -88,22 +88,14 @@ def shown_symmetries(intensity: Float[np.ndarray, "N H H"], detector: Detector,
         block = shares(torch.from_numpy(np.ascontiguousarray(intensity[start:start + PATTERNS_AT_ONCE])))
         within = torch.from_numpy(reach[start:start + len(block)] / detector.pixel_size)
         measured, electrons = residuals(block, within), counted_electrons(block)
-        x, variance = softened(block) if not untilted else (block, block)
         for k, pattern in enumerate(block.numpy()):
-            centre, radius = measured.centre[k].numpy(), disk_radius[start + k]
-            basis = bases[start + k] if bases is not None and detector.unit == "shortest_g" else None
-            middle = centre * detector.pixel_size
-            if not untilted and (lattice := _whole_lattice(pattern, detector, radius, middle, basis)):
-                axes = best_axes(x[k], variance[k], _in_pixels(lattice, detector), float(within[k]))
-                if min(axes["2"].turn[0], axes["3"].turn[1]) < FOUND:
-                    one = _tilted(axes, centre, detector, lattice.radius)
-                    dark = dark_rows(pattern, detector, lattice, one.mirrors, one.order, float(electrons[k]),
-                                     float(reach[start + k])) if one.mirrors else ()
-                    shown.append(replace(one, dark=tuple(dark)))
-                    continue
-            shown.append(_shown(pattern, detector, radius, centre, measured.turn[k].numpy(),
-                                measured.mirror[k].numpy(), float(measured.deviation[k]), float(electrons[k]),
-                                float(reach[start + k]), untilted))
+            centre, radius, counts = measured.centre[k].numpy(), disk_radius[start + k], float(electrons[k])
+            basis = None if bases is None else bases[start + k]
+            one = None if untilted else _about_zone_axis(pattern, detector, radius, centre, counts,
+                                                         float(reach[start + k]), basis)
+            shown.append(one or _shown(pattern, detector, radius, centre, measured.turn[k].numpy(),
+                                       measured.mirror[k].numpy(), float(measured.deviation[k]), counts,
+                                       float(reach[start + k]), untilted))
     return shown
 
 
@@ -125,25 +117,39 @@ def _shown(pattern: np.ndarray, detector: Detector, disk_radius: float | None, c
                                                  no_half_turn, no_mirror))
 
 
-def _tilted(axes: dict[str, ZoneAxis], centre: np.ndarray, detector: Detector, radius: float) -> ShownSymmetry:
+def _about_zone_axis(pattern: np.ndarray, detector: Detector, disk_radius: float | None, centre: np.ndarray,
+                     electrons: float, field: float, basis: Basis | None) -> ShownSymmetry | None:
+    """What a pattern that may be tilted shows about its zone axis; None where no lattice or no axis is found."""
+    lattice = _whole_lattice(pattern, detector, disk_radius, centre * detector.pixel_size, basis)
+    if lattice is None:
+        return None
+    x, variance = softened(torch.from_numpy(pattern)[None])
+    axes = best_axes(x[0], variance[0], _in_pixels(lattice, detector), field / detector.pixel_size)
+    if min(axes["2"].turn[0], axes["3"].turn[1]) >= FOUND:
+        return None
+    one = _of_axes(axes, centre, detector, lattice.radius)
+    rows = dark_rows(pattern, detector, lattice, one.mirrors, one.order, electrons, field) if one.mirrors else []
+    return replace(one, dark=tuple(rows))
+
+
+def _of_axes(axes: dict[str, ZoneAxis], centre: np.ndarray, detector: Detector, radius: float) -> ShownSymmetry:
     """What is shown about the places that a zone axis may have, but for dark rows."""
-    unsure = {name: SURE * axis.deviation for name, axis in axes.items()}
-    passed = {n: float(axes[str(n)].turn[k]) + unsure[str(n)] < TURN[n] for k, n in enumerate(FOLDS)}
-    passed[6] &= float(axes["6"].turn[0]) + unsure["6"] < TURN[2]
-    order = _order(passed | {2: passed[2] or passed[6]})
+    passed = {n: float(axes[str(n)].turn[k]) + SURE * axes[str(n)].deviation < TURN[n] for k, n in enumerate(FOLDS)}
+    six_fold = passed[6] and float(axes["6"].turn[0]) + SURE * axes["6"].deviation < TURN[2]  # about the same place
+    order = 6 if six_fold else _order(passed | {6: False})
     # Where no turn is claimed, the half turn's place is better known than a mirror line's, which may slide along it.
     axis = axes[str(order) if order > 1 else "2" if axes["2"].turn[0] < FOUND else "m"]
     residual = dict(zip(FOLDS, axis.turn.tolist(), strict=True))
-    line, best = best_line(axis.mirror, order)
-    mirrors = tuple(sorted((line + k * 180 / order) % 180 for k in range(order))) if (
-        best + SURE * axis.deviation < MIRROR) else ()
-    half, mirror = axes["2"], axes["m"]
-    no_mirror = not mirrors and float(mirror.mirror.min()) - unsure["m"] > TILTED_NO_MIRROR
     if order == 1:
-        residual[2] = float(half.turn[0])
+        residual[2] = float(axes["2"].turn[0])
+    line, best = best_line(axis.mirror, order)
+    claimed = best + SURE * axis.deviation < MIRROR
+    mirrors = tuple(sorted((line + k * 180 / order) % 180 for k in range(order))) if claimed else ()
+    least = float(axes["m"].mirror.min()) - SURE * axes["m"].deviation
     (x, y), (u, v) = (centre * detector.pixel_size).tolist(), (axis.place * detector.pixel_size).tolist()
-    one = ShownSymmetry((x, y), order, residual[max(order, 2)], mirrors, best, (), False, no_mirror,
-                        zone_axis=(u, v), tilt=float(np.hypot(u - x, v - y)) / radius)
+    one = ShownSymmetry((x, y), order, residual[max(order, 2)], mirrors, best, (), False,
+                        not mirrors and least > TILTED_NO_MIRROR, zone_axis=(u, v),
+                        tilt=float(np.hypot(u - x, v - y)) / radius)
     return _near(residual, axis.mirror, one)
 
 
@@ -182,8 +188,11 @@ def _lattice(pattern: np.ndarray, detector: Detector, disk_radius: float | None,
 
 def _whole_lattice(pattern: np.ndarray, detector: Detector, disk_radius: float | None, centre: np.ndarray,
                    basis: Basis | None) -> DiskLattice | None:
-    """The lattice that is known, or has a disk at the centre and at g1; a rectangular one where no other has."""
-    if basis is not None and disk_radius is not None:
+    """The lattice that is known, or has a disk at the centre and at g1; a rectangular one where no other has.
+
+    basis: in |g1|, which are the detector's units in canonical pose; elsewhere it says nothing.
+    """
+    if basis is not None and disk_radius is not None and detector.unit == "shortest_g":
         return DiskLattice(reduced_basis(basis), disk_radius, centre)
     found = _lattice(pattern, detector, disk_radius, centre)
     if found is not None and np.hypot(*(found.centre - centre)) < CENTRED * found.radius and (

@@ -51,8 +51,8 @@ def _claims_of(one: ShownSymmetry) -> Iterator[dict[str, Any]]:
     if one.no_mirror:
         yield _claim("no_mirror", "no mirror line", one.mirror_residual)
     if one.zone_axis is not None:
-        yield _claim("zone_axis", "zone axis beside the beam", one.turn_residual, tilt_disk_radii=one.tilt,
-                     place=[round(value, 4) for value in one.zone_axis])
+        yield _claim("zone_axis", "zone axis beside the beam", one.turn_residual,
+                     tilt_disk_radii=round(one.tilt or 0.0, 4), place=[round(value, 4) for value in one.zone_axis])
     if one.near is not None:
         yield _claim("near", f"near to {one.near[0]}, which is not exact,", one.near[1], plane_point_group=one.near[0])
 

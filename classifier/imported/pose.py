@@ -62,8 +62,9 @@ def _centre_of_mass(region: np.ndarray) -> tuple[float, float]:
 
 def measured_pose(pattern: Real[np.ndarray, "H H"], detector: Detector, config: PoseConfig, *, centre: np.ndarray,
                   disk_radius: float | None, basis: Basis | None) -> tuple[Pose, str, list[str], Basis]:
-    """Pose of a pattern, what gave it, remarks, and the basis of its disks in detector units: "image", or where that
-    shows no lattice like the predicted one, "net".
+    """Pose of a pattern, what gave it, remarks, and the basis of the disks' lattice in detector units.
+
+    What gave it: "image", or where that shows no lattice like the predicted one, "net".
 
     The azimuth of the predicted lattice is unknown and searched for, and so is its hand: the beam may run against the
     axis ("net (mirrored)"). InputError when neither way leads to a pose.

@@ -53,5 +53,5 @@ def stabilised(light: Float[np.ndarray, "H W"]) -> Float[np.ndarray, "H W"]:
     """
     unit = counts_per_unit(light)
     counts = np.sqrt(light * unit + 3 / 8)
-    damped = min(1.0, np.sqrt(MOST_ELECTRONS / max(float(light.sum()) * unit, 1.0)))
+    damped = np.sqrt(MOST_ELECTRONS / max(float(light.sum()) * unit, MOST_ELECTRONS))
     return damped * 2 / MODEL_ERROR * np.arcsinh(MODEL_ERROR * counts)
