@@ -59,6 +59,11 @@ class ShownSymmetry:
     tilt: float | None = None
 
     @property
+    def operations(self) -> int:
+        """Of the plane point group."""
+        return self.order * (2 if self.mirrors else 1)
+
+    @property
     def symbol(self) -> str:
         """Of the plane point group: 1, m, 2, 2mm, 3, 3m, 4, 4mm, 6, 6mm."""
         return plane_point_group(self.order, bool(self.mirrors))
@@ -91,11 +96,12 @@ def shown_symmetries(intensity: Float[np.ndarray, "N H H"], detector: Detector,
         for k, pattern in enumerate(block.numpy()):
             centre, radius, counts = measured.centre[k].numpy(), disk_radius[start + k], float(electrons[k])
             basis = None if bases is None else bases[start + k]
-            one = None if untilted else _about_zone_axis(pattern, detector, radius, centre, counts,
-                                                         float(reach[start + k]), basis)
-            shown.append(one or _shown(pattern, detector, radius, centre, measured.turn[k].numpy(),
-                                       measured.mirror[k].numpy(), float(measured.deviation[k]), counts,
-                                       float(reach[start + k]), untilted))
+            one = _shown(pattern, detector, radius, centre, measured.turn[k].numpy(), measured.mirror[k].numpy(),
+                         float(measured.deviation[k]), counts, float(reach[start + k]), untilted)
+            beside = None if untilted else _about_zone_axis(pattern, detector, radius, centre, counts,
+                                                            float(reach[start + k]), basis)
+            # The beam may run along the axis after all: the whole pattern, gaps and all, then shows more.
+            shown.append(one if beside is None or one.operations > beside.operations else beside)
     return shown
 
 
@@ -120,7 +126,7 @@ def _shown(pattern: np.ndarray, detector: Detector, disk_radius: float | None, c
 def _about_zone_axis(pattern: np.ndarray, detector: Detector, disk_radius: float | None, centre: np.ndarray,
                      electrons: float, field: float, basis: Basis | None) -> ShownSymmetry | None:
     """What a pattern that may be tilted shows about its zone axis; None where no lattice or no axis is found."""
-    lattice = _whole_lattice(pattern, detector, disk_radius, centre * detector.pixel_size, basis)
+    lattice = whole_lattice(pattern, detector, disk_radius, centre * detector.pixel_size, basis)
     if lattice is None:
         return None
     x, variance = softened(torch.from_numpy(pattern)[None])
@@ -186,8 +192,8 @@ def _lattice(pattern: np.ndarray, detector: Detector, disk_radius: float | None,
     return None if disk_radius is None else rectangular_lattice(pattern, detector, disk_radius, centre)
 
 
-def _whole_lattice(pattern: np.ndarray, detector: Detector, disk_radius: float | None, centre: np.ndarray,
-                   basis: Basis | None) -> DiskLattice | None:
+def whole_lattice(pattern: np.ndarray, detector: Detector, disk_radius: float | None, centre: np.ndarray,
+                  basis: Basis | None) -> DiskLattice | None:
     """The lattice that is known, or has a disk at the centre and at g1; a rectangular one where no other has.
 
     basis: in |g1|, which are the detector's units in canonical pose; elsewhere it says nothing.

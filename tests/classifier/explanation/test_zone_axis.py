@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from classifier.explanation.residuals import softened
-from classifier.explanation.shown import shown_symmetries
+from classifier.explanation.shown import shown_symmetries, whole_lattice
 from classifier.explanation.words import claims, pattern_line
 from classifier.explanation.zone_axis import about, best_axes
-from classifier.pattern.disk_lattice import DiskLattice
+from classifier.pattern.disk_lattice import DiskLattice, nearest_lattice_point
 from drawn_disks import DETECTOR, RADIUS, counted, drawn
 
 AXIS = (0.08, -0.05)  # of g1: where the zone axis lies beside the direct beam
@@ -74,11 +74,20 @@ def test_places_where_little_can_be_compared_are_no_axis():
 def test_a_lattice_without_a_disk_at_g1_is_not_believed(monkeypatch):
     wrong = DiskLattice(np.eye(2) * 1.6, RADIUS, np.array([-0.76, -0.75]))
     monkeypatch.setattr("classifier.explanation.shown.find_disk_lattice", lambda *_, **__: wrong)
-    (one,) = shown_symmetries(tilted()[None], DETECTOR, [RADIUS], untilted=False)
-    assert one.order in (2, 4) and one.tilt is not None and one.tilt < 0.5  # about a rectangular lattice in its place
+    lattice = whole_lattice(tilted(), DETECTOR, RADIUS, np.zeros(2), None)
+    assert lattice is not None and lattice.centre == pytest.approx(np.zeros(2))
+    assert nearest_lattice_point(np.array([1.0, 0.0]), lattice.basis)[1] < 0.02
 
 
 def test_a_lattice_that_is_known_needs_no_finding(monkeypatch):
-    monkeypatch.setattr("classifier.explanation.shown._lattice", None)  # would fail if it were asked
+    monkeypatch.setattr("classifier.explanation.shown.find_disk_lattice", lambda *_, **__: SQUARE)  # in wrong units
     (one,) = shown_symmetries(tilted()[None], DETECTOR, [RADIUS], untilted=False, bases=[np.eye(2)])
     assert one.symbol == "4mm" and one.zone_axis == pytest.approx(AXIS, abs=0.015)
+
+
+def test_what_a_pattern_shows_about_the_beam_itself_is_not_lost(monkeypatch):
+    """The axis' place, searched for, may cost a mirror line that the whole pattern has about the beam."""
+    monkeypatch.setattr("classifier.explanation.zone_axis.EDGE", -2.0)  # edges of the disks spoil the comparison
+    pattern = drawn(np.eye(2), square)
+    (one,) = shown_symmetries(pattern[None], DETECTOR, [RADIUS], untilted=False, bases=[np.eye(2)])
+    assert one.symbol == shown_symmetries(pattern[None], DETECTOR, [RADIUS])[0].symbol == "4mm"
