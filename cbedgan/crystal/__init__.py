@@ -1,4 +1,4 @@
 """Crystals: from files, prototypes and at random; their symmetry as measured; which of them make a set.
 
-May import: classifier, crystal.natural, crystal.real.
+May import: classifier, crystal.natural, crystal.real, crystal.wyckoff.
 """

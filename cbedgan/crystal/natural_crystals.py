@@ -16,8 +16,9 @@ from cbedgan.crystal.natural.nature import nature
 from cbedgan.crystal.natural.occupation import Position, draw_occupation
 from cbedgan.crystal.natural.packing import Bonds, Orbit, Packed, pack
 from cbedgan.crystal.natural.shape import draw_shape
-from cbedgan.crystal.random_crystals import spglib_group, wyckoff_positions
+from cbedgan.crystal.random_crystals import spglib_group
 from cbedgan.crystal.supergroup import hidden_supergroup, quiet_moyo
+from cbedgan.crystal.wyckoff.table import wyckoff_positions
 from classifier.foundation.config import Config
 from classifier.foundation.errors import InputError
 
@@ -99,19 +100,13 @@ def natural_crystal(space_group: int, config: NaturalConfig, generator: np.rando
 
 @cache
 def group_orbits(space_group: int) -> tuple[tuple[Orbit, ...], tuple[Position, ...]]:
-    """Return the Wyckoff positions of the group, of one primitive cell, in pyxtal's setting, the general one first."""
-    centring = crystals.centring_translations(space_group)
+    """Return the Wyckoff positions of the group, of one primitive cell, the general one first."""
+    n_centring = len(crystals.centring_translations(space_group))
     orbits, positions = [], []
     for position in wyckoff_positions(space_group):
-        kept: list[int] = []
-        for i, (rotation, translation) in enumerate(zip(position.rotations, position.translations, strict=True)):
-            apart = translation - position.translations[kept] - centring[:, None]
-            copies = (np.abs(apart - np.round(apart)).max(axis=2) < 1e-6) & (
-                position.rotations[kept] == rotation).all(axis=(1, 2))
-            if not copies.any():
-                kept.append(i)
-        orbits.append(Orbit(position.rotations[kept], position.translations[kept]))
-        positions.append(Position(len(kept), position.freedom))
+        atoms = position.multiplicity // n_centring
+        orbits.append(Orbit(position.rotations[:atoms], position.translations[:atoms]))
+        positions.append(Position(atoms, position.freedom))
     return tuple(orbits), tuple(positions)
 
 

@@ -1,11 +1,10 @@
 """Random crystals of a given space group: Wyckoff positions filled at random, then the group measured twice.
 
-pyxtal gives the Wyckoff positions of all 230 groups; moyopy and spglib must both find the group that was asked for.
+The Wyckoff positions are those of the frozen table; moyopy and spglib must both find the group that was asked for.
 """
 
 import warnings
-from functools import cache
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import gemmi
 import numpy as np
@@ -15,6 +14,7 @@ from pydantic import Field
 from cbedgan.crystal import crystals
 from cbedgan.crystal.crystals import Crystal, Lattice, Numbers, Positions, shortest_distance_ratio
 from cbedgan.crystal.supergroup import hidden_supergroup
+from cbedgan.crystal.wyckoff.table import WyckoffPosition, wyckoff_positions
 from classifier.foundation.config import Config
 from classifier.foundation.errors import InputError
 
@@ -56,15 +56,6 @@ class RandomCrystalConfig(Config):
         return {}
 
 
-class WyckoffPosition(NamedTuple):
-    """One Wyckoff position: a point x on it has the images rotations @ x + translations."""
-
-    letter: str
-    rotations: Float[np.ndarray, "multiplicity 3 3"]
-    translations: Float[np.ndarray, "multiplicity 3"]
-    freedom: int  # free coordinates
-
-
 def random_crystal(space_group: int, config: RandomCrystalConfig, generator: np.random.Generator) -> Crystal | None:
     """Draw one crystal of the group 1..230; None when the draw has another group, or breaks a rule of `config`.
 
@@ -91,24 +82,6 @@ def random_crystal(space_group: int, config: RandomCrystalConfig, generator: np.
     if too_large or shortest_distance_ratio(lattice, sites, kinds) < config.minimum_distance_ratio * (1 - 1e-6):
         return None
     return crystal if hidden_supergroup(crystal, config.supergroup_tolerance_angstrom) is None else None
-
-
-@cache
-def wyckoff_positions(space_group: int) -> tuple[WyckoffPosition, ...]:
-    """Return the Wyckoff positions of the group in pyxtal's setting, the general one first."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            from pyxtal.symmetry import Group
-    except ImportError:
-        raise InputError(source="pyxtal", rule="the Wyckoff positions of random crystals come with pyxtal",
-                         value="not installed", remedy="Install it with `pip install cbedgan[simulate]`.") from None
-    positions = []
-    for position in Group(space_group).Wyckoff_positions:
-        maps = np.array([operation.affine_matrix for operation in position.ops], dtype=np.float64)
-        positions.append(WyckoffPosition(position.letter, maps[:, :3, :3], maps[:, :3, 3],
-                                         int(np.linalg.matrix_rank(maps[0, :3, :3]))))
-    return tuple(positions)
 
 
 def draw_positions(space_group: int, maximum_primitive_atoms: int,

@@ -23,7 +23,7 @@ from cbedgan.crystal.natural import charges, nature
 from cbedgan.crystal.natural.nature import TABLE, Species
 from cbedgan.crystal.natural_crystals import lattice_type
 from cbedgan.crystal.prototypes import prototypes
-from cbedgan.crystal.random_crystals import wyckoff_positions
+from cbedgan.crystal.wyckoff.table import wyckoff_positions
 
 LARGEST_COMPOSITION, LARGEST_CELL = 40, 64  # atoms of a formula; of a primitive cell
 A_TYPE_COUNTS = 20  # a prototype or mineral stands for so many crystals on its Wyckoff positions
