@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
+from cbedgan.crystal.wyckoff.table import wyckoff_positions
 from classifier.foundation.config import digest
 from classifier.foundation.errors import InputError
 
@@ -147,6 +148,27 @@ def standard_crystal(lattice: ArrayLike, positions: ArrayLike, numbers: ArrayLik
     formula = formula_of(kinds)
     return Crystal(standard_lattice, filled, filled_numbers, symmetry.number, structure_type_of(symmetry),
                    f"{symmetry.number}-{formula}-{geometry[:8]}", formula, source)
+
+
+def crystal_of_sites(space_group: int, lattice: ArrayLike, positions: Sequence[int], free: ArrayLike,
+                     numbers: Sequence[int], *, source: str) -> Crystal:
+    """Build a Crystal from sites on Wyckoff positions, the same on every processor; it has the group that is measured.
+
+    Atoms near a special place, or unlucky distances, may give another group than the one that was meant.
+
+    Parameters
+    ----------
+    space_group : 1..230, whose operations make the atoms
+    lattice : [3, 3], rows in angstrom of the conventional cell in the standard setting
+    positions : int [n], index of each site's Wyckoff position, the general one is 0
+    free : [n, 3], x, y, z of each site, fractional, of which those that its position leaves free count
+    numbers : int [n], atomic numbers
+    source : of the crystal, in words
+    """
+    wyckoff = wyckoff_positions(space_group)
+    atoms = [wyckoff[position].atoms(point) for position, point in zip(positions, np.asarray(free), strict=True)]
+    every_number = np.repeat(np.asarray(numbers), [len(images) for images in atoms])
+    return standard_crystal(lattice, np.concatenate(atoms), every_number, source=source, steady=True)
 
 
 def formula_of(numbers: Sequence[int] | Numbers) -> str:

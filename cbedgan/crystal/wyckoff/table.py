@@ -56,15 +56,15 @@ def wyckoff_positions(space_group: int) -> tuple[WyckoffPosition, ...]:
     Images come as International Tables list them, and then again with each centring translation added.
     """
     symbol(space_group)  # refuses what is no space group
-    centring = np.array(standard_setting(space_group).operations().cen_ops)
+    centrings = np.array(standard_setting(space_group).operations().cen_ops)
     rows = [line.split() for line in _groups()[space_group]]
     general = int(rows[0][0])
     positions = []
     for multiplicity, letter, *coordinates in rows:
         images = [gemmi.Op(triplet.replace("2x", "2*x")) for triplet in coordinates]
         rotations = np.array([image.rot for image in images]) / gemmi.Op.DEN
-        translations = (np.array([image.tran for image in images]) + centring[:, None]).reshape(-1, 3) / gemmi.Op.DEN
-        positions.append(WyckoffPosition(letter, np.tile(rotations, (len(centring), 1, 1)), translations,
+        translations = (np.array([image.tran for image in images]) + centrings[:, None]).reshape(-1, 3) / gemmi.Op.DEN
+        positions.append(WyckoffPosition(letter, np.tile(rotations, (len(centrings), 1, 1)), translations,
                                          int(np.linalg.matrix_rank(rotations[0])), general // int(multiplicity)))
     return tuple(positions)
 
@@ -72,6 +72,11 @@ def wyckoff_positions(space_group: int) -> tuple[WyckoffPosition, ...]:
 def standard_setting(space_group: int) -> gemmi.SpaceGroup:
     """Return gemmi's description of the group in the setting of the table."""
     return gemmi.get_spacegroup_reference_setting(int(space_group))
+
+
+def centring(space_group: int) -> Float[np.ndarray, "k 3"]:
+    """Return the centring translations of the conventional cell, fractional, the zero vector first."""
+    return np.array(standard_setting(space_group).operations().cen_ops) / gemmi.Op.DEN
 
 
 @cache

@@ -14,7 +14,6 @@ from cbedgan.crystal.natural.composition import Filling
 from cbedgan.crystal.natural_crystals import NaturalConfig, bonds_of, group_orbits, lattice_type
 from cbedgan.crystal.supergroup import hidden_supergroup
 
-pytest.importorskip("pyxtal", reason="the Wyckoff positions come with pyxtal")
 spglib = pytest.importorskip("spglib")
 
 CONFIG = NaturalConfig(kind="natural", maximum_primitive_atoms=20, maximum_elements=4)

@@ -9,7 +9,6 @@ import pytest
 from cbedgan.crystal import random_crystals
 from cbedgan.crystal.crystals import measure_symmetry, shortest_distance_ratio
 
-pytest.importorskip("pyxtal", reason="the Wyckoff positions come with pyxtal")
 spglib = pytest.importorskip("spglib")
 
 CONFIG = random_crystals.RandomCrystalConfig(maximum_primitive_atoms=24, maximum_elements=4, attempts=40,
