@@ -19,6 +19,7 @@ OWNERS = {
     "hdf5plugin": {"classifier.samples.stacklayout"},
     "pymatgen": {"cbedgan.crystal", "cbedgan.simulate.olcf_layout"},
     "moyopy": {"cbedgan.crystal"},
+    "pyxtal": {"cbedgan.crystal.wyckoff.freeze"},
     "jinja2": {"classifier.foundation.page"},
     "submitit": {"cbedgan.simulate.slurm"},
     "typer": {"cbedgan.cli"},
