@@ -21,7 +21,7 @@ from cbedgan.simulate.cbed.detector_config import DetectorConfig, Drift, RingDri
 from cbedgan.simulate.cbed.disks import how_many, illuminate
 from cbedgan.simulate.cbed.multislice import Exposure, Multislice, MultisliceConfig
 from cbedgan.simulate.cbed.slab_symmetry import intensities_by_symmetry
-from cbedgan.simulate.cbed.zone_axis import Cell, Slab, slab, zone_axes
+from cbedgan.simulate.cbed.zone_axis import Cell, Slab, rotations, slab, zone_axes
 from classifier.foundation.errors import InputError
 
 BEAM_ENERGY_KEV = 100.0
@@ -109,7 +109,7 @@ def bench_directions() -> Table:
                         "interpolated amplitudes", caption="Relative L1 from rings at a drift of 0.12 angstrom")
     for heading in ("directions", "drift, angstrom", "CPU seconds", "error, median", "greatest"):
         table.add_column(heading, justify="left" if heading == "directions" else "right")
-    pieces = [slab(case.a * np.eye(3), case.primitive(), axis, symmetric_surface=True) for case in CASES
+    pieces = [slab(case.a * np.eye(3), case.primitive(), axis, kept=rotations(case.primitive())) for case in CASES
               for axis in zone_axes(case.a * np.eye(3), case.primitive()[0], "metric")]
 
     def patterns(way: Drift | RingDrift) -> list[Float[np.ndarray, "T H W"]]:

@@ -19,7 +19,7 @@ from cbedgan.simulate.cbed.multislice import Exposure, band_limit
 from cbedgan.simulate.cbed.simulate_config import SimulateConfig, ThicknessRange, ViewConfig
 from cbedgan.simulate.cbed.specimen import Specimen
 from cbedgan.simulate.cbed.xray import strongest_reflections
-from cbedgan.simulate.cbed.zone_axis import Slab, slab, zone_axes
+from cbedgan.simulate.cbed.zone_axis import Slab, rotations, slab, zone_axes
 from classifier.crystal.electron import wavelength_angstrom
 from classifier.crystal.reciprocal import reduced_basis
 from classifier.foundation.config import digest
@@ -66,8 +66,8 @@ def slabs(crystal: Crystal, config: SimulateConfig) -> list[Slab]:
     cell = crystal.primitive()
     axes = (strongest_reflections(crystal)[0] if config.zone_axis_rule == "strongest_xray"
             else zone_axes(crystal.lattice, cell[0], config.zone_axis_rule))
-    symmetric = config.multislice.entry_surface == "symmetric"
-    return [slab(crystal.lattice, cell, uvw, symmetric_surface=symmetric) for uvw in axes]
+    kept = rotations(cell) if config.multislice.entry_surface == "symmetric" else None
+    return [slab(crystal.lattice, cell, uvw, kept=kept) for uvw in axes]
 
 
 def detectors(crystal: Crystal, config: SimulateConfig) -> list[DetectorConfig]:

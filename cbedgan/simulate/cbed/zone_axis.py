@@ -120,7 +120,8 @@ def metric_axes(conventional: Lattice, lattice: Lattice) -> Int[np.ndarray, "3 3
     return np.array(chosen)
 
 
-def slab(conventional: ArrayLike, cell: Cell, zone_axis_uvw: ArrayLike, *, symmetric_surface: bool = False) -> Slab:
+def slab(conventional: ArrayLike, cell: Cell, zone_axis_uvw: ArrayLike, *,
+         kept: Int[np.ndarray, "k 3 3"] | None = None) -> Slab:
     """Cut the slab whose period runs along [uvw] of the conventional cell; InputError for a zero or non-lattice axis.
 
     Parameters
@@ -129,8 +130,8 @@ def slab(conventional: ArrayLike, cell: Cell, zone_axis_uvw: ArrayLike, *, symme
     cell : lattice [3, 3] (rows, angstrom, same Cartesian axes), fractional positions [n, 3] and atomic numbers [n] of a
         primitive cell
     zone_axis_uvw : whole numbers
-    symmetric_surface : whether the surface must keep the rotations and mirrors that the crystal has about the beam;
-        else it is as nearly normal to the beam as a small, not too oblique cell allows
+    kept : rotations and mirrors of which the surface must keep those about the beam, the crystal's own (`rotations`);
+        without them it is as nearly normal to the beam as a small, not too oblique cell allows
     """
     conventional = np.asarray(conventional, dtype=np.float64)
     lattice, positions, numbers = (np.asarray(part) for part in cell)
@@ -149,7 +150,7 @@ def slab(conventional: ArrayLike, cell: Cell, zone_axis_uvw: ArrayLike, *, symme
     vectors = lattice @ frame.T
     plane = _complement(along)
     plane = _reduced(plane @ vectors[:, :2], plane)
-    turns = turns_about(along, _rotations(lattice, positions, numbers)) if symmetric_surface else []
+    turns = [] if kept is None else turns_about(along, kept)
     matrix = np.array([*_in_plane_vectors(plane, along, vectors, turns), along])
     multiplicity = abs(round(np.linalg.det(matrix)))  # left-handed cells are welcome
     filled, kinds = _fill(matrix, multiplicity, positions, numbers)
@@ -179,15 +180,14 @@ def _frame(conventional: Lattice, beam: Float[np.ndarray, " 3"]) -> Float[np.nda
     return np.array([x, np.cross(z, x), z])
 
 
-def turns_about(along: Int[np.ndarray, " 3"], rotations: Int[np.ndarray, "k 3 3"]) -> list[Int[np.ndarray, "3 3"]]:
+def turns_about(along: Int[np.ndarray, " 3"], turns: Int[np.ndarray, "k 3 3"]) -> list[Int[np.ndarray, "3 3"]]:
     """Of rotations (row vectors of the primitive cell times these) those that keep the direction `along`."""
-    return [rotation for rotation in rotations if (along @ rotation == along).all()]
+    return [turn for turn in turns if (along @ turn == along).all()]
 
 
-def _rotations(lattice: Lattice, positions: Positions, numbers: Numbers) -> Int[np.ndarray, "k 3 3"]:
-    """The crystal's rotations and mirrors, acting on row vectors of its primitive cell."""
-    found = measure_symmetry(lattice, positions, numbers).operations.rotations
-    return np.array(found).transpose(0, 2, 1)
+def rotations(cell: Cell) -> Int[np.ndarray, "k 3 3"]:
+    """Return the crystal's rotations and mirrors, acting on row vectors of its primitive cell."""
+    return np.array(measure_symmetry(*cell).operations.rotations).transpose(0, 2, 1)
 
 
 def _in_plane_vectors(plane: Int[np.ndarray, "2 3"], along: Int[np.ndarray, " 3"], vectors: Lattice,
@@ -244,8 +244,7 @@ def _all_keep(turns: list[Int[np.ndarray, "3 3"]], pairs: Int[np.ndarray, "p 2 3
 def _fill(matrix: Int[np.ndarray, "3 3"], multiplicity: int, positions: np.ndarray,
           numbers: np.ndarray) -> tuple[Positions, Numbers]:
     """Return fractional positions [m n, 3] and numbers [m n] of the cell with rows `matrix` in primitive vectors."""
-    reach = int(np.abs(matrix).sum())
-    axis = np.arange(-reach, reach + 1)
+    axis = np.arange(multiplicity)  # so many steps along a primitive vector end on a vector of the new cell
     translations = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3)
     # m * (t @ matrix^-1) is a whole number: compare translations modulo the new cell exactly.
     adjugate = np.round(np.linalg.inv(matrix) * multiplicity).astype(np.int64)

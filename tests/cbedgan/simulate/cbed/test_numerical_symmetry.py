@@ -15,7 +15,7 @@ from cbedgan.simulate.cbed.detector import draw
 from cbedgan.simulate.cbed.disks import illuminate, turn_matrix
 from cbedgan.simulate.cbed.multislice import Multislice, MultisliceConfig
 from cbedgan.simulate.cbed.slab_symmetry import beam_operations
-from cbedgan.simulate.cbed.zone_axis import Slab, cut_alike, slab, turns_about, zone_axes
+from cbedgan.simulate.cbed.zone_axis import Slab, cut_alike, rotations, slab, turns_about, zone_axes
 
 LARGEST_RESIDUAL = 2e-4  # a hundredth of the 2 % that [distinct] accepts
 CONFIG = MultisliceConfig(g_max_inv_angstrom=1.6, merge_angstrom=0.4, terraces="equivalent", entry_surface="symmetric")
@@ -90,7 +90,7 @@ def check(space_group: int) -> None:
     crystal = crystal_of(space_group)
     lattice, positions, numbers = crystal.primitive()
     for uvw in zone_axes(crystal.lattice, lattice, "conventional"):
-        piece = slab(crystal.lattice, (lattice, positions, numbers), uvw, symmetric_surface=True)
+        piece = slab(crystal.lattice, (lattice, positions, numbers), uvw, kept=rotations((lattice, positions, numbers)))
         found = residuals(piece)
         assert max(found, default=0.0) < LARGEST_RESIDUAL, (uvw, found)
         # No rotation or mirror of the crystal about the beam is lost to the surface.
@@ -114,7 +114,7 @@ def test_rings_favour_no_axis():
 def test_a_screw_axis_is_a_rotation_of_the_mean_over_terraces_alone(grown, hexagonal, difference):
     """Zincite, P6_3mc, along [001]: 6mm; a slab that ends on one terrace has 3m alone."""
     cells = grown(186, hexagonal(3.25, 5.21), [(30, (1 / 3, 2 / 3, 0.0)), (8, (1 / 3, 2 / 3, 0.382))])
-    piece = slab(*cells, [0, 0, 1], symmetric_surface=True)
+    piece = slab(*cells, [0, 0, 1], kept=rotations(cells[1]))
     half_turn = {}
     for terraces in ("one", "equivalent"):
         propagation = Multislice(piece, beam_energy_kev=100.0, config=CONFIG.model_copy(update={"terraces": terraces}))
@@ -139,7 +139,7 @@ def test_a_terrace_is_the_slab_that_begins_a_screw_shift_later(grown, hexagonal,
 
 def test_orbits_of_amplitudes_are_what_every_direction_would_give(quartz, gaas):
     for cells, axis in ((quartz, [1, 0, 0]), (gaas, [1, 1, 1]), (gaas, [1, 1, 0])):
-        piece = slab(*cells, axis, symmetric_surface=True)
+        piece = slab(*cells, axis, kept=rotations(cells[1]))
         propagation = Multislice(piece, beam_energy_kev=100.0, config=CONFIG.model_copy(update={"terraces": "one"}))
         disks = illuminate(propagation, [40.0, 90.0], radius=0.1, number=2, on_rings=True)
         alone = propagation.amplitudes(disks.directions.nodes, [40.0, 90.0])
@@ -150,7 +150,7 @@ def test_orbits_of_amplitudes_are_what_every_direction_would_give(quartz, gaas):
 def test_the_entry_surface_keeps_the_axis(space_group, uvw):
     crystal = crystal_of(space_group)
     lattice, positions, numbers = crystal.primitive()
-    piece = slab(crystal.lattice, (lattice, positions, numbers), uvw, symmetric_surface=True)
+    piece = slab(crystal.lattice, (lattice, positions, numbers), uvw, kept=rotations((lattice, positions, numbers)))
     assert np.abs(piece.slope).max() < 1e-9 and len(beam_operations(piece)) == {148: 3, 15: 2}[space_group]
 
 
@@ -164,7 +164,8 @@ def test_an_image_of_a_crystal_is_cut_as_the_crystal_is():
     """Its own symmetry would choose another surface: beams would have other indices, and patterns not be comparable."""
     crystal = crystal_of(8)  # Cm: along [100] the beam lies in the mirror plane
     lattice, positions, numbers = crystal.primitive()
-    piece = slab(crystal.lattice, (lattice, positions, numbers), [1, 0, 0], symmetric_surface=True)
+    piece = slab(crystal.lattice, (lattice, positions, numbers), [1, 0, 0],
+                 kept=rotations((lattice, positions, numbers)))
     same = cut_alike(piece, (lattice, positions, numbers))
     np.testing.assert_array_equal(same.positions, piece.positions)
     apart = positions + np.linspace(0, 0.02, len(positions))[:, None]  # no mirror is left

@@ -8,7 +8,7 @@ from cbedgan.simulate.cbed.detector_config import DetectorConfig, RingDrift
 from cbedgan.simulate.cbed.disks import illuminate
 from cbedgan.simulate.cbed.multislice import Exposure, Multislice, MultisliceConfig
 from cbedgan.simulate.cbed.specimen import Specimen, SpecimenConfig
-from cbedgan.simulate.cbed.zone_axis import slab
+from cbedgan.simulate.cbed.zone_axis import rotations, slab
 from classifier.foundation.errors import InputError
 
 FAST = MultisliceConfig(g_max_inv_angstrom=1.8, merge_angstrom=0.4, terraces="equivalent", entry_surface="symmetric")
@@ -17,7 +17,7 @@ LARGEST = SpecimenConfig(tilt_mrad=1.0, probe_angstrom=300.0, wedge_degree=5.0, 
 
 
 def views_of(cells, axis, *specimens: Specimen, thickness: float = 120.0, detector: DetectorConfig = DETECTOR):
-    return simulate_views(slab(*cells, axis, symmetric_surface=True), Exposure(100.0, [thickness], FAST), detector,
+    return simulate_views(slab(*cells, axis, kept=rotations(cells[1])), Exposure(100.0, [thickness], FAST), detector,
                           [View(), *(View(specimen=one) for one in specimens)], widest_tilt_mrad=1.2)
 
 
@@ -60,7 +60,7 @@ def test_a_wedge_is_the_mean_over_its_thicknesses(gaas, difference):
 
 def test_a_turned_tilt_gives_the_turned_pattern(gaas, difference):
     """A tilt hides the three-fold axis of [111], and treats its three directions alike: the label's group stays."""
-    piece = slab(*gaas, [1, 1, 1], symmetric_surface=True)
+    piece = slab(*gaas, [1, 1, 1], kept=rotations(gaas[1]))
     propagation = Multislice(piece, beam_energy_kev=100.0, config=FAST)
     disks = illuminate(propagation, [120.0], radius=0.12, number=3, on_rings=True, margin=0.03)
     third = 2 * np.pi / 3
@@ -75,7 +75,7 @@ def test_a_turned_tilt_gives_the_turned_pattern(gaas, difference):
 
 
 def test_more_pixels_hold_the_same_light(quartz):
-    piece = slab(*quartz, [1, 0, 0], symmetric_surface=True)
+    piece = slab(*quartz, [1, 0, 0], kept=rotations(quartz[1]))
     close = DETECTOR.model_copy(update={"samples_per_pixel": 4})
     fine, coarse = simulate_views(piece, Exposure(100.0, [120.0], FAST), close, [View(64), View()])
     assert fine.image.shape == (1, 64, 64) and fine.detector.size_pixels == 64
