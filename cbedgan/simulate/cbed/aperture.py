@@ -64,20 +64,21 @@ def interpolation(directions: Directions, points: Float[np.ndarray, "S 2"]) -> F
     Polyharmonic spline r^power with a polynomial of the degree: smooth along lines, exact at the nodes, and at home in
     a disk, where a product of one-dimensional splines would need the corners of the square as well.
     """
-    nodes = directions.nodes
+    return np.linalg.solve(spline_system(directions), spline_terms(directions, points).T)[:len(directions.nodes)].T
 
-    def radial(first: np.ndarray) -> np.ndarray:
-        apart = first[:, None] - nodes[None]
-        return (apart**2).sum(-1) ** (directions.power / 2)
 
-    def polynomial(first: np.ndarray) -> np.ndarray:
-        degrees = [(total - y, y) for total in range(directions.degree + 1) for y in range(total + 1)]
-        return np.stack([first[:, 0]**x * first[:, 1]**y for x, y in degrees], axis=1)
+def spline_terms(directions: Directions, points: Float[np.ndarray, "S 2"]) -> Float[np.ndarray, "S D+terms"]:
+    """The spline's functions at points: one around each direction, and those of the polynomial."""
+    apart = ((points[:, None] - directions.nodes[None]) ** 2).sum(-1)
+    degrees = [(total - y, y) for total in range(directions.degree + 1) for y in range(total + 1)]
+    polynomial = np.stack([points[:, 0]**x * points[:, 1]**y for x, y in degrees], axis=1)
+    return np.concatenate([apart ** (directions.power / 2), polynomial], axis=1)
 
-    terms = polynomial(nodes).shape[1]
-    system = np.block([[radial(nodes), polynomial(nodes)], [polynomial(nodes).T, np.zeros((terms, terms))]])
-    wanted = np.concatenate([radial(points), polynomial(points)], axis=1)
-    return np.linalg.solve(system, wanted.T)[:len(nodes)].T
+
+def spline_system(directions: Directions) -> Float[np.ndarray, "D+terms D+terms"]:
+    """The symmetric matrix whose solution are the weights: terms at the nodes, and no polynomial left over."""
+    terms, count = spline_terms(directions, directions.nodes), len(directions.nodes)
+    return np.block([[terms], [terms[:, count:].T, np.zeros((terms.shape[1] - count,) * 2)]])
 
 
 def weights_of_mean(directions: Directions) -> Float[np.ndarray, " D"]:

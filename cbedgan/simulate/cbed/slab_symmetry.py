@@ -92,7 +92,7 @@ def amplitudes_by_symmetry(propagation: Multislice, directions: Float[np.ndarray
     for operation, turn in zip(operations, turns, strict=True):
         if operation.matrix.tobytes() not in seen:
             seen |= {(operations[k].matrix @ operation.matrix).tobytes() for k in exact}
-            whence = _nearest(directions, directions @ np.linalg.inv(turn))
+            whence = nearest_directions(directions, directions @ np.linalg.inv(turn))
             terraces.append(turned(first[:, whence], operation))
     return TerraceAmplitudes(np.stack(terraces), leaving.beam, leaving.thickness_angstrom)
 
@@ -165,7 +165,7 @@ def _is_among(moved: Positions, places: Positions, cell: Lattice) -> bool:
     return bool((np.linalg.norm(apart @ cell, axis=-1) < SAME_PLACE_ANGSTROM).any(axis=1).all())
 
 
-def _nearest(directions: Float[np.ndarray, "D 2"], wanted: Float[np.ndarray, "D 2"]) -> Int[np.ndarray, " D"]:
+def nearest_directions(directions: Float[np.ndarray, "D 2"], wanted: Float[np.ndarray, "D 2"]) -> Int[np.ndarray, " D"]:
     """Which direction each wanted one is."""
     apart = np.abs(directions[None] - wanted[:, None]).max(-1)
     if apart.min(axis=1).max() > SAME_DIRECTION * max(float(np.abs(directions).max()), 1e-12):

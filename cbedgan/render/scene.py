@@ -1,0 +1,109 @@
+"""One pattern to be rendered: a slab with its atoms as tensors, what it is exposed to, and its period's matrix."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Complex, Float, Int
+from torch import Tensor
+
+from cbedgan.crystal.electron import interaction, wavenumber_inv_angstrom
+from cbedgan.render.cut import Cut, Plate, cut, plate
+from cbedgan.render.gratings import gratings, scattering_row
+from cbedgan.render.passage import Period, period
+from cbedgan.render.render_config import RenderConfig
+from cbedgan.simulate.cbed.detector import View
+from cbedgan.simulate.cbed.detector_config import DetectorConfig
+from cbedgan.simulate.cbed.multislice import Exposure
+from cbedgan.simulate.cbed.slab_symmetry import Operation, beam_operations, mirror_azimuth
+from cbedgan.simulate.cbed.zone_axis import Slab
+
+
+@dataclass(frozen=True, eq=False)
+class Atoms:
+    """A crystal's primitive cell as tensors: lattice float64, rows in angstrom; sites float64, fractions; rows: the
+    scattering of S kinds of atoms (`gratings.scattering_row`); kind: of each site."""
+
+    lattice: Float[Tensor, "3 3"]
+    sites: Float[Tensor, "n 3"]
+    rows: Complex[Tensor, "S G"]
+    kind: Int[Tensor, " n"]
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """A slab that was cut from the atoms as they are, its exposure, its detector and the views wanted of it.
+
+    widest_tilt_mrad: of any view that might be asked for.
+    """
+
+    slab: Slab
+    atoms: Atoms
+    exposure: Exposure
+    detector: DetectorConfig
+    views: tuple[View, ...]
+    config: RenderConfig
+    widest_tilt_mrad: float = 0.0
+
+    @cached_property
+    def cut(self) -> Cut:
+        """The choices."""
+        lattice, sites = (part.detach().cpu().numpy() for part in (self.atoms.lattice, self.atoms.sites))
+        return cut(self.slab, lattice, sites, self.exposure.multislice.entry_plane, self.config)
+
+    @cached_property
+    def plate(self) -> Plate:
+        """The slab as tensors."""
+        return plate(self.cut, self.atoms.lattice, self.atoms.sites)
+
+    @cached_property
+    def g(self) -> Float[Tensor, "M 2"]:
+        """Of the beams, 1/angstrom, float32."""
+        index = torch.from_numpy(self.cut.beam).to(self.plate.cell)
+        return (index @ self.plate.reciprocal_lattice).float()
+
+    @cached_property
+    def g_now(self) -> Float[np.ndarray, "M 2"]:
+        """The same as plain numbers."""
+        return self.g.detach().cpu().double().numpy()
+
+    @property
+    def wavenumber(self) -> float:
+        """Of the electrons, 1/angstrom."""
+        return wavenumber_inv_angstrom(self.exposure.beam_energy_kev)
+
+    @cached_property
+    def period(self) -> Period:
+        """What one period does to a wave."""
+        kind = self.atoms.kind.repeat(len(self.slab.numbers) // len(self.atoms.kind))
+        layers = gratings(self.cut, self.plate, self.atoms.rows, kind, interaction(self.exposure.beam_energy_kev))
+        return period(self.plate, layers, self.g, self.wavenumber)
+
+    @cached_property
+    def operations(self) -> list[Operation]:
+        """Of the slab about the beam; those along it make terraces, where these are asked for."""
+        operations = beam_operations(self.slab)
+        return [one for one in operations if not one.along_beam or self.exposure.multislice.terraces != "one"]
+
+    @cached_property
+    def rings_rad(self) -> float:
+        """Azimuth of the rings of incident directions: a mirror of the slab maps them on themselves."""
+        return mirror_azimuth(self.slab, self.operations)
+
+    def unconfirmed_radius(self) -> float:
+        """Of the aperture, 1/angstrom; where it waits for g1, by the shortest vector of the zone."""
+        if self.detector.aperture_unit == "mrad":
+            return self.detector.aperture_radius * self.wavenumber * 1e-3
+        return self.detector.aperture_radius * float(np.linalg.norm(self.g_now[1]))
+
+    def periods(self, thickness_angstrom: Float[np.ndarray, " T"]) -> Int[np.ndarray, " T"]:
+        """Whole periods, at least one, nearest to thicknesses."""
+        return np.maximum(np.round(thickness_angstrom / self.slab.period_angstrom), 1).astype(np.int64)
+
+
+def atoms_of(slab: Slab, exposure: Exposure, device: str = "cpu") -> Atoms:
+    """The atoms of a slab, as a cell of their own."""
+    kinds, kind = np.unique(slab.numbers, return_inverse=True)
+    rows = np.stack([scattering_row(int(number), exposure.beam_energy_kev, exposure.multislice) for number in kinds])
+    return Atoms(*(torch.from_numpy(part).to(device) for part in (slab.cell @ slab.frame, slab.positions, rows, kind)))
