@@ -1,4 +1,4 @@
-"""Differentiable diffraction for the generator: beams, projected potential, scattering between beams, disks.
+"""Differentiable diffraction: of crystals, batched; and of the older generator's forms.
 
-May import: classifier, form.
+May import: classifier, crystal, simulate.cbed, form.
 """

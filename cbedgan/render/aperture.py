@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from cbedgan.simulate.cbed.aperture import Directions, rings, spline_system, spline_terms, weights_of_mean
+from cbedgan.simulate.cbed.aperture import Directions, rings, spline_system, weights_of_mean
 
 WIDTH_STEP = 0.05  # of what is lit, in radii of the aperture: so few widths that their splines are kept
 
@@ -24,7 +24,12 @@ class Lit(NamedTuple):
 
     def weights(self, points: Float[np.ndarray, "S 2"]) -> Float[np.ndarray, "S D"]:
         """Weights of interpolation from the directions to points, in radii of the aperture."""
-        return spline_terms(self.directions, points) @ self.spline
+        count = len(self.directions.nodes)
+        squared = ((points[:, None] - self.directions.nodes) ** 2).sum(-1)
+        power = self.directions.power // 2  # it is odd: whole powers and a square root take less time
+        x, y = points.T
+        polynomial = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y][:len(self.spline) - count], 1)
+        return squared**power * np.sqrt(squared) @ self.spline[:count] + polynomial @ self.spline[count:]
 
 
 def lit(number: int, width: float) -> Lit:

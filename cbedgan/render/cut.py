@@ -12,8 +12,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from cbedgan.crystal.crystals import Lattice, Positions
-from cbedgan.render.render_config import RenderConfig
 from cbedgan.simulate.cbed.layers import atomic_layers
+from cbedgan.simulate.cbed.simulate_config import RenderConfig
 from cbedgan.simulate.cbed.slab_symmetry import Operation
 from cbedgan.simulate.cbed.zone_axis import Slab
 
@@ -28,7 +28,8 @@ class Cut:
     matrix: rows a', b', c' in primitive vectors; x_axis: the direction in primitive vectors whose projection is x;
     offset: from a site's place, times the matrix, to that of each atom; lift: whole periods from an atom's height to
     the one at which the beam meets it behind the entry plane; layer: of each atom; zone: rows in a', b' of the lattice
-    projected along the beam; beam: indices in its reciprocal lattice, the direct beam first; reach: of these, 1/angstrom.
+    projected along the beam; beam: indices in its reciprocal lattice, the direct beam first; reach: of these in
+    1/angstrom.
     """
 
     matrix: Int[np.ndarray, "3 3"]
@@ -88,8 +89,8 @@ def cut(slab: Slab, lattice: Lattice, sites: Positions, entry_plane: float, conf
     places = np.tile(sites @ np.linalg.inv(matrix), (len(slab.numbers) // len(sites), 1))
     beam, reach = _beams(slab, config)
     zone = slab.projected_lattice @ np.linalg.inv(slab.cell[:2, :2]) * slab.multiplicity
-    return Cut(matrix, np.round(zone) / slab.multiplicity, slab.frame[0] @ np.linalg.inv(lattice), slab.positions - places, lift - entry_plane, layer, beam,
-               reach)
+    return Cut(matrix, np.round(zone) / slab.multiplicity, slab.frame[0] @ np.linalg.inv(lattice),
+               slab.positions - places, lift - entry_plane, layer, beam, reach)
 
 
 def plate(cut: Cut, lattice: Float[Tensor, "3 3"], sites: Float[Tensor, "n 3"]) -> Plate:
@@ -101,7 +102,8 @@ def plate(cut: Cut, lattice: Float[Tensor, "3 3"], sites: Float[Tensor, "n 3"]) 
     x = x - (x @ z) * z
     x = x / x.norm()
     cell = rows @ torch.stack((x, torch.linalg.cross(z, x), z), 1)
-    places = (sites @ torch.linalg.inv(matrix)).repeat(len(cut.offset) // len(sites), 1) + lattice.new_tensor(cut.offset)
+    copies = len(cut.offset) // len(sites)
+    places = (sites @ torch.linalg.inv(matrix)).repeat(copies, 1) + lattice.new_tensor(cut.offset)
     height = places[:, 2] + lattice.new_tensor(cut.lift)
     layer = torch.from_numpy(cut.layer).to(lattice.device)
     count = torch.bincount(layer)

@@ -1,6 +1,7 @@
 """What each layer of a slab does to a wave: phase and absorption, as a matrix between beams."""
 
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 import torch
@@ -11,24 +12,32 @@ from cbedgan.crystal.electron import interaction, scattering_factor
 from cbedgan.crystal.thermal_diffuse import absorptive_factor
 from cbedgan.render.cut import Cut, Plate
 from cbedgan.simulate.cbed.layers import fast_size
-from cbedgan.simulate.cbed.multislice import LARGEST_G_MAX, MultisliceConfig
+from cbedgan.simulate.cbed.multislice import LARGEST_G_MAX
 
 STEP = 1 / 128  # 1/angstrom, of the table of scattering factors
 RADII = np.arange(0, LARGEST_G_MAX + 1.5 * STEP, STEP)
 
 
 @lru_cache(maxsize=512)
-def scattering_row(number: int, beam_energy_kev: float, config: MultisliceConfig) -> Complex[np.ndarray, " G"]:
+def scattering_row(number: int, beam_energy_kev: float, b: float, absorption: float | Literal["thermal_diffuse"]
+                   ) -> Complex[np.ndarray, " G"]:
     """Exponent in angstrom that an atom of the element adds at |g| = RADII, complex64: i f exp(-B g^2 / 4) - f'.
 
     Times interaction over area it is that of a grating exp(...): phase, and what absorption takes. As in `Multislice`.
+
+    Parameters
+    ----------
+    number : the element's
+    beam_energy_kev : of the electrons
+    b : Debye-Waller B in angstrom^2
+    absorption : see MultisliceConfig
     """
-    b, strength = config.debye_waller_of(number), interaction(beam_energy_kev)
+    strength = interaction(beam_energy_kev)
     elastic = scattering_factor(number, RADII) * np.exp(-b * RADII**2 / 4)
-    if config.absorption == "thermal_diffuse":
+    if absorption == "thermal_diffuse":
         absorbing = absorptive_factor(number, RADII, debye_waller_angstrom2=b, interaction_angstrom=strength)
     else:
-        absorbing = config.absorption * elastic
+        absorbing = absorption * elastic
     return (1j * elastic - absorbing).astype(np.complex64)
 
 

@@ -2,7 +2,7 @@
 
 The matrix holds all layers at their heights, for a wave along the axis. What a tilt of the wave adds to free flight is
 a phase of each beam, half before and half after every period: within a period of p angstrom a wave tilted by t then
-meets atoms at most p t / 2 aside, some hundredths of an angstrom.
+meets atoms at most p t / 2 aside, some hundredths of an angstrom. So short periods are taken several at a time.
 """
 
 from typing import NamedTuple
@@ -11,24 +11,28 @@ import numpy as np
 import torch
 from jaxtyping import Complex, Float, Int
 from torch import Tensor
+from torch.nn.functional import pad
 
 from cbedgan.render.cut import Plate
 
-DISPERSION_ROUNDS = 4
+LEAP_ANGSTROM = 12.0  # as many periods as this holds are taken at a time
+DISPERSION_ROUNDS = 2  # each takes two digits and more
 
 
 class Period(NamedTuple):
     """A period of P slabs, padded to M beams. matrix: between beams, nothing to and from beams that are none.
 
-    g: of the beams, 1/angstrom; slope: of the surface; length: of the period, angstrom; wavenumber: of the electrons,
-    1/angstrom. float32.
+    leap: its power `periods_a_leap`; g: of the beams, 1/angstrom; slope: of the surface; length: of the period,
+    angstrom; wavenumber: of the electrons, 1/angstrom. float32.
     """
 
     matrix: Complex[Tensor, "P M M"]
+    leap: Complex[Tensor, "P M M"]
     g: Float[Tensor, "P M 2"]
     slope: Float[Tensor, "P 2"]
     length: Float[Tensor, " P"]
     wavenumber: Float[Tensor, " P"]
+    periods_a_leap: Int[Tensor, " P"]
 
 
 def period(plate: Plate, gratings: Complex[Tensor, "L M M"], g: Float[Tensor, "M 2"], wavenumber: float) -> Period:
@@ -39,7 +43,11 @@ def period(plate: Plate, gratings: Complex[Tensor, "L M M"], g: Float[Tensor, "M
     matrix = flights[0][:, None] * gratings[0]
     for flight, grating in zip(flights[1:], gratings[1:], strict=True):
         matrix = flight[:, None] * (grating @ matrix)
-    return Period(matrix[None], g[None], slope, plate.period_angstrom.float()[None], one)
+    length = plate.period_angstrom.float()
+    times, leap = max(1, int(LEAP_ANGSTROM / float(length))), matrix
+    for _ in range(times - 1):
+        leap = matrix @ leap
+    return Period(matrix[None], leap[None], g[None], slope, length[None], one, torch.tensor([times]))
 
 
 def stacked(periods: list[Period]) -> Period:
@@ -48,8 +56,8 @@ def stacked(periods: list[Period]) -> Period:
     padded = []
     for one in periods:
         more = most - one.g.shape[1]
-        padded.append(Period(torch.nn.functional.pad(one.matrix, (0, more, 0, more)),
-                             torch.nn.functional.pad(one.g, (0, 0, 0, more)), *one[2:]))
+        padded.append(Period(pad(one.matrix, (0, more, 0, more)), pad(one.leap, (0, more, 0, more)),
+                             pad(one.g, (0, 0, 0, more)), *one[3:]))
     return Period(*(torch.cat(parts) for parts in zip(*padded, strict=True)))
 
 
@@ -67,7 +75,7 @@ def dispersion(directions: Float[Tensor, "P D 2"], g: Float[Tensor, "P M 2"], sl
     slope = slope[:, None, None]
     tangential = (directions + along(directions)[..., None] * slope[:, 0])[:, :, None] + g[:, None]
     transverse = tangential
-    for _ in range(DISPERSION_ROUNDS):
+    for _ in range(DISPERSION_ROUNDS if slope.any() else 0):
         transverse = tangential - along(transverse)[..., None] * slope
     return transverse, along(transverse)
 
@@ -82,28 +90,42 @@ def passage(slabs: Period, directions: Float[Tensor, "P D 2"], periods: Int[np.n
     _, on_axis = dispersion(torch.zeros_like(directions[:, :1]), slabs.g, slabs.slope, slabs.wavenumber)
     kappa = kappa.transpose(1, 2)  # [P, M, D]
     tilted = kappa - on_axis.transpose(1, 2)
-    length = slabs.length[:, None, None]
-    one = torch.ones((), device=kappa.device)
-    flight = torch.polar(one, 2 * torch.pi * length * tilted)
-    # Those that go on longest come first, so that all which still go on are the first few.
-    order = np.argsort(-periods.max(axis=1), kind="stable")
-    where = torch.from_numpy(order).to(kappa.device)
-    matrix, flight_of = slabs.matrix[where], flight[where]
-    wave = torch.zeros_like(flight_of)
-    wave[:, 0] = 1
-    wanted = periods[order]
-    leaving, place = [], []
-    for step in range(1, int(periods.max()) + 1):
-        going = int((wanted.max(axis=1) >= step).sum())
-        wave = torch.bmm(matrix[:going], wave[:going]) * flight_of[:going]
-        which, thickness = np.nonzero(wanted[:going] == step)
-        if len(which):
-            leaving.append(wave[torch.from_numpy(which).to(kappa.device)])
-            place += list(zip(order[which].tolist(), thickness.tolist(), strict=True))
-    rank = np.empty(periods.shape, dtype=np.int64)
-    rank[tuple(np.array(place).T)] = np.arange(len(place))
-    amplitude = torch.cat(leaving)[torch.from_numpy(rank).to(kappa.device)]
+    one, length = torch.ones((), device=kappa.device), slabs.length[:, None, None]
+    times = slabs.periods_a_leap.numpy()
+    leaps, rest = periods // times[:, None], periods % times[:, None]
+    flight, leap_flight = (torch.polar(one, 2 * torch.pi * span * tilted)
+                           for span in (length, length * slabs.periods_a_leap.to(length)[:, None, None]))
+    half = length * (tilted - tilted[:, :1])  # of a last flight behind the slab, and of the first before it
+    start = torch.zeros_like(flight)
+    start[:, 0] = 1
+    wave = _leaps(slabs.leap, leap_flight, start, leaps)
+    half_leap = half * (slabs.periods_a_leap.to(length) - 1)[:, None, None] / 2
+    # Whole leaps began and ended with half a leap's flight; single periods go on with half a period's.
+    wave = wave * torch.polar(one, -2 * torch.pi * half_leap)[:, None]
+    for step in range(1, int(rest.max()) + 1):
+        going = torch.from_numpy(rest >= step).to(wave.device)[:, :, None, None]
+        wave = torch.where(going, slabs.matrix[:, None] @ wave * flight[:, None], wave)
     thickness = torch.from_numpy(periods).to(kappa.device)[:, :, None, None] * length[:, None]
-    half = length[:, None] * (tilted - tilted[:, :1])[:, None]  # of the last flight, and of one before the first
     mean = thickness * (kappa + kappa[:, :1])[:, None]
-    return amplitude * torch.polar(one, -torch.pi * (half + mean))
+    return wave * torch.polar(one, -torch.pi * (half[:, None] + mean))
+
+
+def _leaps(matrix: Complex[Tensor, "P M M"], flight: Complex[Tensor, "P M D"], wave: Complex[Tensor, "P M D"],
+           wanted: Int[np.ndarray, "P T"]) -> Complex[Tensor, "P T M D"]:
+    """Waves after so many steps, each through the matrix and its flight."""
+    # Those that go on longest come first, so that all which still go on are the first few.
+    order = np.argsort(-wanted.max(axis=1), kind="stable")
+    where = torch.from_numpy(order).to(wave.device)
+    matrix, flight, wave, count = matrix[where], flight[where], wave[where], wanted[order]
+    leaving, place = [], []
+    for step in range(int(wanted.max()) + 1):
+        going = int((count.max(axis=1) >= step).sum())
+        if step:
+            wave = torch.bmm(matrix[:going], wave[:going]) * flight[:going]
+        which, thickness = np.nonzero(count[:going] == step)
+        if len(which):
+            leaving.append(wave[torch.from_numpy(which).to(wave.device)])
+            place += list(zip(order[which].tolist(), thickness.tolist(), strict=True))
+    rank = np.empty(wanted.shape, dtype=np.int64)
+    rank[tuple(np.array(place).T)] = np.arange(len(place))
+    return torch.cat(leaving)[torch.from_numpy(rank).to(wave.device)]

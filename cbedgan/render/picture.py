@@ -19,7 +19,7 @@ def lay(samples: Float[Tensor, "B s s"], place: Float[Tensor, "B 2"], side: floa
     count = samples.shape[-1]
     middle = (torch.arange(count, device=samples.device) + 0.5 - count / 2) * side
     edge = torch.arange(size + 1, device=samples.device) - size / 2
-    start = place.T[..., None] + middle - side / 2  # [2, B, s]
+    start = place.mT[..., None] + middle - side / 2  # [2, B, s]
     inside = ((edge[:, None] - start[:, :, None]) / side).clamp(0, 1)  # [2, B, size + 1, s], before each edge
     share = inside[:, :, 1:] - inside[:, :, :-1]
     return torch.einsum("bps,bqs->pq", share[1] @ samples, share[0])

@@ -16,13 +16,15 @@ from cbedgan.render.aperture import Lit, lit
 from cbedgan.render.cut import turned_beams
 from cbedgan.render.passage import dispersion, passage, stacked
 from cbedgan.render.picture import lay
-from cbedgan.render.scene import Scene
+from cbedgan.render.scene import Scene, atoms_of
 from cbedgan.simulate.cbed.aperture import aperture_samples
-from cbedgan.simulate.cbed.detector import View
+from cbedgan.simulate.cbed.detector import PatternResult, View
 from cbedgan.simulate.cbed.detector_config import RingDrift
 from cbedgan.simulate.cbed.disks import QUICK_RING, how_many, turn_matrix
+from cbedgan.simulate.cbed.simulate_config import RenderConfig
 from cbedgan.simulate.cbed.slab_symmetry import nearest_directions
-from classifier.pattern.geometry import shortest_visible_g
+from cbedgan.simulate.cbed.stack import Axis
+from classifier.pattern.geometry import Detector, shortest_visible_g
 
 CACHE_BYTES = 2**19  # of the matrices of slabs that a processor computes together: they stay in its cache
 
@@ -75,6 +77,26 @@ def render(scenes: list[Scene]) -> list[Rendered]:
             disks[k] = found
         rendered |= {k: _draw(scene, found) for k, scene, found in zip(some, together, disks, strict=True)}
     return [rendered[k] for k in range(len(scenes))]
+
+
+def render_axes(axes: list[Axis], widest_tilt_mrad: float, *, config: RenderConfig) -> list[list[PatternResult]]:
+    """Patterns as the exact engine returns them (`simulate.cbed.stack.Engine`), without gradients."""
+    with torch.no_grad():
+        scenes = [Scene(slab, atoms_of(slab, exposure), exposure, detector, tuple(views), config, widest_tilt_mrad)
+                  for slab, exposure, detector, views in axes]
+        return [_results(scene, rendered) for scene, rendered in zip(scenes, render(scenes), strict=True)]
+
+
+def _results(scene: Scene, rendered: Rendered) -> list[PatternResult]:
+    """One result for each view."""
+    canonical, half = scene.detector.pose == "canonical", 2 * scene.detector.half_width
+    sizes = [view.size_pixels or scene.detector.size_pixels for view in scene.views]
+    return [PatternResult(
+        image.cpu().numpy(), rendered.thickness_angstrom, 1e3 * rendered.radius_inv_angstrom / scene.wavenumber,
+        scene.g_now[rendered.g1], pixel, rendered.azimuth_rad,
+        Detector(size, half / size, "shortest_g" if canonical else "1/angstrom"),
+        float(np.linalg.norm(scene.slab.slope)), scene.cut.reach)
+        for image, pixel, size in zip(rendered.images, rendered.pixel_inv_angstrom, sizes, strict=True)]
 
 
 def _groups(scenes: list[Scene]) -> Iterator[list[int]]:
@@ -205,20 +227,21 @@ def _picture(scene: Scene, disks: Disks, view: View, turn: Float[Tensor, "2 2"],
     thicker, tilts, weights = view.specimen.points()
     tilts = 1e-3 * scene.wavenumber * tilts
     tilt = torch.from_numpy(weights @ tilts).to(turn)
-    landing, _ = dispersion(tilt[None, None], scene.g[None], *scene.period[2:3], scene.period.wavenumber)
+    landing, _ = dispersion(tilt[None, None], scene.g[None], scene.period.slope, scene.period.wavenumber)
     place = (landing[0, 0] - tilt) @ turn / pixel
     seen = torch.nonzero(place.detach().abs().amax(1) < size / 2 + 1.05 * radius / float(pixel)).flatten()
     across = int(np.ceil(np.abs(samples).max() + 0.5))
     flat = torch.from_numpy((np.floor(samples + across) @ [1, 2 * across]).astype(np.int64)).to(turn.device)
     in_slab = samples * side @ turn_matrix(azimuth).T
-    light = 0.0
+    lights = []
     for more, off, weight in zip(thicker, tilts, weights, strict=True):
         points = (in_slab + off) @ turn_matrix(-scene.rings_rad) / radius
         spline = torch.from_numpy(weight**0.5 * disks.lit.weights(points)).to(turn)
         thickness = np.searchsorted(disks.periods, scene.periods(wanted + more))
         leaving = disks.amplitude[:, torch.from_numpy(thickness).to(turn.device)][:, :, seen]  # [V, T, B, D]
         parts = torch.view_as_real(leaving).movedim(-1, 0)
-        light = light + (parts @ spline.T).square().sum(0).mean(0)  # [T, B, samples]
+        lights.append((parts @ spline.T).square().sum(0).mean(0))  # [T, B, samples]
+    light = torch.stack(lights).sum(0)
     square = light.new_zeros(*light.shape[:2], (2 * across)**2)
     square = square.index_copy(2, flat, light * torch.from_numpy(share).to(light))
     square = square.unflatten(2, (2 * across, 2 * across))

@@ -12,10 +12,10 @@ from cbedgan.crystal.electron import interaction, wavenumber_inv_angstrom
 from cbedgan.render.cut import Cut, Plate, cut, plate
 from cbedgan.render.gratings import gratings, scattering_row
 from cbedgan.render.passage import Period, period
-from cbedgan.render.render_config import RenderConfig
 from cbedgan.simulate.cbed.detector import View
 from cbedgan.simulate.cbed.detector_config import DetectorConfig
 from cbedgan.simulate.cbed.multislice import Exposure
+from cbedgan.simulate.cbed.simulate_config import RenderConfig
 from cbedgan.simulate.cbed.slab_symmetry import Operation, beam_operations, mirror_azimuth
 from cbedgan.simulate.cbed.zone_axis import Slab
 
@@ -105,5 +105,7 @@ class Scene:
 def atoms_of(slab: Slab, exposure: Exposure, device: str = "cpu") -> Atoms:
     """The atoms of a slab, as a cell of their own."""
     kinds, kind = np.unique(slab.numbers, return_inverse=True)
-    rows = np.stack([scattering_row(int(number), exposure.beam_energy_kev, exposure.multislice) for number in kinds])
+    multislice = exposure.multislice
+    rows = np.stack([scattering_row(int(number), exposure.beam_energy_kev, multislice.debye_waller_of(int(number)),
+                                    multislice.absorption) for number in kinds])
     return Atoms(*(torch.from_numpy(part).to(device) for part in (slab.cell @ slab.frame, slab.positions, rows, kind)))

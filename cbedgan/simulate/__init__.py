@@ -1,4 +1,4 @@
 """Simulated sets: plan, units of work, shards, merge; and the layout of the published set.
 
-May import: classifier, crystal, simulate.cbed.
+May import: classifier, crystal, simulate.cbed, render.
 """

@@ -9,6 +9,7 @@ import numpy as np
 from cbedgan.crystal.crystals import Crystal
 from cbedgan.simulate.cbed.simulate_config import SimulateConfig
 from cbedgan.simulate.cbed.stack import StacksAndRows, simulate_every_view
+from cbedgan.simulate.engine import engine_of
 from cbedgan.simulate.manifest import Job
 from cbedgan.simulate.parts import PartsFolder
 from cbedgan.simulate.workers import in_pool
@@ -77,7 +78,8 @@ def simulate_job(job: Job, config: SimulateConfig, device: str) -> list[StacksAn
     """The job's stacks, float32, and rows, and those of each view; the reserve is a file of its own and needs no mark
     of it."""
     every = simulate_every_view(Crystal.from_record(job["crystal"]), config, beam_energy_kev=job["beam_energy_kev"],
-                                partition="" if job["partition"] == "reserve" else job["partition"], device=device)
+                                partition="" if job["partition"] == "reserve" else job["partition"], device=device,
+                                engine=engine_of(config))
     return [(stacks, replace(rows, derivation=np.full(len(rows), job.get("derivation", "")))) for stacks, rows in every]
 
 

@@ -33,6 +33,20 @@ class ViewConfig(Config):
     condition: Condition | None = added(None)
 
 
+class RenderConfig(Config):
+    """Patterns by the differentiable renderer, in place of the exact engine; the defaults are its fast size.
+
+    See "The renderer" in analysis/LOG.md for what this costs, `cbedgan bench render` for how near it comes.
+    """
+
+    reach_inv_angstrom: Annotated[float, Field(gt=0, le=2)] = 0.9  # of the beams that interact, at most most_beams
+    most_beams: Annotated[int, Field(ge=9, le=2000)] = 320
+    merge_angstrom: Annotated[float, Field(ge=0)] = 0.4  # atoms within this height along the beam form one layer
+    # Neighbouring rings of incident directions drift apart by at most this on their way through the slab.
+    ring_drift_angstrom: Annotated[float, Field(gt=0)] = 1.0
+    samples_per_pixel: Annotated[int, Field(ge=1, le=4)] = 1  # along one side
+
+
 class SimulateConfig(Config):
     """Everything that decides a simulated set: the same configuration gives the same file."""
 
@@ -51,6 +65,7 @@ class SimulateConfig(Config):
     multislice: MultisliceConfig = MultisliceConfig()
     detector: DetectorConfig = DetectorConfig()
     views: tuple[ViewConfig, ...] = added(())  # of every crystal, beside the one on its axis
+    render: RenderConfig | None = added(None)  # None: the exact engine
 
     @property
     def widest_tilt_mrad(self) -> float:

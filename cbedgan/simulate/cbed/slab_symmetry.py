@@ -19,6 +19,8 @@ from cbedgan.simulate.cbed.zone_axis import Slab
 SAME_PLACE_ANGSTROM = 1e-5  # only exact symmetry counts, up to the rounding of coordinates
 SAME_HEIGHT = 1e-4  # of the repeat period: two heights along the beam are one
 SAME_DIRECTION = 1e-6  # of the widest incident direction
+IDENTITY = np.eye(2, dtype=np.int64)
+SMALL_MATRICES = np.array(list(product((-1, 0, 1), repeat=4))).reshape(-1, 2, 2)
 
 
 def intensities_by_symmetry(propagation: Multislice, directions: Float[np.ndarray, "D 2"],
@@ -102,14 +104,13 @@ def beam_operations(slab: Slab) -> list[Operation]:
 
     One for each rotation or mirror: without a shift along the beam where there is such a one.
     """
-    identity = np.eye(2, dtype=np.int64)
     metric = slab.cell @ slab.cell.T
-    operations = [Operation(identity, np.zeros(3))]
-    for entries in product((-1, 0, 1), repeat=4):
-        matrix = np.array(entries).reshape(2, 2)
-        whole = np.eye(3)
-        whole[:2, :2] = matrix
-        if (matrix != identity).any() and np.abs(whole @ metric @ whole.T - metric).max() < 1e-7 * metric.max():
+    whole = np.zeros((len(SMALL_MATRICES), 3, 3))
+    whole[:, :2, :2], whole[:, 2, 2] = SMALL_MATRICES, 1
+    kept = np.abs(whole @ metric @ whole.transpose(0, 2, 1) - metric).max(axis=(1, 2)) < 1e-7 * metric.max()
+    operations = [Operation(IDENTITY, np.zeros(3))]
+    for matrix in SMALL_MATRICES[kept]:
+        if (matrix != IDENTITY).any():
             shift = _least_shift(slab, matrix)
             if shift is not None:
                 operations.append(Operation(matrix, shift))

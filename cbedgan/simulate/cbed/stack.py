@@ -1,6 +1,7 @@
 """One crystal to its stacks of three patterns with their table rows; and a stack again from its provenance."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,9 @@ from classifier.foundation.run import versions
 from classifier.samples.sampletable import SampleTable
 
 StacksAndRows = tuple[Float[np.ndarray, "_ 3 _ _"], SampleTable]  # each view has pixels of its own
+Axis = tuple[Slab, Exposure, DetectorConfig, list[View]]  # one pattern, and the views of it
+Engine = Callable[[list[Axis], float], list[list[PatternResult]]]
+"""(patterns, widest tilt of any view in mrad) -> the results of each pattern's views."""
 TOO_LONG_ANGSTROM = 10.0  # the OLCF set, whose orientations "strongest_xray" are, has no lattice constant this long
 
 
@@ -132,8 +136,14 @@ def simulate_stacks(crystal: Crystal, config: SimulateConfig, *, beam_energy_kev
                                views=())[0]
 
 
+def exact(axes: list[Axis], widest_tilt_mrad: float) -> list[list[PatternResult]]:
+    """The exact engine, pattern by pattern, see `simulate_views`."""
+    return [simulate_views(*axis, widest_tilt_mrad=widest_tilt_mrad) for axis in axes]
+
+
 def simulate_every_view(crystal: Crystal, config: SimulateConfig, *, beam_energy_kev: float, partition: str = "",
-                        device: str = "cpu", views: tuple[ViewConfig, ...] | None = None) -> list[StacksAndRows]:
+                        device: str = "cpu", views: tuple[ViewConfig, ...] | None = None, engine: Engine = exact
+                        ) -> list[StacksAndRows]:
     """Simulate a crystal's stacks and their tables: on the zone axes, and then for each view.
 
     T is 1, or the length of the thickness series, which one propagation yields. A row's provenance holds the crystal
@@ -147,7 +157,11 @@ def simulate_every_view(crystal: Crystal, config: SimulateConfig, *, beam_energy
     partition : of the rows
     device : "cpu" or "cuda"
     views : some of the configuration's views, None for all of them
+    engine : that of the configuration, see `simulate.engine`
     """
+    if (config.render is None) != (engine is exact):
+        raise InputError(source="engine", rule="must be that of the configuration", value=f"render = {config.render}",
+                         remedy="Give cbedgan.simulate.engine.engine_of(config).")
     views = config.views if views is None else views
     pieces = slabs(crystal, config)
     drawn = conditions(crystal, config, beam_energy_kev)
@@ -157,13 +171,14 @@ def simulate_every_view(crystal: Crystal, config: SimulateConfig, *, beam_energy
                           config.distinct)
     specimens = [_specimens(crystal, view, config.seed, beam_energy_kev) for view in views]
     canonical = config.detector.pose == "canonical"
-    patterns = [simulate_views(piece, Exposure(
+    wanted = [[View(), *(View(view.size_pixels, some[k]) for view, some in zip(views, specimens, strict=True))]
+              for k in range(3)]
+    exposures = [Exposure(
         beam_energy_kev, drawn.thickness_angstrom, config.multislice.model_copy(update={"entry_plane": entry_plane}),
-        azimuth_rad=0.0 if canonical else azimuth, device=device), detector,
-        [View(), *(View(view.size_pixels, some[k]) for view, some in zip(views, specimens, strict=True))],
-        widest_tilt_mrad=config.widest_tilt_mrad)
-        for k, ((piece, detector), entry_plane, azimuth) in enumerate(zip(
-            axes, drawn.entry_plane.tolist(), drawn.azimuth_rad.tolist(), strict=True))]
+        azimuth_rad=0.0 if canonical else azimuth, device=device)
+        for entry_plane, azimuth in zip(drawn.entry_plane.tolist(), drawn.azimuth_rad.tolist(), strict=True)]
+    patterns = engine([(piece, exposure, detector, views_of) for (piece, detector), exposure, views_of in zip(
+        axes, exposures, wanted, strict=True)], config.widest_tilt_mrad)
     common = {"crystal": crystal.record(), "beam_energy_kev": beam_energy_kev,
               "entry_plane": drawn.entry_plane.tolist(), "slope": [round(some[0].slope, 6) for some in patterns],
               "visible": config.detector.visible,
@@ -234,10 +249,11 @@ def sample_ids(crystal: Crystal, beam_energy_kev: float, thickness_angstrom: Flo
     return [name] if len(thickness_angstrom) == 1 else [f"{name}-{wanted:g}a" for wanted in thickness_angstrom]
 
 
-def resimulate(config: SimulateConfig, provenance: str) -> Float[np.ndarray, "3 H W"]:
+def resimulate(config: SimulateConfig, provenance: str, *, engine: Engine = exact) -> Float[np.ndarray, "3 H W"]:
     """Simulate the stack of a row again, float32, from the row's provenance and the file's configuration, in its view.
 
-    On the machine that made it the result is the same to the bit, before the mantissa is rounded for the file.
+    On the machine that made it the result is the same to the bit, before the mantissa is rounded for the file. engine:
+    that of the configuration, see `simulate.engine`.
     """
     try:
         content: dict[str, Any] = json.loads(provenance)
@@ -250,7 +266,8 @@ def resimulate(config: SimulateConfig, provenance: str) -> Float[np.ndarray, "3 
     if name and not views:
         raise InputError(source="provenance of the sample", rule="its view must be one of the configuration's",
                          value=name, remedy="Give the configuration of the file that the sample is from.")
-    return simulate_every_view(crystal, config, beam_energy_kev=energy, views=views)[-1][0][of_series]
+    return simulate_every_view(crystal, config, beam_energy_kev=energy, views=views, engine=engine)[-1][0][
+        of_series]
 
 
 def _require_distinct(crystal: Crystal, axes: list[tuple[Slab, DetectorConfig]], exposure: Exposure,
