@@ -29,7 +29,7 @@ from classifier.pattern.geometry import Detector, shortest_visible_g
 CACHE_BYTES = 2**19  # of the matrices of slabs that a processor computes together: they stay in its cache
 
 
-class Disks(NamedTuple):
+class Leaving(NamedTuple):
     """What leaves one scene's slab, by terrace V, thickness T, beam M and direction D.
 
     lit: the directions, in radii of the aperture, whose rings lie at `Scene.rings_rad`; radius: of the aperture,
@@ -143,9 +143,9 @@ def _another_length(scene: Scene, guess: int, found: int) -> bool:
     return scene.detector.aperture_unit == "shortest_g" and abs(lengths[1] / lengths[0] - 1) > scene.detector.tie
 
 
-def _illuminate(scenes: list[Scene], g1: list[int], *, confirmed: bool = False) -> list[Disks]:
+def _illuminate(scenes: list[Scene], g1: list[int], *, confirmed: bool = False) -> list[Leaving]:
     """Send waves from all over the apertures that the beams g1 give; confirmed: g1 is that long."""
-    disks: dict[int, Disks] = {}
+    disks: dict[int, Leaving] = {}
     plans = []
     for scene, beam in zip(scenes, g1, strict=True):
         unit = scene.g[beam].norm() if scene.detector.aperture_unit == "shortest_g" else scene.g.new_tensor(
@@ -169,7 +169,7 @@ def _illuminate(scenes: list[Scene], g1: list[int], *, confirmed: bool = False) 
         for k, amplitude, nodes in zip(some, leaving, directions, strict=True):
             scene, (radius, over, reached) = scenes[k], plans[k]
             terraces = _terraces(scene, amplitude[:len(reached), :len(scene.g)], nodes)
-            found = Disks(terraces, over, radius, reached, g1[k])
+            found = Leaving(terraces, over, radius, reached, g1[k])
             length = float(np.hypot(*scene.g_now[g1[k]]))
             least = (1 - scene.detector.tie) * length if confirmed else 0.0
             disks[k] = found._replace(g1=_shortest(scene, found.mean(), least=least))
@@ -197,7 +197,7 @@ def _terraces(scene: Scene, amplitude: Complex[Tensor, "T M D"], nodes: Float[np
     return torch.stack(terraces)
 
 
-def _draw(scene: Scene, disks: Disks) -> Rendered:
+def _draw(scene: Scene, disks: Leaving) -> Rendered:
     """Lay the disks of every view."""
     detector, device, g1 = scene.detector, scene.g.device, scene.g[disks.g1]
     canonical = detector.pose == "canonical"
@@ -218,7 +218,7 @@ def _draw(scene: Scene, disks: Disks) -> Rendered:
                     azimuth)
 
 
-def _picture(scene: Scene, disks: Disks, view: View, turn: Float[Tensor, "2 2"], azimuth: float,
+def _picture(scene: Scene, disks: Leaving, view: View, turn: Float[Tensor, "2 2"], azimuth: float,
              pixel: Float[Tensor, ""], wanted: Float[np.ndarray, " T"], size: int) -> Float[Tensor, "T S S"]:
     """One view's images, turned by `turn`, whose angle is `azimuth`."""
     per_pixel, radius = scene.config.samples_per_pixel, float(disks.radius)
