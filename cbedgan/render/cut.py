@@ -12,12 +12,13 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from cbedgan.crystal.crystals import Lattice, Positions
-from cbedgan.simulate.cbed.layers import atomic_layers
+from cbedgan.simulate.cbed.layers import atomic_layers, fast_size
 from cbedgan.simulate.cbed.simulate_config import RenderConfig
 from cbedgan.simulate.cbed.slab_symmetry import Operation
 from cbedgan.simulate.cbed.zone_axis import Slab
 
 SAME_LENGTH = 1e-6  # relative: beams of one length are kept or left out together, as symmetry wants it
+POINTS_A_REACH = 4.2  # of the beams, and angstrom: band-limited to twice their reach, a layer has 4; then powers of it
 LEAST_REACH = 4.0  # shortest reciprocal vectors of the zone, at least so far beams take part, however short they are
 
 
@@ -29,7 +30,7 @@ class Cut:
     offset: from a site's place, times the matrix, to that of each atom; lift: whole periods from an atom's height to
     the one at which the beam meets it behind the entry plane; layer: of each atom; zone: rows in a', b' of the lattice
     projected along the beam; beam: indices in its reciprocal lattice, the direct beam first; reach: of these in
-    1/angstrom.
+    1/angstrom; points: of the grid on which layers are drawn, along the rows of zone.
     """
 
     matrix: Int[np.ndarray, "3 3"]
@@ -40,6 +41,7 @@ class Cut:
     layer: Int[np.ndarray, " N"]
     beam: Int[np.ndarray, "M 2"]
     reach: float
+    points: tuple[int, int]
 
 
 class Plate(NamedTuple):
@@ -90,7 +92,8 @@ def cut(slab: Slab, lattice: Lattice, sites: Positions, entry_plane: float, conf
     beam, reach = _beams(slab, config)
     zone = slab.projected_lattice @ np.linalg.inv(slab.cell[:2, :2]) * slab.multiplicity
     return Cut(matrix, np.round(zone) / slab.multiplicity, slab.frame[0] @ np.linalg.inv(lattice),
-               slab.positions - places, lift - entry_plane, layer, beam, reach)
+               slab.positions - places, lift - entry_plane, layer, beam, reach,
+               _points(POINTS_A_REACH * reach * np.linalg.norm(slab.projected_lattice, axis=1)))
 
 
 def plate(cut: Cut, lattice: Float[Tensor, "3 3"], sites: Float[Tensor, "n 3"]) -> Plate:
@@ -127,6 +130,18 @@ def _beams(slab: Slab, config: RenderConfig) -> tuple[Int[np.ndarray, "M 2"], fl
     if config.most_beams < len(length):
         reach = min(reach, float(length[config.most_beams]))
     return index[length < reach * (1 - SAME_LENGTH)], reach
+
+
+def _points(least: Float[np.ndarray, " 2"]) -> tuple[int, int]:
+    """Points of a grid along both rows, more along one a multiple of those along the other.
+
+    What does not fit on the grid comes back a grid's width aside. Every rotation and mirror of a reduced lattice turns
+    such widths into each other, so that this error has the symmetry of the crystal.
+    """
+    short, long = np.argsort(least)
+    times = max(1, round(least[long] / least[short]))
+    points = fast_size(max(least[short], least[long] / times))
+    return (points, times * points) if short == 0 else (times * points, points)
 
 
 def turned_beams(cut: Cut, operation: Operation) -> tuple[Int[np.ndarray, " M"], Bool[np.ndarray, " M"]]:

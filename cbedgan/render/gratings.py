@@ -11,7 +11,6 @@ from torch import Tensor
 from cbedgan.crystal.electron import interaction, scattering_factor
 from cbedgan.crystal.thermal_diffuse import absorptive_factor
 from cbedgan.render.cut import Cut, Plate
-from cbedgan.simulate.cbed.layers import fast_size
 from cbedgan.simulate.cbed.multislice import LARGEST_G_MAX
 
 STEP = 1 / 128  # 1/angstrom, of the table of scattering factors
@@ -52,21 +51,20 @@ def gratings(cut: Cut, plate: Plate, rows: Complex[Tensor, "S G"], kind: Int[Ten
     kind : of each atom, 0..S-1
     strength : interaction in angstrom
     """
-    device, most = plate.cell.device, np.abs(cut.beam).max(axis=0)
-    sides = [fast_size(4 * int(side) + 1) for side in most]
-    h, k = (torch.fft.fftfreq(side, 1 / side, device=device) for side in sides)
+    device = plate.cell.device
+    h, k = (torch.fft.fftfreq(count, 1 / count, device=device) for count in cut.points)
     g = torch.stack(torch.meshgrid(h, k, indexing="ij"), -1) @ plate.reciprocal_lattice.float()
     factor = _between(rows, g.norm(dim=-1), 2 * cut.reach)
     turns = [torch.polar(torch.ones((), device=device), -2 * torch.pi * (place[:, None] * index))
              for place, index in zip(plate.places.float().T, (h, k), strict=True)]
     atoms = factor[kind] * turns[0][:, :, None] * turns[1][:, None, :]
     layer = torch.from_numpy(cut.layer).to(device)
-    exponent = atoms.new_zeros(len(plate.gaps), *sides).index_add(0, layer, atoms)
+    exponent = atoms.new_zeros(len(plate.gaps), *cut.points).index_add(0, layer, atoms)
     exponent = exponent * (strength / torch.linalg.det(plate.cell[:2, :2]).abs().float())
     spectrum = torch.fft.fft2(torch.exp(torch.fft.ifft2(exponent, norm="forward")), norm="forward")
     beam = torch.from_numpy(cut.beam).to(device)
     apart = beam[:, None] - beam
-    return spectrum[:, apart[..., 0] % sides[0], apart[..., 1] % sides[1]]
+    return spectrum[:, apart[..., 0] % cut.points[0], apart[..., 1] % cut.points[1]]
 
 
 def _between(rows: Complex[Tensor, "S G"], radius: Float[Tensor, "a b"], end: float) -> Complex[Tensor, "S a b"]:
