@@ -18,7 +18,10 @@ from cbedgan.simulate.cbed.slab_symmetry import Operation
 from cbedgan.simulate.cbed.zone_axis import Slab
 
 SAME_LENGTH = 1e-6  # relative: beams of one length are kept or left out together, as symmetry wants it
-POINTS_A_REACH = 4.2  # of the beams, and angstrom: band-limited to twice their reach, a layer has 4; then powers of it
+# Of the grid of a layer, along one angstrom for a reach of 1/angstrom. A layer is band-limited to twice the reach: with 4
+# the second order of what it does to a wave comes back at wrong places, up to 1e-2 off the symmetry of the crystal, with
+# 6 the third, 5e-5.
+POINTS = 6.0
 LEAST_REACH = 4.0  # shortest reciprocal vectors of the zone, at least so far beams take part, however short they are
 
 
@@ -90,10 +93,11 @@ def cut(slab: Slab, lattice: Lattice, sites: Positions, entry_plane: float, conf
     lift = np.ceil(-height - 1e-2 / slab.period_angstrom)
     places = np.tile(sites @ np.linalg.inv(matrix), (len(slab.numbers) // len(sites), 1))
     beam, reach = _beams(slab, config)
+    a, b = np.linalg.norm(slab.projected_lattice, axis=1).tolist()
     zone = slab.projected_lattice @ np.linalg.inv(slab.cell[:2, :2]) * slab.multiplicity
     return Cut(matrix, np.round(zone) / slab.multiplicity, slab.frame[0] @ np.linalg.inv(lattice),
                slab.positions - places, lift - entry_plane, layer, beam, reach,
-               _points(POINTS_A_REACH * reach * np.linalg.norm(slab.projected_lattice, axis=1)))
+               (fast_size(POINTS * reach * a), fast_size(POINTS * reach * b)))
 
 
 def plate(cut: Cut, lattice: Float[Tensor, "3 3"], sites: Float[Tensor, "n 3"]) -> Plate:
@@ -130,18 +134,6 @@ def _beams(slab: Slab, config: RenderConfig) -> tuple[Int[np.ndarray, "M 2"], fl
     if config.most_beams < len(length):
         reach = min(reach, float(length[config.most_beams]))
     return index[length < reach * (1 - SAME_LENGTH)], reach
-
-
-def _points(least: Float[np.ndarray, " 2"]) -> tuple[int, int]:
-    """Points of a grid along both rows, more along one a multiple of those along the other.
-
-    What does not fit on the grid comes back a grid's width aside. Every rotation and mirror of a reduced lattice turns
-    such widths into each other, so that this error has the symmetry of the crystal.
-    """
-    short, long = np.argsort(least)
-    times = max(1, round(least[long] / least[short]))
-    points = fast_size(max(least[short], least[long] / times))
-    return (points, times * points) if short == 0 else (times * points, points)
 
 
 def turned_beams(cut: Cut, operation: Operation) -> tuple[Int[np.ndarray, " M"], Bool[np.ndarray, " M"]]:
