@@ -1,0 +1,88 @@
+"""train-gan [stage], of crystals: teach a network how drawn crystals must move; the same command resumes it."""
+
+from pathlib import Path
+
+import torch
+
+from cbedgan.crystal_gan.crystal_config import TrainCrystalsConfig
+from cbedgan.crystal_gan.crystal_state import CrystalState
+from cbedgan.crystal_gan.crystal_step import CrystalData, take_step
+from cbedgan.crystal_gan.instrument import Instrument, told_of
+from cbedgan.crystal_gan.prior import draw_prior
+from cbedgan.crystal_gan.sight import Seen
+from cbedgan.crystal_gan.trained_crystals import TrainedCrystals
+from cbedgan.gan.network.conditioning import ClassNoiseConfig
+from cbedgan.gan.network.precision import tf32
+from cbedgan.gan.training_data import Data
+from classifier.crystal.spacegroup import ClassMap
+from classifier.foundation.errors import InputError
+from classifier.foundation.ranks import Ranks
+from classifier.foundation.run import Run
+from classifier.samples.dataset import load_training_set
+from classifier.samples.split import Split, load_split
+from classifier.samples.stackfile import StackFile
+from classifier.samples.viewed import rows_of
+from classifier.training.loop import Pace, shared_run, train_loop
+
+__all__ = ["TrainCrystalsConfig", "train_crystals"]
+
+
+def train_crystals(config: TrainCrystalsConfig, *, stacks: Path, split: Path, out: Path) -> Path:
+    """Draw the prior, train and write generator.safetensors and result.json; resumes.
+
+    Parameters
+    ----------
+    config : of the training
+    stacks, split : a simulated set, and split.json of it
+    out : run folder
+    """
+    out = Path(out)
+    with StackFile(stacks) as file:
+        parted = load_split(split, stack_digest=file.identity)
+        inputs = {"stacks": parted.stack_digest, "split": parted.digest}
+        with tf32(), shared_run(out, stage="train-gan", config=config, inputs=inputs, threads=config.threads,
+                                device=config.device, batch=config.batch) as (run, ranks):
+            if ranks.count > 1 and ranks.device.type != "cpu":
+                raise InputError(source=out, rule="crystals are trained on one GPU", remedy="Start one process.",
+                                 value=f"{ranks.count} processes")
+            if run.result is None:
+                _run(config, run, parted, file, ranks)
+    return out / "generator.safetensors"
+
+
+def _run(config: TrainCrystalsConfig, run: Run, parted: Split, file: StackFile, ranks: Ranks) -> None:
+    class_map, train = ClassMap(parted.space_groups), parted.parts["train"]
+    instrument = Instrument.of(file, config.view, config.render, ranks.device.type)
+    with ranks.first_first():
+        prior = draw_prior(config.prior, instrument.config, run.folder / "prior", seed=config.seed,
+                           space_groups=class_map.space_groups, workers=config.workers)
+    samples, transform, frame = load_training_set(file, class_map=class_map, view=config.view, cache=None,
+                                                  intensity=config.intensity, sample_ids=train)
+    told = told_of(file.table.take(rows_of(file, train)))
+    seen = Seen.fit(transform, told)
+    real = Data.build(samples, class_map, ClassNoiseConfig(), ranks.device, intensity=transform)
+    data = CrystalData(real, seen.told(torch.from_numpy(told)), seen, prior, instrument)
+    state = CrystalState(config, real)
+    if run.checkpoint_path.exists():
+        state.load(run.checkpoint_path)
+    if ranks.first:
+        run.rewind(state.images_seen)
+
+    def report() -> None:
+        means = state.report()
+        if means and ranks.first:
+            run.log(images_seen=state.images_seen, **means)
+
+    train_loop(Pace(config.images, config.batch, config.report_every_images, config.checkpoint_every_images,
+                    config.optimiser.max_skipped_share), state, run, ranks, report=report,
+               step=lambda: take_step(state, config, data, ranks))
+    if not ranks.first:
+        return
+    trained = TrainedCrystals(state.generator_ema.eval(), state.discriminator.cpu().eval(), config.network,
+                              config.prior, Instrument(instrument.config), seen, class_map, config.view, frame,
+                              parted.digest, parted.stack_digest, run.provenance())
+    digest = trained.save(run.folder / "generator.safetensors")
+    run.finish({"generator_digest": digest, "split_digest": parted.digest, "images_seen": state.images_seen,
+                "skipped_steps": state.skips(), "left_out": state.left_out})
+    for path in (run.checkpoint_path, run.checkpoint_path.with_suffix(".json")):
+        path.unlink(missing_ok=True)  # only a training that goes on needs it
