@@ -17,8 +17,13 @@ Device = Literal["auto", "cpu", "cuda"]
 def train_gan(config: Config, stacks: Stacks, split: Split, out: Folder, classifier: Features = None,
               cache: Cache = None) -> None:
     """Train the generator on the train part."""
+    from cbedgan.crystal_gan import train_crystals
     from cbedgan.gan import train as stage
 
+    if train_crystals.asks_for_crystals(config):
+        wrote(train_crystals.train_crystals(read(config, train_crystals.TrainCrystalsConfig), stacks=stacks,
+                                            split=split, out=out, classifier=classifier, cache=cache))
+        return
     wrote(stage.train_gan(read(config, stage.TrainGanConfig), stacks=stacks, split=split, out=out,
                           classifier=classifier, cache=cache))
 

@@ -1,5 +1,6 @@
 """train-gan [stage], of crystals: teach a network how drawn crystals must move; the same command resumes it."""
 
+import tomllib
 from pathlib import Path
 
 import torch
@@ -24,10 +25,20 @@ from classifier.samples.stackfile import StackFile
 from classifier.samples.viewed import rows_of
 from classifier.training.loop import Pace, shared_run, train_loop
 
-__all__ = ["TrainCrystalsConfig", "train_crystals"]
+__all__ = ["TrainCrystalsConfig", "asks_for_crystals", "train_crystals"]
 
 
-def train_crystals(config: TrainCrystalsConfig, *, stacks: Path, split: Path, out: Path) -> Path:
+def asks_for_crystals(path: Path) -> bool:
+    """Whether a configuration of train-gan names this kind of generator; a file that cannot be read does not."""
+    try:
+        content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        return content["network"]["generator"]["kind"] == "crystals"
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def train_crystals(config: TrainCrystalsConfig, *, stacks: Path, split: Path, out: Path,
+                   classifier: Path | None = None, cache: Path | None = None) -> Path:
     """Draw the prior, train and write generator.safetensors and result.json; resumes.
 
     Parameters
@@ -35,8 +46,13 @@ def train_crystals(config: TrainCrystalsConfig, *, stacks: Path, split: Path, ou
     config : of the training
     stacks, split : a simulated set, and split.json of it
     out : run folder
+    classifier, cache : of other kinds of generator; this one neither measures fidelity nor maps stacks
     """
     out = Path(out)
+    for option, given in (("--classifier", classifier), ("--cache", cache)):
+        if given is not None:
+            raise InputError(source=f"train-gan {option}", rule="goes with kinds of generator other than crystals",
+                             value=given, remedy="Leave it out.")
     with StackFile(stacks) as file:
         parted = load_split(split, stack_digest=file.identity)
         inputs = {"stacks": parted.stack_digest, "split": parted.digest}

@@ -13,16 +13,14 @@ from cbedgan.crystal_gan.prior import PriorConfig
 from cbedgan.crystal_gan.sight import Seen, discriminator_of
 from cbedgan.gan.network.contract import SampleSpec
 from cbedgan.gan.network.discriminator import Discriminator
+from cbedgan.gan.network.generator import CRYSTALS
 from cbedgan.simulate.cbed.simulate_config import SimulateConfig
 from classifier.crystal.spacegroup import ClassMap
-from classifier.foundation.atomic import read_json
 from classifier.foundation.checkpoint import load_checkpoint, save_checkpoint
 from classifier.foundation.config import parse_config
 from classifier.foundation.errors import reported
 from classifier.pattern.geometry import Detector, ViewConfig
 from classifier.samples.dataset import Frame
-
-KIND = "crystal-generator"
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,12 +53,12 @@ class TrainedCrystals:
                  "detector": asdict(self.frame.detector)}
         header = {"split_digest": self.split_digest, "stack_digest": self.stack_digest, "pose": self.frame.pose,
                   "intensity_unit": self.frame.intensity_unit, "provenance": self.provenance}
-        return save_checkpoint(path, kind=KIND, parts=parts, header=header)
+        return save_checkpoint(path, kind=CRYSTALS, parts=parts, header=header)
 
 
 def load_crystals(path: Path, *, split_digest: str | tuple[str, ...] | None = None) -> TrainedCrystals:
     """Read a generator of crystals, on the CPU; one of another split than split_digest is an InputError."""
-    checkpoint = load_checkpoint(path, kind=KIND, split_digest=split_digest)
+    checkpoint = load_checkpoint(path, kind=CRYSTALS, split_digest=split_digest)
     parts, header = checkpoint.parts, checkpoint.header
     with reported(path, rule="the checkpoint must hold a complete generator of crystals", remedy="Train it again."):
         network = parse_config(parts["network"], CrystalNetworkConfig, source=path)
@@ -78,9 +76,3 @@ def load_crystals(path: Path, *, split_digest: str | tuple[str, ...] | None = No
             generator, discriminator, network, parse_config(parts["prior"], PriorConfig, source=path),
             Instrument(parse_config(parts["instrument"], SimulateConfig, source=path)), seen, class_map, view, frame,
             header["split_digest"], header["stack_digest"], header["provenance"], checkpoint.digest)
-
-
-def is_of_crystals(path: Path) -> bool:
-    """Whether the header beside a checkpoint names this kind."""
-    beside = Path(path).with_suffix(".json")
-    return beside.exists() and read_json(beside).get("kind") == KIND

@@ -91,6 +91,15 @@ def load_checkpoint(path: Path, *, kind: str, split_digest: str | tuple[str, ...
     return Checkpoint(parts, header, digest)
 
 
+def kind_of(path: Path) -> str | None:
+    """The kind of a checkpoint; None for what is none, or cannot be read."""
+    try:
+        with safe_open(Path(path), framework="pt") as stored:
+            return str(json.loads(json.loads((stored.metadata() or {})["checkpoint"])[1])["kind"])
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError, IndexError):
+        return None
+
+
 def _digest(description: str, tensors: dict[str, torch.Tensor]) -> str:
     sha = hashlib.sha256(description.encode())
     for name in sorted(tensors):

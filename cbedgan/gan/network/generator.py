@@ -18,12 +18,14 @@ from cbedgan.gan.network.discriminator import Discriminator
 from cbedgan.gan.network.latents import latents, z_seeds
 from cbedgan.gan.network.sampler import Sampler
 from classifier.crystal.spacegroup import ClassMap
-from classifier.foundation.checkpoint import load_checkpoint, save_checkpoint
+from classifier.foundation.checkpoint import kind_of, load_checkpoint, save_checkpoint
 from classifier.foundation.config import parse_config
-from classifier.foundation.errors import reported
+from classifier.foundation.errors import InputError, reported
 from classifier.pattern.geometry import Detector, ViewConfig
 from classifier.pattern.intensity import IntensityTransform
 from classifier.samples.dataset import Frame
+
+CRYSTALS = "crystal-generator"  # the checkpoints of crystal_gan
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +103,9 @@ class TrainedGenerator:
 
 def load_generator(path: Path, *, split_digest: str | tuple[str, ...] | None = None) -> TrainedGenerator:
     """Read a generator in evaluation mode, on the CPU; one of another split than split_digest is an InputError."""
+    if kind_of(path) == CRYSTALS:
+        raise InputError(source=path, rule="this verb needs a generator that paints stacks from e and w",
+                         value='one of kind "crystals"', remedy="Draw its stacks by `cbedgan sample`.")
     checkpoint = load_checkpoint(path, kind="generator", split_digest=split_digest)
     parts, header = checkpoint.parts, checkpoint.header
     with reported(path, rule="the checkpoint must hold a complete generator", remedy="Train it again."):
