@@ -18,9 +18,8 @@ from cbedgan.simulate.cbed.slab_symmetry import Operation
 from cbedgan.simulate.cbed.zone_axis import Slab
 
 SAME_LENGTH = 1e-6  # relative: beams of one length are kept or left out together, as symmetry wants it
-# Of the grid of a layer, along one angstrom for a reach of 1/angstrom. A layer is band-limited to twice the reach: with 4
-# the second order of what it does to a wave comes back at wrong places, up to 1e-2 off the symmetry of the crystal, with
-# 6 the third, 5e-5.
+# Of a layer's grid, along one angstrom for a reach of 1/angstrom. A layer is band-limited to twice the reach: with 4
+# the second order of what it does to a wave comes back in wrong places and breaks symmetry by up to 1e-2; 6 hold it.
 POINTS = 6.0
 LEAST_REACH = 4.0  # shortest reciprocal vectors of the zone, at least so far beams take part, however short they are
 

@@ -44,7 +44,7 @@ def period(plate: Plate, gratings: Complex[Tensor, "L M M"], g: Float[Tensor, "M
     for flight, grating in zip(flights[1:], gratings[1:], strict=True):
         matrix = flight[:, None] * (grating @ matrix)
     length = plate.period_angstrom.float()
-    times, leap = max(1, int(LEAP_ANGSTROM / float(length))), matrix
+    times, leap = max(1, int(LEAP_ANGSTROM / float(length.detach()))), matrix
     for _ in range(times - 1):
         leap = matrix @ leap
     return Period(matrix[None], leap[None], g[None], slope, length[None], one, torch.tensor([times]))

@@ -19,6 +19,9 @@ from cbedgan.simulate.cbed.simulate_config import RenderConfig
 from cbedgan.simulate.cbed.slab_symmetry import Operation, beam_operations, mirror_azimuth
 from cbedgan.simulate.cbed.zone_axis import Slab
 
+Points = tuple[Float[np.ndarray, " P"], Float[np.ndarray, "P 2"], Float[np.ndarray, " P"]]
+"""Of a lit area, see `Specimen.points`: thickness less that in the middle (angstrom), tilt (mrad), weight."""
+
 
 @dataclass(frozen=True, eq=False)
 class Atoms:
@@ -97,15 +100,27 @@ class Scene:
             return self.detector.aperture_radius * self.wavenumber * 1e-3
         return self.detector.aperture_radius * float(np.linalg.norm(self.g_now[1]))
 
-    def periods(self, thickness_angstrom: Float[np.ndarray, " T"]) -> Int[np.ndarray, " T"]:
-        """Whole periods, at least one, nearest to thicknesses."""
-        return np.maximum(np.round(thickness_angstrom / self.slab.period_angstrom), 1).astype(np.int64)
+    @cached_property
+    def wanted(self) -> Float[np.ndarray, " T"]:
+        """Thicknesses in angstrom."""
+        return np.atleast_1d(np.asarray(self.exposure.thickness_angstrom, dtype=np.float64))
+
+    @cached_property
+    def lit_points(self) -> list[Points]:
+        """The specimen of each view."""
+        return [view.specimen.points() for view in self.views]
+
+    def periods(self, thicker: float | Float[np.ndarray, " P"] = 0.0) -> Int[np.ndarray, "*P T"]:
+        """Whole periods, at least one, nearest to the wanted thicknesses and so many angstrom more."""
+        reached = np.add.outer(thicker, self.wanted)
+        return np.maximum(np.round(reached / self.slab.period_angstrom), 1).astype(np.int64)
 
 
-def atoms_of(slab: Slab, exposure: Exposure, device: str = "cpu") -> Atoms:
-    """The atoms of a slab, as a cell of their own."""
+def atoms_of(slab: Slab, exposure: Exposure) -> Atoms:
+    """The atoms of a slab, as a cell of their own, on the exposure's device."""
     kinds, kind = np.unique(slab.numbers, return_inverse=True)
     multislice = exposure.multislice
     rows = np.stack([scattering_row(int(number), exposure.beam_energy_kev, multislice.debye_waller_of(int(number)),
                                     multislice.absorption) for number in kinds])
-    return Atoms(*(torch.from_numpy(part).to(device) for part in (slab.cell @ slab.frame, slab.positions, rows, kind)))
+    return Atoms(*(torch.from_numpy(part).to(exposure.device)
+                   for part in (slab.cell @ slab.frame, slab.positions, rows, kind)))

@@ -148,13 +148,16 @@ def plane_operations(slab: Slab) -> list[Int[np.ndarray, "2 2"]]:
 def _least_shift(slab: Slab, matrix: Int[np.ndarray, "2 2"]) -> Float[np.ndarray, " 3"] | None:
     """The shift, as little along the beam as can be, with which the operation takes every atom to one of its kind."""
     kinds, counts = np.unique(slab.numbers, return_counts=True)
-    rarest = np.flatnonzero(slab.numbers == kinds[counts.argmin()])
     moved = slab.positions.copy()
     moved[:, :2] = moved[:, :2] @ matrix
+    of_kind = [slab.numbers == kind for kind in kinds[counts.argsort()]]
+    pairs = [(moved[rows], slab.positions[rows]) for rows in of_kind]
+    rarest = np.flatnonzero(slab.numbers == kinds[counts.argmin()])
     shifts = slab.positions[rarest] - moved[rarest[0]]
     for shift in shifts[np.argsort(np.round(np.abs(shifts[:, 2] - np.round(shifts[:, 2])), 6), kind="stable")]:
-        if all(_is_among(moved[slab.numbers == kind] + shift, slab.positions[slab.numbers == kind], slab.cell)
-               for kind in kinds[counts.argsort()]):
+        # Most shifts are wrong for the first few atoms already.
+        if all(_is_among(some[:4] + shift, places, slab.cell) for some, places in pairs) and all(
+                _is_among(some + shift, places, slab.cell) for some, places in pairs):
             return shift
     return None
 

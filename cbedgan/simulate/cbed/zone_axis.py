@@ -205,13 +205,12 @@ def _in_plane_vectors(plane: Int[np.ndarray, "2 3"], along: Int[np.ndarray, " 3"
     """
     period = along @ vectors
     smallest = abs(np.linalg.det((plane @ vectors)[:, :2]))
-    candidates = []
-    for i, j in ((i, j) for i in range(REACH + 1) for j in range(-REACH, REACH + 1)):
-        if i > 0 or j > 0:
-            candidate = i * plane[0] + j * plane[1]
-            # Whole periods are free: stay as near to the normal plane as possible, half a period counting as up.
-            candidates.append(candidate - int(np.ceil((candidate @ vectors)[2] / period[2] - 0.5 - 1e-6)) * along)
-    pairs = np.array(candidates)[np.column_stack(np.triu_indices(len(candidates), 1))]  # [pair, 2, 3]
+    steps = np.array([(i, j) for i in range(REACH + 1) for j in range(-REACH, REACH + 1) if i > 0 or j > 0])
+    candidates = steps @ plane
+    # Whole periods are free: stay as near to the normal plane as possible, half a period counting as up.
+    periods = np.ceil((candidates @ vectors)[:, 2] / period[2] - 0.5 - 1e-6).astype(np.int64)
+    candidates -= periods[:, None] * along
+    pairs = candidates[np.column_stack(np.triu_indices(len(candidates), 1))]  # [pair, 2, 3]
     sides = pairs @ vectors
     across = sides[..., :2]
     area = across[:, 0, 0] * across[:, 1, 1] - across[:, 0, 1] * across[:, 1, 0]
@@ -236,8 +235,8 @@ def _all_keep(turns: list[Int[np.ndarray, "3 3"]], pairs: Int[np.ndarray, "p 2 3
     normal = np.cross(pairs[:, 0], pairs[:, 1])
     kept = np.ones(len(pairs), dtype=bool)
     for turn in turns:
-        turned = pairs @ turn
-        kept &= ~np.cross(normal, np.cross(turned[:, 0], turned[:, 1])).any(axis=1)
+        turned = normal @ np.round(np.linalg.inv(turn)).astype(np.int64).T  # of the turned plane, up to its sign
+        kept &= (turned == normal).all(axis=1) | (turned == -normal).all(axis=1)
     return kept
 
 
