@@ -21,7 +21,6 @@ SAME_LENGTH = 1e-6  # relative: beams of one length are kept or left out togethe
 # Of a layer's grid, along one angstrom for a reach of 1/angstrom. A layer is band-limited to twice the reach: with 4
 # the second order of what it does to a wave comes back in wrong places and breaks symmetry by up to 1e-2; 6 hold it.
 POINTS = 6.0
-LEAST_REACH = 4.0  # shortest reciprocal vectors of the zone, at least so far beams take part, however short they are
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +123,8 @@ def _beams(slab: Slab, config: RenderConfig) -> tuple[Int[np.ndarray, "M 2"], fl
     basis = np.linalg.inv(slab.projected_lattice).T
     widest = np.linalg.norm(np.linalg.inv(basis), axis=0)
     shortest = np.linalg.norm(basis, axis=1).min()
-    reach = max(config.reach_inv_angstrom, LEAST_REACH * shortest)
+    # Few beams cost little: where lattices are short more take part, from a disk that holds about so many.
+    reach = max(config.reach_inv_angstrom, float(np.sqrt(config.least_beams * abs(np.linalg.det(basis)) / np.pi)))
     most = np.ceil(reach * widest).astype(int)
     index = np.stack(np.meshgrid(*(np.arange(-n, n + 1) for n in most), indexing="ij"), -1).reshape(-1, 2)
     length = np.linalg.norm(index @ basis, axis=1)

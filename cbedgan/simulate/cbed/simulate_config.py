@@ -39,7 +39,9 @@ class RenderConfig(Config):
     See "The renderer" in analysis/LOG.md for what this costs, `cbedgan bench render` for how near it comes.
     """
 
-    reach_inv_angstrom: Annotated[float, Field(gt=0, le=2)] = 0.9  # of the beams that interact, at most most_beams
+    # Of the beams that interact; less far for more than most_beams, farther for fewer than about least_beams.
+    reach_inv_angstrom: Annotated[float, Field(gt=0, le=2)] = 0.9
+    least_beams: Annotated[int, Field(ge=9, le=2000)] = 110
     most_beams: Annotated[int, Field(ge=9, le=2000)] = 320
     merge_angstrom: Annotated[float, Field(ge=0)] = 0.4  # atoms within this height along the beam form one layer
     # Neighbouring rings of incident directions drift apart by at most this on their way through the slab.
