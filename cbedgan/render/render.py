@@ -96,12 +96,10 @@ def _draw(scene: Scene, disks: Leaving) -> Rendered:
         unit = g1.norm()
         cosine, sine = g1 / unit
         turn = torch.stack((torch.stack((cosine, -sine)), torch.stack((sine, cosine))))
-    images, pixels = [], []
-    for view, points in zip(scene.views, scene.lit_points, strict=True):
-        size = view.size_pixels or detector.size_pixels
-        pixel = 2 * detector.half_width / size * unit
-        images.append(_picture(scene, disks, points, turn, azimuth, pixel, size))
-        pixels.append(float(pixel.detach()))
+    sizes = [view.size_pixels or detector.size_pixels for view in scene.views]
+    images = [_picture(scene, disks, points, turn, azimuth, 2 * detector.half_width / size * unit, size)
+              for points, size in zip(scene.lit_points, sizes, strict=True)]
+    pixels = [2 * detector.half_width / size * (float(np.hypot(x, y)) if canonical else 1.0) for size in sizes]
     return Rendered(images, scene.periods() * scene.slab.period_angstrom, disks.g1, float(disks.radius.detach()),
                     pixels, azimuth)
 

@@ -1,7 +1,7 @@
 """Scenes for tests: small crystals of known structure and what they are exposed to."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -17,6 +17,7 @@ from cbedgan.simulate.cbed.zone_axis import Slab, rotations, slab
 MULTISLICE = MultisliceConfig(g_max_inv_angstrom=3.0, merge_angstrom=0.4, absorption="thermal_diffuse",
                               debye_waller_angstrom2="by_element", entry_surface="symmetric", terraces="equivalent")
 DETECTOR = DetectorConfig(size_pixels=32, directions_across=RingDrift(ring_drift_angstrom=0.7))
+FAST = RenderConfig()
 
 
 def hexagonal(a: float, c: float) -> np.ndarray:
@@ -54,8 +55,17 @@ def cut_along(crystals: dict[str, Crystal]) -> Callable[[str, list[int]], Slab]:
 def scene() -> Callable[..., Scene]:
     """scene(slab, ...): what is not told is the usual."""
     def made(piece: Slab, *, energy: float = 100.0, thickness: Any = 150.0, detector: DetectorConfig = DETECTOR,
-             views: tuple[View, ...] = (View(),), config: RenderConfig = RenderConfig(), azimuth: float = 0.0,
-             widest: float = 0.0, device: str = "cpu") -> Scene:
-        exposure = Exposure(energy, thickness, MULTISLICE, azimuth_rad=azimuth, device=device)
+             views: tuple[View, ...] = (View(),), config: RenderConfig = FAST, azimuth: float = 0.0,
+             widest: float = 0.0, device: str = "cpu",
+             absorption: float | Literal["thermal_diffuse"] = "thermal_diffuse",
+             terraces: Literal["one", "equivalent"] = "equivalent") -> Scene:
+        multislice = MULTISLICE.model_copy(update={"absorption": absorption, "terraces": terraces})
+        exposure = Exposure(energy, thickness, multislice, azimuth_rad=azimuth, device=device)
         return Scene(piece, atoms_of(piece, exposure), exposure, detector, views, config, widest)
     return made
+
+
+@pytest.fixture(scope="session")
+def difference() -> Callable[[Any, Any], float]:
+    """Relative L1: sum |P - Q| / sum P."""
+    return lambda p, q: float(np.abs(np.asarray(p, np.float64) - np.asarray(q)).sum() / np.asarray(p, np.float64).sum())
