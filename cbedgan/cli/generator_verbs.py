@@ -35,11 +35,26 @@ def sample(generator: Annotated[Path, typer.Option(help="generator.safetensors."
            every: Annotated[int | None, typer.Option("--all", min=1, help="As many of each group.")] = None,
            mantissa_bits: Annotated[int, typer.Option(min=1, max=23, help="As the real stacks' file has it.")] = 10,
            device: Annotated[Device, typer.Option(help="auto: a GPU where there is one.")] = "auto",
-           threads: Annotated[int, typer.Option(min=1, help="On the CPU.")] = CORES) -> None:
+           threads: Annotated[int, typer.Option(min=1, help="On the CPU; crystals: processes.")] = CORES,
+           candidates: Annotated[int | None, typer.Option(
+               min=1, max=256, help="Crystals: so many, of which the discriminator chooses one; 1: no choice.")] = None,
+           as_drawn: Annotated[bool, typer.Option("--as-drawn", help="Crystals: not moved by the network.")] = False,
+           cif: Annotated[Path | None, typer.Option(help="Crystals: folder to write them to.")] = None) -> None:
     """Make any number of stacks of named groups, without acceptance, into a stack file."""
+    from cbedgan.crystal_gan import sample_crystals as crystals
     from cbedgan.synthesis import sample as stage
 
-    config = stage.SampleConfig(seed=seed, counts=stage.read_counts(groups, every), mantissa_bits=mantissa_bits)
+    counts = stage.read_counts(groups, every)
+    if crystals.draws_crystals(generator):
+        arm = crystals.ArmConfig(moved=not as_drawn, **({} if candidates is None else {"candidates": candidates}))
+        wrote(crystals.sample_crystals(
+            crystals.SampleCrystalsConfig(seed=seed, counts=counts, mantissa_bits=mantissa_bits, arm=arm),
+            generator=generator, out=out, workers=threads, cif=cif))
+        return
+    if candidates is not None or as_drawn or cif is not None:
+        raise InputError(source="cbedgan sample", rule="--candidates, --as-drawn, --cif are of generators of crystals",
+                         value=generator, remedy="Leave them out.")
+    config = stage.SampleConfig(seed=seed, counts=counts, mantissa_bits=mantissa_bits)
     wrote(stage.sample(config, generator=generator, out=out, device=device, threads=threads))
 
 

@@ -10,6 +10,7 @@ import pytest
 from cbedgan.crystal.natural_crystals import NaturalConfig
 from cbedgan.crystal_gan.crystal_config import TrainCrystalsConfig
 from cbedgan.crystal_gan.prior import first_crystal
+from cbedgan.crystal_gan.train_crystals import train_crystals
 from cbedgan.simulate.cbed.simulate_config import SimulateConfig
 from cbedgan.simulate.cbed.stack import simulate_every_view
 from cbedgan.simulate.engine import engine_of
@@ -66,3 +67,12 @@ def small_set(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
 def small_training() -> Callable[..., TrainCrystalsConfig]:
     """Factory of the configuration with some keys replaced."""
     return lambda **changes: parse_config(merged(TRAIN, changes), TrainCrystalsConfig, source="test")
+
+
+@pytest.fixture(scope="session")
+def trained(small_set: Inputs, small_training: Callable[..., TrainCrystalsConfig],
+            tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished training."""
+    out = tmp_path_factory.mktemp("run") / "gan"
+    train_crystals(small_training(), **small_set._asdict(), out=out)
+    return out

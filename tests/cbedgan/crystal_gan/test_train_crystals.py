@@ -33,13 +33,6 @@ if __name__ == "__main__":
 """
 
 
-@pytest.fixture(scope="session")
-def trained(small_set, small_training, tmp_path_factory):
-    out = tmp_path_factory.mktemp("run") / "gan"
-    train_crystals(small_training(), **small_set._asdict(), out=out)
-    return out
-
-
 def test_a_training_moves_crystals_and_leaves_what_samples_need(trained):
     source = load_crystals(trained / "generator.safetensors")
     assert source.class_map.space_groups == (62, 194, 225) and source.frame.detector.size_pixels == 16

@@ -1,0 +1,100 @@
+"""Samples of a generator of crystals: any group, exact labels, seeded one by one, chosen by a stated rule, as CIF."""
+
+import json
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cbedgan.crystal.cif import crystals_from_cif
+from cbedgan.crystal.crystals import Crystal
+from cbedgan.crystal.natural_crystals import NaturalConfig
+from cbedgan.crystal_gan.draw import ArmConfig, draw_stack
+from cbedgan.crystal_gan.network.crystal_generator import CrystalGenerator
+from cbedgan.crystal_gan.prior import PriorConfig
+from cbedgan.crystal_gan.trained_crystals import TrainedCrystals, load_crystals
+from classifier.foundation.errors import InputError
+from classifier.samples.dataset import check_added_source
+from classifier.samples.split import load_split
+from classifier.samples.stackfile import StackFile
+from running import verb
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="session")
+def source(trained) -> TrainedCrystals:
+    return load_crystals(trained / "generator.safetensors")
+
+
+@pytest.fixture(scope="session")
+def sampled(trained, tmp_path_factory) -> Path:
+    """Two stacks of a group of the training and one of a group that no stack has."""
+    folder = tmp_path_factory.mktemp("sampled")
+    assert verb("sample", "--generator", trained / "generator.safetensors", "--groups", "225:2,14:1", "--seed", "5",
+                "--candidates", "2", "--threads", "1", "--out", folder / "made.h5", "--cif", folder / "cif") == 0
+    return folder / "made.h5"
+
+
+def test_a_file_holds_labelled_stacks_and_their_crystals(sampled, small_set):
+    with StackFile(sampled) as file:
+        table, stacks = file.table, file.read(range(3))
+        held = load_split(small_set.split, stack_digest=StackFile(small_set.stacks).identity)
+        assert check_added_source(sampled, held, stacks=small_set.stacks) == file.digest
+    assert table.space_group.tolist() == [14, 225, 225] and set(table.origin) == {"synthetic"}
+    assert table.sample_id.tolist() == ["sample-14-000000", "sample-225-000000", "sample-225-000001"]
+    assert np.isfinite(stacks).all() and 0.05 < stacks.sum((2, 3)).min() and stacks.sum((2, 3)).max() < 1.01
+    told = [json.loads(row) for row in table.provenance]
+    assert [one["logits"] is None for one in told] == [True, False, False]  # the discriminator knows no group 14
+    for name, row in zip(table.sample_id, told, strict=True):
+        crystal, = crystals_from_cif(sampled.parent / "cif" / f"{name}.cif")
+        assert crystal.space_group == row["space_group"] == Crystal.from_record(row["crystal"]).space_group
+    report = json.loads(sampled.with_name("made.h5.report.json").read_text())
+    assert report["drawn"] == 3 and report["processor_seconds"] > 0
+
+
+def test_a_sample_is_the_same_whatever_else_is_drawn_and_another_for_another_seed(sampled, source):
+    arm = ArmConfig(candidates=2)
+    with StackFile(sampled) as file:
+        written = file.read([2])[0]
+    alone, other = (draw_stack(source, arm, 225, 1, seed=seed, refused=Counter()) for seed in (5, 6))
+    assert np.abs(alone.stack - written).max() <= written.max() * 2**-10
+    assert alone.crystal.material != other.crystal.material
+
+
+def test_untrained_samples_are_the_prior_itself(source):
+    arm = ArmConfig(moved=False, candidates=1)
+    crystal = draw_stack(source, arm, 62, 0, seed=1, refused=Counter()).crystal
+    drawn = next(crystal for attempt in range(100) if (crystal := source.prior.source.draw(
+        62, np.random.default_rng([1, 0, 0, 62, attempt]))) is not None)
+    assert crystal.record() == drawn.record()
+    still = replace(source, generator=CrystalGenerator(source.network.generator).eval())
+    unmoved = draw_stack(still, ArmConfig(candidates=1), 62, 0, seed=1, refused=Counter()).crystal
+    assert np.abs(unmoved.lattice - drawn.lattice).max() < 1e-6 and (unmoved.numbers == drawn.numbers).all()
+
+
+def test_a_choice_follows_the_discriminator(source, monkeypatch):
+    arm = ArmConfig(candidates=3)
+    def seen(x: torch.Tensor, class_idx: torch.Tensor) -> torch.Tensor:
+        return torch.tensor([[0.0], [50.0], [0.0]])
+    monkeypatch.setattr(source.discriminator, "forward", seen)
+    for number in range(3):
+        row = draw_stack(source, arm, 225, number, seed=2, refused=Counter()).row
+        assert json.loads(row.provenance[0])["chosen"] == 1
+
+
+def test_crystals_that_moves_spoil_are_refused_and_counted(source):
+    refused: Counter[str] = Counter()
+    with pytest.raises(InputError, match="within the prior's attempts"):
+        draw_stack(replace(source, prior=PriorConfig(source=NaturalConfig(kind="natural", attempts=3))),
+                   ArmConfig(minimum_distance_ratio=0.999), 225, 0, seed=0, refused=refused)
+    assert sum(refused.values()) == 3 and refused["atoms too near"] + refused["not drawn"] == 3
+
+
+def test_options_of_crystals_are_refused_for_other_generators(tmp_path, capsys):
+    assert verb("sample", "--generator", tmp_path / "none.safetensors", "--groups", "225:1", "--seed", "0", "--out",
+                tmp_path / "a.h5", "--as-drawn") == 2
+    assert "of generators of crystals" in capsys.readouterr().err
