@@ -17,8 +17,8 @@ Device = Literal["auto", "cpu", "cuda"]
 def train_gan(config: Config, stacks: Stacks, split: Split, out: Folder, classifier: Features = None,
               cache: Cache = None) -> None:
     """Train the generator on the train part."""
-    from cbedgan.crystal_gan import train_crystals
     from cbedgan.gan import train as stage
+    from cbedgan.gan.crystals import train_crystals
 
     if train_crystals.asks_for_crystals(config):
         wrote(train_crystals.train_crystals(read(config, train_crystals.TrainCrystalsConfig), stacks=stacks,
@@ -41,7 +41,7 @@ def sample(generator: Annotated[Path, typer.Option(help="generator.safetensors."
            as_drawn: Annotated[bool, typer.Option("--as-drawn", help="Crystals: not moved by the network.")] = False,
            cif: Annotated[Path | None, typer.Option(help="Crystals: folder to write them to.")] = None) -> None:
     """Make any number of stacks of named groups, without acceptance, into a stack file."""
-    from cbedgan.crystal_gan import sample_crystals as crystals
+    from cbedgan.gan.crystals import sample_crystals as crystals
     from cbedgan.synthesis import sample as stage
 
     counts = stage.read_counts(groups, every)

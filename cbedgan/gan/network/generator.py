@@ -25,7 +25,7 @@ from classifier.pattern.geometry import Detector, ViewConfig
 from classifier.pattern.intensity import IntensityTransform
 from classifier.samples.dataset import Frame
 
-CRYSTALS = "crystal-generator"  # the checkpoints of crystal_gan
+CRYSTALS = "crystal-generator"  # the checkpoints of gan.crystals
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from cbedgan.crystal_gan.crystal_config import TrainCrystalsConfig
-from cbedgan.crystal_gan.network.crystal_generator import CrystalGenerator
-from cbedgan.crystal_gan.sight import discriminator_of
 from cbedgan.gan.adversarial import head_weights
+from cbedgan.gan.crystals.crystal_config import TrainCrystalsConfig
+from cbedgan.gan.crystals.network.crystal_generator import CrystalGenerator
+from cbedgan.gan.crystals.sight import discriminator_of
 from cbedgan.gan.network.contract import SampleSpec
 from cbedgan.gan.optimiser import adam
 from cbedgan.gan.state import NETWORKS, head_constants

@@ -12,8 +12,8 @@ from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor, nn
 
-from cbedgan.crystal_gan.network.movable import CRYSTAL_NUMBERS, REACH, SITE_NUMBERS, Movable
-from cbedgan.crystal_gan.network.moves import Moves
+from cbedgan.gan.crystals.network.movable import CRYSTAL_NUMBERS, REACH, SITE_NUMBERS, Movable
+from cbedgan.gan.crystals.network.moves import Moves
 from classifier.foundation.config import Config
 
 DISTANCES = 8  # bumps that a distance is told in

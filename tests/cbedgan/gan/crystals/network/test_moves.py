@@ -6,10 +6,10 @@ import torch
 
 from cbedgan.crystal.crystals import measure_symmetry
 from cbedgan.crystal.natural_crystals import NaturalConfig
-from cbedgan.crystal_gan.network.crystal_generator import CrystalGenerator, CrystalGeneratorConfig
-from cbedgan.crystal_gan.network.described import group_description
-from cbedgan.crystal_gan.network.movable import Movable, movable
-from cbedgan.crystal_gan.network.moves import Moves, moved, nearness
+from cbedgan.gan.crystals.network.crystal_generator import CrystalGenerator, CrystalGeneratorConfig
+from cbedgan.gan.crystals.network.described import group_description
+from cbedgan.gan.crystals.network.movable import Movable, movable
+from cbedgan.gan.crystals.network.moves import Moves, moved, nearness
 
 GROUPS = (2, 9, 14, 33, 62, 88, 122, 148, 160, 176, 194, 205, 216, 230)  # of all systems, centrings and poles
 

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from cbedgan.crystal.crystals import Crystal
 from cbedgan.crystal.real.families import FAMILY_OF
-from cbedgan.crystal_gan.network.described import covalent_radius
-from cbedgan.crystal_gan.network.movable import Movable
+from cbedgan.gan.crystals.network.described import covalent_radius
+from cbedgan.gan.crystals.network.movable import Movable
 
 
 class Moves(NamedTuple):

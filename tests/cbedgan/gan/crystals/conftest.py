@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from cbedgan.crystal.natural_crystals import NaturalConfig
-from cbedgan.crystal_gan.crystal_config import TrainCrystalsConfig
-from cbedgan.crystal_gan.prior import first_crystal
-from cbedgan.crystal_gan.train_crystals import train_crystals
+from cbedgan.gan.crystals.crystal_config import TrainCrystalsConfig
+from cbedgan.gan.crystals.prior import first_crystal
+from cbedgan.gan.crystals.train_crystals import train_crystals
 from cbedgan.simulate.cbed.simulate_config import SimulateConfig
 from cbedgan.simulate.cbed.stack import simulate_every_view
 from cbedgan.simulate.engine import engine_of

@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from cbedgan.crystal.crystals import Crystal
-from cbedgan.crystal_gan.instrument import Instrument, told_of
-from cbedgan.crystal_gan.network.movable import movable
-from cbedgan.crystal_gan.network.moves import Moves, moved
-from cbedgan.crystal_gan.prior import Prior
-from cbedgan.crystal_gan.sight import Seen
-from cbedgan.crystal_gan.train_crystals import train_crystals
-from cbedgan.crystal_gan.trained_crystals import load_crystals
+from cbedgan.gan.crystals.instrument import Instrument, told_of
+from cbedgan.gan.crystals.network.movable import movable
+from cbedgan.gan.crystals.network.moves import Moves, moved
+from cbedgan.gan.crystals.prior import Prior
+from cbedgan.gan.crystals.sight import Seen
+from cbedgan.gan.crystals.train_crystals import train_crystals
+from cbedgan.gan.crystals.trained_crystals import load_crystals
 from cbedgan.gan.network.generator import load_generator
 from classifier.foundation.errors import InputError
 from classifier.samples.stackfile import StackFile
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 PROGRAM = """
 import sys
 from pathlib import Path
-from cbedgan.crystal_gan.train_crystals import TrainCrystalsConfig, train_crystals
+from cbedgan.gan.crystals.train_crystals import TrainCrystalsConfig, train_crystals
 if __name__ == "__main__":
     stacks, split, out = map(Path, sys.argv[2:])
     train_crystals(TrainCrystalsConfig.model_validate_json(sys.argv[1]), stacks=stacks, split=split, out=out)

@@ -13,10 +13,10 @@ from pydantic import Field
 
 from cbedgan.crystal.crystals import Crystal, shortest_distance_ratio, standard_crystal
 from cbedgan.crystal.supergroup import hidden_supergroup, quiet_moyo
-from cbedgan.crystal_gan.instrument import told_of
-from cbedgan.crystal_gan.network.movable import movable
-from cbedgan.crystal_gan.network.moves import moved
-from cbedgan.crystal_gan.trained_crystals import TrainedCrystals
+from cbedgan.gan.crystals.instrument import told_of
+from cbedgan.gan.crystals.network.movable import movable
+from cbedgan.gan.crystals.network.moves import moved
+from cbedgan.gan.crystals.trained_crystals import TrainedCrystals
 from cbedgan.simulate.cbed.stack import refusal, simulate_every_view
 from cbedgan.simulate.engine import engine_of
 from classifier.foundation.config import Config

@@ -10,7 +10,7 @@ from torch import Tensor
 from cbedgan.crystal.cif import SAME_PLACE, independent_atoms
 from cbedgan.crystal.crystals import PRIMITIVE_BASIS, Crystal, centring_type
 from cbedgan.crystal.wyckoff.table import wyckoff_positions
-from cbedgan.crystal_gan.network.described import (
+from cbedgan.gan.crystals.network.described import (
     ELEMENT_NUMBERS,
     GROUP_NUMBERS,
     covalent_radius,

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import torch
 
-from cbedgan.crystal_gan.crystal_config import TrainCrystalsConfig
-from cbedgan.crystal_gan.crystal_state import CrystalState
-from cbedgan.crystal_gan.crystal_step import CrystalData, take_step
-from cbedgan.crystal_gan.instrument import Instrument, told_of
-from cbedgan.crystal_gan.prior import draw_prior
-from cbedgan.crystal_gan.sight import Seen
-from cbedgan.crystal_gan.trained_crystals import TrainedCrystals
+from cbedgan.gan.crystals.crystal_config import TrainCrystalsConfig
+from cbedgan.gan.crystals.crystal_state import CrystalState
+from cbedgan.gan.crystals.crystal_step import CrystalData, take_step
+from cbedgan.gan.crystals.instrument import Instrument, told_of
+from cbedgan.gan.crystals.prior import draw_prior
+from cbedgan.gan.crystals.sight import Seen
+from cbedgan.gan.crystals.trained_crystals import TrainedCrystals
 from cbedgan.gan.network.conditioning import ClassNoiseConfig
 from cbedgan.gan.network.precision import tf32
 from cbedgan.gan.training_data import Data

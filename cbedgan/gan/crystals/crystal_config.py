@@ -4,11 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from cbedgan.crystal_gan.network.crystal_generator import CrystalGeneratorConfig
-from cbedgan.crystal_gan.prior import PriorConfig
 from cbedgan.gan.adversarial import PenaltyConfig
 from cbedgan.gan.augmentation import AugmentationConfig
 from cbedgan.gan.batch import Draws
+from cbedgan.gan.crystals.network.crystal_generator import CrystalGeneratorConfig
+from cbedgan.gan.crystals.prior import PriorConfig
 from cbedgan.gan.ema import EmaConfig
 from cbedgan.gan.network.contract import SharedConfig
 from cbedgan.gan.network.discriminator import DiscriminatorConfig

@@ -12,8 +12,8 @@ from pydantic import Field
 from cbedgan.boundary.record import stage_record
 from cbedgan.crystal.cif import write_cif
 from cbedgan.crystal.crystals import Crystal
-from cbedgan.crystal_gan.draw import ArmConfig, DrawnStack, draw_stack
-from cbedgan.crystal_gan.trained_crystals import TrainedCrystals, load_crystals
+from cbedgan.gan.crystals.draw import ArmConfig, DrawnStack, draw_stack
+from cbedgan.gan.crystals.trained_crystals import TrainedCrystals, load_crystals
 from cbedgan.gan.network.generator import CRYSTALS
 from cbedgan.simulate.workers import in_pool
 from classifier.crystal.spacegroup import symbol

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from cbedgan.crystal.crystals import Crystal
 from cbedgan.crystal.plan import DrawnSource
-from cbedgan.crystal_gan.network.movable import Movable, movable
+from cbedgan.gan.crystals.network.movable import Movable, movable
 from cbedgan.simulate.cbed.simulate_config import SimulateConfig
 from cbedgan.simulate.cbed.stack import refusal
 from cbedgan.simulate.workers import in_pool

@@ -6,11 +6,11 @@ from typing import Any
 
 import torch
 
-from cbedgan.crystal_gan.crystal_config import CrystalNetworkConfig
-from cbedgan.crystal_gan.instrument import Instrument
-from cbedgan.crystal_gan.network.crystal_generator import CrystalGenerator
-from cbedgan.crystal_gan.prior import PriorConfig
-from cbedgan.crystal_gan.sight import Seen, discriminator_of
+from cbedgan.gan.crystals.crystal_config import CrystalNetworkConfig
+from cbedgan.gan.crystals.instrument import Instrument
+from cbedgan.gan.crystals.network.crystal_generator import CrystalGenerator
+from cbedgan.gan.crystals.prior import PriorConfig
+from cbedgan.gan.crystals.sight import Seen, discriminator_of
 from cbedgan.gan.network.contract import SampleSpec
 from cbedgan.gan.network.discriminator import Discriminator
 from cbedgan.gan.network.generator import CRYSTALS

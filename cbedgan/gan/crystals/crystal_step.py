@@ -7,15 +7,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from cbedgan.crystal_gan.crystal_config import TrainCrystalsConfig
-from cbedgan.crystal_gan.crystal_state import CrystalState
-from cbedgan.crystal_gan.instrument import Exposed, Instrument
-from cbedgan.crystal_gan.network.moves import Moved, moved, nearness
-from cbedgan.crystal_gan.prior import Prior
-from cbedgan.crystal_gan.sight import Seen, of_pictures
 from cbedgan.gan.adversarial import Sight, discriminator_step, generator_step
 from cbedgan.gan.augmentation import adapted, make_augmentation, wins_by_shots
 from cbedgan.gan.batch import draw_batch
+from cbedgan.gan.crystals.crystal_config import TrainCrystalsConfig
+from cbedgan.gan.crystals.crystal_state import CrystalState
+from cbedgan.gan.crystals.instrument import Exposed, Instrument
+from cbedgan.gan.crystals.network.moves import Moved, moved, nearness
+from cbedgan.gan.crystals.prior import Prior
+from cbedgan.gan.crystals.sight import Seen, of_pictures
 from cbedgan.gan.ema import ema_decay, update_ema
 from cbedgan.gan.optimiser import follow, update
 from cbedgan.gan.training_data import Data

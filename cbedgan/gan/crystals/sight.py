@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from cbedgan.crystal_gan.crystal_config import CrystalNetworkConfig
-from cbedgan.crystal_gan.instrument import TOLD
 from cbedgan.gan.adversarial import Augmentation
+from cbedgan.gan.crystals.crystal_config import CrystalNetworkConfig
+from cbedgan.gan.crystals.instrument import TOLD
 from cbedgan.gan.network.blocks import placed
 from cbedgan.gan.network.contract import SampleSpec
 from cbedgan.gan.network.discriminator import Discriminator

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cbedgan.crystal.crystals import Crystal
-from cbedgan.crystal_gan.network.moves import Moved
+from cbedgan.gan.crystals.network.moves import Moved
 from cbedgan.render.gratings import scattering_row
 from cbedgan.render.render import Rendered, render
 from cbedgan.render.scene import Atoms, Scene

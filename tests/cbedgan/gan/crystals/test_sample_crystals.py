@@ -12,10 +12,10 @@ import torch
 from cbedgan.crystal.cif import crystals_from_cif
 from cbedgan.crystal.crystals import Crystal
 from cbedgan.crystal.natural_crystals import NaturalConfig
-from cbedgan.crystal_gan.draw import ArmConfig, draw_stack
-from cbedgan.crystal_gan.network.crystal_generator import CrystalGenerator
-from cbedgan.crystal_gan.prior import PriorConfig
-from cbedgan.crystal_gan.trained_crystals import TrainedCrystals, load_crystals
+from cbedgan.gan.crystals.draw import ArmConfig, draw_stack
+from cbedgan.gan.crystals.network.crystal_generator import CrystalGenerator
+from cbedgan.gan.crystals.prior import PriorConfig
+from cbedgan.gan.crystals.trained_crystals import TrainedCrystals, load_crystals
 from classifier.foundation.errors import InputError
 from classifier.samples.dataset import check_added_source
 from classifier.samples.split import load_split
