@@ -74,7 +74,9 @@ def _illuminate(scenes: list[Scene], g1: list[int], *, confirmed: bool = False) 
         for k, amplitude, directions in zip(some, amplitudes, nodes, strict=True):
             scene, plan = scenes[k], plans[k]
             terraces = _terraces(scene, amplitude[:len(plan.periods), :len(scene.g)], directions)
-            light = _light(terraces.detach()).mean((0, 1)).cpu().double().numpy() @ plan.lit.mean
+            seen = torch.from_numpy(np.isin(plan.periods, scene.periods())).to(terraces.device)
+            # On the axis alone: what a view shows does not depend on the other views.
+            light = _light(terraces.detach()[:, seen]).mean((0, 1)).cpu().double().numpy() @ plan.lit.mean
             least = (1 - scene.detector.tie) * float(np.hypot(*scene.g_now[g1[k]])) if confirmed else 0.0
             disks[k] = Leaving(terraces, plan.lit, plan.radius, plan.periods, _shortest(scene, light, least=least))
     return [disks[k] for k in range(len(scenes))]
@@ -100,7 +102,7 @@ def _plan(scene: Scene, g1: int) -> _Plan:
     return _Plan(lit(number, (now + margin) / now), radius, np.unique(periods))
 
 
-def _even(periods: list[Int[np.ndarray, " t"]]) -> Int[np.ndarray, "P T"]:
+def _even(periods: list[Int[np.ndarray, " _"]]) -> Int[np.ndarray, "P T"]:
     """Numbers of periods of P slabs, the last repeated where another slab has more."""
     most = max(len(one) for one in periods)
     return np.stack([np.pad(one, (0, most - len(one)), mode="edge") for one in periods])

@@ -19,7 +19,7 @@ from cbedgan.simulate.cbed.simulate_config import RenderConfig
 from cbedgan.simulate.cbed.slab_symmetry import Operation, beam_operations, mirror_azimuth
 from cbedgan.simulate.cbed.zone_axis import Slab
 
-Points = tuple[Float[np.ndarray, " P"], Float[np.ndarray, "P 2"], Float[np.ndarray, " P"]]
+Points = tuple[Float[np.ndarray, " _"], Float[np.ndarray, "_ 2"], Float[np.ndarray, " _"]]
 """Of a lit area, see `Specimen.points`: thickness less that in the middle (angstrom), tilt (mrad), weight."""
 
 

@@ -67,7 +67,7 @@ def interpolation(directions: Directions, points: Float[np.ndarray, "S 2"]) -> F
     return np.linalg.solve(spline_system(directions), spline_terms(directions, points).T)[:len(directions.nodes)].T
 
 
-def spline_terms(directions: Directions, points: Float[np.ndarray, "S 2"]) -> Float[np.ndarray, "S D+terms"]:
+def spline_terms(directions: Directions, points: Float[np.ndarray, "S 2"]) -> Float[np.ndarray, "S terms"]:
     """The spline's functions at points: one around each direction, and those of the polynomial."""
     apart = ((points[:, None] - directions.nodes[None]) ** 2).sum(-1)
     degrees = [(total - y, y) for total in range(directions.degree + 1) for y in range(total + 1)]
@@ -75,7 +75,7 @@ def spline_terms(directions: Directions, points: Float[np.ndarray, "S 2"]) -> Fl
     return np.concatenate([apart ** (directions.power / 2), polynomial], axis=1)
 
 
-def spline_system(directions: Directions) -> Float[np.ndarray, "D+terms D+terms"]:
+def spline_system(directions: Directions) -> Float[np.ndarray, "terms terms"]:
     """The symmetric matrix whose solution are the weights: terms at the nodes, and no polynomial left over."""
     terms, count = spline_terms(directions, directions.nodes), len(directions.nodes)
     return np.block([[terms], [terms[:, count:].T, np.zeros((terms.shape[1] - count,) * 2)]])

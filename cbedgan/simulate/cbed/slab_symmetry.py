@@ -162,7 +162,7 @@ def _least_shift(slab: Slab, matrix: Int[np.ndarray, "2 2"]) -> Float[np.ndarray
     return None
 
 
-def _is_among(moved: Positions, places: Positions, cell: Lattice) -> bool:
+def _is_among(moved: Float[np.ndarray, "k 3"], places: Positions, cell: Lattice) -> bool:
     """Whether every moved atom lies on one of the places."""
     apart = moved[:, None] - places
     apart -= np.round(apart)

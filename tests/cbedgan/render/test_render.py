@@ -21,7 +21,8 @@ RAW = DetectorConfig(pose="raw", size_pixels=32, half_width=0.8, aperture_unit="
 
 def likeness(one, other) -> float:
     """Correlation of log10(I + 1e-6)."""
-    return float(np.corrcoef(*(np.log10(np.asarray(image, np.float64).ravel() + 1e-6) for image in (one, other)))[0, 1])
+    logarithms = [np.log10(np.asarray(image, np.float64).ravel() + 1e-6) for image in (one, other)]
+    return float(np.corrcoef(logarithms)[0, 1])
 
 
 @pytest.mark.parametrize(("name", "uvw", "least"), [
