@@ -35,7 +35,8 @@ class NearnessConfig(Config):
 
 class TrainCrystalsConfig(Config):
     """images, batch, sampling_power, burn_in_share: see TrainGanConfig; workers: processes that draw the prior;
-    render: as RenderConfig says, for sets that the exact engine has made."""
+    render: as RenderConfig says, for sets that the exact engine has made; real: stacks as the set has them, or, where
+    their crystals are known, rendered as the generated ones are."""
 
     seed: int = 0
     threads: int = 1
@@ -52,6 +53,7 @@ class TrainCrystalsConfig(Config):
     augmentation: AugmentationConfig
     prior: PriorConfig
     render: RenderConfig = RenderConfig()
+    real: Literal["stored", "rendered"] = "stored"
     network: CrystalNetworkConfig
     nearness: NearnessConfig = NearnessConfig()
     optimiser: OptimiserConfig = OptimiserConfig()

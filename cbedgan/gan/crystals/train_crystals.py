@@ -1,6 +1,7 @@
 """train-gan [stage], of crystals: teach a network how drawn crystals must move; the same command resumes it."""
 
 import tomllib
+from contextlib import ExitStack
 from pathlib import Path
 
 import torch
@@ -10,6 +11,7 @@ from cbedgan.gan.crystals.crystal_state import CrystalState
 from cbedgan.gan.crystals.crystal_step import CrystalData, take_step
 from cbedgan.gan.crystals.instrument import Instrument, told_of
 from cbedgan.gan.crystals.prior import draw_prior
+from cbedgan.gan.crystals.rendered_again import rendered_again
 from cbedgan.gan.crystals.sight import Seen
 from cbedgan.gan.crystals.trained_crystals import TrainedCrystals
 from cbedgan.gan.network.conditioning import ClassNoiseConfig
@@ -69,12 +71,16 @@ def train_crystals(config: TrainCrystalsConfig, *, stacks: Path, split: Path, ou
 def _run(config: TrainCrystalsConfig, run: Run, parted: Split, file: StackFile, ranks: Ranks) -> None:
     class_map, train = ClassMap(parted.space_groups), parted.parts["train"]
     instrument = Instrument.of(file, config.view, config.render, ranks.device.type)
-    with ranks.first_first():
+    with ranks.first_first(), ExitStack() as opened:
         prior = draw_prior(config.prior, instrument.config, run.folder / "prior", seed=config.seed,
                            space_groups=class_map.space_groups, workers=config.workers)
-    samples, transform, frame = load_training_set(file, class_map=class_map, view=config.view, cache=None,
-                                                  intensity=config.intensity, sample_ids=train)
-    told = told_of(file.table.take(rows_of(file, train)))
+        if config.real == "rendered":
+            file = opened.enter_context(StackFile(rendered_again(file, train, instrument, run.folder / "rendered.h5",
+                                                                 workers=config.workers)))
+            train = file.table.sample_id.tolist()
+        samples, transform, frame = load_training_set(file, class_map=class_map, view=config.view, cache=None,
+                                                      intensity=config.intensity, sample_ids=train)
+        told = told_of(file.table.take(rows_of(file, train)))
     seen = Seen.fit(transform, told)
     real = Data.build(samples, class_map, ClassNoiseConfig(), ranks.device, intensity=transform)
     data = CrystalData(real, seen.told(torch.from_numpy(told)), seen, prior, instrument)

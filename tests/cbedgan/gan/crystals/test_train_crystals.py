@@ -11,7 +11,7 @@ from cbedgan.crystal.crystals import Crystal
 from cbedgan.gan.crystals.instrument import Instrument, told_of
 from cbedgan.gan.crystals.network.movable import movable
 from cbedgan.gan.crystals.network.moves import Moves, moved
-from cbedgan.gan.crystals.prior import Prior
+from cbedgan.gan.crystals.prior import Prior, draw_prior
 from cbedgan.gan.crystals.sight import Seen
 from cbedgan.gan.crystals.train_crystals import train_crystals
 from cbedgan.gan.crystals.trained_crystals import load_crystals
@@ -103,3 +103,23 @@ def test_the_verb_knows_the_kind_and_refuses_options_of_others(trained, small_se
     arguments = ["train-gan", "--config", config, "--stacks", small_set.stacks, "--split", small_set.split]
     assert verb(*arguments, "--out", trained) == 0 and "generator.safetensors" in capsys.readouterr().out
     assert verb(*arguments, "--out", trained, "--cache", tmp_path) == 2 and "Leave it out" in capsys.readouterr().err
+
+
+def test_real_stacks_can_be_rendered_as_the_generated_ones_are(trained, small_set, small_training, tmp_path):
+    out = tmp_path / "gan"
+    train_crystals(small_training(images=8, burn_in_share=3.0, real="rendered"), **small_set._asdict(), out=out)
+    # The renderer has made this set, too: the training is the same to the bit.
+    assert metrics(out) == metrics(trained)[:1]
+    with StackFile(out / "rendered.h5") as file:
+        assert "test" not in set(file.table.partition) and len(file.table) == 15
+
+
+def test_a_pool_is_drawn_once_and_anew_for_another_seed(trained, small_training, tmp_path):
+    config, groups = small_training().prior, (225,)
+    instrument = load_crystals(trained / "generator.safetensors").instrument.config
+    def drawn(folder, seed):
+        draw_prior(config, instrument, tmp_path / folder, space_groups=groups, seed=seed, workers=1)
+        return (tmp_path / folder / "225.json").read_text()
+    first = drawn("a", 3)
+    assert first == (trained / "prior" / "225.json").read_text()
+    assert first == drawn("a", 3) != drawn("a", 4)
