@@ -16,12 +16,20 @@ from classifier.prediction.strategy import Strategy
 @app.command("train-clf")
 def train_clf(config: Config, stacks: Stacks, split: Split, out: Folder,
               synthetic: Annotated[Path | None, typer.Option(help="Stack file to train on as well.")] = None,
-              cache: Cache = None) -> None:
-    """Train the classifier on the train part."""
+              crystals: Annotated[Path | None, typer.Option(
+                  help="TOML file like configs/bench/endless.toml: new crystals, drawn and rendered while it trains.")
+                  ] = None, cache: Cache = None,
+              workers: Annotated[int, typer.Option(min=1, help="Processes that draw crystals.")] = CORES) -> None:
+    """Train the classifier on the train part, and on a file or on crystals without end beside it."""
     from classifier.training.train import TrainClassifierConfig, train_classifier
 
+    stream = None
+    if crystals is not None:
+        from cbedgan.simulate.endless import EndlessConfig, EndlessCrystals
+
+        stream = EndlessCrystals.of(read(crystals, EndlessConfig), split=split, stacks=stacks, name=str(crystals))
     wrote(train_classifier(read(config, TrainClassifierConfig), stacks=stacks, split=split, out=out,
-                           synthetic=synthetic, cache=cache))
+                           synthetic=synthetic, cache=cache, stream=stream, workers=workers))
 
 
 @app.command("train-baseline")

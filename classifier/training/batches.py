@@ -2,14 +2,16 @@
 
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from classifier.crystal.spacegroup import ClassMap
 from classifier.samples.dataset import StackSet, sent
-from classifier.training.copies import Copies
+from classifier.stream.copies import Copies
 from classifier.training.losses import ClassSizes, class_prior
 from classifier.training.sampling import Sampler, Strata
 from classifier.training.train_config import TrainClassifierConfig
@@ -19,7 +21,8 @@ from classifier.training.train_config import TrainClassifierConfig
 class Source:
     """Training samples on the device, how they are drawn, and the weight of each in the loss.
 
-    copies: of the samples, for a network that takes its fixed features once.
+    copies: of the samples, for a network that takes its fixed features once; share: of each batch, where it is neither
+    the first source, which has what others leave, nor an added file, whose share the configuration states.
     """
 
     samples: StackSet
@@ -27,6 +30,7 @@ class Source:
     class_probability: np.ndarray  # float64 [K]
     weight: float
     copies: Copies | None = None
+    share: float | None = None
 
     @classmethod
     def build(cls, samples: StackSet, *, sampler: Sampler, weight: float, device: torch.device) -> "Source":
@@ -37,6 +41,19 @@ class Source:
     def target_share(self) -> np.ndarray:
         """Share of each class in the targets of a draw, float64 [K]; a soft label counts where its shares lie."""
         return self.strata.sample_probability(self.class_probability) @ self.samples.soft_label.cpu().double().numpy()
+
+
+class Stated(NamedTuple):
+    """What the loss is told of a source without end, whose stacks are not there yet.
+
+    share: of each batch; weight: of a stack in the loss; target: share of each class [K], sum 1; materials: that the
+    training will draw of each class [K].
+    """
+
+    share: float
+    weight: float
+    target: Float[np.ndarray, " K"]
+    materials: Float[np.ndarray, " K"]
 
 
 def draw_batch(config: TrainClassifierConfig, sources: list[Source], images_seen: int, rows: range
@@ -103,28 +120,37 @@ def _drawn_at(config: TrainClassifierConfig, sources: list[Source], number: int,
     """Samples of the numbered source at `rows` of the batch that is drawn `later` steps after images_seen."""
     images_seen += later * config.batch
     drawn = _drawn(config, sources, number, images_seen)
-    before = config.batch - len(drawn) if number else 0  # an added source stands behind the other
+    before = sum(len(_drawn(config, sources, k, images_seen)) for k in range(number))  # it stands behind the others
     return drawn[max(0, rows.start - before) : max(0, rows.stop - before)]
 
 
 def _drawn(config: TrainClassifierConfig, sources: list[Source], number: int, images_seen: int) -> np.ndarray:
     """Samples int64 [n] of the numbered source in the batch drawn for images_seen."""
-    added = 0
-    if len(sources) > 1:
-        added = int((images_seen + config.batch) * config.synthetic_share) - int(images_seen * config.synthetic_share)
-    source = sources[number]
-    return source.strata.draw_by(source.class_probability, batch=added if number else config.batch - added,
-                                 seed=2 * config.seed + number, images_seen=images_seen)
+    shares = [config.synthetic_share if source.share is None else source.share for source in sources[1:]]
+    added = [int((images_seen + config.batch) * share) - int(images_seen * share) for share in shares]
+    source, count = sources[number], added[number - 1] if number else config.batch - sum(added)
+    # Seeds differ between sources and, for the first two, between seeds next to each other.
+    seed = 2 * config.seed + number if number < 2 else [2 * config.seed, number]
+    return source.strata.draw_by(source.class_probability, batch=count, seed=seed, images_seen=images_seen)
 
 
-def class_sizes(config: TrainClassifierConfig, sources: list[Source]) -> ClassSizes:
-    """Sizes of the classes that the loss sees; a class without samples counts as half of the rarest."""
+def class_sizes(config: TrainClassifierConfig, sources: list[Source], endless: Stated | None = None) -> ClassSizes:
+    """Sizes of the classes that the loss sees; a class without samples counts as half of the rarest.
+
+    sources: the real samples, and perhaps those of an added file; endless: what comes without end beside them.
+    """
+    shares = [config.synthetic_share] * (len(sources) - 1) + ([] if endless is None else [endless.share])
     probability = sources[0].target_share()
+    if shares:
+        probability = (1 - sum(shares)) * probability
     if len(sources) > 1:
-        added = config.synthetic_share * config.synthetic_weight
-        probability = (1 - config.synthetic_share) * probability + added * sources[1].target_share()
+        probability = probability + config.synthetic_share * config.synthetic_weight * sources[1].target_share()
+    if endless is not None:
+        probability = probability + endless.share * endless.weight * endless.target
     prior = class_prior(torch.from_numpy(probability).float(), smallest=float(probability[probability > 0].min()) / 2)
     materials = np.zeros(len(prior), dtype=np.float32)
     for source in sources:
         materials[:len(source.strata.class_size)] += source.weight * source.strata.class_size
+    if endless is not None:
+        materials += (endless.weight * endless.materials).astype(np.float32)
     return ClassSizes(prior, torch.from_numpy(np.maximum(materials, 1)))

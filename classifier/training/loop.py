@@ -65,7 +65,8 @@ def shared_run(out: Path, *, stage: str, config: Config, inputs: dict[str, str],
 
 
 def train_loop(pace: Pace, state: Resumable, run: Run, ranks: Ranks, *, step: Callable[[], object],
-               report: Callable[[], object], over: Callable[[], bool] = lambda: False) -> None:
+               report: Callable[[], object], over: Callable[[], bool] = lambda: False,
+               ready: Callable[[], bool] | None = None) -> None:
     """Step until all images are seen, in one order: skips - report - done? - save - stop? - step.
 
     Parameters
@@ -73,6 +74,7 @@ def train_loop(pace: Pace, state: Resumable, run: Run, ranks: Ranks, *, step: Ca
     pace, state : of the training; a step adds a batch to state.images_seen
     run, ranks : where it is written, and who shares it
     step, report, over : called on every rank; the last tells whether the training ends before its time
+    ready : called on every rank before a step, waits a moment and tells whether what the step needs is there
     """
     keep_freed_memory()  # from here on: what loading has freed was given back
     bar = progress(run.record["stage"], pace.images, completed=state.images_seen, shown=ranks.first)
@@ -92,6 +94,10 @@ def train_loop(pace: Pace, state: Resumable, run: Run, ranks: Ranks, *, step: Ca
                 return
             if stopped:
                 raise Interrupted(stop.signal_number)
+            while ready is not None and ranks.any(not ready()) and not (stopped := ranks.any(stop.requested)):
+                pass
+            if stopped:
+                continue  # nothing has changed: it is saved, and left
             step()
             shown.advance(pace.batch)
 

@@ -88,8 +88,8 @@ class Strata:
         classes = self.class_probability(PowerSampler(power=power))
         return self.draw_by(classes, batch=batch, seed=seed, images_seen=images_seen)
 
-    def draw_by(self, class_probability: Float[np.ndarray, " K"], *, batch: int, seed: int, images_seen: int
-                ) -> Int[np.ndarray, " batch"]:
+    def draw_by(self, class_probability: Float[np.ndarray, " K"], *, batch: int, seed: int | list[int],
+                images_seen: int) -> Int[np.ndarray, " batch"]:
         """Draw samples: the class first, then one of its materials, then one of its samples.
 
         Parameters
@@ -98,7 +98,8 @@ class Strata:
         batch : how many samples
         seed, images_seen : on which alone the draw depends
         """
-        uniform = np.random.default_rng([seed, images_seen]).random((3, batch))
+        numbers = seed if isinstance(seed, list) else [seed]
+        uniform = np.random.default_rng([*numbers, images_seen]).random((3, batch))
         # Rounding may leave the last cumulative probability a hair below 1: clip to the last class that has samples.
         last = int(np.flatnonzero(self.class_size)[-1])
         chosen = np.searchsorted(np.cumsum(class_probability), uniform[0], side="right").clip(max=last)

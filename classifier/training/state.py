@@ -35,6 +35,7 @@ class State:
         self.leaving = self.average if config.ema_half_life_images else self.model
         self.patience, self.best = config.early_stop, Best() if config.early_stop else None
         self.images_seen = 0
+        self.drawn: dict[str, int] = {}  # of a source without end, see Endless
         self.skipped, self.unreported, self.loss_sum = torch.zeros(3, dtype=torch.float64, device=device)
 
     def update(self, *, learning_rate: float, average_weight: float, loss: Tensor, norm: Tensor) -> None:
@@ -78,7 +79,8 @@ class State:
 
     def save(self, path: Path, header: dict[str, Any]) -> None:
         """Write everything a resumed training needs."""
-        counters = {"images_seen": self.images_seen, **{name: getattr(self, name).item() for name in TALLIES}}
+        counters = {"images_seen": self.images_seen, **{name: getattr(self, name).item() for name in TALLIES},
+                    **({"drawn": self.drawn} if self.drawn else {})}
         parts = {"model": self.model.state_dict(), "average": self.average.state_dict(),
                  "optimiser": self.optimiser.state_dict(), "counters": counters}
         if self.best is not None:
@@ -98,7 +100,7 @@ class State:
                     moments[name] = torch.empty_like(parameter).copy_(moment)
         if self.best is not None:
             self.best.load(parts["best"], self.loss_sum.device)
-        self.images_seen = parts["counters"]["images_seen"]
+        self.images_seen, self.drawn = parts["counters"]["images_seen"], parts["counters"].get("drawn", {})
         for name in TALLIES:
             setattr(self, name, torch.full_like(self.loss_sum, parts["counters"][name]))
 

@@ -35,8 +35,10 @@ from classifier.samples.split import Split, load_split
 from classifier.samples.stackfile import StackFile
 from classifier.statistics.calibration_choice import CalibrationConfig
 from classifier.statistics.metrics import materials_per_class
+from classifier.stream.copies import Copies
+from classifier.stream.stack_source import StackSource
 from classifier.training.batches import Source, class_sizes
-from classifier.training.copies import Copies
+from classifier.training.endless import open_endless, require_stream, told
 from classifier.training.loop import Pace, shared_run, train_loop
 from classifier.training.sampling import PowerSampler
 from classifier.training.state import State
@@ -49,7 +51,8 @@ __all__ = ["TrainClassifierConfig", "train_classifier"]
 
 
 def train_classifier(config: TrainClassifierConfig, *, stacks: Path, split: Path, out: Path,
-                     synthetic: Path | None = None, cache: Path | None = None) -> Path:
+                     synthetic: Path | None = None, cache: Path | None = None, stream: StackSource | None = None,
+                     workers: int = 1) -> Path:
     """Train and write classifier.safetensors, predictions.npz (validation and test) and result.json; resumes.
 
     The weights that leave are the last ones, or their average: without early stopping nothing is selected on any
@@ -62,10 +65,12 @@ def train_classifier(config: TrainClassifierConfig, *, stacks: Path, split: Path
     out : run folder
     synthetic : a sample file to train on in addition: synthetic, or any that shares nothing with the held-out parts
     cache : folder that keeps the normalised samples, mapped instead of loaded; the result is the same to the bit
+    stream, workers : a source without end to train on in addition, and processes that draw from it; how many there are
+        changes nothing but the time
     """
     out, answered = Path(out), None
     if config.calibration.folds:
-        if synthetic is not None:
+        if synthetic is not None or stream is not None:
             raise InputError(source="calibration.folds", rule="must be 0 with an added source, which knows the types "
                              "that the folds leave out", value=config.calibration.folds, remedy="Set it to 0.")
         answered = _answers_of_folds(config, stacks=stacks, split=split, out=out / "folds", cache=cache)
@@ -74,15 +79,17 @@ def train_classifier(config: TrainClassifierConfig, *, stacks: Path, split: Path
         inputs = {"stacks": parted.stack_digest, "split": parted.digest}
         if synthetic is not None:
             inputs["synthetic"] = check_added_source(synthetic, parted, stacks=file)
+        if stream is not None:
+            inputs["crystals"] = digest(stream.record())
         with shared_run(out, stage="train-clf", config=config, inputs=inputs, threads=config.threads,
                         device=config.device, batch=config.batch) as (run, ranks):
             if run.result is None:
-                _run(config, run, parted, file, synthetic, cache, ranks, answered)
+                _run(config, run, parted, file, synthetic, cache, ranks, answered, stream, workers)
     return out / "classifier.safetensors"
 
 
 def _run(config: TrainClassifierConfig, run: Run, parted: Split, stacks: StackFile, synthetic: Path | None,
-         cache: Path | None, ranks: Ranks, answered: Answered | None) -> None:
+         cache: Path | None, ranks: Ranks, answered: Answered | None, stream: StackSource | None, workers: int) -> None:
     """Load, train, and write everything the stage leaves."""
     device, class_map = ranks.device, ClassMap(parted.space_groups)
     if config.early_stop is not None and not parted.parts["validation"]:
@@ -98,6 +105,7 @@ def _run(config: TrainClassifierConfig, run: Run, parted: Split, stacks: StackFi
             # Its quota was decided where it was made: every added material is drawn equally often.
             sources.append(Source.build(load(synthetic, frame=frame), sampler=PowerSampler(power=1.0),
                                         weight=config.synthetic_weight, device=device))
+        stated = require_stream(stream, config, class_map, frame, added=synthetic is not None)
         held_out = {part: load(stacks, sample_ids=parted.parts[part]) for part in ("validation", "test")}
     for asked in (config.measurement, *(CONDITIONS[name] for name in config.judged_under)):
         if asked is not None:
@@ -115,16 +123,19 @@ def _run(config: TrainClassifierConfig, run: Run, parted: Split, stacks: StackFi
     if ranks.first:
         run.rewind(state.images_seen)
     sources = _with_copies(config, run, state.model, sources, measurement=fixed, cache=cache)
-    sizes = class_sizes(config, sources).to(device)
+    sizes = class_sizes(config, sources, stated).to(device)
     validation = (held_out["validation"] if fixed is None else fixed.samples(held_out["validation"])).to(device)
 
     def take_step() -> None:
-        step(state, config, sources, sizes, class_map, ranks, drawn)
+        added = [] if endless is None else [endless.source(state)]
+        step(state, config, [*sources, *added], sizes, class_map, ranks, drawn)
         state.images_seen += config.batch
 
-    train_loop(Pace(config.images, config.batch, config.report_every_images, config.checkpoint_every_images,
-                    config.max_skipped_share), state, run, ranks, step=take_step,
-               report=lambda: _report(config, run, state, validation, ranks), over=state.is_over)
+    with open_endless(stream, config, state, class_map, transform, fixed, ranks=ranks, workers=workers) as endless:
+        train_loop(Pace(config.images, config.batch, config.report_every_images, config.checkpoint_every_images,
+                        config.max_skipped_share), state, run, ranks, step=take_step,
+                   report=lambda: _report(config, run, state, validation, ranks), over=state.is_over,
+                   ready=None if endless is None else partial(endless.ready, state))
     if not ranks.first:
         return
 
@@ -147,6 +158,7 @@ def _run(config: TrainClassifierConfig, run: Run, parted: Split, stacks: StackFi
     run.finish({"classifier_digest": digest, "split_digest": parted.digest, "images_seen": state.images_seen,
                 "skipped_steps": int(state.skipped), **({} if state.best is None else {"early_stop": {
                     "value": state.best.value, "images_seen": state.best.images_seen}}),
+                **({} if stream is None else {"crystals": told(stream, state)}),
                 "trust": None if trained.trust is None else trained.trust.summary(),
                 **{part: {**score(predictions.take(part), materials.numpy()), **scores_of_tasks(trained.model, samples)}
                    for part, samples in held_out.items()}, **under})

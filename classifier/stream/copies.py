@@ -33,7 +33,7 @@ class Copies:
 
     @classmethod
     def of(cls, network: StackClassifier, samples: StackSet, *, draws: int, ideal_share: float, mirror: bool,
-           measurement: Measurement | None, cache: Path | None, key: dict[str, Any]) -> "Copies":
+           measurement: Measurement | None, cache: Path | None, key: dict[str, Any], shown: bool = True) -> "Copies":
         """Take them, or find them in the cache.
 
         Parameters
@@ -43,6 +43,7 @@ class Copies:
         ideal_share : above 0, the stack as it is comes beside them
         mirror : whether mirror images are wanted
         cache, key : folder that keeps them, and all that decides the values
+        shown : whether a bar tells how far it is
         """
         network.eval()
         measurements: list[Measurement | None] = [measurement] * draws
@@ -51,7 +52,7 @@ class Copies:
         ideal_share = 1.0 if measurement is None else ideal_share
         blocks = _blocks(network, samples, mirror, measurements)
         if cache is None:
-            with progress("copies of training stacks", len(samples)) as bar:
+            with progress("copies of training stacks", len(samples), shown=shown) as bar:
                 values = torch.cat([_counted(block, bar).half() for block in blocks])
             return cls(values.to(samples.device), ideal_share)
         first = next(_blocks(network, samples, mirror, [None], at_once=1))

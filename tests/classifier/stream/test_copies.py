@@ -8,7 +8,7 @@ from classifier.pattern.intensity import IntensityConfig, IntensityTransform
 from classifier.pattern.measurement import MeasurementConfig
 from classifier.samples.dataset import StackSet
 from classifier.samples.measured_samples import Measurement
-from classifier.training.copies import Copies
+from classifier.stream.copies import Copies
 
 MAP = ClassMap((14, 144, 145, 225))  # 144 and 145 are each other's mirror image
 INTENSITY = torch.rand(6, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 1e-3
