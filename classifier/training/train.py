@@ -207,7 +207,8 @@ def _with_copies(config: TrainClassifierConfig, run: Run, network: StackClassifi
     """
     if not network.takes_fixed:
         return sources
-    key = {"inputs": run.record["inputs"], "draws": config.copies, "ideal": config.ideal_share > 0,
+    inputs = {name: value for name, value in run.record["inputs"].items() if name != "crystals"}  # they change nothing
+    key = {"inputs": inputs, "draws": config.copies, "ideal": config.ideal_share > 0,
            "measurement": config.measurement and config.measurement.model_dump(mode="json"),
            "mirror": config.augment.mirror, "view": config.view.model_dump(),
            "intensity": config.intensity.model_dump(), "scales": network.scales_digest()}
