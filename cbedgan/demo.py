@@ -55,7 +55,7 @@ def pretrain(out: Path) -> Path:
     out, stacks = Path(out), data_folder() / "demo.h5"
     data = {"stacks": stacks, "split": split(_config("split", SplitConfig), stacks=stacks, out=out / "split.json")}
     config = _config("train_clf", TrainClassifierConfig)
-    trained = {name: train_classifier(each, **data, out=out / "runs" / name)
+    trained = {name: train_classifier(each, stacks=data["stacks"], split=data["split"], out=out / "runs" / name)
                for name, each in (("classifier", config), ("second_classifier", _second(config)))}
     trained["generator"] = train_gan(_config("pretrain_gan", TrainGanConfig), **data, out=out / "runs/generator",
                                      classifier=trained["classifier"])
