@@ -60,6 +60,8 @@ def take_step(state: CrystalState, config: TrainCrystalsConfig, data: CrystalDat
     terms = discriminator_step(sight, real, fake, part.class_idx, gamma)
     logits_real, logits_fake = terms.pop("logits_real"), terms.pop("logits_fake")
     rendered = torch.tensor([one is not None for one in exposed], device=logits_real.device)
+    if not rendered.any():
+        state.discriminator.zero_grad()  # what rounding leaves of equal pairs would be a full step of Adam's
     lost = logits_real.new_full((), torch.inf)
     wins, pairs = wins_by_shots(torch.where(rendered[:, None], logits_real, lost), logits_fake,
                                 data.real.shots[part.class_idx])

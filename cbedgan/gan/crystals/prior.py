@@ -55,8 +55,9 @@ def draw_prior(config: PriorConfig, instrument: SimulateConfig, folder: Path, *,
     space_groups, seed : on which, with the configuration, the crystals depend
     workers : processes
     """
-    name = digest({"prior": config.model_dump(mode="json"), "instrument": instrument.model_dump(mode="json"),
-                   "seed": seed})
+    # How fast a pattern is rendered says nothing of which crystals are fit.
+    fit = instrument.model_copy(update={"render": None}).model_dump(mode="json")
+    name = digest({"prior": config.model_dump(mode="json"), "instrument": fit, "seed": seed})
     folder.mkdir(parents=True, exist_ok=True)
     paths = {group: folder / f"{group}.json" for group in space_groups}
     missing = [group for group, path in paths.items() if not path.exists() or read_json(path).get("name") != name]
