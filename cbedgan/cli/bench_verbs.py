@@ -130,3 +130,15 @@ def bench_pose(stacks: Stacks,
                                radius_known=radius_known)
     Console().print(stage.report(figures))
     wrote_json(json, {"conditions": figures})
+
+
+@benchmarks.command("render")
+def bench_render(stacks: Stacks,
+                 most: Annotated[int, typer.Option(min=1, help="Stacks, drawn at random.")] = 100,
+                 seed: Annotated[int, typer.Option(help="Of the choice.")] = 0, json: Json = None) -> None:
+    """Render crystals of a simulated set again, and compare with the exact engine: patterns, symmetry and time."""
+    from cbedgan.bench.render import agreement as stage
+
+    figures = stage.bench_render(stacks, most=most, seed=seed)
+    Console().print(*stage.report(figures))
+    wrote_json(json, figures)

@@ -53,18 +53,23 @@ def render(scenes: list[Scene]) -> list[Rendered]:
 def render_axes(axes: list[Axis], widest_tilt_mrad: float, *, config: RenderConfig) -> list[list[PatternResult]]:
     """Patterns as the exact engine returns them (`simulate.cbed.stack.Engine`), without gradients."""
     with torch.no_grad():
-        scenes = [Scene(slab, atoms_of(slab, exposure), exposure, detector, tuple(views), config, widest_tilt_mrad)
-                  for slab, exposure, detector, views in axes]
-        return [_results(scene, rendered) for scene, rendered in zip(scenes, render(scenes), strict=True)]
+        scenes = scenes_of(axes, widest_tilt_mrad, config)
+        return [results_of(scene, rendered) for scene, rendered in zip(scenes, render(scenes), strict=True)]
 
 
-def _results(scene: Scene, rendered: Rendered) -> list[PatternResult]:
-    """One result for each view."""
+def scenes_of(axes: list[Axis], widest_tilt_mrad: float, config: RenderConfig) -> list[Scene]:
+    """The scenes of what an engine is asked for."""
+    return [Scene(slab, atoms_of(slab, exposure), exposure, detector, tuple(views), config, widest_tilt_mrad)
+            for slab, exposure, detector, views in axes]
+
+
+def results_of(scene: Scene, rendered: Rendered) -> list[PatternResult]:
+    """One result for each view, as engines return them."""
     canonical, half = scene.detector.pose == "canonical", 2 * scene.detector.half_width
     sizes = [view.size_pixels or scene.detector.size_pixels for view in scene.views]
     return [PatternResult(
-        image.cpu().numpy(), rendered.thickness_angstrom, 1e3 * rendered.radius_inv_angstrom / scene.wavenumber,
-        scene.g_now[rendered.g1], pixel, rendered.azimuth_rad,
+        image.detach().cpu().numpy(), rendered.thickness_angstrom,
+        1e3 * rendered.radius_inv_angstrom / scene.wavenumber, scene.g_now[rendered.g1], pixel, rendered.azimuth_rad,
         Detector(size, half / size, "shortest_g" if canonical else "1/angstrom"),
         float(np.linalg.norm(scene.slab.slope)), scene.cut.reach)
         for image, pixel, size in zip(rendered.images, rendered.pixel_inv_angstrom, sizes, strict=True)]

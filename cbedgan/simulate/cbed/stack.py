@@ -255,6 +255,11 @@ def resimulate(config: SimulateConfig, provenance: str, *, engine: Engine = exac
     On the machine that made it the result is the same to the bit, before the mantissa is rounded for the file. engine:
     that of the configuration, see `simulate.engine`.
     """
+    return simulated_again(config, provenance, engine=engine)[0][0]
+
+
+def simulated_again(config: SimulateConfig, provenance: str, *, engine: Engine = exact) -> StacksAndRows:
+    """The one stack of `resimulate`, with its row."""
     try:
         content: dict[str, Any] = json.loads(provenance)
         crystal, energy = Crystal.from_record(content["crystal"]), float(content["beam_energy_kev"])
@@ -266,8 +271,8 @@ def resimulate(config: SimulateConfig, provenance: str, *, engine: Engine = exac
     if name and not views:
         raise InputError(source="provenance of the sample", rule="its view must be one of the configuration's",
                          value=name, remedy="Give the configuration of the file that the sample is from.")
-    return simulate_every_view(crystal, config, beam_energy_kev=energy, views=views, engine=engine)[-1][0][
-        of_series]
+    stacks, rows = simulate_every_view(crystal, config, beam_energy_kev=energy, views=views, engine=engine)[-1]
+    return stacks[of_series:of_series + 1], rows.take([of_series])
 
 
 def _require_distinct(crystal: Crystal, axes: list[tuple[Slab, DetectorConfig]], exposure: Exposure,
