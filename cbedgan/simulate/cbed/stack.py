@@ -252,8 +252,7 @@ def sample_ids(crystal: Crystal, beam_energy_kev: float, thickness_angstrom: Flo
 def resimulate(config: SimulateConfig, provenance: str, *, engine: Engine = exact) -> Float[np.ndarray, "3 H W"]:
     """Simulate the stack of a row again, float32, from the row's provenance and the file's configuration, in its view.
 
-    On the machine that made it the result is the same to the bit, before the mantissa is rounded for the file. engine:
-    that of the configuration, see `simulate.engine`.
+    On the machine that made it the same to the bit, but for the file's mantissa. engine: that of the configuration.
     """
     return simulated_again(config, provenance, engine=engine)[0][0]
 
