@@ -4,6 +4,7 @@ The steps move one point of each orbit and the shape of the cell at constant vol
 few, and end before the energy is least: nature has many ways, and the least energy mostly a higher symmetry.
 """
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -71,6 +72,8 @@ def pack(orbits: list[Orbit], bonds: Bonds, basis: Float[np.ndarray, "3 3"], poi
     points = generator.uniform(0, 1, (n_candidates, len(orbits), 3))
     points = _images(rotations[first], translations[first], points)
     reach = (REACH[bonds.attract.astype(int)] * bonds.lengths)[:, owner]
+    # Of a tensor in fractions of the cell: the mean of R S R^T over the operations R.
+    mean_over_group = np.einsum("oij,okl->ikjl", point_group, point_group).reshape(9, 9) / len(point_group)
     lengths, volumes = np.geomspace(FIRST_STEP, LAST_STEP, STEPS), np.linalg.det(lattices)
     pairs = _neighbours(lattices, _images(rotations, translations, points[:, owner]), points, basis, reach)
     for step in range(STEPS + 1):
@@ -85,14 +88,15 @@ def pack(orbits: list[Orbit], bonds: Bonds, basis: Float[np.ndarray, "3 3"], poi
         ratio, place = distance / length, pairs.candidate * len(orbits) + pairs.orbit
         if step == STEPS:
             break
-        push = np.where(binds, ratio**-9 - ratio**-3.0, 0.7 * ratio**-6.0)
+        cube = 1 / (ratio * ratio * ratio)
+        push = np.where(binds, cube * (cube * cube - 1), 0.7 * cube * cube)
         push *= np.clip(4 * (REACH[binds.astype(int)] - ratio), 0, 1)
         pushed = np.minimum(push, 40.0)[:, None] * vectors / distance[:, None]
         force = -np.stack([np.bincount(place, pushed[:, axis], n_candidates * len(orbits)) for axis in range(3)], -1)
         force = force.reshape(n_candidates, len(orbits), 3)
-        stress = ((sizes[pairs.orbit, None] * pushed)[:, :, None] * vectors[:, None]).reshape(-1, 9)
-        strain = np.stack([np.bincount(pairs.candidate, stress[:, part], n_candidates) for part in range(9)], -1)
-        lattices, points = _moved(lattices, points, force, strain.reshape(-1, 3, 3), point_group, lengths[step])
+        stress, runs = sizes[pairs.orbit, None] * pushed, pairs.candidate.searchsorted(np.arange(n_candidates + 1))
+        strain = np.stack([stress[start:stop].T @ vectors[start:stop] for start, stop in itertools.pairwise(runs)])
+        lattices, points = _moved(lattices, points, force, strain, mean_over_group, lengths[step])
         # Steps magnify last bits, which differ between processors, ten thousandfold in all: none is left to magnify.
         lattices, points = np.round(lattices, DECIMALS), np.round(points, DECIMALS)
         lattices *= np.cbrt(volumes / np.linalg.det(lattices))[:, None, None]
@@ -109,15 +113,15 @@ def _images(rotations: np.ndarray, translations: np.ndarray, points: np.ndarray)
     return (rotations @ points[..., None])[..., 0] + translations
 
 
-def _moved(lattices: np.ndarray, points: np.ndarray, force: np.ndarray, strain: np.ndarray, point_group: np.ndarray,
+def _moved(lattices: np.ndarray, points: np.ndarray, force: np.ndarray, strain: np.ndarray, mean_over_group: np.ndarray,
            step: float) -> tuple[np.ndarray, np.ndarray]:
     """Move along the forces by at most `step` angstrom, and strain the cells as the group allows, volumes kept."""
     largest = np.linalg.norm(force, axis=-1).max(axis=1)[:, None, None]
     moves = force / np.maximum(largest, 1e-3) * step * np.minimum(largest, 1)
     inverse = np.linalg.inv(lattices)
     # Of a row vector v = x L the operation R makes v L^-1 R^T L.
-    cartesian = inverse[:, None] @ point_group.transpose(0, 2, 1) @ lattices[:, None]
-    strain = (cartesian.transpose(0, 1, 3, 2) @ strain[:, None] @ cartesian).mean(axis=1)
+    fractional = inverse.transpose(0, 2, 1) @ strain @ inverse
+    strain = lattices.transpose(0, 2, 1) @ (fractional.reshape(-1, 9) @ mean_over_group.T).reshape(-1, 3, 3) @ lattices
     strain = (strain + strain.transpose(0, 2, 1)) / 2
     strain -= np.trace(strain, axis1=1, axis2=2)[:, None, None] * np.eye(3) / 3
     size = np.abs(strain).max(axis=(1, 2))[:, None, None]
@@ -136,12 +140,11 @@ def _neighbours(lattices: np.ndarray, atoms: np.ndarray, points: np.ndarray, bas
         counts = np.floor(1.1 * reach.max() / spacing + 0.5).astype(int)
         cells = np.stack(np.meshgrid(*[np.arange(-n, n + 1) for n in counts], indexing="ij"), -1).reshape(-1, 3)
         apart = atoms[candidate][None] - points[candidate][:, None]
-        wrap = -np.round(apart @ np.linalg.inv(reduced)) @ reduced
-        shift = wrap[:, :, None] + cells @ reduced
-        distance = np.linalg.norm((apart[:, :, None] + shift) @ lattice, axis=-1)
-        near = (distance < reach[:, :, None] * 1.1) & (distance > 1e-3)
-        orbit, atom, cell = np.nonzero(near)
-        found.append((np.full(len(orbit), candidate), orbit, atom, shift[orbit, atom, cell]))
+        wrap, shifts = -np.round(apart @ np.linalg.inv(reduced)) @ reduced, cells @ reduced
+        nearest, further = (apart + wrap) @ lattice, shifts @ lattice
+        square = ((nearest * nearest).sum(-1)[..., None] + (further * further).sum(-1)) + 2 * (nearest @ further.T)
+        orbit, atom, cell = np.nonzero((square < (1.1 * reach[:, :, None])**2) & (square > 1e-6))
+        found.append((np.full(len(orbit), candidate), orbit, atom, wrap[orbit, atom] + shifts[cell]))
     return _Pairs(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
 
 
