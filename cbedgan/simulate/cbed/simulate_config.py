@@ -36,7 +36,7 @@ class ViewConfig(Config):
 class RenderConfig(Config):
     """Patterns by the differentiable renderer, in place of the exact engine; the defaults are its fast size.
 
-    See "The renderer" in analysis/LOG.md for what this costs, `cbedgan bench render` for how near it comes.
+    See "The renderer" in docs/data.md; `cbedgan bench render` measures how near it comes.
     """
 
     # Of the beams that interact; less far for more than most_beams, farther for fewer than about least_beams.
