@@ -37,7 +37,7 @@ class ArmConfig(Config):
     minimum_distance_ratio: Annotated[float, Field(ge=0, lt=1)] = 0.6  # shortest distance over summed covalent radii
 
 
-class DrawnStack(NamedTuple):
+class SampledStack(NamedTuple):
     """crystal: measured anew; stack: shares of the incident beam; row: as the simulator's, synthetic."""
 
     crystal: Crystal
@@ -46,7 +46,7 @@ class DrawnStack(NamedTuple):
 
 
 def draw_stack(source: TrainedCrystals, arm: ArmConfig, space_group: int, number: int, *, seed: int,
-               refused: Counter[str]) -> DrawnStack:
+               refused: Counter[str]) -> SampledStack:
     """Draw a stack of any of the 230 groups; it depends on the source, arm, group, number and seed alone.
 
     Parameters
@@ -76,19 +76,34 @@ def draw_stack(source: TrainedCrystals, arm: ArmConfig, space_group: int, number
         partition=np.array(["train"]), provenance=np.array([provenance])))
 
 
+def draw_crystal(source: TrainedCrystals, arm: ArmConfig, space_group: int, stream: np.random.Generator,
+                 refused: Counter[str]) -> Crystal | None:
+    """Draw a crystal of the prior and move it, where `arm` says so; None where something speaks against it.
+
+    Parameters
+    ----------
+    source, arm, space_group, refused : as for `draw_stack`
+    stream : on which it depends
+    """
+    crystal, reason = source.prior.source.draw(space_group, stream), "not drawn"
+    if crystal is not None and arm.moved:
+        crystal, reason = _moved(source, crystal, stream), "symmetry not to be measured"
+    if crystal is not None:
+        reason = _fault(crystal, source, arm, space_group)
+    if crystal is None or reason:
+        refused[reason] += 1
+        return None
+    return crystal
+
+
 def _drawn(source: TrainedCrystals, arm: ArmConfig, space_group: int, key: list[int], refused: Counter[str]
-           ) -> Iterator[DrawnStack]:
+           ) -> Iterator[SampledStack]:
     """Crystals that nothing speaks against, rendered; InputError after as many vain attempts as the prior allows."""
     instrument, prior = source.instrument.config, source.prior.source
     for attempt in range(prior.attempts):
         stream = np.random.default_rng([*key, space_group, attempt])
-        crystal, reason = prior.draw(space_group, stream), "not drawn"
-        if crystal is not None and arm.moved:
-            crystal, reason = _moved(source, crystal, stream), "symmetry not to be measured"
-        if crystal is not None:
-            reason = _fault(crystal, source, arm, space_group)
-        if crystal is None or reason:
-            refused[reason] += 1
+        crystal = draw_crystal(source, arm, space_group, stream, refused)
+        if crystal is None:
             continue
         energy = instrument.beam_energies_kev[int(stream.integers(len(instrument.beam_energies_kev)))]
         try:
@@ -98,7 +113,7 @@ def _drawn(source: TrainedCrystals, arm: ArmConfig, space_group: int, key: list[
             refused["not to be rendered"] += 1
             continue
         which = int(stream.integers(len(stacks)))
-        yield DrawnStack(crystal, stacks[which], replace(table.take([which]), derivation=np.array(["random"])))
+        yield SampledStack(crystal, stacks[which], replace(table.take([which]), derivation=np.array(["random"])))
     raise InputError(source=f"space group {space_group}", rule="a crystal of it must come within the prior's attempts",
                      value=f"none in {prior.attempts}: {dict(refused)}", remedy="Leave this group out.")
 
@@ -129,7 +144,7 @@ def _fault(crystal: Crystal, source: TrainedCrystals, arm: ArmConfig, space_grou
 
 
 @torch.no_grad()
-def _logits(source: TrainedCrystals, candidates: list[DrawnStack], space_group: int) -> Float[np.ndarray, " k"]:
+def _logits(source: TrainedCrystals, candidates: list[SampledStack], space_group: int) -> Float[np.ndarray, " k"]:
     x = source.seen.intensity.normalise(torch.from_numpy(np.stack([one.stack for one in candidates])))
     told = source.seen.told(torch.from_numpy(np.concatenate([told_of(one.row) for one in candidates])))
     class_idx = torch.full((len(candidates),), source.class_map.index(space_group))

@@ -12,7 +12,7 @@ from pydantic import Field
 from cbedgan.boundary.record import stage_record
 from cbedgan.crystal.cif import write_cif
 from cbedgan.crystal.crystals import Crystal
-from cbedgan.gan.crystals.draw import ArmConfig, DrawnStack, draw_stack
+from cbedgan.gan.crystals.draw import ArmConfig, SampledStack, draw_stack
 from cbedgan.gan.crystals.trained_crystals import TrainedCrystals, load_crystals
 from cbedgan.gan.network.generator import CRYSTALS
 from cbedgan.simulate.workers import in_pool
@@ -103,7 +103,7 @@ def _write(config: SampleCrystalsConfig, counts: dict[int, int], generator: Path
 
 
 def _draw_some(generator: Path, config: SampleCrystalsConfig, space_group: int, numbers: range
-               ) -> tuple[list[DrawnStack], Counter[str], float]:
+               ) -> tuple[list[SampledStack], Counter[str], float]:
     """In a worker: stacks of a group, crystals refused by reason, and the processor's seconds."""
     began, refused = time.process_time(), Counter()
     made = [draw_stack(_loaded(generator), config.arm, space_group, number, seed=config.seed, refused=refused)

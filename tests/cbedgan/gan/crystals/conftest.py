@@ -64,6 +64,12 @@ def small_set(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
 
 
 @pytest.fixture(scope="session")
+def small_simulation() -> dict[str, Any]:
+    """What the set's configuration says."""
+    return SIMULATE
+
+
+@pytest.fixture(scope="session")
 def small_training() -> Callable[..., TrainCrystalsConfig]:
     """Factory of the configuration with some keys replaced."""
     return lambda **changes: parse_config(merged(TRAIN, changes), TrainCrystalsConfig, source="test")
