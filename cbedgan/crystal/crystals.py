@@ -134,6 +134,7 @@ def standard_crystal(lattice: ArrayLike, positions: ArrayLike, numbers: ArrayLik
         lattice, positions = rounded_cell(lattice, positions)
     try:
         symmetry = measure_symmetry(lattice, positions, numbers)
+        structure_type = structure_type_of(symmetry)
     except ValueError as error:
         raise InputError(source=source, rule="the symmetry of a crystal must be measurable", value=error,
                          remedy="Look for atoms on top of each other and for a degenerate cell.") from None
@@ -146,7 +147,7 @@ def standard_crystal(lattice: ArrayLike, positions: ArrayLike, numbers: ArrayLik
     filled, filled_numbers = _fill(sites, kinds, symmetry.number)
     geometry = digest({"lattice": standard_lattice.tolist(), "sites": sites.tolist(), "numbers": kinds.tolist()})
     formula = formula_of(kinds)
-    return Crystal(standard_lattice, filled, filled_numbers, symmetry.number, structure_type_of(symmetry),
+    return Crystal(standard_lattice, filled, filled_numbers, symmetry.number, structure_type,
                    f"{symmetry.number}-{formula}-{geometry[:8]}", formula, source)
 
 

@@ -213,3 +213,13 @@ def test_a_steady_crystal_has_one_name_whatever_the_last_bits():
                                      source="s", steady=True))
     assert {json.dumps(crystal.record()) for crystal in made} == {json.dumps(made[0].record())}
     assert made[0].space_group == 167 and not np.signbit(made[0].lattice[made[0].lattice == 0]).any()
+
+
+def test_a_cell_so_near_a_higher_symmetry_that_its_type_cannot_be_told_is_refused():
+    a, b = 1e-5, 4e-5
+    strontium = [[0.12651, 0.5, 0.25], [0.37349, 0.5, 0.75], [0.87349, 0, 0.25], [0.62651, 0, 0.75]]
+    vanadium = [[0.5 - a, 0.75 - b, 0.25 + a], [a, 0.25 + b, 0.75 + a], [0.5 + a, 0.25 - b, 0.25 - a],
+                [1 - a, 0.75 + b, 0.75 - a], [0.25, a, 0.5], [0.25, 1 - a, 0], [0.75, 0.5 + a, 0], [0.75, 0.5 - a, 0.5]]
+    with pytest.raises(InputError, match="the symmetry of a crystal must be measurable"):
+        standard_crystal(np.diag([7.855548999384453, 5.564712365696075, 5.545960677696708]), strontium + vanadium,
+                         [38] * 4 + [23] * 8, source="test", steady=True)
