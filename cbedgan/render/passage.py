@@ -102,9 +102,12 @@ def passage(slabs: Period, directions: Float[Tensor, "P D 2"], periods: Int[np.n
     half_leap = half * (slabs.periods_a_leap.to(length) - 1)[:, None, None] / 2
     # Whole leaps began and ended with half a leap's flight; single periods go on with half a period's.
     wave = wave * torch.polar(one, -2 * torch.pi * half_leap)[:, None]
+    wave, thicknesses = wave.flatten(0, 1), rest.shape[1]
     for step in range(1, int(rest.max()) + 1):
-        going = torch.from_numpy(rest >= step).to(wave.device)[:, :, None, None]
-        wave = torch.where(going, slabs.matrix[:, None] @ wave * flight[:, None], wave)
+        going = torch.from_numpy(np.flatnonzero(rest >= step)).to(wave.device)
+        slab = going // thicknesses
+        wave = wave.index_copy(0, going, slabs.matrix[slab] @ wave[going] * flight[slab])
+    wave = wave.unflatten(0, (-1, thicknesses))
     thickness = torch.from_numpy(periods).to(kappa.device)[:, :, None, None] * length[:, None]
     mean = thickness * (kappa + kappa[:, :1])[:, None]
     return wave * torch.polar(one, -torch.pi * (half[:, None] + mean))
