@@ -14,10 +14,12 @@ from cbedgan.render.gratings import gratings, scattering_row
 from cbedgan.render.passage import Period, period
 from cbedgan.simulate.cbed.detector import View
 from cbedgan.simulate.cbed.detector_config import DetectorConfig
+from cbedgan.simulate.cbed.layers import whole_periods
 from cbedgan.simulate.cbed.multislice import Exposure
 from cbedgan.simulate.cbed.simulate_config import RenderConfig
 from cbedgan.simulate.cbed.slab_symmetry import Operation, beam_operations, mirror_azimuth
 from cbedgan.simulate.cbed.zone_axis import Slab
+from classifier.foundation.errors import InputError
 
 Points = tuple[Float[np.ndarray, " _"], Float[np.ndarray, "_ 2"], Float[np.ndarray, " _"]]
 """Of a lit area, see `Specimen.points`: thickness less that in the middle (angstrom), tilt (mrad), weight."""
@@ -48,6 +50,12 @@ class Scene:
     views: tuple[View, ...]
     config: RenderConfig
     widest_tilt_mrad: float = 0.0
+
+    def __post_init__(self) -> None:
+        """InputError for a detector that is not one pattern's."""
+        if self.detector.aperture_unit == "spacing_at_100_kev":
+            raise InputError(source="aperture_unit", rule='one pattern takes "shortest_g" or "mrad"',
+                             value=self.detector.aperture_unit, remedy="Simulate the stack of a crystal instead.")
 
     @cached_property
     def cut(self) -> Cut:
@@ -102,7 +110,8 @@ class Scene:
 
     @cached_property
     def wanted(self) -> Float[np.ndarray, " T"]:
-        """Thicknesses in angstrom."""
+        """Thicknesses in angstrom; InputError unless they are positive."""
+        whole_periods(self.exposure.thickness_angstrom, self.slab.period_angstrom)
         return np.atleast_1d(np.asarray(self.exposure.thickness_angstrom, dtype=np.float64))
 
     @cached_property

@@ -93,6 +93,14 @@ def test_a_pattern_without_a_visible_disk_is_refused(cut_along, scene):
         render([replace(nothing, atoms=replace(nothing.atoms, rows=rows))])
 
 
+def test_what_is_no_pattern_is_refused_as_the_exact_engine_does(cut_along, scene):
+    piece = cut_along("gaas", [0, 0, 1])
+    with pytest.raises(InputError, match="must be positive"):
+        render([scene(piece, thickness=[100.0, -1.0])])
+    with pytest.raises(InputError, match="one pattern takes"):
+        scene(piece, detector=RAW.model_copy(update={"aperture_unit": "spacing_at_100_kev"}))
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_gpu_renders_what_a_processor_does(cut_along, scene, difference):
     pieces = [cut_along("zincite", [0, 0, 1]), cut_along("monoclinic", [1, 0, 0])]
