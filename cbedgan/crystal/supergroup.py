@@ -45,11 +45,15 @@ class Image:
 def hidden_supergroup(crystal: Crystal, tolerance_angstrom: float) -> int | None:
     """Return a higher group that the structure factors of the crystal hardly tell from its own, None without one.
 
-    tolerance_angstrom: how far atoms may be from the places that the higher group would give them.
+    tolerance_angstrom: how far atoms may be from the places that the higher group would give them. A crystal so near to
+    one that its own symmetry cannot be measured again is hidden too; its own group stands for the other then.
     """
     hkl, factors = structure_factors(*crystal.primitive())
-    return next((image.space_group for image in images(crystal, tolerance_angstrom)
-                 if _change(hkl, factors, image.rotation, image.shift) < HIDDEN_BELOW), None)
+    try:
+        return next((image.space_group for image in images(crystal, tolerance_angstrom)
+                     if _change(hkl, factors, image.rotation, image.shift) < HIDDEN_BELOW), None)
+    except ValueError:  # moyopy's
+        return crystal.space_group
 
 
 def images(crystal: Crystal, tolerance_angstrom: float) -> Iterator[Image]:

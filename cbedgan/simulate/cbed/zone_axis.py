@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from cbedgan.crystal.crystals import Lattice, Numbers, Positions, measure_symmetry
 from classifier.crystal.reciprocal import bezout
-from classifier.foundation.errors import InputError
+from classifier.foundation.errors import InputError, reported
 
 LENGTH_TOLERANCE = 1e-3  # relative; lattice vectors closer in length than this count as equally long
 REACH = 4  # largest coefficient searched, in a reduced basis
@@ -186,8 +186,10 @@ def turns_about(along: Int[np.ndarray, " 3"], turns: Int[np.ndarray, "k 3 3"]) -
 
 
 def rotations(cell: Cell) -> Int[np.ndarray, "k 3 3"]:
-    """Return the crystal's rotations and mirrors, acting on row vectors of its primitive cell."""
-    return np.array(measure_symmetry(*cell).operations.rotations).transpose(0, 2, 1)
+    """Return the crystal's rotations and mirrors, acting on row vectors of its primitive cell; InputError where moyopy
+    cannot tell them."""
+    with reported("crystal", rule="its rotations must be measurable", remedy="Take another crystal."):
+        return np.array(measure_symmetry(*cell).operations.rotations).transpose(0, 2, 1)
 
 
 def _in_plane_vectors(plane: Int[np.ndarray, "2 3"], along: Int[np.ndarray, " 3"], vectors: Lattice,

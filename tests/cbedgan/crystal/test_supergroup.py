@@ -4,6 +4,7 @@ import gemmi
 import numpy as np
 import pytest
 
+from cbedgan.crystal import supergroup
 from cbedgan.crystal.crystals import Crystal, standard_crystal
 from cbedgan.crystal.supergroup import LARGEST_G, hidden_supergroup, structure_factors
 
@@ -59,3 +60,11 @@ def test_structure_factors_are_those_of_diamond():
     present = np.abs(conventional) > 1e-6
     assert np.abs(conventional[present]).min() > 0.1
     assert LARGEST_G == 1.0 and len(conventional) > 4 * len(factors) * 0.9
+
+
+def test_a_crystal_whose_own_group_cannot_be_measured_again_is_hidden(monkeypatch):
+    def unmeasurable(*_, **__):
+        raise ValueError("Too large tolerance")
+    far = perovskite(0.3)
+    monkeypatch.setattr(supergroup, "measure_symmetry", unmeasurable)
+    assert hidden_supergroup(far, 0.1) == 99
