@@ -85,7 +85,7 @@ def draw_crystal(source: TrainedCrystals, arm: ArmConfig, space_group: int, stre
     source, arm, space_group, refused : as for `draw_stack`
     stream : on which it depends
     """
-    crystal, reason = source.prior.source.draw(space_group, stream), "not drawn"
+    crystal, reason = source.prior.of(space_group).draw(space_group, stream), "not drawn"
     if crystal is not None and arm.moved:
         crystal, reason = _moved(source, crystal, stream), "symmetry not to be measured"
     if crystal is not None:
@@ -99,7 +99,7 @@ def draw_crystal(source: TrainedCrystals, arm: ArmConfig, space_group: int, stre
 def _drawn(source: TrainedCrystals, arm: ArmConfig, space_group: int, key: list[int], refused: Counter[str]
            ) -> Iterator[SampledStack]:
     """Crystals that nothing speaks against, rendered; InputError after as many vain attempts as the prior allows."""
-    instrument, prior = source.instrument.config, source.prior.source
+    instrument, prior = source.instrument.config, source.prior.of(space_group)
     for attempt in range(prior.attempts):
         stream = np.random.default_rng([*key, space_group, attempt])
         crystal = draw_crystal(source, arm, space_group, stream, refused)

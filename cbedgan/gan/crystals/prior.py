@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from cbedgan.crystal.crystals import Crystal
 from cbedgan.crystal.plan import DrawnSource
+from cbedgan.crystal.sources import CrystalSource, SizedSource
 from cbedgan.gan.crystals.network.movable import Movable, movable
 from cbedgan.simulate.cbed.simulate_config import SimulateConfig
 from cbedgan.simulate.cbed.stack import refusal
@@ -21,11 +22,24 @@ KEPT = 4096  # crystals whose orbits and neighbours stay in memory
 
 
 class PriorConfig(Config):
-    """source: of crystals, such as [crystals.random] of `simulate`; crystals: of each group, from which a training
-    draws; a sample of the trained generator begins with a crystal of its own."""
+    """source: of crystals, such as [crystals.random] of `simulate`; maximum_random_atoms: by space groups that need
+    larger cells; crystals: of each group, from which a training draws; a sample of the trained generator begins with a
+    crystal of its own."""
 
     source: DrawnSource
+    maximum_random_atoms: dict[int, Annotated[int, Field(ge=1)]] = {}
     crystals: Annotated[int, Field(ge=1, le=1000)] = 100
+
+    @model_validator(mode="after")
+    def _larger_cells_are_random(self) -> "PriorConfig":
+        if self.maximum_random_atoms and not isinstance(self.source, SizedSource):
+            raise ValueError('maximum_random_atoms goes with a source of sized cells, such as "natural"')
+        return self
+
+    def of(self, space_group: int) -> CrystalSource:
+        """The source, with cells as large as the group needs."""
+        most = self.maximum_random_atoms.get(space_group)
+        return self.source.of_at_most(most) if most and isinstance(self.source, SizedSource) else self.source
 
 
 class Prior:
@@ -66,7 +80,7 @@ def draw_prior(config: PriorConfig, instrument: SimulateConfig, folder: Path, *,
     return Prior(folder)
 
 
-def first_crystal(source: DrawnSource, space_group: int, key: list[int]) -> Crystal:
+def first_crystal(source: CrystalSource, space_group: int, key: list[int]) -> Crystal:
     """The first crystal of the group that the source draws after the seeds `key`; InputError where it draws none."""
     for attempt in range(source.attempts):
         crystal = source.draw(space_group, np.random.default_rng([*key, space_group, attempt]))
@@ -74,14 +88,14 @@ def first_crystal(source: DrawnSource, space_group: int, key: list[int]) -> Crys
             return crystal
     raise InputError(source=f'source "{source.kind}"', rule="must draw a crystal of every group that is asked for",
                      value=f"none of group {space_group} in {source.attempts} attempts",
-                     remedy="Raise attempts or maximum_primitive_atoms.")
+                     remedy="Raise attempts, or its maximum_random_atoms.")
 
 
 def _write_pool(config: PriorConfig, instrument: SimulateConfig, space_group: int, seed: int, name: str,
                 path: Path) -> None:
     crystals, number = [], 0
     while len(crystals) < config.crystals:
-        crystal = first_crystal(config.source, space_group, [seed, number])
+        crystal = first_crystal(config.of(space_group), space_group, [seed, number])
         number += 1
         if refusal(crystal, instrument) is None:
             crystals.append(crystal.record())

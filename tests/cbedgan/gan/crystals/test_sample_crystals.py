@@ -98,3 +98,15 @@ def test_options_of_crystals_are_refused_for_other_generators(tmp_path, capsys):
     assert verb("sample", "--generator", tmp_path / "none.safetensors", "--groups", "225:1", "--seed", "0", "--out",
                 tmp_path / "a.h5", "--as-drawn") == 2
     assert "of generators of crystals" in capsys.readouterr().err
+
+
+def test_a_group_that_needs_larger_cells_gets_them(source):
+    refused: Counter[str] = Counter()
+    tiny = NaturalConfig(kind="natural", maximum_primitive_atoms=2, attempts=4)
+    small = replace(source, prior=PriorConfig(source=tiny))
+    with pytest.raises(InputError, match="within the prior's attempts"):
+        draw_stack(small, ArmConfig(candidates=1), 62, 0, seed=0, refused=refused)
+    large = PriorConfig(source=NaturalConfig(kind="natural", maximum_primitive_atoms=2, attempts=60),
+                        maximum_random_atoms={62: 12})
+    one = draw_stack(replace(source, prior=large), ArmConfig(candidates=1), 62, 0, seed=0, refused=refused)
+    assert 2 < one.crystal.n_primitive <= 12
