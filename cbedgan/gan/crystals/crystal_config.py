@@ -36,7 +36,8 @@ class NearnessConfig(Config):
 class TrainCrystalsConfig(Config):
     """images, batch, sampling_power, burn_in_share: see TrainGanConfig; workers: processes that draw the prior;
     render: as RenderConfig says, for sets that the exact engine has made; real: stacks as the set has them, or, where
-    their crystals are known, rendered as the generated ones are."""
+    their crystals are known, rendered as the generated ones are; staying: weight of the squares of moves, over the most
+    that they may be, so that what nothing asks for does not drift."""
 
     seed: int = 0
     threads: int = 1
@@ -56,6 +57,7 @@ class TrainCrystalsConfig(Config):
     real: Literal["stored", "rendered"] = "stored"
     network: CrystalNetworkConfig
     nearness: NearnessConfig = NearnessConfig()
+    staying: Annotated[float, Field(ge=0)] = 0.1
     optimiser: OptimiserConfig = OptimiserConfig()
     penalty: PenaltyConfig
     ema: EmaConfig

@@ -13,7 +13,8 @@ from cbedgan.gan.batch import draw_batch
 from cbedgan.gan.crystals.crystal_config import TrainCrystalsConfig
 from cbedgan.gan.crystals.crystal_state import CrystalState
 from cbedgan.gan.crystals.instrument import Exposed, Instrument
-from cbedgan.gan.crystals.network.moves import Moved, moved, nearness
+from cbedgan.gan.crystals.network.crystal_generator import size_of
+from cbedgan.gan.crystals.network.moves import Moved, Moves, moved, nearness
 from cbedgan.gan.crystals.prior import Prior
 from cbedgan.gan.crystals.sight import Seen, of_pictures
 from cbedgan.gan.ema import ema_decay, update_ema
@@ -51,7 +52,7 @@ def take_step(state: CrystalState, config: TrainCrystalsConfig, data: CrystalDat
     part = draw_batch(draws, data.real, rows)
     chosen = torch.from_numpy(draws.samples(data.real)[rows.start:rows.stop])
     told = data.told[chosen].to(part.real.device)
-    crystals = _crystals(state, config, data, part.z.cpu(), part.class_idx.tolist(), rows)
+    crystals, moves = _crystals(state, config, data, part.z.cpu(), part.class_idx.tolist(), rows)
     exposed = data.instrument.expose(crystals, [f"{config.seed}-{seen}-{row}" for row in rows])
     real, fake = data.seen.joined(part.real, told), _fake(exposed, data.seen, part.real, told)
     sight = Sight(state.discriminator, of_pictures(make_augmentation(
@@ -70,9 +71,11 @@ def take_step(state: CrystalState, config: TrainCrystalsConfig, data: CrystalDat
     skipped_d = update(state.optimisers["discriminator"], state.discriminator)
 
     near = torch.stack([nearness(one, config.nearness.least) for one in crystals]).sum() / batch
-    (config.nearness.weight * near).backward(retain_graph=True)
+    size = torch.stack([size_of(one, config.network.generator) for one in moves]).sum() / batch
+    (config.nearness.weight * near + config.staying * size).backward(retain_graph=True)
     terms_g = generator_step(sight, fake, part.class_idx, logits_real) if rendered.any() else {}
-    terms_g = {"loss_g": torch.zeros(()), **terms_g, "nearness": near.detach(), **_sizes(crystals, batch)}
+    terms_g = {"loss_g": torch.zeros(()), **terms_g, "nearness": near.detach(), "moves": size.detach(),
+               **_sizes(crystals, batch)}
     ranks.add([*_gradients(state.generator), *terms_g.values()])
     skipped_g = update(state.optimisers["generator"], state.generator)
     update_ema(state.generator_ema, state.generator, (1 - ema_decay(seen, batch, config.ema)) * (1 - skipped_g))
@@ -89,13 +92,14 @@ def take_step(state: CrystalState, config: TrainCrystalsConfig, data: CrystalDat
 
 
 def _crystals(state: CrystalState, config: TrainCrystalsConfig, data: CrystalData, z: Tensor, classes: list[int],
-              rows: range) -> list[Moved]:
-    """Drawn and moved crystals of the classes, each row from a stream of its own."""
+              rows: range) -> tuple[list[Moved], list[Moves]]:
+    """Drawn and moved crystals of the classes, each row from a stream of its own, and their moves."""
     streams = [np.random.default_rng([config.seed, state.images_seen, row]) for row in rows]
     origins = [data.prior.draw(data.real.class_map.space_group(k), stream)
                for k, stream in zip(classes, streams, strict=True)]
-    return [moved(origin, moves, stream.random(len(origin.elements)))
-            for origin, moves, stream in zip(origins, state.generator(z, origins), streams, strict=True)]
+    moves = state.generator(z, origins)
+    return [moved(origin, one, stream.random(len(origin.elements)))
+            for origin, one, stream in zip(origins, moves, streams, strict=True)], moves
 
 
 def _fake(exposed: list[Exposed | None], seen: Seen, real: Tensor, told: Tensor) -> Tensor:

@@ -35,6 +35,15 @@ class CrystalGeneratorConfig(Config):
     ladder: Annotated[float, Field(ge=0, le=2)] = 1.0
 
 
+def size_of(moves: Moves, config: CrystalGeneratorConfig) -> Float[Tensor, ""]:
+    """Squares of the moves of a crystal over the most that each may be, summed over kinds of moves: 0 to 4."""
+    volume = moves.strain.trace()
+    shape = moves.strain - volume * torch.eye(3) / 3
+    parts = [(moves.step.square().sum(1).mean(), config.shift_angstrom), (shape.square().sum(), config.shape),
+             (volume.square(), config.growth), (moves.ladder.square().mean(), config.ladder)]
+    return sum((part / most**2 for part, most in parts if most), moves.step.new_zeros(()))
+
+
 class _Joined(NamedTuple):
     """Crystals as one graph: site numbers run through all of them."""
 

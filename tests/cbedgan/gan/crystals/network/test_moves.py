@@ -6,7 +6,7 @@ import torch
 
 from cbedgan.crystal.crystals import measure_symmetry
 from cbedgan.crystal.natural_crystals import NaturalConfig
-from cbedgan.gan.crystals.network.crystal_generator import CrystalGenerator, CrystalGeneratorConfig
+from cbedgan.gan.crystals.network.crystal_generator import CrystalGenerator, CrystalGeneratorConfig, size_of
 from cbedgan.gan.crystals.network.described import group_description
 from cbedgan.gan.crystals.network.movable import Movable, movable
 from cbedgan.gan.crystals.network.moves import Moves, moved, nearness
@@ -90,6 +90,14 @@ def test_elements_change_as_often_as_the_ladder_says_and_never_become_one():
     for chance in np.random.default_rng(0).random((50, len(one.elements))):
         number = moved(one, still(one)._replace(ladder=3 * torch.ones(len(one.elements))), chance).number
         assert len(set(number)) == len(one.elements)
+
+
+def test_each_kind_of_move_counts_by_the_most_that_it_may_be():
+    one, config = drawn(14), CrystalGeneratorConfig(kind="crystals", shift_angstrom=0.2, growth=0.3, ladder=0.0)
+    farthest = Moves(torch.tensor([[0.2, 0.0, 0.0]]).expand(len(one.first), 3), 0.1 * torch.eye(3),
+                     5 * torch.ones(len(one.elements)))
+    assert float(size_of(still(one), config)) == 0
+    assert float(size_of(farthest, config)) == pytest.approx(2)  # sites and volume; elements may not move at all
 
 
 def test_atoms_that_come_nearer_than_allowed_cost():
