@@ -15,6 +15,7 @@ from classifier.prediction.predict import Predictions
 from classifier.samples.split import SplitConfig, load_split, split
 from classifier.samples.stackfile import SampleTable, StackFile, write_stack_file
 from classifier.training.train import TrainClassifierConfig, train_classifier
+from spots import Spots
 
 SPLIT = parse_config(tiny.SPLIT, SplitConfig, source="test")
 TRAIN = parse_config(tiny.ARM | {"synthetic_share": 0.5}, TrainClassifierConfig, source="test")
@@ -58,8 +59,9 @@ def test_no_material_type_or_duplicate_is_on_both_sides(stacks, split_file) -> N
 
 
 def test_held_out_parts_have_no_parameter_but_the_split() -> None:
+    # The cache holds copies of these stacks alone; a stream, which workers draw, is only trained on, see below.
     assert set(inspect.signature(train_classifier).parameters) == {"config", "stacks", "split", "out", "synthetic",
-                                                              "cache"}  # holds copies of these stacks alone
+                                                              "cache", "stream", "workers"}
 
 
 @pytest.mark.slow
@@ -67,11 +69,23 @@ def test_synthetic_samples_reach_training_but_never_the_judged_parts(stacks, spl
     digest = json.loads(split_file.read_text())["digest"]
     train_classifier(TRAIN, stacks=stacks, split=split_file, out=tmp_path / "run",
                      synthetic=synthetic(stacks, tmp_path / "synthetic.h5", digest))
-    predictions = Predictions.load(tmp_path / "run/predictions.npz")
+    assert_only_the_split_is_judged(tmp_path / "run", split_file)
+
+
+@pytest.mark.slow
+def test_stacks_without_end_reach_training_but_never_the_judged_parts(stacks, split_file, tmp_path) -> None:
+    train_classifier(TRAIN, stacks=stacks, split=split_file, out=tmp_path / "run", stream=Spots())
+    assert json.loads((tmp_path / "run/result.json").read_text())["crystals"]["stacks"] > 0
+    assert_only_the_split_is_judged(tmp_path / "run", split_file)
+
+
+def assert_only_the_split_is_judged(run: Path, split_file: Path) -> None:
+    predictions = Predictions.load(run / "predictions.npz")
     content = json.loads(split_file.read_text())
     for part in ("validation", "test"):
         assert predictions.take(part).sample_id.tolist() == content["parts"][part]["sample_ids"]
-    assert not np.char.startswith(predictions.sample_id, "synthetic").any()
+    assert len(predictions.sample_id) == sum(len(content["parts"][part]["sample_ids"]) for part in (
+        "validation", "test"))
 
 
 def test_a_synthetic_file_cannot_be_split(stacks, split_file, tmp_path) -> None:
