@@ -14,7 +14,7 @@ from torch import Tensor
 
 from cbedgan.crystal.crystals import Crystal
 from cbedgan.gan.crystals.network.moves import Moved
-from cbedgan.render.gratings import scattering_row
+from cbedgan.render.gratings import scattering_rows
 from cbedgan.render.render import Rendered, render
 from cbedgan.render.scene import Atoms, Scene
 from cbedgan.simulate.cbed.detector import View
@@ -60,6 +60,10 @@ class Instrument:
                              value=f"stage {file.provenance.get('stage')!r}",
                              remedy='Take a set of `cbedgan simulate`, or a generator of kind "pixels".')
         config = parse_config(file.provenance["config"], SimulateConfig, source=file.path)
+        own = next((one for one in config.views if one.name == file.identity.condition), None)
+        if own is not None and (own.specimen is not None or own.condition is not None):
+            raise InputError(source=file.path, rule="crystals are rendered on their zone axes and free of noise",
+                             value=f'its view "{own.name}"', remedy="Give the set's file on the axes.")
         detector = config.detector.model_copy(update={"half_width": view.half_width, "size_pixels": view.size_pixels})
         return cls(config.model_copy(update={"detector": detector, "views": (), "distinct": None,
                                              "render": config.render or render}), device)
@@ -104,15 +108,10 @@ class Instrument:
 
         As elements are drawn with these shares, it is the gradient of the mean over draws, to first order.
         """
-        multislice = self.config.multislice
-
-        def rows(numbers: np.ndarray) -> Tensor:
-            return torch.from_numpy(np.stack([scattering_row(
-                int(number), energy, multislice.debye_waller_of(int(number)), multislice.absorption)
-                for number in numbers]))
-
+        own, low, high = (scattering_rows(numbers, energy, self.config.multislice)
+                          for numbers in (one.number, one.low, one.high))
         part = one.part.float()[:, None]
-        return rows(one.number) + (part - part.detach()) * (rows(one.high) - rows(one.low))
+        return own + (part - part.detach()) * (high - low)
 
 
 def told_of(table: SampleTable) -> Float[np.ndarray, "N TOLD"]:

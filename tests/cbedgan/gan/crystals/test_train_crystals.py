@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+import tiny
 from cbedgan.crystal.crystals import Crystal
 from cbedgan.gan.crystals.instrument import Instrument, told_of
 from cbedgan.gan.crystals.network.movable import movable
@@ -16,10 +17,11 @@ from cbedgan.gan.crystals.sight import Seen
 from cbedgan.gan.crystals.train_crystals import train_crystals
 from cbedgan.gan.crystals.trained_crystals import load_crystals
 from cbedgan.gan.network.generator import load_generator
+from cbedgan.simulate.cbed.simulate_config import SimulateConfig
+from classifier.foundation.config import parse_config
 from classifier.foundation.errors import InputError
-from classifier.samples.stackfile import StackFile
+from classifier.samples.stackfile import StackFile, write_stack_file
 from running import killed, metrics, verb, written_anew
-from tiny import toml
 
 pytestmark = pytest.mark.slow
 
@@ -67,6 +69,21 @@ def test_a_set_that_does_not_say_how_it_was_made_is_refused(tiny_stack_file, sma
         Instrument.of(file, small_training().view, small_training().render)
 
 
+def test_a_tilted_view_is_refused_a_larger_one_is_not(small_set, small_training, small_simulation, tmp_path):
+    views = [{"name": "tilted", "specimen": {"tilt_mrad": 1.0}}, {"name": "large", "size_pixels": 32}]
+    config = parse_config(small_simulation | {"views": views}, SimulateConfig, source="test")
+    told = {"stage": "simulate", "config": config.model_dump(mode="json")}
+    with StackFile(small_set.stacks) as file:
+        for view in ("tilted", "large"):
+            write_stack_file(tmp_path / f"{view}.h5", file.read([0]), file.table.take([0]), **tiny.frame_of(file),
+                             provenance=told | {"condition": view})
+    training = small_training()
+    with StackFile(tmp_path / "tilted.h5") as file, pytest.raises(InputError, match='its view "tilted"'):
+        Instrument.of(file, training.view, training.render)
+    with StackFile(tmp_path / "large.h5") as file:
+        assert Instrument.of(file, training.view, training.render).config.detector.size_pixels == 16
+
+
 def test_drawn_crystals_are_shown_as_the_set_shows_its_own(small_set, small_training):
     with StackFile(small_set.stacks) as file:
         instrument = Instrument.of(file, small_training().view, small_training().render)
@@ -99,7 +116,7 @@ def test_what_no_row_tells_is_not_told():
 
 def test_the_verb_knows_the_kind_and_refuses_options_of_others(trained, small_set, small_training, tmp_path, capsys):
     config = tmp_path / "train_gan.toml"
-    config.write_text(toml(small_training().model_dump(mode="json", exclude_none=True)))
+    config.write_text(tiny.toml(small_training().model_dump(mode="json", exclude_none=True)))
     arguments = ["train-gan", "--config", config, "--stacks", small_set.stacks, "--split", small_set.split]
     assert verb(*arguments, "--out", trained) == 0 and "generator.safetensors" in capsys.readouterr().out
     assert verb(*arguments, "--out", trained, "--cache", tmp_path) == 2 and "Leave it out" in capsys.readouterr().err
