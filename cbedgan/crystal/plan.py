@@ -16,7 +16,7 @@ from cbedgan.crystal.prototypes import PrototypeConfig, PrototypeSource, spread,
 from cbedgan.crystal.random_crystals import RandomCrystalConfig
 from cbedgan.crystal.real.parts_apart import DRAWN, REAL, Source, parts_apart
 from cbedgan.crystal.real.quota import RealDerivedConfig
-from cbedgan.crystal.sources import CrystalSource, SizedSource
+from cbedgan.crystal.sources import CrystalSource, SizedSource, of_size
 from cbedgan.crystal.structure_files import FileSource
 from cbedgan.crystal.supergroup import hidden_supergroup
 from classifier.foundation.config import Config, added
@@ -143,7 +143,8 @@ def plan_group(quota: GroupQuota, config: CrystalConfig, seed: int, refuse: Refu
 def _plan_apart(quota: GroupQuota, config: CrystalConfig, real: RealDerivedConfig, seed: int,
                 accept: _Acceptance) -> CrystalPlan:
     """Plan a group with real-derived and drawn crystals apart; what a held-out part is short of is passed over."""
-    source, group = None if config.random is None else _sized(quota, config.random), quota.space_group
+    group = quota.space_group
+    source = None if config.random is None else of_size(config.random, quota.maximum_random_atoms)
 
     def draw(n: int) -> Crystal | None:
         crystal = source.draw(group, np.random.default_rng([seed, group, n])) if source is not None else None
@@ -172,13 +173,6 @@ def _require_all(quota: GroupQuota, crystals: dict[str, list[Crystal]], sides: t
                          rule="there must be the materials that are asked for, of structure types of their own",
                          value=f"{counts} materials, {types} structure types",
                          remedy="Ask for fewer, allow larger cells or more attempts, or give structure files instead.")
-
-
-def _sized(quota: GroupQuota, source: CrystalSource) -> CrystalSource:
-    """The source, with the larger cells that the quota asks for."""
-    if isinstance(source, SizedSource) and quota.maximum_random_atoms:
-        return source.of_at_most(quota.maximum_random_atoms)
-    return source
 
 
 def _from_prototypes(quota: GroupQuota, wanted: dict[str, int], config: CrystalConfig, seed: int,
@@ -212,7 +206,7 @@ def _add_drawn(crystals: dict[str, list[Crystal]], quota: GroupQuota, source: Cr
     there or nowhere.
     """
     total = quota.sides()
-    source = _sized(quota, source)
+    source = of_size(source, quota.maximum_random_atoms)
     owner = {crystal.structure_type: side for side in SIDES for crystal in crystals[side]}
     attempts = source.attempts * sum(total.values())
     for draw in range(attempts):

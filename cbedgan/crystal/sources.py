@@ -35,3 +35,10 @@ class SizedSource(CrystalSource, Protocol):
     """A source whose cells have a largest size: a quota may ask it for larger ones (`maximum_random_atoms`)."""
 
     def of_at_most(self, maximum_primitive_atoms: int) -> CrystalSource: ...
+
+
+def of_size(source: CrystalSource, maximum_primitive_atoms: int | None) -> CrystalSource:
+    """The source with cells of at most so many atoms, as it is where none are said or its cells have no size."""
+    if maximum_primitive_atoms and isinstance(source, SizedSource):
+        return source.of_at_most(maximum_primitive_atoms)
+    return source

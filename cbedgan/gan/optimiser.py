@@ -26,6 +26,15 @@ def adam(network: nn.Module) -> torch.optim.Adam:
     return torch.optim.Adam(network.parameters(), lr=0.0, betas=(0.0, 0.9), eps=1e-8, fused=True)
 
 
+def load_moments(optimiser: torch.optim.Adam, network: nn.Module, moments: Mapping[int, dict[str, Tensor]]) -> None:
+    """Go on with the state that an optimiser of the same network had, by number of the parameter."""
+    for index, parameter in enumerate(network.parameters()):
+        # Moments must lie in memory as their parameter does: the fused update walks through both at once.
+        optimiser.state[parameter] = {
+            key: torch.empty_like(parameter).copy_(moment) if moment.shape == parameter.shape else
+            moment.to(parameter.device) for key, moment in moments.get(index, {}).items()}
+
+
 def follow(optimisers: Mapping[str, torch.optim.Adam], config: OptimiserConfig, share: float) -> None:
     """Set what the schedules say for the next step, after `share` of the burn-in."""
     for name, optimiser in optimisers.items():

@@ -12,7 +12,7 @@ from cbedgan.gan.network.blocks import placed
 from cbedgan.gan.network.contract import Condition, SampleSpec
 from cbedgan.gan.network.discriminator import Discriminator
 from cbedgan.gan.network.sampler import Sampler
-from cbedgan.gan.optimiser import adam
+from cbedgan.gan.optimiser import adam, load_moments
 from cbedgan.gan.train_config import TrainGanConfig
 from cbedgan.gan.training_data import Data
 from classifier.foundation.checkpoint import load_checkpoint, save_checkpoint
@@ -75,12 +75,7 @@ class State:
         for name, content in parts["networks"].items():
             getattr(self, name).load_state_dict(content)
         for name, optimiser in self.optimisers.items():
-            for index, parameter in enumerate(getattr(self, name).parameters()):
-                # Moments must lie in memory as their parameter does: the fused update walks through both at once.
-                optimiser.state[parameter] = {
-                    key: torch.empty_like(parameter).copy_(moment) if moment.shape == parameter.shape else
-                    moment.to(parameter.device)
-                    for key, moment in parts["optimisers"][name].get(index, {}).items()}
+            load_moments(optimiser, getattr(self, name), parts["optimisers"][name])
         self.images_seen = parts["images_seen"]
         for name in TALLIES:
             getattr(self, name).copy_(parts[name])

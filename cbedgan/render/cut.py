@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from cbedgan.crystal.crystals import Lattice, Positions
-from cbedgan.simulate.cbed.layers import atomic_layers, fast_size
+from cbedgan.simulate.cbed.layers import ENTRY_TOLERANCE_ANGSTROM, atomic_layers, fast_size
 from cbedgan.simulate.cbed.simulate_config import RenderConfig
 from cbedgan.simulate.cbed.slab_symmetry import Operation
 from cbedgan.simulate.cbed.zone_axis import Slab
@@ -84,11 +84,11 @@ def cut(slab: Slab, lattice: Lattice, sites: Positions, entry_plane: float, conf
     """
     matrix = np.round(slab.cell @ slab.frame @ np.linalg.inv(lattice)).astype(np.int64)
     layers, _ = atomic_layers(slab, merge_angstrom=config.merge_angstrom, entry_plane=entry_plane)
-    layer, lift = np.empty(len(slab.numbers), dtype=np.int64), np.empty(len(slab.numbers))
+    layer = np.empty(len(slab.numbers), dtype=np.int64)
     for number, atoms in enumerate(layers):
         layer[atoms] = number
     height = slab.positions[:, 2] - entry_plane
-    lift = np.ceil(-height - 1e-2 / slab.period_angstrom)
+    lift = np.ceil(-height - ENTRY_TOLERANCE_ANGSTROM / slab.period_angstrom)
     places = np.tile(sites @ np.linalg.inv(matrix), (len(slab.numbers) // len(sites), 1))
     beam, reach = _beams(slab, config)
     a, b = np.linalg.norm(slab.projected_lattice, axis=1).tolist()

@@ -11,7 +11,7 @@ from torch import Tensor
 from cbedgan.crystal.electron import interaction, scattering_factor
 from cbedgan.crystal.thermal_diffuse import absorptive_factor
 from cbedgan.render.cut import Cut, Plate
-from cbedgan.simulate.cbed.multislice import LARGEST_G_MAX
+from cbedgan.simulate.cbed.multislice import LARGEST_G_MAX, MultisliceConfig
 
 STEP = 1 / 128  # 1/angstrom, of the table of scattering factors
 RADII = np.arange(0, LARGEST_G_MAX + 1.5 * STEP, STEP)
@@ -38,6 +38,13 @@ def scattering_row(number: int, beam_energy_kev: float, b: float, absorption: fl
     else:
         absorbing = absorption * elastic
     return (1j * elastic - absorbing).astype(np.complex64)
+
+
+def scattering_rows(numbers: Int[np.ndarray, " S"], beam_energy_kev: float, config: MultisliceConfig
+                    ) -> Complex[Tensor, "S G"]:
+    """The rows of elements, vibrating and absorbing as the configuration says."""
+    return torch.from_numpy(np.stack([scattering_row(
+        int(number), beam_energy_kev, config.debye_waller_of(int(number)), config.absorption) for number in numbers]))
 
 
 def gratings(cut: Cut, plate: Plate, rows: Complex[Tensor, "S G"], kind: Int[Tensor, " N"], strength: float

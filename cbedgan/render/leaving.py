@@ -12,7 +12,7 @@ from cbedgan.render.cut import turned_beams
 from cbedgan.render.passage import Period, passage, stacked
 from cbedgan.render.scene import Scene
 from cbedgan.simulate.cbed.detector_config import RingDrift
-from cbedgan.simulate.cbed.disks import QUICK_RING, how_many, turn_matrix
+from cbedgan.simulate.cbed.disks import QUICK_RING, how_many, turn_matrix, unconfirmed_radius
 from cbedgan.simulate.cbed.slab_symmetry import nearest_directions
 from classifier.pattern.geometry import shortest_visible_g
 
@@ -52,7 +52,7 @@ def _guess(scenes: list[Scene]) -> list[int]:
     count, share = QUICK_RING
     angle = 2 * np.pi * np.arange(count) / count
     ring = share * np.stack([np.cos(angle), np.sin(angle)], -1)
-    directions = np.stack([ring * scene.unconfirmed_radius() for scene in scenes])
+    directions = np.stack([ring * unconfirmed_radius(scene.slab, scene.exposure, scene.detector) for scene in scenes])
     slabs = Period(*(part.detach() for part in stacked([scene.period for scene in scenes])))
     periods = _even([scene.periods() for scene in scenes])
     light = _light(passage(slabs, torch.from_numpy(directions).to(slabs.g), periods)).mean((1, 3))

@@ -23,6 +23,7 @@ from cbedgan.simulate.cbed.simulate_config import RenderConfig
 from cbedgan.simulate.cbed.stack import Axis
 from classifier.pattern.geometry import Detector
 
+LEAST_BEAMS = 0.7  # of the most of any scene that is computed together with it: the others are padded
 CACHE_BYTES = 2**19  # of the matrices of slabs that a processor computes together: they stay in its cache
 
 
@@ -81,7 +82,7 @@ def _groups(scenes: list[Scene]) -> Iterator[list[int]]:
     group: list[int] = []
     for k in np.argsort(-beams, kind="stable").tolist():
         on_processor = scenes[k].atoms.lattice.device.type == "cpu"
-        if group and (beams[k] < 0.7 * beams[group[0]]
+        if group and (beams[k] < LEAST_BEAMS * beams[group[0]]
                       or (on_processor and (len(group) + 1) * 8 * beams[group[0]]**2 > CACHE_BYTES)):
             yield group
             group = []

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from cbedgan.crystal.electron import interaction, wavenumber_inv_angstrom
 from cbedgan.render.cut import Cut, Plate, cut, plate
-from cbedgan.render.gratings import gratings, scattering_row
+from cbedgan.render.gratings import gratings, scattering_rows
 from cbedgan.render.passage import Period, period
 from cbedgan.simulate.cbed.detector import View
 from cbedgan.simulate.cbed.detector_config import DetectorConfig
@@ -28,7 +28,7 @@ Points = tuple[Float[np.ndarray, " _"], Float[np.ndarray, "_ 2"], Float[np.ndarr
 @dataclass(frozen=True, eq=False)
 class Atoms:
     """A crystal's primitive cell as tensors: lattice float64, rows in angstrom; sites float64, fractions; rows: the
-    scattering of S kinds of atoms (`gratings.scattering_row`); kind: of each site."""
+    scattering of S kinds of atoms (`gratings.scattering_rows`); kind: of each site."""
 
     lattice: Float[Tensor, "3 3"]
     sites: Float[Tensor, "n 3"]
@@ -102,12 +102,6 @@ class Scene:
         """Azimuth of the rings of incident directions: a mirror of the slab maps them on themselves."""
         return mirror_azimuth(self.slab, self.operations)
 
-    def unconfirmed_radius(self) -> float:
-        """Of the aperture, 1/angstrom; where it waits for g1, by the shortest vector of the zone."""
-        if self.detector.aperture_unit == "mrad":
-            return self.detector.aperture_radius * self.wavenumber * 1e-3
-        return self.detector.aperture_radius * float(np.linalg.norm(self.g_now[1]))
-
     @cached_property
     def wanted(self) -> Float[np.ndarray, " T"]:
         """Thicknesses in angstrom; InputError unless they are positive."""
@@ -128,8 +122,6 @@ class Scene:
 def atoms_of(slab: Slab, exposure: Exposure) -> Atoms:
     """The atoms of a slab, as a cell of their own, on the exposure's device."""
     kinds, kind = np.unique(slab.numbers, return_inverse=True)
-    multislice = exposure.multislice
-    rows = np.stack([scattering_row(int(number), exposure.beam_energy_kev, multislice.debye_waller_of(int(number)),
-                                    multislice.absorption) for number in kinds])
-    return Atoms(*(torch.from_numpy(part).to(exposure.device)
-                   for part in (slab.cell @ slab.frame, slab.positions, rows, kind)))
+    rows = scattering_rows(kinds, exposure.beam_energy_kev, exposure.multislice)
+    return Atoms(*(part.to(exposure.device) for part in (
+        torch.from_numpy(slab.cell @ slab.frame), torch.from_numpy(slab.positions), rows, torch.from_numpy(kind))))

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from cbedgan.crystal.crystals import Crystal
 from cbedgan.crystal.natural_crystals import NaturalConfig
 from cbedgan.crystal.random_crystals import RandomCrystalConfig
-from cbedgan.crystal.sources import CrystalSource, SizedSource
+from cbedgan.crystal.sources import CrystalSource, SizedSource, of_size
 from cbedgan.crystal.supergroup import hidden_supergroup
 from cbedgan.simulate.cbed.simulate_config import SimulateConfig, ViewConfig
 from cbedgan.simulate.cbed.stack import StacksAndRows, refusal, simulate_every_view
@@ -143,9 +143,8 @@ class EndlessCrystals:
 
 
 def _source(config: EndlessConfig, space_group: int) -> CrystalSource:
-    source, most = config.crystals.random, config.stream.maximum_random_atoms.get(space_group)
-    assert source is not None
-    return source.of_at_most(most) if most is not None and isinstance(source, SizedSource) else source
+    assert config.crystals.random is not None
+    return of_size(config.crystals.random, config.stream.maximum_random_atoms.get(space_group))
 
 
 def _chosen(views: list[ViewConfig], shares: dict[str, float], generator: np.random.Generator) -> ViewConfig:

@@ -5,14 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from cbedgan.gan.adversarial import head_weights
 from cbedgan.gan.crystals.crystal_config import TrainCrystalsConfig
 from cbedgan.gan.crystals.network.crystal_generator import CrystalGenerator
 from cbedgan.gan.crystals.sight import discriminator_of
 from cbedgan.gan.network.contract import SampleSpec
-from cbedgan.gan.optimiser import adam
+from cbedgan.gan.optimiser import adam, load_moments
 from cbedgan.gan.state import NETWORKS, head_constants
 from cbedgan.gan.training_data import Data
 from classifier.foundation.checkpoint import load_checkpoint, save_checkpoint
@@ -62,13 +61,7 @@ class CrystalState:
             for name, content in parts["networks"].items():
                 getattr(self, name).load_state_dict(content)
             for name, optimiser in self.optimisers.items():
-                parameters: list[nn.Parameter] = list(getattr(self, name).parameters())
-                for index, moments in parts["optimisers"][name].items():
-                    # Moments must lie in memory as their parameter does: the fused update walks through both at once.
-                    optimiser.state[parameters[index]] = {
-                        key: torch.empty_like(parameters[index]).copy_(moment)
-                        if moment.shape == parameters[index].shape else moment.to(parameters[index].device)
-                        for key, moment in moments.items()}
+                load_moments(optimiser, getattr(self, name), parts["optimisers"][name])
             self.augment_probability.copy_(parts["augment_probability"])
             for name in ("images_seen", "skipped", "left_out", "sums", "counts"):
                 setattr(self, name, parts[name])

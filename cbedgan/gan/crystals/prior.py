@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from cbedgan.crystal.crystals import Crystal
 from cbedgan.crystal.plan import DrawnSource
-from cbedgan.crystal.sources import CrystalSource, SizedSource
+from cbedgan.crystal.sources import CrystalSource, SizedSource, of_size
 from cbedgan.gan.crystals.network.movable import Movable, movable
 from cbedgan.simulate.cbed.simulate_config import SimulateConfig
 from cbedgan.simulate.cbed.stack import refusal
@@ -38,8 +38,7 @@ class PriorConfig(Config):
 
     def of(self, space_group: int) -> CrystalSource:
         """The source, with cells as large as the group needs."""
-        most = self.maximum_random_atoms.get(space_group)
-        return self.source.of_at_most(most) if most and isinstance(self.source, SizedSource) else self.source
+        return of_size(self.source, self.maximum_random_atoms.get(space_group))
 
 
 class Prior:

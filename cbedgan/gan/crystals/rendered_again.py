@@ -4,12 +4,10 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from cbedgan.crystal.crystals import Crystal
 from cbedgan.gan.crystals.instrument import Instrument
 from cbedgan.simulate.cbed.simulate_config import SimulateConfig
-from cbedgan.simulate.cbed.stack import StacksAndRows, simulate_every_view
+from cbedgan.simulate.cbed.stack import StacksAndRows, simulated_again
 from cbedgan.simulate.engine import engine_of
 from cbedgan.simulate.workers import in_pool
 from classifier.foundation.config import digest
@@ -57,16 +55,15 @@ def rendered_again(file: StackFile, sample_ids: Sequence[str], instrument: Instr
 def _render_some(config: SimulateConfig, table: SampleTable, source: str) -> list[StacksAndRows]:
     """In a worker: the stacks of some rows, one each."""
     made = []
-    for row in range(len(table)):
-        with reported(f"{source}, sample {table.sample_id[row]}", remedy='Set real = "stored".',
+    for name, provenance in zip(table.sample_id.tolist(), table.provenance.tolist(), strict=True):
+        with reported(f"{source}, sample {name}", remedy='Set real = "stored".',
                       rule="its provenance must hold its crystal"):
-            told = json.loads(table.provenance[row])
-            crystal, energy = Crystal.from_record(told["crystal"]), float(told["beam_energy_kev"])
+            told = json.loads(provenance)
+            Crystal.from_record(told["crystal"])
+        # The instrument draws the plain view, in whatever frame the set's file had.
+        plain = json.dumps({key: value for key, value in told.items() if key != "view"})
         try:
-            stacks, rows = simulate_every_view(crystal, config, beam_energy_kev=energy, views=(),
-                                               engine=engine_of(config))[0]
+            made.append(simulated_again(config, plain, engine=engine_of(config)))
         except InputError:
             continue
-        which = np.flatnonzero(rows.sample_id == table.sample_id[row])
-        made.append((stacks[which], rows.take(which)))
     return made
