@@ -22,8 +22,8 @@ NEAREST = 0.5  # of the first of them, in summed covalent radii
 
 
 class CrystalGeneratorConfig(Config):
-    """shift_angstrom, shape, growth, ladder: most that a site moves, a length changes at constant volume (share), the
-    volume changes (logarithm), an element changes along its family (places; 0: it stays)."""
+    """shift_angstrom, shape, growth, element_steps: most that a site moves, a length changes at constant volume
+    (share), the volume changes (logarithm), an element changes along its family (places; 0: it stays)."""
 
     kind: Literal["crystals"]
     latent_dim: Annotated[int, Field(ge=1, le=256)] = 16
@@ -32,7 +32,7 @@ class CrystalGeneratorConfig(Config):
     shift_angstrom: Annotated[float, Field(ge=0, le=1)] = 0.3
     shape: Annotated[float, Field(ge=0, le=0.5)] = 0.08
     growth: Annotated[float, Field(ge=0, le=1)] = 0.3
-    ladder: Annotated[float, Field(ge=0, le=2)] = 1.0
+    element_steps: Annotated[float, Field(ge=0, le=2)] = 1.0
 
 
 def size_of(moves: Moves, config: CrystalGeneratorConfig) -> Float[Tensor, ""]:
@@ -40,7 +40,7 @@ def size_of(moves: Moves, config: CrystalGeneratorConfig) -> Float[Tensor, ""]:
     volume = moves.strain.trace()
     shape = moves.strain - volume * torch.eye(3) / 3
     parts = [(moves.step.square().sum(1).mean(), config.shift_angstrom), (shape.square().sum(), config.shape),
-             (volume.square(), config.growth), (moves.ladder.square().mean(), config.ladder)]
+             (volume.square(), config.growth), (moves.element_steps.square().mean(), config.element_steps)]
     return sum((part / most**2 for part, most in parts if most), moves.step.new_zeros(()))
 
 
@@ -94,10 +94,11 @@ class CrystalGenerator(nn.Module):
         steps = config.shift_angstrom * _bounded(raw)
         n_elements = sum(graph.n_elements)
         count = torch.bincount(graph.element, minlength=n_elements)
-        ladder = h.new_zeros(n_elements).index_add(0, graph.element, self.element(h)[:, 0]) / count
-        ladder = config.ladder * torch.tanh(ladder)
+        element_steps = h.new_zeros(n_elements).index_add(0, graph.element, self.element(h)[:, 0]) / count
+        element_steps = config.element_steps * torch.tanh(element_steps)
         sites = [len(one.first) for one in crystals]
-        return [Moves(*parts) for parts in zip(steps.split(sites), strain, ladder.split(graph.n_elements), strict=True)]
+        return [Moves(*parts) for parts in zip(steps.split(sites), strain, element_steps.split(graph.n_elements),
+                                               strict=True)]
 
 
 def _layers(inputs: int, width: int, outputs: int) -> nn.Sequential:

@@ -18,12 +18,12 @@ from cbedgan.gan.crystals.network.movable import Movable
 
 
 class Moves(NamedTuple):
-    """Of one crystal. step: of each site, angstrom; strain: symmetric, the logarithm of the cell's growth; ladder: of
-    each element, places along its family."""
+    """Of one crystal. step: of each site, angstrom; strain: symmetric, the logarithm of the cell's growth;
+    element_steps: of each element, places along its family."""
 
     step: Float[Tensor, "S 3"]
     strain: Float[Tensor, "3 3"]
-    ladder: Float[Tensor, " K"]
+    element_steps: Float[Tensor, " K"]
 
 
 class Moved(NamedTuple):
@@ -50,8 +50,8 @@ class Moved(NamedTuple):
 def moved(origin: Movable, moves: Moves, chance: Float[np.ndarray, " K"]) -> Moved:
     """Move a crystal; gradients in the moves pass.
 
-    chance: 0..1 for each element, so that it is one of its family in the mean over chances where the ladder says. All
-    stay as they are where two would become one.
+    chance: 0..1 for each element, so that it is one of its family in the mean over chances where the element steps say.
+    All stay as they are where two would become one.
     """
     turned = origin.rotations.mT @ moves.strain.double() @ origin.rotations
     lattice = origin.lattice @ torch.linalg.matrix_exp(turned.mean(0))
@@ -60,7 +60,7 @@ def moved(origin: Movable, moves: Moves, chance: Float[np.ndarray, " K"]) -> Mov
     families = [FAMILY_OF.get(int(number), (int(number),)) for number in origin.elements]
     places = torch.tensor([family.index(int(number)) for family, number in zip(families, origin.elements, strict=True)])
     last = torch.tensor([len(family) - 1 for family in families])
-    place = torch.minimum((places + moves.ladder.double()).clamp(min=0), last)
+    place = torch.minimum((places + moves.element_steps.double()).clamp(min=0), last)
     low = torch.minimum(place.detach().floor().long(), (last - 1).clamp(min=0))
     high = torch.minimum(low + 1, last)
     taken = torch.where(torch.from_numpy(chance) < (place - low).detach(), high, low)

@@ -80,20 +80,20 @@ def test_steps_turn_with_the_crystal_and_do_not_know_its_origin():
     assert torch.allclose(first.step, second.step, atol=1e-4) and torch.allclose(first.strain, second.strain, atol=1e-5)
 
 
-def test_elements_change_as_often_as_the_ladder_says_and_never_become_one():
+def test_elements_change_as_often_as_the_steps_say_and_never_become_one():
     one = drawn(225)
-    ladder = torch.zeros(len(one.elements), requires_grad=True)
-    up = still(one)._replace(ladder=ladder + 0.3)
+    element_steps = torch.zeros(len(one.elements), requires_grad=True)
+    up = still(one)._replace(element_steps=element_steps + 0.3)
     changed = [(moved(one, up, np.full(len(one.elements), (k + 0.5) / 10)).number != one.elements).all()
                for k in range(10)]
     assert sum(changed) == 3
     for chance in np.random.default_rng(0).random((50, len(one.elements))):
-        number = moved(one, still(one)._replace(ladder=3 * torch.ones(len(one.elements))), chance).number
+        number = moved(one, still(one)._replace(element_steps=3 * torch.ones(len(one.elements))), chance).number
         assert len(set(number)) == len(one.elements)
 
 
 def test_each_kind_of_move_counts_by_the_most_that_it_may_be():
-    one, config = drawn(14), CrystalGeneratorConfig(kind="crystals", shift_angstrom=0.2, growth=0.3, ladder=0.0)
+    one, config = drawn(14), CrystalGeneratorConfig(kind="crystals", shift_angstrom=0.2, growth=0.3, element_steps=0.0)
     farthest = Moves(torch.tensor([[0.2, 0.0, 0.0]]).expand(len(one.first), 3), 0.1 * torch.eye(3),
                      5 * torch.ones(len(one.elements)))
     assert float(size_of(still(one), config)) == 0
