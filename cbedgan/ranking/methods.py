@@ -10,6 +10,8 @@ from pydantic import Field
 from cbedgan.comparison.trainings import HeadJob, Job
 from classifier.adjustment.post_hoc import PostHoc, PostHocConfig
 from classifier.foundation.config import Config, digest, load_configs
+from classifier.pattern.condition import Condition
+from classifier.pattern.measurement import CONDITIONS
 from classifier.training.train import TrainClassifierConfig
 
 
@@ -39,6 +41,23 @@ class RankingRuns:
 def load_methods(folder: Path) -> dict[str, MethodConfig]:
     """Read every *.toml of the folder: {file name without its ending: method}, in the order of names."""
     return load_configs(folder, MethodConfig, kind="methods", like="configs/imbalance")
+
+
+def trained_for(methods: Mapping[str, MethodConfig], condition: Condition) -> dict[str, MethodConfig]:
+    """The same methods for patterns of another condition: measured copies as that preset draws them, or none at all.
+
+    Under "ideal" nothing is measured and no centre looked for; elsewhere `ideal_share` and `centre` stay, and the
+    logarithm's floor is one electron at least.
+    """
+    def one(train: TrainClassifierConfig) -> TrainClassifierConfig:
+        if condition != "ideal":
+            measured = CONDITIONS[condition]
+            floor = max(train.intensity.floor, 1 / measured.electrons if measured.electrons else 0.0)
+            return train.model_copy(update={"measurement": measured, "judged_under": (condition,),
+                                            "intensity": train.intensity.model_copy(update={"floor": floor})})
+        model = train.model.model_copy(update={"centre": False}) if hasattr(train.model, "centre") else train.model
+        return train.model_copy(update={"measurement": None, "ideal_share": 0.0, "judged_under": (), "model": model})
+    return {name: method.model_copy(update={"train": one(method.train)}) for name, method in methods.items()}
 
 
 def plan(methods: Mapping[str, MethodConfig], seeds: Iterable[int], *, stacks: Path, split: Path, out: Path

@@ -11,7 +11,7 @@ import numpy as np
 from cbedgan.comparison.evaluate import trials_of
 from cbedgan.comparison.study import training_materials
 from cbedgan.comparison.trainings import train_all
-from cbedgan.ranking.methods import MethodConfig, RankingRuns, load_methods, plan, windows
+from cbedgan.ranking.methods import MethodConfig, RankingRuns, load_methods, plan, trained_for, windows
 from cbedgan.ranking.report import BESIDE, write_ranking
 from cbedgan.ranking.scores import Answers, Ranking, RankingVerdicts
 from classifier.crystal.subgroups import direct_edges
@@ -34,11 +34,13 @@ class RankConfig(Config):
     """seeds: of training, at least three, the same for every method; judgement: of the ranking.
 
     condition: under which the methods are ranked; one beside "ideal" needs runs that were judged_under it.
+    trained_for: on patterns of which condition all methods are trained, in place of what their files measure.
     """
 
     seeds: tuple[int, ...]
     judgement: RankingVerdicts
     condition: Condition = added("ideal")
+    trained_for: Condition | None = added(None)
 
 
 def rank(config: RankConfig, *, methods: Path, stacks: Path, split: Path, out: Path, workers: int,
@@ -57,6 +59,8 @@ def rank(config: RankConfig, *, methods: Path, stacks: Path, split: Path, out: P
     runs : finished run folders of methods that were made elsewhere, as further rows; -seed1, -seed2, ... are one method
     """
     out, configs = Path(out), load_methods(methods)
+    if config.trained_for is not None:
+        configs = trained_for(configs, config.trained_for)
     foreign = finished_runs(runs)
     _check(config, configs, foreign)
     with StackFile(stacks) as file:

@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cbedgan.ranking.methods import MethodConfig, load_methods, plan, windows
+from cbedgan.ranking.methods import MethodConfig, load_methods, plan, trained_for, windows
 from cbedgan.ranking.rank import RankConfig, beside, finished_runs, rank
 from cbedgan.ranking.scores import Answers, Ranking, RankingVerdicts
 from classifier.foundation.config import load_config, parse_config
 from classifier.foundation.errors import InputError
+from classifier.pattern.measurement import CONDITIONS
 from classifier.statistics.trials import Trials
 from project import CONFIGS
 from running import verb
@@ -215,3 +216,18 @@ def test_every_method_of_the_published_comparison_is_complete():
     for name, method in methods.items():
         assert isinstance(method, MethodConfig) and "20" in method.paper, name
         assert method.train.model_dump(exclude=own) == base.model_dump(exclude=own), name
+
+
+def test_all_methods_can_be_trained_for_another_condition_and_keep_all_else():
+    methods = load_methods(CONFIGS / "imbalance")
+    mine = {"measurement", "judged_under", "ideal_share", "model", "intensity"}
+    for condition, measurement, judged, ideal_share, floor in (
+            ("ordinary", CONDITIONS["ordinary"], ("ordinary",), 0.4, 1e-6), ("ideal", None, (), 0.0, 1e-6),
+            ("poor", CONDITIONS["poor"], ("poor",), 0.4, 1e-5)):
+        for name, method in trained_for(methods, condition).items():
+            train = method.train
+            assert (train.measurement, train.judged_under, train.ideal_share) == (measurement, judged, ideal_share)
+            assert train.intensity == methods[name].train.intensity.model_copy(update={"floor": floor})
+            assert train.model.centre == (condition != "ideal")
+            assert train.model.head == methods[name].train.model.head
+            assert train.model_dump(exclude=mine) == methods[name].train.model_dump(exclude=mine), name
