@@ -10,6 +10,8 @@ from pydantic import Field
 from cbedgan.comparison.trainings import HeadJob, Job
 from classifier.adjustment.post_hoc import PostHoc, PostHocConfig
 from classifier.foundation.config import Config, digest, load_configs
+from classifier.network.comparison_network import ComparisonConfig
+from classifier.network.symmetry_network import SymmetryConfig
 from classifier.pattern.condition import Condition
 from classifier.pattern.measurement import CONDITIONS
 from classifier.training.train import TrainClassifierConfig
@@ -55,7 +57,8 @@ def trained_for(methods: Mapping[str, MethodConfig], condition: Condition) -> di
             floor = max(train.intensity.floor, 1 / measured.electrons if measured.electrons else 0.0)
             return train.model_copy(update={"measurement": measured, "judged_under": (condition,),
                                             "intensity": train.intensity.model_copy(update={"floor": floor})})
-        model = train.model.model_copy(update={"centre": False}) if hasattr(train.model, "centre") else train.model
+        model = (train.model.model_copy(update={"centre": False})
+                 if isinstance(train.model, ComparisonConfig | SymmetryConfig) else train.model)
         return train.model_copy(update={"measurement": None, "ideal_share": 0.0, "judged_under": (), "model": model})
     return {name: method.model_copy(update={"train": one(method.train)}) for name, method in methods.items()}
 
