@@ -92,6 +92,17 @@ def synthesize(config: Config, probe: Annotated[Path, typer.Option(help="probe.h
                            classifier=classifier, second_classifier=second_classifier, split=split, out=out))
 
 
+@app.command()
+def choose(config: Config, pool: Annotated[Path, typer.Option(help="Stack file of drawn crystals, of simulate.")],
+           classifier: Annotated[list[Path], typer.Option(help="classifier.safetensors; may be repeated.")],
+           stacks: Stacks, split: Split, out: File) -> None:
+    """Choose from a pool of crystals those from which classifiers learn most, into a stack file."""
+    from cbedgan.choice import choose as stage
+
+    wrote(stage.choose(read(config, stage.ChooseConfig), pool=pool, classifiers=classifier, stacks=stacks, split=split,
+                       out=out))
+
+
 def _called_rank(methods: Path | None) -> None:
     if methods is not None:
         raise InputError(source="cbedgan compare --methods", rule="is called cbedgan rank", value=methods,

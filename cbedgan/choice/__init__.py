@@ -1,0 +1,4 @@
+"""Which crystals of a pool a classifier learns most from.
+
+May import: classifier, boundary, simulate.
+"""
