@@ -1,27 +1,31 @@
 """sample [stage], of crystals: any number of stacks of any groups -> a stack file, and the crystals as CIF."""
 
 import json
+import shutil
 import time
 from collections import Counter
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 from pydantic import Field
 
 from cbedgan.boundary.record import stage_record
 from cbedgan.crystal.cif import write_cif
 from cbedgan.crystal.crystals import Crystal
-from cbedgan.gan.crystals.draw import ArmConfig, SampledStack, draw_stack
+from cbedgan.gan.crystals.draw import ArmConfig, draw_stack
 from cbedgan.gan.crystals.trained_crystals import TrainedCrystals, load_crystals
 from cbedgan.gan.network.generator import CRYSTALS
+from cbedgan.simulate.parts import PartsFolder
 from cbedgan.simulate.workers import in_pool
 from classifier.crystal.spacegroup import symbol
-from classifier.foundation.atomic import write_json
+from classifier.foundation.atomic import read_json, write_json
 from classifier.foundation.checkpoint import kind_of
 from classifier.foundation.config import Config
 from classifier.foundation.run import require_same_run
-from classifier.samples.stackfile import StackFile, StackWriter
+from classifier.samples.sampletable import SampleTable
+from classifier.samples.stackfile import StackFile, StackWriter, write_stack_file
 
 __all__ = ["ArmConfig", "SampleCrystalsConfig", "draws_crystals", "sample_crystals", "write_crystals"]
 
@@ -48,7 +52,8 @@ def sample_crystals(config: SampleCrystalsConfig, *, generator: Path, out: Path,
                     cif: Path | None = None) -> Path:
     """Write out, a stack file of origin "synthetic" in the order of groups, and OUT.report.json; one there is kept.
 
-    Stack i of a group depends on the generator, seed, arm, group and i alone. The report counts crystals refused.
+    Stack i of a group depends on the generator, seed, arm, group and i alone. The report counts crystals refused. The
+    same command goes on where a killed one has stopped; until it ends, OUT.parts holds what is drawn.
 
     Parameters
     ----------
@@ -70,6 +75,7 @@ def sample_crystals(config: SampleCrystalsConfig, *, generator: Path, out: Path,
             require_same_run(out, made.provenance, record)
     else:
         _write(config, dict(sorted(counts.items())), Path(generator), source, out, workers, record)
+    shutil.rmtree(PartsFolder(out).folder, ignore_errors=True)
     if cif is not None:
         write_crystals(out, cif)
     return out
@@ -85,30 +91,42 @@ def write_crystals(stacks: Path, folder: Path) -> None:
 
 def _write(config: SampleCrystalsConfig, counts: dict[int, int], generator: Path, source: TrainedCrystals, out: Path,
            workers: int, record: dict) -> None:
-    refused: Counter[str] = Counter()
-    spent = 0.0
-    writer = StackWriter(out, detector=source.frame.detector, pose=source.frame.pose, provenance=record,
-                         intensity_unit=source.frame.intensity_unit, mantissa_bits=config.mantissa_bits)
-    with writer:
-        jobs = {(group, first): (generator, config, group, range(first, min(first + AT_ONCE, count)))
-                for group, count in counts.items() for first in range(0, count, AT_ONCE)}
-        sizes = {key: len(arguments[3]) for key, arguments in jobs.items()}
-        for some, reasons, seconds in in_pool(_draw_some, jobs, workers=workers, description="sample",
-                                              sizes=sizes).values():
-            for one in some:
-                writer.append(one.stack[None], one.row)
-            refused, spent = refused + reasons, spent + seconds
-    write_json(out.with_name(f"{out.name}.report.json"), {
-        "drawn": sum(counts.values()), "refused": dict(sorted(refused.items())), "processor_seconds": round(spent, 1)})
+    """Draw what is not there yet into parts, and put these together in their order; a kill costs the parts at work."""
+    folder = PartsFolder(out)
+    parts = {f"{group}-{first:06d}": (group, range(first, min(first + AT_ONCE, count)))
+             for group, count in counts.items() for first in range(0, count, AT_ONCE)}
+    with folder.at_work(alone=True):
+        folder.manifest(record, lambda: record)
+        jobs = {name: (name, folder, generator, config, *parts[name]) for name in parts
+                if not folder.record(name).exists()}
+        in_pool(_draw_part, jobs, workers=workers, description="sample",
+                sizes={name: len(parts[name][1]) for name in jobs})
+        reports = [read_json(folder.record(name)) for name in parts]
+        refused = sum((Counter(one["refused"]) for one in reports), Counter())
+        write_json(out.with_name(f"{out.name}.report.json"), {
+            "drawn": sum(counts.values()), "refused": dict(sorted(refused.items())),
+            "processor_seconds": round(sum(one["processor_seconds"] for one in reports), 1)})
+        writer = StackWriter(out, detector=source.frame.detector, pose=source.frame.pose, provenance=record,
+                             intensity_unit=source.frame.intensity_unit, mantissa_bits=config.mantissa_bits)
+        with writer:
+            for name in parts:
+                with StackFile(folder.shard(name)) as part:
+                    for row in range(len(part)):
+                        writer.append(part.read([row]), part.table.take([row]))
 
 
-def _draw_some(generator: Path, config: SampleCrystalsConfig, space_group: int, numbers: range
-               ) -> tuple[list[SampledStack], Counter[str], float]:
-    """In a worker: stacks of a group, crystals refused by reason, and the processor's seconds."""
+def _draw_part(name: str, folder: PartsFolder, generator: Path, config: SampleCrystalsConfig, space_group: int,
+               numbers: range) -> None:
+    """In a worker: write the stacks of a part, then what says that it is finished."""
     began, refused = time.process_time(), Counter()
-    made = [draw_stack(_loaded(generator), config.arm, space_group, number, seed=config.seed, refused=refused)
+    source = _loaded(generator)
+    made = [draw_stack(source, config.arm, space_group, number, seed=config.seed, refused=refused)
             for number in numbers]
-    return made, refused, time.process_time() - began
+    write_stack_file(folder.shard(name), np.stack([one.stack for one in made]),
+                     SampleTable.concatenate([one.row for one in made]), detector=source.frame.detector,
+                     pose=source.frame.pose, intensity_unit=source.frame.intensity_unit,
+                     provenance={"part_of": source.digest}, mantissa_bits=config.mantissa_bits)
+    write_json(folder.record(name), {"refused": refused, "processor_seconds": time.process_time() - began})
 
 
 @lru_cache(maxsize=1)

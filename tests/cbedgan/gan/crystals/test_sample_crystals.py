@@ -1,6 +1,7 @@
 """Samples of a generator of crystals: any group, exact labels, seeded one by one, chosen by a stated rule, as CIF."""
 
 import json
+import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -9,9 +10,11 @@ import numpy as np
 import pytest
 import torch
 
+from cbedgan.cli import main
 from cbedgan.crystal.cif import crystals_from_cif
 from cbedgan.crystal.crystals import Crystal
 from cbedgan.crystal.natural_crystals import NaturalConfig
+from cbedgan.gan.crystals import sample_crystals
 from cbedgan.gan.crystals.draw import ArmConfig, draw_stack
 from cbedgan.gan.crystals.network.crystal_generator import CrystalGenerator
 from cbedgan.gan.crystals.prior import PriorConfig
@@ -20,7 +23,7 @@ from classifier.foundation.errors import InputError
 from classifier.samples.dataset import check_added_source
 from classifier.samples.split import load_split
 from classifier.samples.stackfile import StackFile
-from running import verb
+from running import killed, verb
 
 pytestmark = pytest.mark.slow
 
@@ -54,6 +57,29 @@ def test_a_file_holds_labelled_stacks_and_their_crystals(sampled, small_set):
         assert crystal.space_group == row["space_group"] == Crystal.from_record(row["crystal"]).space_group
     report = json.loads(sampled.with_name("made.h5.report.json").read_text())
     assert report["drawn"] == 3 and report["processor_seconds"] > 0
+
+
+def test_a_killed_command_goes_on_and_ends_at_the_same_bits(trained, tmp_path, monkeypatch):
+    def command(out):
+        return ["sample", "--generator", trained / "generator.safetensors", "--groups", "194:9,225:17", "--seed", "5",
+                "--candidates", "1", "--threads", "1", "--out", out]
+    whole, out = tmp_path / "whole.h5", tmp_path / "out.h5"
+    parts = tmp_path / "out.h5.parts"
+    assert killed([sys.executable, "-m", "cbedgan", *map(str, command(out))],
+                  lambda: len(list(parts.glob("*-*.json"))) > 1) != 0
+    there = {path: path.stat().st_mtime_ns for path in parts.glob("*-*.json")}
+    assert not out.exists() and 2 <= len(there) < 5
+    assert verb(*command(whole)) == 0
+    with monkeypatch.context() as patched:
+        patched.setattr(sample_crystals, "StackWriter", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            main([str(word) for word in command(out)])
+    assert not out.exists() and there.items() <= {one: one.stat().st_mtime_ns for one in parts.glob("*-*.json")}.items()
+    assert verb(*command(out)) == 0 and not parts.exists()
+    assert out.read_bytes() == whole.read_bytes()
+    with StackFile(out) as file:
+        assert file.table.sample_id[[0, 8, 9]].tolist() == ["sample-194-000000", "sample-194-000008",
+                                                            "sample-225-000000"]
 
 
 def test_a_sample_is_the_same_whatever_else_is_drawn_and_another_for_another_seed(sampled, source):
