@@ -1,4 +1,4 @@
 """The stage `assess`: how good a generator is, as JSON and one page.
 
-May import: classifier, fidelity, likeness, gan, gan.network, gan.reporting.
+May import: classifier, crystal, crystal.census, fidelity, likeness, gan, gan.crystals, gan.network, gan.reporting.
 """

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from cbedgan.assessment.subject import Subject
 from cbedgan.fidelity.memorisation import flipped
-from cbedgan.gan.network.generator import TrainedGenerator
 from cbedgan.gan.reporting.contact_sheet import write_contact_sheet
 from cbedgan.likeness.measure import Assessment
 from classifier.crystal.spacegroup import symbol
@@ -19,7 +19,7 @@ SUSPICIOUS_A_ROW = 4
 PICTURE_PIXELS = 64  # patterns smaller than this are drawn twice as large
 
 
-def write_report(content: dict[str, Any], assessment: Assessment, trained: TrainedGenerator, run: Run, *,
+def write_report(content: dict[str, Any], assessment: Assessment, subject: Subject, run: Run, *,
                  sheet_stacks: int, suspicious: int) -> Path:
     """Write fidelity.json, a picture a group, suspicious.png and report.html into the run's folder; the page's path.
 
@@ -27,7 +27,7 @@ def write_report(content: dict[str, Any], assessment: Assessment, trained: Train
     ----------
     content : figures and what they were taken in
     assessment : what they are of
-    trained : the generator, with the scale of the pictures
+    subject : the generator, with the scale of the pictures
     run : whose folder is written to
     sheet_stacks : in a row of a group's picture
     suspicious : stacks beside their nearest training stacks
@@ -35,32 +35,32 @@ def write_report(content: dict[str, Any], assessment: Assessment, trained: Train
     out = run.folder
     write_json(out / "fidelity.json", {**content, "provenance": run.provenance()})
     (out / "groups").mkdir(exist_ok=True)
-    pictures = {row["space_group"]: _group_picture(row, assessment, trained, sheet_stacks, out / "groups")
+    pictures = {row["space_group"]: _group_picture(row, assessment, subject, sheet_stacks, out / "groups")
                 for row in content["groups"]}
-    beside = _suspicious_picture(assessment, trained, suspicious, out / "suspicious.png")
+    beside = _suspicious_picture(assessment, subject, suspicious, out / "suspicious.png")
     return write_text(out / "report.html", page(
         "cbedgan.assessment", "report.html.j2", unknown="–", filters={"symbol": symbol}, content=content,
-        pictures=pictures, suspicious=beside, digest=trained.digest[:12]))
+        pictures=pictures, suspicious=beside, digest=subject.digest[:12]))
 
 
-def _group_picture(row: dict[str, Any], assessment: Assessment, trained: TrainedGenerator, count: int, folder: Path
+def _group_picture(row: dict[str, Any], assessment: Assessment, subject: Subject, count: int, folder: Path
                    ) -> Path:
     """Real stacks of a group above as many generated ones."""
     number = row["space_group"]
-    k = trained.class_map.index(number)
+    k = subject.class_map.index(number)
     shape = (1, count, *assessment.real.x.shape[1:])
     sheets = []
     for one in (assessment.real, assessment.made):
         x = one.x[one.class_idx == k][:count]
         sheet = np.full(shape, np.nan, dtype=np.float32)
-        sheet[0, :len(x)] = trained.intensity.denormalise(x).numpy()
+        sheet[0, :len(x)] = subject.intensity.denormalise(x).numpy()
         sheets.append(sheet)
     path = folder / f"{number}.png"
     write_contact_sheet(path, sheets[0], sheets[1], [f"{number} {symbol(number)}"], zoom=_zoom(shape))
     return path
 
 
-def _suspicious_picture(assessment: Assessment, trained: TrainedGenerator, count: int, path: Path) -> Path:
+def _suspicious_picture(assessment: Assessment, subject: Subject, count: int, path: Path) -> Path:
     """The generated stacks nearest to training stacks for their group, each below its neighbour and flipped like it."""
     rows = assessment.nearness.argsort(stable=True)[:count]
     made = torch.cat([flipped(assessment.made.x[row:row + 1], int(assessment.neighbours.flip[row]))
@@ -68,9 +68,9 @@ def _suspicious_picture(assessment: Assessment, trained: TrainedGenerator, count
     lines = -(-len(rows) // SUSPICIOUS_A_ROW)
     shape = (lines, SUSPICIOUS_A_ROW, *made.shape[1:])
     sheets = np.full((2, lines * SUSPICIOUS_A_ROW, *made.shape[1:]), np.nan, dtype=np.float32)
-    sheets[0, :len(rows)] = trained.intensity.denormalise(assessment.real.x[assessment.neighbours.row[rows]]).numpy()
-    sheets[1, :len(rows)] = trained.intensity.denormalise(made).numpy()
-    groups = [trained.class_map.space_group(k) for k in assessment.made.class_idx[rows].tolist()]
+    sheets[0, :len(rows)] = subject.intensity.denormalise(assessment.real.x[assessment.neighbours.row[rows]]).numpy()
+    sheets[1, :len(rows)] = subject.intensity.denormalise(made).numpy()
+    groups = [subject.class_map.space_group(k) for k in assessment.made.class_idx[rows].tolist()]
     labels = [", ".join(map(str, groups[start:start + SUSPICIOUS_A_ROW]))
               for start in range(0, len(groups), SUSPICIOUS_A_ROW)]
     write_contact_sheet(path, sheets[0].reshape(shape), sheets[1].reshape(shape), labels, zoom=_zoom(shape))

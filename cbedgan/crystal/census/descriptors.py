@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import gemmi
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from cbedgan.crystal.crystals import Crystal, Lattice, Numbers, Positions, measure_symmetry
 from cbedgan.crystal.natural.charges import imbalance
@@ -33,14 +33,14 @@ def descriptors(crystal: Crystal) -> Descriptors:
     lattice, positions, numbers = crystal.primitive()
     nearest, coordination = _contacts(lattice, positions, numbers)
     symmetry = measure_symmetry(lattice, positions, numbers)
-    freedom = _freedom(positions, np.array(symmetry.operations.rotations), np.array(symmetry.operations.translations),
-                       lattice)
+    free = freedom(positions, np.array(symmetry.operations.rotations), np.array(symmetry.operations.translations),
+                   lattice)
     axes = _reduced_axes(lattice)
     elements, counts = np.unique(numbers, return_counts=True)
     return Descriptors(
         volume_an_atom=float(np.linalg.det(lattice) / len(numbers)), shortest_distance=float(nearest.min()),
         nearest_distance=float(nearest.mean()), coordination=float(coordination.mean()),
-        axis_ratio=float(axes.max() / axes.min()), freedom=float(freedom.mean()),
+        axis_ratio=float(axes.max() / axes.min()), freedom=float(free.mean()),
         orbits_an_atom=len(set(symmetry.orbits)) / len(numbers), elements=float(len(elements)),
         number_spread=float(numbers.std() / numbers.mean()),
         charge_imbalance=imbalance(dict(zip(elements.tolist(), counts.tolist(), strict=True))))
@@ -70,9 +70,15 @@ def _contacts(lattice: Lattice, positions: Positions, numbers: Numbers) -> tuple
     return nearest, (distance <= SHELL * distance.min(axis=1, keepdims=True)).sum(axis=1)
 
 
-def _freedom(positions: Positions, rotations: np.ndarray, translations: np.ndarray,
-             lattice: Lattice) -> Float[np.ndarray, " n"]:
-    """Return how many coordinates of each atom its site symmetry leaves free: the trace of the mean operation."""
+def freedom(positions: Positions, rotations: Int[np.ndarray, "o 3 3"], translations: Float[np.ndarray, "o 3"],
+            lattice: Lattice) -> Float[np.ndarray, " n"]:
+    """Return how many coordinates of each atom its site symmetry leaves free: the trace of the mean operation.
+
+    Parameters
+    ----------
+    positions, lattice : of a cell
+    rotations, translations : all operations of its group
+    """
     moved = positions @ rotations.transpose(0, 2, 1) + translations[:, None, :] - positions
     moved -= np.round(moved)
     stays = np.linalg.norm(moved @ lattice, axis=-1) < 0.05

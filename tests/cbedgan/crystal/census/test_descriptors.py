@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from cbedgan.crystal.census.descriptors import descriptors
+from cbedgan.crystal.census.sites import site_counts
 from cbedgan.crystal.crystals import standard_crystal
 
 SODIUM, CHLORINE = 1.66, 1.02  # covalent radii
@@ -50,6 +51,12 @@ def test_another_cell_of_the_same_crystal_is_described_alike():
     again = standard_crystal(basis @ crystal.lattice, crystal.positions @ np.linalg.inv(basis) + 0.1, crystal.numbers,
                              source="x")
     assert np.allclose(descriptors(again), descriptors(crystal), atol=1e-4)
+    assert site_counts(again) == site_counts(crystal)
+
+
+def test_sites_are_counted_with_what_they_leave_free():
+    assert site_counts(rock_salt()) == (2, 2, 0, 0.0)
+    assert site_counts(quartz()) == (9, 2, 1 + 3, 0.5)  # silicon on a two-fold axis, oxygen on the general position
 
 
 def test_a_metal_has_no_pair_of_charges():
