@@ -9,7 +9,7 @@ from pydantic import Field
 from cbedgan.assessment.crystal_drawer import CrystalDrawsConfig, crystal_drawer
 from cbedgan.assessment.known_crystals import drawn_figures, real_crystals
 from cbedgan.assessment.report import write_report
-from cbedgan.assessment.subject import Arm, Subject, painter
+from cbedgan.assessment.subject import AssessedArm, Subject, painter
 from cbedgan.fidelity.features import classifier_features, random_features
 from cbedgan.gan.crystals.rendered_again import rendered_again
 from cbedgan.gan.crystals.sample_crystals import draws_crystals
@@ -100,7 +100,7 @@ def assess(config: AssessConfig, *, generator: Path, stacks: Path, split: Path, 
                 unseen, ruler, stacks=stacks, split=split, identity=parted.identity, out=out / "judges",
                 seed=config.seed)
 
-            def measured(arm: Arm) -> Assessment:
+            def measured(arm: AssessedArm) -> Assessment:
                 return measure(
                     real, arm.generate if scale is subject.intensity else
                     lambda class_idx: scale.normalise(subject.intensity.denormalise(arm.generate(class_idx))),
@@ -134,7 +134,7 @@ def _of_crystals(subject: Subject, draws: CrystalDrawsConfig, beside: dict[str, 
     """What is said of crystals and of other arms: see known_crystals; left_out: why something is not said."""
     with StackFile(stacks) as file:
         real, why_not = real_crystals(file.table.take(rows_of(file, sample_ids)))
-    def crystals(arm: Arm) -> dict[str, Any]:
+    def crystals(arm: AssessedArm) -> dict[str, Any]:
         return {} if arm.drawn is None or not real else {"crystals": drawn_figures(arm.drawn, real, seed)}
     return {"arm": draws.arm.model_dump(), "real_stacks": draws.real, **crystals(subject.arm),
             "beside": {name: {"arm": draws.beside[name].model_dump(), **figures, **crystals(subject.beside[name])}

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor
 
-from cbedgan.assessment.subject import Arm, Subject
+from cbedgan.assessment.subject import AssessedArm, Subject
 from cbedgan.gan.crystals.draw import ArmConfig
 from cbedgan.gan.crystals.sample_crystals import SampleCrystalsConfig, sample_crystals
 from cbedgan.gan.crystals.trained_crystals import TrainedCrystals
@@ -42,7 +42,7 @@ def crystal_drawer(config: CrystalDrawsConfig, trained: TrainedCrystals, seed: i
     out : folder
     mantissa_bits : as the real stacks have them, so that rounding tells nothing
     """
-    def arm(of: ArmConfig, path: Path) -> Arm:
+    def arm(of: ArmConfig, path: Path) -> AssessedArm:
         def generate(class_idx: Int[Tensor, " M"]) -> Float[Tensor, "M 3 S S"]:
             count = torch.bincount(class_idx, minlength=len(trained.class_map))
             counts = {trained.class_map.space_group(k): n for k, n in enumerate(count.tolist()) if n}
@@ -54,7 +54,7 @@ def crystal_drawer(config: CrystalDrawsConfig, trained: TrainedCrystals, seed: i
             x = torch.empty_like(stacks)
             x[class_idx.argsort(stable=True)] = trained.seen.intensity.normalise(stacks)
             return x
-        return Arm(generate, path)
+        return AssessedArm(generate, path)
 
     return Subject(trained.class_map, trained.view, trained.frame, trained.seen.intensity, trained.digest,
                    arm(config.arm, out / f"{ASSESSED}.h5"),

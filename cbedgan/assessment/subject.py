@@ -14,7 +14,7 @@ from classifier.pattern.intensity import IntensityTransform
 from classifier.samples.dataset import Frame
 
 
-class Arm(NamedTuple):
+class AssessedArm(NamedTuple):
     """generate: class_idx [M] -> x [M, C, *spatial] on the scale of the generator; drawn: the file that it leaves,
     whose rows hold what was drawn, None for generators that draw no crystals."""
 
@@ -32,11 +32,11 @@ class Subject:
     frame: Frame
     intensity: IntensityTransform
     digest: str
-    arm: Arm
-    beside: dict[str, Arm] = field(default_factory=dict)
+    arm: AssessedArm
+    beside: dict[str, AssessedArm] = field(default_factory=dict)
 
 
 def painter(trained: TrainedGenerator, seed: int) -> Subject:
     """A generator that paints stacks from latents, which depend on the seed."""
     return Subject(trained.class_map, trained.view, trained.frame, trained.intensity, trained.digest,
-                   Arm(seeded_sampler(trained, seed)))
+                   AssessedArm(seeded_sampler(trained, seed)))
