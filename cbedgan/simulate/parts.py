@@ -13,7 +13,7 @@ from typing import Any
 
 from cbedgan.simulate.manifest import Job, Manifest, Share, units_of
 from classifier.foundation.atomic import read_json, write_json
-from classifier.foundation.errors import InputError
+from classifier.foundation.errors import InputError, reported
 from classifier.foundation.run import require_same_run
 
 
@@ -77,8 +77,9 @@ def _lock(path: Path, how: int) -> Iterator[None]:
 
     On a file system without locks there is none: the plan is then made more than once, each time the same.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    with reported(path.parent, rule="there must be permission to write here", remedy="Choose another place."):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         try:
             fcntl.flock(descriptor, how)

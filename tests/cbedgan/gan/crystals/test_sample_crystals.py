@@ -126,6 +126,13 @@ def test_options_of_crystals_are_refused_for_other_generators(tmp_path, capsys):
     assert "of generators of crystals" in capsys.readouterr().err
 
 
+def test_a_place_that_cannot_be_written_is_refused_before_any_work(trained, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert verb("sample", "--generator", trained / "generator.safetensors", "--groups", "225:1", "--seed", "0",
+                "--out", tmp_path / "file/made.h5") == 2
+    assert "permission to write" in capsys.readouterr().err
+
+
 def test_a_group_that_needs_larger_cells_gets_them(source):
     refused: Counter[str] = Counter()
     tiny = NaturalConfig(kind="natural", maximum_primitive_atoms=2, attempts=4)
