@@ -9,6 +9,7 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 from pydantic import Field
+from scipy.special import softmax
 
 from cbedgan.boundary.record import stage_record
 from cbedgan.choice.preference import Preference, drawn
@@ -79,8 +80,9 @@ def choose(config: ChooseConfig, *, pool: Path, classifiers: Sequence[Path], sta
         if not len(rows):
             raise InputError(source=pool, rule="the pool must hold crystals that validation and test do not",
                              value=f"{int(free.sum())} of {len(free)}", remedy="Draw more, or raise counts.")
-        _copy(file, rows, record, out)
+        # The report first: whoever finds the file finds its report.
         write_json(out.with_name(f"{out.name}.report.json"), _report(file.table.space_group, free, rows, seen))
+        _copy(file, rows, record, out)
     return out
 
 
@@ -91,11 +93,8 @@ def look(members: Sequence[TrainedClassifier], pool: Path, condition: Condition)
         own = OwnStacks.read(pool, member, condition)
         told.append(own.predictions(predict_logits(member.model, own.x, own.pose)))
     together = ensemble(told)
-    share = np.exp(together.logits - together.logits.max(axis=1, keepdims=True))
-    share /= share.sum(axis=1, keepdims=True)
-    known = np.asarray(together.class_map.space_groups)
-    own_class = together.space_group[:, None] == known
-    return Verdicts((share * own_class).sum(axis=1), together.predicted())
+    own_class = together.space_group[:, None] == np.asarray(together.class_map.space_groups)
+    return Verdicts((softmax(together.logits, axis=1) * own_class).sum(axis=1), together.predicted())
 
 
 def chosen_rows(config: ChooseConfig, space_group: np.ndarray, free: Bool[np.ndarray, " n"], seen: Verdicts
