@@ -121,19 +121,19 @@ def rounded_cell(lattice: ArrayLike, positions: ArrayLike) -> tuple[Lattice, Pos
 
 
 def standard_crystal(lattice: ArrayLike, positions: ArrayLike, numbers: ArrayLike, *, source: str,
-                     steady: bool = False) -> Crystal:
+                     steady: bool = False, precision_angstrom: float = SYMMETRY_PRECISION_ANGSTROM) -> Crystal:
     """Build a Crystal from any cell: measure its group and structure type and standardise its setting.
 
     Parameters
     ----------
-    lattice, positions, numbers : as for `measure_symmetry`; InputError where that fails
+    lattice, positions, numbers, precision_angstrom : as for `measure_symmetry`; InputError where that fails
     source : of the crystal, in words
     steady : whether it is a `rounded_cell` first, so that the crystal has the same setting and name on every processor
     """
     if steady:
         lattice, positions = rounded_cell(lattice, positions)
     try:
-        symmetry = measure_symmetry(lattice, positions, numbers)
+        symmetry = measure_symmetry(lattice, positions, numbers, precision_angstrom=precision_angstrom)
         structure_type = structure_type_of(symmetry)
     except ValueError as error:
         raise InputError(source=source, rule="the symmetry of a crystal must be measurable", value=error,

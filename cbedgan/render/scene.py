@@ -40,7 +40,8 @@ class Atoms:
 class Scene:
     """A slab that was cut from the atoms as they are, its exposure, its detector and the views wanted of it.
 
-    widest_tilt_mrad: of any view that might be asked for.
+    widest_tilt_mrad: of any view that might be asked for; like: a scene of which this one, with the same atoms a little
+    elsewhere, keeps the choices: beams, layers, rings of directions and terraces.
     """
 
     slab: Slab
@@ -50,6 +51,7 @@ class Scene:
     views: tuple[View, ...]
     config: RenderConfig
     widest_tilt_mrad: float = 0.0
+    like: "Scene | None" = None
 
     def __post_init__(self) -> None:
         """InputError for a detector that is not one pattern's."""
@@ -60,6 +62,8 @@ class Scene:
     @cached_property
     def cut(self) -> Cut:
         """The choices."""
+        if self.like is not None:
+            return self.like.cut
         lattice, sites = (part.detach().cpu().numpy() for part in (self.atoms.lattice, self.atoms.sites))
         return cut(self.slab, lattice, sites, self.exposure.multislice.entry_plane, self.config)
 
@@ -94,13 +98,15 @@ class Scene:
     @cached_property
     def operations(self) -> list[Operation]:
         """Of the slab about the beam; those along it make terraces, where these are asked for."""
+        if self.like is not None:
+            return self.like.operations
         operations = beam_operations(self.slab)
         return [one for one in operations if not one.along_beam or self.exposure.multislice.terraces != "one"]
 
     @cached_property
     def rings_rad(self) -> float:
         """Azimuth of the rings of incident directions: a mirror of the slab maps them on themselves."""
-        return mirror_azimuth(self.slab, self.operations)
+        return mirror_azimuth(self.slab, self.operations) if self.like is None else self.like.rings_rad
 
     @cached_property
     def wanted(self) -> Float[np.ndarray, " T"]:

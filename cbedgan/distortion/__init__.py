@@ -1,0 +1,4 @@
+"""How far atoms must move before a classifier sees that a symmetry is gone: symmetry-breaking paths, in angstrom.
+
+May import: classifier, crystal, simulate, simulate.cbed, render, boundary, gan.crystals.
+"""

@@ -1,0 +1,200 @@
+"""Patterns of a crystal along a path, all as the undistorted one is exposed: what changes then comes from its atoms.
+
+Held are zone axes, entry planes, thickness, beams, layers, rings of directions, and the reflection that points to +x
+and sets the scale, as long as the detector measures one of its length; where a shorter one becomes visible, or the held
+one fades, the detector's own is taken. The terraces of a surface are those of the undistorted crystal: its screws and
+glides along the beam say at which heights the slab begins, and the mean over these slabs, each distorted alike, is one
+pattern. They would vanish at once else, with the first thousandth of an angstrom.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from cbedgan.crystal.crystals import Crystal
+from cbedgan.crystal.electron import wavenumber_inv_angstrom
+from cbedgan.render.gratings import scattering_rows
+from cbedgan.render.render import render
+from cbedgan.render.scene import Atoms, Scene
+from cbedgan.simulate.cbed.detector import View, simulate_views
+from cbedgan.simulate.cbed.multislice import Exposure
+from cbedgan.simulate.cbed.simulate_config import SimulateConfig
+from cbedgan.simulate.cbed.slab_symmetry import SAME_HEIGHT, beam_operations
+from cbedgan.simulate.cbed.stack import conditions, detectors, slabs
+from cbedgan.simulate.cbed.zone_axis import Cell, Slab, cut_alike
+from classifier.foundation.errors import InputError
+
+
+class Drawn(NamedTuple):
+    """Of one scene: its image, in shares of the incident beam per pixel, and the g1 that its detector measures."""
+
+    image: Float[np.ndarray, "S S"]
+    g1: Float[np.ndarray, " 2"]
+
+
+Engine = Callable[[Sequence[Scene]], list[Drawn]]
+
+
+def by_renderer(scenes: Sequence[Scene]) -> list[Drawn]:
+    """What the renderer draws, without gradients."""
+    with torch.no_grad():
+        return [Drawn(one.images[0][0].numpy(), scene.g_now[one.g1])
+                for scene, one in zip(scenes, render(list(scenes)), strict=True)]
+
+
+def by_simulator(scenes: Sequence[Scene]) -> list[Drawn]:
+    """What the exact engine draws."""
+    results = [simulate_views(scene.slab, scene.exposure, scene.detector, list(scene.views))[0] for scene in scenes]
+    return [Drawn(one.image[0], one.shortest_g) for one in results]
+
+
+@dataclass(frozen=True, eq=False)
+class HeldAxis:
+    """One zone axis of a crystal. terraces: its scenes at 0, one for each height at which the slab begins; lattice: the
+    primitive cell at 0; g1: number of the beam that points to +x; measured: of those that the terraces' detectors find
+    through its aperture at 0, where a beam that is just visible through another may not be seen."""
+
+    terraces: tuple[Scene, ...]
+    lattice: Float[np.ndarray, "3 3"]
+    g1: int
+    measured: frozenset[int] = frozenset()
+
+    def scenes(self, cell: Cell, g1: int) -> list[Scene]:
+        """The scenes of another cell of the same atoms, with a beam of `Scene.g` to +x."""
+        lattice, sites, _ = cell
+        return [_posed(replace(scene, slab=_moved(scene.slab, self.lattice, cell), like=scene, atoms=replace(
+            scene.atoms, lattice=torch.from_numpy(lattice), sites=torch.from_numpy(sites))), g1)
+            for scene in self.terraces]
+
+
+@dataclass(frozen=True, eq=False)
+class HeldCrystal:
+    """How a crystal is exposed all along its paths. tie: relative, of two lengths of g1 that count as one."""
+
+    crystal: Crystal
+    axes: tuple[HeldAxis, ...]
+    tie: float
+
+    @classmethod
+    def of(cls, crystal: Crystal, config: SimulateConfig) -> "HeldCrystal":
+        """Expose the crystal as the configuration does, at its first energy; InputError where that cannot be."""
+        if config.render is None:
+            raise InputError(source="render", rule="paths are drawn by the renderer", value=None,
+                             remedy="Give the configuration a table [render].")
+        energy = config.beam_energies_kev[0]
+        drawn = conditions(crystal, config, energy)
+        lattice, sites, numbers = crystal.primitive()
+        kinds, kind = np.unique(numbers, return_inverse=True)
+        atoms = Atoms(torch.from_numpy(lattice), torch.from_numpy(sites),
+                      scattering_rows(kinds, energy, config.multislice), torch.from_numpy(kind))
+        scenes = []
+        for piece, detector, entry, azimuth in zip(slabs(crystal, config), detectors(crystal, config),
+                                                   drawn.entry_plane.tolist(), drawn.azimuth_rad.tolist(), strict=True):
+            exposure = Exposure(energy, drawn.thickness_angstrom[:1],
+                                config.multislice.model_copy(update={"entry_plane": entry}),
+                                0.0 if detector.pose == "canonical" else azimuth)
+            scenes.append(Scene(piece, atoms, exposure, detector, (View(),), config.render))
+        with torch.no_grad():
+            rendered = render(scenes)
+        axes = [HeldAxis(tuple(_terraces(scene)), lattice, one.g1)
+                for scene, one in zip(scenes, rendered, strict=True)]
+        cell = crystal.primitive()
+        seen = _drawn([(axis, cell, axis.g1) for axis in axes], by_renderer)
+        return cls(crystal, tuple(replace(axis, measured=frozenset(_beam(axis, cell, one.g1) for one in terraces))
+                                  for axis, terraces in zip(axes, seen, strict=True)), config.detector.tie)
+
+
+def patterns(some: Sequence[tuple[HeldCrystal, Cell]], engine: Engine = by_renderer) -> Float[np.ndarray, "N 3 S S"]:
+    """The stacks of N distorted crystals, float32, in shares of the incident beam per pixel, in one batch."""
+    asked = [(axis, cell, axis.g1) for held, cell in some for axis in held.axes]
+    ties = [held.tie for held, _ in some for _ in held.axes]
+    drawn = _drawn(asked, engine)
+    again = {}
+    for k, (axis, cell, _) in enumerate(asked):
+        found = _another(axis, cell, drawn[k], ties[k])
+        if found is not None:
+            again[k] = (axis, cell, found)
+    for k, fresh in zip(again, _drawn(list(again.values()), engine), strict=True):
+        drawn[k] = fresh
+    images = np.stack([np.mean([one.image for one in terraces], axis=0) for terraces in drawn])
+    return images.reshape(len(some), 3, *images.shape[1:]).astype(np.float32)
+
+
+def _another(axis: HeldAxis, cell: Cell, terraces: list[Drawn], tie: float) -> int | None:
+    """The beam that the detector takes instead of the held one, if all terraces measure another length than at 0."""
+    found = {_beam(axis, cell, one.g1) for one in terraces}
+    before = np.array([_length(axis, cell, beam) for beam in axis.measured])
+    if any((np.abs(_length(axis, cell, beam) / before - 1) <= tie).any() for beam in found):
+        return None
+    return min(found, key=lambda beam: (round(_length(axis, cell, beam), 6), beam))
+
+
+def _drawn(asked: Sequence[tuple[HeldAxis, Cell, int]], engine: Engine) -> list[list[Drawn]]:
+    """All terraces of each pattern."""
+    scenes = [axis.scenes(cell, g1) for axis, cell, g1 in asked]
+    flat = iter(engine([scene for terraces in scenes for scene in terraces]))
+    return [[next(flat) for _ in terraces] for terraces in scenes]
+
+
+def _beams(axis: HeldAxis, cell: Cell) -> Float[np.ndarray, "M 2"]:
+    """The beams of `Scene.g` of a distorted cell, 1/angstrom."""
+    piece = _moved(axis.terraces[0].slab, axis.lattice, cell)
+    zone = axis.terraces[0].cut.zone @ piece.cell[:2, :2]
+    return axis.terraces[0].cut.beam @ np.linalg.inv(zone).T
+
+
+def _beam(axis: HeldAxis, cell: Cell, g: Float[np.ndarray, " 2"]) -> int:
+    return int(np.abs(_beams(axis, cell) - g).sum(axis=1).argmin())
+
+
+def _length(axis: HeldAxis, cell: Cell, beam: int) -> float:
+    return float(np.hypot(*_beams(axis, cell)[beam]))
+
+
+def _terraces(scene: Scene) -> list[Scene]:
+    """The scene begun at each height that the slab's screws and glides along the beam make of its own."""
+    multislice = scene.exposure.multislice
+    heights = [0.0]
+    if multislice.terraces != "one":
+        for operation in beam_operations(scene.slab):
+            height = float(operation.shift[2] % 1.0)
+            apart = np.array(heights) - height
+            if (np.abs(apart - np.round(apart)) > SAME_HEIGHT).all():
+                heights.append(height)
+    return [replace(scene, exposure=replace(scene.exposure, multislice=multislice.model_copy(
+        update={"terraces": "one", "entry_plane": (multislice.entry_plane + height) % 1.0}))) for height in heights]
+
+
+def _moved(piece: Slab, lattice: Float[np.ndarray, "3 3"], cell: Cell) -> Slab:
+    """The slab cut from a primitive lattice, with its atoms and its cell moved; the beam follows the same direction."""
+    after, positions, numbers = (np.asarray(part) for part in cell)
+    rows = np.round(piece.cell @ piece.frame @ np.linalg.inv(lattice)) @ after
+    z = rows[2] / np.linalg.norm(rows[2])
+    x = piece.frame[0] @ np.linalg.inv(lattice) @ after
+    x -= x @ z * z
+    x /= np.linalg.norm(x)
+    frame = np.array([x, np.cross(z, x), z])
+    beam_cell = rows @ frame.T
+    beam_cell[2, :2] = 0  # rounding only
+    in_plane = piece.projected_lattice @ np.linalg.inv(piece.cell[:2, :2])
+    return replace(cut_alike(piece, (lattice, positions, numbers)), cell=beam_cell, frame=frame,
+                   projected_lattice=in_plane @ beam_cell[:2, :2])
+
+
+def _posed(scene: Scene, g1: int) -> Scene:
+    """The scene with this beam to +x and its length as the unit, where the detector's pose is canonical."""
+    detector = scene.detector
+    length, azimuth = float(np.hypot(*scene.g_now[g1])), float(-np.arctan2(*scene.g_now[g1][::-1]))
+    changes: dict[str, float | str] = {}
+    if detector.aperture_unit == "shortest_g":
+        wavenumber = wavenumber_inv_angstrom(scene.exposure.beam_energy_kev)
+        changes = {"aperture_unit": "mrad", "aperture_radius": 1e3 * detector.aperture_radius * length / wavenumber}
+    if detector.pose == "raw":
+        return replace(scene, detector=detector.model_copy(update=changes))
+    changes |= {"pose": "raw", "half_width": detector.half_width * length}
+    return replace(scene, detector=detector.model_copy(update=changes),
+                   exposure=replace(scene.exposure, azimuth_rad=azimuth))

@@ -1,0 +1,77 @@
+"""Held exposure: at 0 the patterns are those of the simulation, and they leave them without a jump."""
+
+import numpy as np
+import pytest
+
+from cbedgan.crystal.crystals import standard_crystal
+from cbedgan.crystal.plan import CrystalConfig
+from cbedgan.distortion.held import HeldCrystal, by_simulator, patterns
+from cbedgan.distortion.modes import Mode
+from cbedgan.simulate.cbed.detector_config import DetectorConfig, RingDrift
+from cbedgan.simulate.cbed.multislice import MultisliceConfig
+from cbedgan.simulate.cbed.simulate_config import RenderConfig, SimulateConfig
+from cbedgan.simulate.cbed.stack import simulate_every_view
+from cbedgan.simulate.engine import engine_of
+
+CONFIG = SimulateConfig(
+    seed=1, thickness_angstrom=150.0, randomised=("entry_plane", "azimuth"), render=RenderConfig(),
+    crystals=CrystalConfig.model_construct(groups=()), multislice=MultisliceConfig(
+        g_max_inv_angstrom=2.0, entry_surface="symmetric", terraces="equivalent"),
+    detector=DetectorConfig(size_pixels=32, directions_across=RingDrift(ring_drift_angstrom=1.0)))
+
+
+@pytest.fixture(scope="module")
+def zincite():
+    """Zinc oxide, 186: its screws and glides along c make two terraces."""
+    a, c, u = 3.25, 5.207, 0.382
+    third = [[1 / 3, 2 / 3, 0], [2 / 3, 1 / 3, 0.5]]
+    return standard_crystal([[a, 0, 0], [-a / 2, a * 3**0.5 / 2, 0], [0, 0, c]],
+                            third + [[x, y, z + u] for x, y, z in third], [30, 30, 8, 8], source="test")
+
+
+@pytest.fixture(scope="module")
+def held(zincite):
+    return HeldCrystal.of(zincite, CONFIG)
+
+
+@pytest.fixture
+def mode(zincite):
+    steps = np.array([[0.6, 0.0, 0.1], [-0.3, 0.2, 0.0], [0.0, -0.7, 0.3], [-0.3, 0.5, -0.4]])
+    return Mode(steps, 0.05 * np.array([[1, 0.2, 0], [0.2, -1, 0.4], [0, 0.4, 0.5]]))
+
+
+def test_undistorted_patterns_are_those_of_the_simulation(zincite, held):
+    assert max(len(axis.terraces) for axis in held.axes) == 2
+    stacks = simulate_every_view(zincite, CONFIG, beam_energy_kev=100.0, views=(), engine=engine_of(CONFIG))[0][0]
+    drawn = patterns([(held, zincite.primitive())])
+    assert np.abs(drawn[0] - stacks[0]).sum() < 1e-4 * stacks[0].sum()
+
+
+def test_patterns_change_in_proportion_to_a_small_distortion(zincite, held, mode):
+    zero, one, two, four = patterns([(held, mode.cell(zincite, t)) for t in (0.0, 0.001, 0.002, 0.004)])
+    first = np.abs(one - zero).sum() / zero.sum()
+    assert 0 < first < 0.01
+    assert [np.abs(later - zero).sum() / zero.sum() / first for later in (two, four)] == pytest.approx(
+        [2, 4], rel=0.05)
+
+
+def test_a_batch_is_what_its_crystals_are_alone(zincite, held, mode):
+    some = [(held, mode.cell(zincite, t)) for t in (0.0, 0.3)]
+    alone = np.concatenate([patterns([one]) for one in some])
+    assert np.abs(patterns(some) - alone).max() < 1e-5 * alone.max()
+
+
+def test_a_strain_alone_scales_with_the_lattice(zincite, held):
+    grown = Mode(np.zeros((4, 3)), np.eye(3) * 0.01)
+    zero, larger = patterns([(held, grown.cell(zincite, t)) for t in (0.0, 1.0)])
+    # Disks stay where they are: the held reflection sets the scale.
+    assert np.corrcoef(zero.ravel(), larger.ravel())[0, 1] > 0.99
+    assert ((zero > 1e-6) == (larger > 1e-6)).mean() > 0.97
+
+
+def test_the_exact_engine_draws_the_same_path(zincite, held, mode):
+    some = [(held, mode.cell(zincite, t)) for t in (0.0, 0.3)]
+    fast, exact = patterns(some), patterns(some, by_simulator)
+    assert exact.shape == fast.shape and exact.sum() == pytest.approx(fast.sum(), rel=0.1)
+    for k in range(2):
+        assert np.corrcoef(np.log(fast[k] + 1e-6).ravel(), np.log(exact[k] + 1e-6).ravel())[0, 1] > 0.9
