@@ -81,6 +81,18 @@ def probe(config: Config, generator: Generator, classifier: Classifier, stacks: 
 
 
 @app.command()
+def distort(config: Config, classifier: Annotated[list[Path], typer.Option(
+                help="classifier.safetensors of this split; may be repeated.")],
+            stacks: Stacks, split: Split, out: Folder) -> None:
+    """Find how far atoms must move, in angstrom, before classifiers see that a symmetry is gone."""
+    from cbedgan.distortion import distort as stage
+
+    path = stage.distort(read(config, stage.DistortConfig), classifiers=classifier, stacks=stacks, split=split, out=out)
+    print((path.parent / "report.txt").read_text(encoding="utf-8"))
+    wrote(path)
+
+
+@app.command()
 def synthesize(config: Config, probe: Annotated[Path, typer.Option(help="probe.h5 of these networks.")],
                generator: Generator, classifier: Classifier,
                second_classifier: Annotated[Path, typer.Option(help="A classifier of another seed, which accepts.")],

@@ -63,6 +63,13 @@ class HeldAxis:
     g1: int
     measured: frozenset[int] = frozenset()
 
+    def frame(self) -> tuple[int, float, float]:
+        """Pixels of a side, half the frame's width and the radius of the direct disk at 0, both in 1/angstrom."""
+        scene = _posed(self.terraces[0], self.g1)
+        wavenumber = wavenumber_inv_angstrom(scene.exposure.beam_energy_kev)
+        return (scene.detector.size_pixels, scene.detector.half_width,
+                1e-3 * wavenumber * scene.detector.aperture_radius)
+
     def scenes(self, cell: Cell, g1: int) -> list[Scene]:
         """The scenes of another cell of the same atoms, with a beam of `Scene.g` to +x."""
         lattice, sites, _ = cell

@@ -21,7 +21,8 @@ class Brackets(NamedTuple):
 
 
 class Roots(NamedTuple):
-    """distortion: angstrom, where the margin is nearest to 0; low, high: what encloses the sign change."""
+    """distortion: angstrom, where the margin is within the tolerance, or the middle of low and high, which enclose its
+    jump over 0; margin: the least that was met."""
 
     distortion: Float[np.ndarray, " R"]
     margin: Float[np.ndarray, " R"]
@@ -54,8 +55,9 @@ def sign_changes(margins: Float[np.ndarray, "P C n1"]) -> Int[np.ndarray, "P C"]
 
 
 def find_roots(margin: Callable[[Int[np.ndarray, " r"], Float[np.ndarray, " r"]], Float[np.ndarray, " r"]],
-               some: Brackets, *, tolerance: float, rounds: int) -> Roots:
-    """Narrow all brackets at once, on a logarithmic scale, until every margin is within the tolerance.
+               some: Brackets, *, tolerance: float, precision: float, rounds: int) -> Roots:
+    """Narrow all brackets at once, on a logarithmic scale, until each margin is within the tolerance or the bracket is
+    narrow: margins have small jumps, and large ones where the detector takes another reflection for the shortest.
 
     False position with the Illinois rule (Dowell and Jarratt 1971, BIT 11, 168): the margin of an end that stays twice
     counts half. Every third round halves the bracket.
@@ -65,6 +67,7 @@ def find_roots(margin: Callable[[Int[np.ndarray, " r"], Float[np.ndarray, " r"]]
     margin : of some of the brackets (by number) at a distortion each; one call a round
     some : the brackets
     tolerance : of the margin
+    precision : relative, of the distortion
     rounds : at most
     """
     low, high = np.log(some.low), np.log(some.high)
@@ -73,7 +76,7 @@ def find_roots(margin: Callable[[Int[np.ndarray, " r"], Float[np.ndarray, " r"]]
     best, value = np.where(nearer, low, high), np.where(nearer, below, above)
     stayed = np.zeros(len(low), dtype=np.int64)
     for turn in range(rounds):
-        open_ones = np.flatnonzero(np.abs(value) > tolerance)
+        open_ones = np.flatnonzero((np.abs(value) > tolerance) & (high - low > precision))
         if not len(open_ones):
             break
         share = -below[open_ones] / (above[open_ones] - below[open_ones])
@@ -89,4 +92,5 @@ def find_roots(margin: Callable[[Int[np.ndarray, " r"], Float[np.ndarray, " r"]]
         above[rows[stayed[rows] == 1]] /= 2
         below[other[stayed[other] == -1]] /= 2
         stayed[rows], stayed[other] = 1, -1
-    return Roots(np.exp(best), value, np.exp(low), np.exp(high))
+    at = np.where(np.abs(value) <= tolerance, best, (low + high) / 2)
+    return Roots(np.exp(at), value, np.exp(low), np.exp(high))

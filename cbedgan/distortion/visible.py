@@ -5,10 +5,10 @@ from jaxtyping import Bool, Float
 
 
 def difference(stacks: Float[np.ndarray, "N 3 S S"], undistorted: Float[np.ndarray, "3 S S"],
-               diffracted: Bool[np.ndarray, "S S"]) -> Float[np.ndarray, " N"]:
+               diffracted: Bool[np.ndarray, "3 S S"]) -> Float[np.ndarray, " N"]:
     """Relative L1 between the diffracted disks, the greatest of the three axes: what [distinct] counts, on pixels."""
-    seen = undistorted[:, diffracted].astype(np.float64)
-    return (np.abs(stacks[:, :, diffracted] - seen).sum(2) / seen.sum(1)).max(axis=1)
+    seen = undistorted.astype(np.float64) * diffracted
+    return ((np.abs(stacks - seen) * diffracted).sum((2, 3)) / seen.sum((1, 2))).max(axis=1)
 
 
 def significance(stacks: Float[np.ndarray, "N 3 S S"], undistorted: Float[np.ndarray, "3 S S"], dose: float

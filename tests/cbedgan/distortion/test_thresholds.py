@@ -25,17 +25,18 @@ def test_each_classifier_crosses_a_known_function_where_it_is_zero():
         asked.append(len(rows))
         return margin(distortion, (AT * np.array([[1], [3]]))[found.seer[rows], found.path[rows]])
 
-    roots = find_roots(measured, found, tolerance=1e-4, rounds=30)
+    roots = find_roots(measured, found, tolerance=1e-4, precision=0.0, rounds=30)
     assert roots.distortion == pytest.approx([0.0123, 0.0369, 0.3, 0.0004, 0.0012], rel=1e-4)
     assert (np.abs(roots.margin) <= 1e-4).all() and (roots.low <= roots.distortion).all()
     assert (roots.distortion <= roots.high).all() and len(asked) < 14 and asked[-1] < asked[0]
 
 
-def test_rounds_end_and_leave_the_bracket():
+def test_a_jump_over_zero_is_enclosed():
     margins = np.array([[[-1.0, -1.0, 1.0]]])
     roots = find_roots(lambda rows, distortion: np.sign(distortion - 0.05), brackets(np.array([[0.01, 0.1]]), margins),
-                       tolerance=1e-3, rounds=6)
-    assert roots.low[0] < 0.05 < roots.high[0] and roots.high[0] / roots.low[0] < 1.6
+                       tolerance=1e-3, precision=0.1, rounds=20)
+    assert roots.low[0] < 0.05 < roots.high[0] and roots.high[0] / roots.low[0] < 1.11
+    assert roots.distortion[0] == pytest.approx(np.sqrt(roots.low[0] * roots.high[0])) and abs(roots.margin[0]) == 1
 
 
 def test_a_denied_beginning_is_no_crossing_and_returns_are_counted():

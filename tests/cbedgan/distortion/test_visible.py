@@ -11,7 +11,7 @@ def test_the_difference_is_that_of_the_axis_that_shows_it_best():
     moved = undistorted.copy()
     moved[1, 0] += [0.05, -0.05]
     moved[2, 1, 1] += 100.0  # the direct disk
-    outside = np.array([[True, True], [True, False]])
+    outside = np.broadcast_to([[True, True], [True, False]], (3, 2, 2))
     assert difference(np.stack([undistorted, moved]), undistorted, outside) == pytest.approx([0, 0.1 / 0.75])
 
 

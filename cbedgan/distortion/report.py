@@ -1,0 +1,54 @@
+"""The report of distortions: its content as JSON, a table of text, and one HTML page."""
+
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from cbedgan.distortion.tables import tables
+from classifier.foundation.atomic import plain, write_json, write_text
+from classifier.foundation.page import number, page, percent, plain_text, times
+
+
+def write_report(content: dict[str, Any], out: Path) -> Path:
+    """Write report.json, report.txt and report.html of what paths.json holds; return the path of the latter."""
+    found = plain(tables(content))
+    config = content["provenance"]["config"]
+    write_json(out / "report.json", {**found, "provenance": content["provenance"]})
+    write_text(out / "report.txt", as_text(found, content["paths_per_second"]))
+    return write_text(out / "report.html", page(
+        "cbedgan.distortion", "report.html.j2", unknown="> end", filters={"bounds": bounds}, found=found, config=config,
+        arms=list(content["arms"]), speed=content["paths_per_second"]))
+
+
+def bounds(measured: dict[str, float | None], unknown: str = "> end") -> str:
+    """Estimate and interval, e.g. "0.12 (0.08 to 0.2)"; what has no number lies beyond the paths' ends."""
+    one, low, high = (number(measured[key], unknown) for key in ("estimate", "low", "high"))
+    return f"{one} ({low} to {high})"
+
+
+def as_text(found: dict[str, Any], paths_per_second: float) -> str:
+    """The same tables as text."""
+    parts: list[Any] = []
+    named = [(name, row) for name, row in found["whole"].items()]
+    named += [(f"{row['space_group']} -> {row['subgroup']}", row) for row in found["pairs"]]
+    table = Table(*("pair", "paths", "crystals", "t_data", "t_dose", "arm", "t* (95 %)", "t*/t_data", "denied at 0, %",
+                    "never, %", "crossed, %", "named G, H, %"), title="Distortion in angstrom")
+    for name, row in named:
+        for rank, (arm, own) in enumerate(row["arms"].items()):
+            lead = [name, str(row["paths"]), str(row["crystals"]), bounds(row["t_data"]), bounds(row["t_dose"])]
+            table.add_row(*(lead if rank == 0 else [""] * 5), arm, bounds(own["t_star"]), bounds(own["over_t_data"]),
+                          *(percent(own[key]) for key in ("denied", "never", "crossed", "named")))
+    parts.append(table)
+    for name, rows in found["compared"].items():
+        parts += [f"{name}: t* of {row['arm']} over that of {row['reference']} {bounds(row['ratio'])}; "
+                  f"{bounds(row['medians'][1])} and {bounds(row['medians'][0])} on {row['paths']} common paths"
+                  for row in rows]
+    if found["engines"] is not None:
+        quartiles = found["engines"]["ratio"]
+        parts.append(f"by the exact engine: {percent(found['engines']['transferred'])} % of "
+                     f"{found['engines']['asked']} thresholds are there too; ratio of t*, quartiles "
+                     f"{', '.join(map(times, quartiles)) if quartiles else 'n/a'}")
+    parts.append(f"|p_a - p_b| <= 1e-3 of their sum at {percent(found['within_tolerance'])} % of crossings; "
+                 f"{paths_per_second:.2f} paths/s")
+    return plain_text(*parts)

@@ -1,0 +1,92 @@
+"""The stage: from classifiers and a set to thresholds in angstrom, the crystals beside them, and a report."""
+
+import json
+
+import numpy as np
+import pytest
+
+from cbedgan.crystal.cif import crystals_from_cif
+from cbedgan.crystal.crystals import Crystal, measure_symmetry
+from cbedgan.distortion.distort import DistortConfig, distort
+from cbedgan.distortion.modes import Mode
+from classifier.crystal.subgroups import MAXIMAL_SUBGROUPS
+from classifier.foundation.config import parse_config
+from classifier.foundation.errors import InputError
+from small_crystals import SIMULATE, SOURCE
+
+
+def config(**changes):
+    return parse_config({"seed": 2, "source": SOURCE, "paths": {"materials": 1}, "render": SIMULATE["render"],
+                         "thresholds": {"points": 5}, "paths_at_once": 3, "replicates": 100, **changes},
+                        DistortConfig, source="test")
+
+
+@pytest.fixture(scope="module")
+def done(seen, tmp_path_factory):
+    out = tmp_path_factory.mktemp("distort") / "out"
+    page = distort(config(simulated=1), classifiers=seen.classifiers, stacks=seen.stacks, split=seen.split, out=out)
+    assert page == out / "report.html" and page.stat().st_size > 2000
+    return out, json.loads((out / "paths.json").read_text())
+
+
+def test_every_path_leads_from_a_group_into_a_maximal_subgroup_that_is_a_class(done):
+    _, content = done
+    assert {(path["space_group"], path["subgroup"]) for path in content["paths"]} == {(194, 63), (63, 12)}
+    for path in content["paths"]:
+        assert path["subgroup"] in MAXIMAL_SUBGROUPS[path["space_group"]]
+        crystal = Crystal.from_record(path["crystal"])
+        mode = Mode(*(np.array(path["mode"][part]) for part in ("steps", "strain")))
+        assert [measure_symmetry(*mode.cell(crystal, t), precision_angstrom=1e-3).number for t in (0, 0.15)] == [
+            path["space_group"], path["subgroup"]]
+
+
+def test_thresholds_lie_where_margins_change_their_sign(done):
+    _, content = done
+    assert content["arms"] == {"arm48": [0, 1], "arm96": [2]}
+    for path in content["paths"]:
+        for seer in range(3):
+            margins, places = path["margins"][seer], [0, *path["distortion_angstrom"]]
+            if path["state"][seer] == "denied":
+                assert margins[0] >= 0 and path["t_star"][seer] is None
+            elif path["state"][seer] == "never":
+                assert max(margins) < 0 and path["t_star"][seer] is None
+            else:
+                k = next(k for k, margin in enumerate(margins) if margin >= 0)
+                assert max(places[k - 1], 1e-6) <= path["t_star"][seer] <= places[k]
+                low, high = path["bracket"][seer]
+                assert low <= path["t_star"][seer] <= high
+        assert path["t_dose"] is None or path["t_data"] is None or path["t_data"] > 0
+
+
+def test_the_crystals_on_both_sides_have_the_subgroup(done):
+    out, content = done
+    written = [(path, name) for path in content["paths"] for name in path["cif"]]
+    assert {name for _, name in written} == {file.name for file in (out / "cif").glob("*")}
+    far = [(path, name) for path, name in written if name.endswith("above.cif") and max(
+        t or 0 for t in path["t_star"]) > 0.05]
+    for path, name in far:
+        assert crystals_from_cif(out / "cif" / name)[0].space_group == path["subgroup"]
+
+
+def test_a_finished_folder_is_kept_and_another_run_refused(done, seen):
+    out, _ = done
+    before = (out / "paths.json").read_bytes()
+    call = {"classifiers": seen.classifiers, "stacks": seen.stacks, "split": seen.split, "out": out}
+    distort(config(simulated=1), **call)
+    assert (out / "paths.json").read_bytes() == before
+    with pytest.raises(InputError, match="config_digest may not change"):
+        distort(config(seed=3), **call)
+
+
+def test_held_out_crystals_are_those_of_the_set(seen, tmp_path):
+    page = distort(config(crystals="test", source=None), classifiers=seen.classifiers[:1], stacks=seen.stacks,
+                   split=seen.split, out=tmp_path / "out")
+    content = json.loads((page.parent / "paths.json").read_text())
+    assert {path["space_group"] for path in content["paths"]} <= {194, 63, 12} and content["arms"] == {"arm48": [0]}
+
+
+def test_a_source_goes_with_drawn_crystals_alone():
+    with pytest.raises(InputError, match="goes with"):
+        config(crystals="test")
+    with pytest.raises(InputError, match="goes with"):
+        config(source=None)
