@@ -8,7 +8,7 @@ from cbedgan.distortion.medians import interval, medians, weighted_median
 
 def test_a_median_is_a_value_with_half_of_the_weight_at_or_below_it():
     values = np.array([3.0, 1.0, np.inf, 2.0])
-    weights = np.array([[1, 1, 1, 1], [5, 1, 1, 1], [0, 1, 9, 0], [0, 0, 0, 0]])
+    weights = np.array([[1.0, 1, 1, 1], [5, 1, 1, 1], [0, 1, 9, 0], [0, 0, 0, 0]])
     assert weighted_median(values, weights).tolist()[:3] == [2, 3, np.inf]
     assert np.isnan(weighted_median(values, weights)[3])
 
