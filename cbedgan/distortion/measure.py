@@ -130,8 +130,11 @@ def _asked(paths: Sequence[SymmetryPath], pair: np.ndarray, seers: Seers, path: 
     """Margin of one classifier on one path at a distortion, for each row."""
     stacks = patterns([(paths[p].held, paths[p].mode.cell(paths[p].crystal, t))
                        for p, t in zip(path.tolist(), distortion.tolist(), strict=True)], engine)
-    margins = _margins(seers.logits(stacks)[:, :, None], pair[path])[..., 0]  # [C, rows]
-    return margins[seer, np.arange(len(seer))]
+    margins = np.empty(len(seer))
+    for number in np.unique(seer).tolist():
+        rows = seer == number
+        margins[rows] = _margins(seers.logits_of(number, stacks[rows])[None, :, None], pair[path[rows]])[0, :, 0]
+    return margins
 
 
 def _seen(paths: Sequence[SymmetryPath], stacks: Float[np.ndarray, "P n1 3 S S"], grid: np.ndarray,

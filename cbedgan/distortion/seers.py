@@ -53,6 +53,9 @@ class Seers:
 
     def logits(self, stacks: Float[np.ndarray, "N 3 S S"]) -> Float[np.ndarray, "C N K"]:
         """Of stacks in shares of the incident beam, as a stack file would hold them."""
+        return np.stack([self.logits_of(number, stacks) for number in range(len(self.members))])
+
+    def logits_of(self, number: int, stacks: Float[np.ndarray, "N 3 S S"]) -> Float[np.ndarray, "N K"]:
+        """One classifier's."""
         intensity = torch.from_numpy(round_mantissa(np.ascontiguousarray(stacks), self.mantissa_bits))
-        return np.stack([predict_logits(member.model, member.intensity.normalise(intensity))
-                         for member in self.members])
+        return predict_logits(self.members[number].model, self.members[number].intensity.normalise(intensity))
