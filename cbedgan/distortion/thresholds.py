@@ -60,7 +60,7 @@ def find_roots(margin: Callable[[Int[np.ndarray, " r"], Float[np.ndarray, " r"]]
     narrow: margins have small jumps, and large ones where the detector takes another reflection for the shortest.
 
     False position with the Illinois rule (Dowell and Jarratt 1971, BIT 11, 168): the margin of an end that stays twice
-    counts half. Every third round halves the bracket.
+    counts half. Every second round halves the bracket.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def find_roots(margin: Callable[[Int[np.ndarray, " r"], Float[np.ndarray, " r"]]
         if not len(open_ones):
             break
         share = -below[open_ones] / (above[open_ones] - below[open_ones])
-        share = np.full(len(open_ones), 0.5) if turn % 3 == 2 else np.clip(share, 0.01, 0.99)
+        share = np.full(len(open_ones), 0.5) if turn % 2 else np.clip(share, 0.01, 0.99)
         tried = low[open_ones] + share * (high[open_ones] - low[open_ones])
         measured = margin(open_ones, np.exp(tried))
         better = np.abs(measured) < np.abs(value[open_ones])

@@ -17,8 +17,8 @@ from small_crystals import SIMULATE, SOURCE
 
 def config(**changes):
     return parse_config({"seed": 2, "source": SOURCE, "paths": {"materials": 1}, "render": SIMULATE["render"],
-                         "thresholds": {"points": 5, "simulated_rounds": 1}, "paths_at_once": 3, "replicates": 100, **changes},
-                        DistortConfig, source="test")
+                         "thresholds": {"points": 5, "simulated_rounds": 1}, "paths_at_once": 3,
+                         "replicates": 100, **changes}, DistortConfig, source="test")
 
 
 @pytest.fixture(scope="module")
