@@ -1,4 +1,4 @@
-"""Which crystals of a pool a classifier learns most from.
+"""Choosing crystals of a pool by what classifiers say of them.
 
 May import: classifier, boundary, simulate.
 """

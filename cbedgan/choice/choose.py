@@ -1,4 +1,4 @@
-"""choose [stage]: a pool of drawn crystals' stacks, and classifiers -> the stacks from which these learn most."""
+"""choose [stage]: a pool of drawn crystals' stacks, and classifiers -> stacks chosen by what these say of them."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -124,12 +124,8 @@ def _free(pool: StackFile, held_out: HeldOut, materials: dict[str, tuple[str, ..
         raise InputError(source=pool.path, rule="every stack of the pool must name its structure type",
                          value=f"{int((table.structure_type == '').sum())} that do not",
                          remedy="Give stacks that simulate or sample wrote.")
-    groups = table.space_group.tolist()
-    held = {name for part in ("validation", "test") for name in materials[part]}
-    return np.array([(group, kind) not in held_out.structure_types and (group, formula) not in held_out.formulas
-                     and name not in held for group, kind, formula, name in
-                     zip(groups, table.structure_type.tolist(), table.formula.tolist(), table.material.tolist(),
-                         strict=True)])
+    held = [name for part in ("validation", "test") for name in materials[part]]
+    return held_out.free(table) & ~np.isin(table.material, held)
 
 
 def _copy(pool: StackFile, rows: np.ndarray, record: dict[str, Any], out: Path) -> None:

@@ -108,7 +108,7 @@ def synthesize(config: Config, probe: Annotated[Path, typer.Option(help="probe.h
 def choose(config: Config, pool: Annotated[Path, typer.Option(help="Stack file of drawn crystals, of simulate.")],
            classifier: Annotated[list[Path], typer.Option(help="classifier.safetensors; may be repeated.")],
            stacks: Stacks, split: Split, out: File) -> None:
-    """Choose from a pool of crystals those from which classifiers learn most, into a stack file."""
+    """Choose from a pool of crystals by what classifiers say of them, such as the denied, into a stack file."""
     from cbedgan.choice import choose as stage
 
     wrote(stage.choose(read(config, stage.ChooseConfig), pool=pool, classifiers=classifier, stacks=stacks, split=split,

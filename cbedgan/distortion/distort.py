@@ -12,10 +12,10 @@ from pydantic import Field, model_validator
 from cbedgan.boundary.record import stage_record
 from cbedgan.crystal.cif import write_cif
 from cbedgan.crystal.plan import DrawnSource
-from cbedgan.distortion.measure import ThresholdConfig, Thresholds, by_both_engines, measure
+from cbedgan.distortion.measure import ThresholdConfig, Thresholds, by_exact_engine, measure
+from cbedgan.distortion.panel import Panel
 from cbedgan.distortion.paths import PathsConfig, SymmetryPath, crystals_of_rows, drawn_crystals, paths_of
 from cbedgan.distortion.report import write_report
-from cbedgan.distortion.seers import Seers
 from cbedgan.gan.crystals.instrument import Instrument
 from cbedgan.simulate.cbed.simulate_config import RenderConfig, SimulateConfig
 from classifier.foundation.atomic import plain, read_json, write_json
@@ -69,30 +69,30 @@ def distort(config: DistortConfig, *, classifiers: Sequence[Path], stacks: Path,
     out = Path(out)
     with StackFile(stacks) as file:
         parted = load_split(split, stack_digest=file.identity)
-        seers = Seers.load(classifiers, parted.names, file.mantissa_bits)
+        panel = Panel.load(classifiers, parted.names, file.mantissa_bits)
         inputs = {"split": parted.digest, "stacks": parted.stack_digest, **(config.source.inputs() if config.source else
-                  {}), **{f"classifier {k}": member.digest for k, member in enumerate(seers.members)}}
+                  {}), **{f"classifier {k}": member.digest for k, member in enumerate(panel.members)}}
         record = stage_record("distort", config, inputs)
         if (out / FOUND).exists():
             content = read_json(out / FOUND)
             require_same_run(out, content["provenance"], record)
             return write_report(content, out)
-        instrument = Instrument.of(file, seers.members[0].view, config.render).config
+        instrument = Instrument.of(file, panel.members[0].view, config.render).config
         with reproducible(config.threads):
-            paths = _paths(config, seers, instrument, file, parted)
+            paths = _paths(config, panel, instrument, file, parted)
     with reproducible(config.threads):
-        content = _measured(config, seers, paths, out)
+        content = _measured(config, panel, paths, out)
     content |= {"provenance": record, "stacks": str(Path(stacks).name)}
     write_json(out / FOUND, plain(content))
     return write_report(read_json(out / FOUND), out)
 
 
-def _paths(config: DistortConfig, seers: Seers, instrument: SimulateConfig, file: StackFile, split: Split
+def _paths(config: DistortConfig, panel: Panel, instrument: SimulateConfig, file: StackFile, split: Split
            ) -> list[SymmetryPath]:
     """All paths, group by group."""
-    known = seers.class_map.space_groups
+    known = panel.class_map.space_groups
     groups = config.groups or known
-    seers.class_map.indices(np.array(groups))  # refuses what is no class
+    panel.class_map.indices(np.array(groups))  # refuses what is no class
     held_out = None if config.crystals == "drawn" else file.table.take(rows_of(file, split.parts[config.crystals]))
     paths: list[SymmetryPath] = []
     with progress("distort, crystals", len(groups)) as bar:
@@ -111,14 +111,14 @@ def _paths(config: DistortConfig, seers: Seers, instrument: SimulateConfig, file
     return paths
 
 
-def _measured(config: DistortConfig, seers: Seers, paths: list[SymmetryPath], out: Path) -> dict[str, Any]:
+def _measured(config: DistortConfig, panel: Panel, paths: list[SymmetryPath], out: Path) -> dict[str, Any]:
     """What was found, as JSON content; crystals on both sides of the first classifier's thresholds are written."""
     records, begin = [], time.perf_counter()
     found: list[tuple[SymmetryPath, Thresholds, int]] = []
     with progress("distort, paths", len(paths)) as bar:
         for start in range(0, len(paths), config.paths_at_once):
             some = paths[start:start + config.paths_at_once]
-            thresholds = measure(some, seers, config.thresholds)
+            thresholds = measure(some, panel, config.thresholds)
             found += [(path, thresholds, k) for k, path in enumerate(some)]
             bar.advance(len(some))
     seconds = time.perf_counter() - begin
@@ -128,11 +128,11 @@ def _measured(config: DistortConfig, seers: Seers, paths: list[SymmetryPath], ou
     for number in _spread([n for n, (_, thresholds, k) in enumerate(found) if (thresholds.state[k] == 2).any()],
                           config.simulated):
         path, thresholds, k = found[number]
-        records[number]["t_star_simulated"] = by_both_engines(path, seers, thresholds.t_star[k],
+        records[number]["t_star_simulated"] = by_exact_engine(path, panel, thresholds.t_star[k],
                                                               config.thresholds).tolist()
-    materials = seers.members[0].training_materials.tolist()
-    return {"paths": records, "arms": {name: list(numbers) for name, numbers in seers.arms.items()},
-            "training_materials": dict(zip(map(str, seers.class_map.space_groups), materials, strict=True)),
+    materials = panel.members[0].training_materials.tolist()
+    return {"paths": records, "arms": {name: list(numbers) for name, numbers in panel.arms.items()},
+            "training_materials": dict(zip(map(str, panel.class_map.space_groups), materials, strict=True)),
             "paths_per_second": len(paths) / seconds}
 
 

@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from cbedgan.distortion.held import Engine, by_renderer, by_simulator, patterns
+from cbedgan.distortion.panel import Panel
 from cbedgan.distortion.paths import SymmetryPath
-from cbedgan.distortion.seers import Seers
 from cbedgan.distortion.thresholds import Roots, brackets, find_roots, log_grid, sign_changes
 from cbedgan.distortion.visible import difference, outside_direct_disk, reached, significance
 from classifier.foundation.config import Config
@@ -65,57 +65,57 @@ class Thresholds(NamedTuple):
                 "t_data": float(self.t_data[k]), "t_dose": float(self.t_dose[k])}
 
 
-def measure(paths: Sequence[SymmetryPath], seers: Seers, config: ThresholdConfig) -> Thresholds:
+def measure(paths: Sequence[SymmetryPath], panel: Panel, config: ThresholdConfig) -> Thresholds:
     """Measure all paths in one batch."""
     groups = np.array([[path.crystal.space_group, path.subgroup] for path in paths])
-    pair = seers.class_map.indices(groups)  # [P, 2]
+    pair = panel.class_map.indices(groups)  # [P, 2]
     grid = log_grid(config.least_angstrom, np.array([path.end for path in paths]), config.points)
     places = np.concatenate([np.zeros((len(paths), 1)), grid], axis=1)
     stacks = patterns([(path.held, path.mode.cell(path.crystal, t))
                        for path, row in zip(paths, places.tolist(), strict=True) for t in row])
-    logits = seers.logits(stacks)
+    logits = panel.logits(stacks)
     logits = logits.reshape(len(logits), *places.shape, -1)  # [C, P, n + 1, K]
     margins = _margins(logits, pair).transpose(1, 0, 2)
     found = brackets(grid, margins)
 
     def margin(rows: np.ndarray, distortion: np.ndarray) -> np.ndarray:
-        return _asked(paths, pair, seers, found.path[rows], found.seer[rows], distortion)
+        return _asked(paths, pair, panel, found.path[rows], found.member[rows], distortion)
 
     roots = find_roots(margin, found, tolerance=config.tolerance, precision=config.precision,
                        rounds=config.rounds)
     columns = {name: np.full(margins.shape[:2], np.nan) for name in Roots._fields}
     for name, values in roots._asdict().items():
-        columns[name][found.path, found.seer] = values
+        columns[name][found.path, found.member] = values
     state = np.where(margins[:, :, 0] >= 0, 0, 1)
-    state[found.path, found.seer] = 2
-    names = np.asarray(seers.class_map.space_groups)
+    state[found.path, found.member] = 2
+    names = np.asarray(panel.class_map.space_groups)
     answers = names[logits[:, :, [0, -1]].argmax(axis=3)].transpose(1, 0, 2)
     t_data, t_dose = _seen(paths, stacks.reshape(*places.shape, *stacks.shape[1:]), grid, config)
     return Thresholds(grid, margins, state, columns["distortion"], columns["low"], columns["high"], columns["margin"],
                       sign_changes(margins), answers, t_data, t_dose)
 
 
-def by_both_engines(path: SymmetryPath, seers: Seers, t_star: Float[np.ndarray, " C"], config: ThresholdConfig
+def by_exact_engine(path: SymmetryPath, panel: Panel, t_star: Float[np.ndarray, " C"], config: ThresholdConfig
                     ) -> Float[np.ndarray, " C"]:
     """The same path by the exact engine: each classifier's t* there, nan where there is none near.
 
     It is looked for around the median of those that the renderer gave, as time is short; narrowed as the rounds allow.
     """
-    pair = seers.class_map.indices(np.array([[path.crystal.space_group, path.subgroup]]))
+    pair = panel.class_map.indices(np.array([[path.crystal.space_group, path.subgroup]]))
     middle = float(np.nanmedian(t_star))
     least, most = middle / CHECKED_AROUND, np.array([min(middle * CHECKED_AROUND, path.end)])
     grid = log_grid(least, most, CHECKED_AT)
     places = [0.0, *grid[0].tolist()]
-    logits = seers.logits(patterns([(path.held, path.mode.cell(path.crystal, t)) for t in places], by_simulator))
+    logits = panel.logits(patterns([(path.held, path.mode.cell(path.crystal, t)) for t in places], by_simulator))
     found = brackets(grid, _margins(logits[:, None], pair).transpose(1, 0, 2))
 
     def margin(rows: np.ndarray, distortion: np.ndarray) -> np.ndarray:
-        return _asked([path], pair, seers, found.path[rows], found.seer[rows], distortion, by_simulator)
+        return _asked([path], pair, panel, found.path[rows], found.member[rows], distortion, by_simulator)
 
     roots = find_roots(margin, found, tolerance=config.tolerance, precision=10 * config.precision,
                        rounds=config.simulated_rounds)
     simulated = np.full(len(t_star), np.nan)
-    simulated[found.seer] = roots.distortion
+    simulated[found.member] = roots.distortion
     return simulated
 
 
@@ -125,15 +125,15 @@ def _margins(logits: Float[np.ndarray, "C P n K"], pair: Int[np.ndarray, "P 2"])
     return (lower - own).astype(np.float64)
 
 
-def _asked(paths: Sequence[SymmetryPath], pair: np.ndarray, seers: Seers, path: np.ndarray, seer: np.ndarray,
+def _asked(paths: Sequence[SymmetryPath], pair: np.ndarray, panel: Panel, path: np.ndarray, member: np.ndarray,
            distortion: np.ndarray, engine: Engine = by_renderer) -> np.ndarray:
     """Margin of one classifier on one path at a distortion, for each row."""
     stacks = patterns([(paths[p].held, paths[p].mode.cell(paths[p].crystal, t))
                        for p, t in zip(path.tolist(), distortion.tolist(), strict=True)], engine)
-    margins = np.empty(len(seer))
-    for number in np.unique(seer).tolist():
-        rows = seer == number
-        margins[rows] = _margins(seers.logits_of(number, stacks[rows])[None, :, None], pair[path[rows]])[0, :, 0]
+    margins = np.empty(len(member))
+    for number in np.unique(member).tolist():
+        rows = member == number
+        margins[rows] = _margins(panel.logits_of(number, stacks[rows])[None, :, None], pair[path[rows]])[0, :, 0]
     return margins
 
 

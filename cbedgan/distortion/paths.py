@@ -1,7 +1,7 @@
 """Which symmetry-breaking paths there are: crystals of each group, and modes that lead to other known groups."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,15 +93,16 @@ def paths_of(crystal: Crystal, known: Sequence[int], config: PathsConfig, instru
         for rank, subgroup in enumerate(maximal_subgroups(operations.product)):
             for number in range(config.modes):
                 stream = np.random.default_rng([seed, rank, number, *crystal.material.encode()])
-                found += _path(crystal, [random_mode(crystal, operations, subgroup, config.strain_share, stream)
-                                         for _ in range(ATTEMPTS)], len(subgroup), known, config)
+                modes = (random_mode(crystal, operations, subgroup, config.strain_share, stream)
+                         for _ in range(ATTEMPTS))
+                found += _path(crystal, modes, len(subgroup), known, config)
         held = HeldCrystal.of(crystal, instrument) if found else None
     except InputError:
         return []
     return [SymmetryPath(held, group, mode, end) for group, mode, end in found] if held is not None else []
 
 
-def _path(crystal: Crystal, modes: list[Mode | None], order: int, known: Sequence[int], config: PathsConfig
+def _path(crystal: Crystal, modes: Iterable[Mode | None], order: int, known: Sequence[int], config: PathsConfig
           ) -> list[tuple[int, Mode, float]]:
     """Group, mode and end of the first mode that keeps a known subgroup alone and goes far enough; else nothing."""
     for mode in modes:

@@ -10,10 +10,10 @@ FIRST = 1e-3  # of the grid's least distortion: stands for 0 on a logarithmic sc
 
 
 class Brackets(NamedTuple):
-    """R sign changes from negative to positive margins, between two distortions in angstrom. path, seer: whose."""
+    """R sign changes from negative to positive margins, between two distortions in angstrom. path, member: whose."""
 
     path: Int[np.ndarray, " R"]
-    seer: Int[np.ndarray, " R"]
+    member: Int[np.ndarray, " R"]
     low: Float[np.ndarray, " R"]
     high: Float[np.ndarray, " R"]
     margin_low: Float[np.ndarray, " R"]
@@ -42,11 +42,11 @@ def brackets(distortion: Float[np.ndarray, "P n"], margins: Float[np.ndarray, "P
     """
     negative = margins < 0
     change = negative[:, :, :-1] & ~negative[:, :, 1:]
-    path, seer = np.nonzero(negative[:, :, 0] & change.any(axis=2))
-    first = change[path, seer].argmax(axis=1)
+    path, member = np.nonzero(negative[:, :, 0] & change.any(axis=2))
+    first = change[path, member].argmax(axis=1)
     places = np.concatenate([FIRST * distortion[:, :1], distortion], axis=1)
-    return Brackets(path, seer, places[path, first], places[path, first + 1], margins[path, seer, first],
-                    margins[path, seer, first + 1])
+    return Brackets(path, member, places[path, first], places[path, first + 1], margins[path, member, first],
+                    margins[path, member, first + 1])
 
 
 def sign_changes(margins: Float[np.ndarray, "P C n1"]) -> Int[np.ndarray, "P C"]:

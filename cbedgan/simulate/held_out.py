@@ -3,7 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import Bool
+
 from cbedgan.crystal.crystals import Crystal
+from classifier.samples.sampletable import SampleTable
 from classifier.samples.split import load_split
 from classifier.samples.stackfile import StackFile
 from classifier.samples.viewed import rows_of
@@ -26,6 +30,13 @@ class HeldOut:
         groups = table.space_group.tolist()
         return cls(frozenset(zip(groups, table.structure_type.tolist(), strict=True)),
                    frozenset(zip(groups, table.formula.tolist(), strict=True)), parted.digest)
+
+    def free(self, table: SampleTable) -> Bool[np.ndarray, " N"]:
+        """Whether each row is of a structure type and a formula that they do not hold."""
+        groups = table.space_group.tolist()
+        return np.array([(group, kind) not in self.structure_types and (group, formula) not in self.formulas
+                         for group, kind, formula in zip(groups, table.structure_type.tolist(),
+                                                         table.formula.tolist(), strict=True)], dtype=bool)
 
     def reason(self, crystal: Crystal) -> str | None:
         """Say why the crystal must stay out of training, or None."""

@@ -45,25 +45,29 @@ class Inputs(NamedTuple):
     split: Path
 
 
-@pytest.fixture(scope="session")
-def small_set(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
-    """Stacks of three groups, one material of each said to be random and the others real-derived, and their split."""
-    folder = tmp_path_factory.mktemp("crystals")
+def write_small_set(folder: Path, groups: tuple[int, ...], materials: int, **form: Any) -> Inputs:
+    """Stacks of the groups, one material of each said to be random and the others real-derived, and their split."""
     config = parse_config(SIMULATE, SimulateConfig, source="test")
     source = parse_config(SOURCE, NaturalConfig, source="test")
     made = [simulate_every_view(first_crystal(source, group, [number]), config, beam_energy_kev=100.0, views=(),
                                 partition="test" if number == 0 else "train", engine=engine_of(config))[0]
-            for group in GROUPS for number in range(MATERIALS)]
+            for group in groups for number in range(materials)]
     table = SampleTable.concatenate([rows for _, rows in made])
-    derivation = np.where(np.arange(len(table)) % MATERIALS == MATERIALS - 1, "random", "real")
+    derivation = np.where(np.arange(len(table)) % materials == materials - 1, "random", "real")
     path = folder / "stacks.h5"
     write_stack_file(path, np.concatenate([stack for stack, _ in made]),
                      replace(table, derivation=derivation), pose="canonical",
                      detector=Detector(SIZE, 4 / SIZE, "shortest_g"),
                      intensity_unit="fraction of the incident beam per pixel",
-                     provenance={"stage": "simulate", "config": config.model_dump(mode="json")})
+                     provenance={"stage": "simulate", "config": config.model_dump(mode="json")}, **form)
     held = parse_config(SPLIT | {"validation_fraction": 0.0, "near_duplicates": "drop"}, SplitConfig, source="test")
     return Inputs(path, split(held, stacks=path, out=folder / "split.json"))
+
+
+@pytest.fixture(scope="session")
+def small_set(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
+    """Stacks of three groups and their split."""
+    return write_small_set(tmp_path_factory.mktemp("crystals"), GROUPS, MATERIALS)
 
 
 @pytest.fixture(scope="session")

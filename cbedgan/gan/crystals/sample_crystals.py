@@ -111,8 +111,7 @@ def _write(config: SampleCrystalsConfig, counts: dict[int, int], generator: Path
         with writer:
             for name in parts:
                 with StackFile(folder.shard(name)) as part:
-                    for row in range(len(part)):
-                        writer.append(part.read([row]), part.table.take([row]))
+                    writer.append(part.read(range(len(part))), part.table)
 
 
 def _draw_part(name: str, folder: PartsFolder, generator: Path, config: SampleCrystalsConfig, space_group: int,

@@ -44,17 +44,17 @@ def test_thresholds_lie_where_margins_change_their_sign(done):
     _, content = done
     assert content["arms"] == {"arm48": [0, 1], "arm96": [2]}
     for path in content["paths"]:
-        for seer in range(3):
-            margins, places = path["margins"][seer], [0, *path["distortion_angstrom"]]
-            if path["state"][seer] == "denied":
-                assert margins[0] >= 0 and path["t_star"][seer] is None
-            elif path["state"][seer] == "never":
-                assert max(margins) < 0 and path["t_star"][seer] is None
+        for member in range(3):
+            margins, places = path["margins"][member], [0, *path["distortion_angstrom"]]
+            if path["state"][member] == "denied":
+                assert margins[0] >= 0 and path["t_star"][member] is None
+            elif path["state"][member] == "never":
+                assert max(margins) < 0 and path["t_star"][member] is None
             else:
                 k = next(k for k, margin in enumerate(margins) if margin >= 0)
-                assert max(places[k - 1], 1e-6) <= path["t_star"][seer] <= places[k]
-                low, high = path["bracket"][seer]
-                assert low <= path["t_star"][seer] <= high
+                assert max(places[k - 1], 1e-6) <= path["t_star"][member] <= places[k]
+                low, high = path["bracket"][member]
+                assert low <= path["t_star"][member] <= high
     (checked,) = [path for path in content["paths"] if "t_star_simulated" in path]
     assert any(state == "crossed" for state in checked["state"]) and len(checked["t_star_simulated"]) == 3
 

@@ -18,12 +18,12 @@ def test_each_classifier_crosses_a_known_function_where_it_is_zero():
     places = np.concatenate([np.full((3, 1), 1e-9), grid], axis=1)
     margins = np.stack([margin(places, AT[:, None]), margin(places, 3 * AT[:, None]), np.ones_like(places)], axis=1)
     found = brackets(grid, margins)
-    assert list(zip(found.path, found.seer, strict=True)) == [(0, 0), (0, 1), (1, 0), (2, 0), (2, 1)]  # 0.9: too far
+    assert list(zip(found.path, found.member, strict=True)) == [(0, 0), (0, 1), (1, 0), (2, 0), (2, 1)]  # 0.9: too far
     asked = []
 
     def measured(rows, distortion):
         asked.append(len(rows))
-        return margin(distortion, (AT * np.array([[1], [3]]))[found.seer[rows], found.path[rows]])
+        return margin(distortion, (AT * np.array([[1], [3]]))[found.member[rows], found.path[rows]])
 
     roots = find_roots(measured, found, tolerance=1e-4, precision=0.0, rounds=30)
     assert roots.distortion == pytest.approx([0.0123, 0.0369, 0.3, 0.0004, 0.0012], rel=1e-4)
@@ -42,5 +42,5 @@ def test_a_jump_over_zero_is_enclosed():
 def test_a_denied_beginning_is_no_crossing_and_returns_are_counted():
     margins = np.array([[[0.5, -1, 1], [-1, 1, -1], [-1, -1, -1]]])
     found = brackets(np.array([[0.01, 0.1]]), margins)
-    assert found.seer.tolist() == [1] and found.low[0] == pytest.approx(1e-5) and found.high[0] == 0.01
+    assert found.member.tolist() == [1] and found.low[0] == pytest.approx(1e-5) and found.high[0] == 0.01
     assert sign_changes(margins).tolist() == [[2, 2, 0]]

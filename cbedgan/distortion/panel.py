@@ -17,7 +17,7 @@ from classifier.samples.stackfile import round_mantissa
 
 
 @dataclass(frozen=True, eq=False)
-class Seers:
+class Panel:
     """C classifiers that are asked of one view. arms: {name: numbers of those that differ in their seed alone};
     mantissa_bits: to which the stacks that they know are rounded. They have learned to compare rounded pixels: what
     rounding leaves of equal ones, a millionth of their light, would else look like a broken symmetry."""
@@ -27,7 +27,7 @@ class Seers:
     mantissa_bits: int
 
     @classmethod
-    def load(cls, paths: Sequence[Path], split_digest: tuple[str, ...], mantissa_bits: int) -> "Seers":
+    def load(cls, paths: Sequence[Path], split_digest: tuple[str, ...], mantissa_bits: int) -> "Panel":
         """Read classifiers of a split; InputError unless all have one view and classes, and ask for no pose."""
         members = tuple(load_classifier(path, split_digest=split_digest) for path in paths)
         first = members[0]
