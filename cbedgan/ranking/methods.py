@@ -45,21 +45,25 @@ def load_methods(folder: Path) -> dict[str, MethodConfig]:
     return load_configs(folder, MethodConfig, kind="methods", like="configs/imbalance")
 
 
-def trained_for(methods: Mapping[str, MethodConfig], condition: Condition) -> dict[str, MethodConfig]:
-    """The same methods for patterns of another condition: measured copies as that preset draws them, or none at all.
+def trained_for(methods: Mapping[str, MethodConfig], condition: Condition, ranked: Condition
+                ) -> dict[str, MethodConfig]:
+    """The same methods trained for patterns of a condition, and judged under it and the one that they are ranked by.
 
-    Under "ideal" nothing is measured and no centre looked for; elsewhere `ideal_share` and `centre` stay, and the
+    Trained for "ideal" nothing is measured and no centre looked for; elsewhere `ideal_share` and `centre` stay, and the
     logarithm's floor is one electron at least.
     """
+    judged_under = tuple(name for name in dict.fromkeys((condition, ranked)) if name != "ideal")
+
     def one(train: TrainClassifierConfig) -> TrainClassifierConfig:
         if condition != "ideal":
             measured = CONDITIONS[condition]
             floor = max(train.intensity.floor, 1 / measured.electrons if measured.electrons else 0.0)
-            return train.model_copy(update={"measurement": measured, "judged_under": (condition,),
+            return train.model_copy(update={"measurement": measured, "judged_under": judged_under,
                                             "intensity": train.intensity.model_copy(update={"floor": floor})})
         model = (train.model.model_copy(update={"centre": False})
                  if isinstance(train.model, ComparisonConfig | SymmetryConfig) else train.model)
-        return train.model_copy(update={"measurement": None, "ideal_share": 0.0, "judged_under": (), "model": model})
+        return train.model_copy(update={"measurement": None, "ideal_share": 0.0, "judged_under": judged_under,
+                                        "model": model})
     return {name: method.model_copy(update={"train": one(method.train)}) for name, method in methods.items()}
 
 

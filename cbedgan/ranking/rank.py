@@ -60,7 +60,7 @@ def rank(config: RankConfig, *, methods: Path, stacks: Path, split: Path, out: P
     """
     out, configs = Path(out), load_methods(methods)
     if config.trained_for is not None:
-        configs = trained_for(configs, config.trained_for)
+        configs = trained_for(configs, config.trained_for, config.condition)
     foreign = finished_runs(runs)
     _check(config, configs, foreign)
     with StackFile(stacks) as file:

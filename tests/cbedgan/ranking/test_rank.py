@@ -221,10 +221,11 @@ def test_every_method_of_the_published_comparison_is_complete():
 def test_all_methods_can_be_trained_for_another_condition_and_keep_all_else():
     methods = load_methods(CONFIGS / "imbalance")
     mine = {"measurement", "judged_under", "ideal_share", "model", "intensity"}
-    for condition, measurement, judged, ideal_share, floor in (
-            ("ordinary", CONDITIONS["ordinary"], ("ordinary",), 0.4, 1e-6), ("ideal", None, (), 0.0, 1e-6),
-            ("poor", CONDITIONS["poor"], ("poor",), 0.4, 1e-5)):
-        for name, method in trained_for(methods, condition).items():
+    for condition, ranked, measurement, judged, ideal_share, floor in (
+            ("ordinary", "ordinary", CONDITIONS["ordinary"], ("ordinary",), 0.4, 1e-6),
+            ("ideal", "ideal", None, (), 0.0, 1e-6), ("ideal", "ordinary", None, ("ordinary",), 0.0, 1e-6),
+            ("poor", "ordinary", CONDITIONS["poor"], ("poor", "ordinary"), 0.4, 1e-5)):
+        for name, method in trained_for(methods, condition, ranked).items():
             train = method.train
             assert (train.measurement, train.judged_under, train.ideal_share) == (measurement, judged, ideal_share)
             assert train.intensity == methods[name].train.intensity.model_copy(update={"floor": floor})
