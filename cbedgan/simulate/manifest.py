@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from cbedgan.crystal.crystals import Crystal
@@ -15,6 +16,7 @@ from cbedgan.simulate.cbed.simulate_config import SimulateConfig
 from cbedgan.simulate.cbed.stack import refusal
 from cbedgan.simulate.held_out import HeldOut
 from cbedgan.simulate.workers import in_pool
+from classifier.foundation.atomic import read_json, write_json
 from classifier.foundation.config import digest
 from classifier.foundation.errors import InputError
 
@@ -45,7 +47,7 @@ class Share:
 
 
 def plan(config: SimulateConfig, given: list[Crystal] | None, identity: dict[str, Any], workers: int,
-         held_out: HeldOut | None = None) -> Manifest:
+         held_out: HeldOut | None = None, kept: Path | None = None) -> Manifest:
     """Plan the jobs of the configuration, or of the crystals `given`, and deal them to units.
 
     Sorted by group and part, the jobs go round the units as cards do, so that every unit, and every share of units, is
@@ -57,9 +59,11 @@ def plan(config: SimulateConfig, given: list[Crystal] | None, identity: dict[str
     identity : what the set is, see `simulate`; the manifest carries it
     workers : processes that plan
     held_out : what no crystal may share
+    kept : folder in which each group's jobs lie once they are planned, so that a killed command need not plan them anew
     """
     manifest = {**identity, "round": 0, "failed": {}, "jobs": [], "passed_over": [], "planning_seconds": 0.0}
-    _plan(manifest, config, given, [quota.space_group for quota in config.crystals.groups], workers, held_out)
+    _plan(manifest, config, given, [quota.space_group for quota in config.crystals.groups], workers, held_out,
+          kept)
     jobs = manifest["jobs"]
     manifest["units"] = min(len(jobs), max(LEAST_UNITS, -(-len(jobs) // JOBS_PER_UNIT)))
     for position, job in enumerate(sorted(jobs, key=_kind)):
@@ -68,7 +72,7 @@ def plan(config: SimulateConfig, given: list[Crystal] | None, identity: dict[str
 
 
 def replan(manifest: Manifest, failed: dict[str, str], config: SimulateConfig, given: list[Crystal] | None,
-           workers: int, held_out: HeldOut | None = None) -> Manifest:
+           workers: int, held_out: HeldOut | None = None, kept: Path | None = None) -> Manifest:
     """Plan the groups of failed materials again without them.
 
     A job that stays keeps its unit; a new one takes the index of the unit that a job of its group and part has left,
@@ -78,13 +82,13 @@ def replan(manifest: Manifest, failed: dict[str, str], config: SimulateConfig, g
     ----------
     manifest : as it was
     failed : {material: reason}
-    config, given, workers, held_out : as for `plan`
+    config, given, workers, held_out, kept : as for `plan`
     """
     former = {job["name"]: job for job in manifest["jobs"]}
     groups = {job["crystal"]["space_group"] for job in former.values() if job["crystal"]["material"] in failed}
     manifest = {**manifest, "round": manifest["round"] + 1, "failed": {**manifest["failed"], **failed}}
     _plan(manifest, config, given, [quota.space_group for quota in config.crystals.groups
-                                    if quota.space_group in groups], workers, held_out)
+                                    if quota.space_group in groups], workers, held_out, kept)
     staying = {job["name"] for job in manifest["jobs"] if _stays(job, former)}
     vacant: dict[tuple[int, str], list[int]] = {}
     for job in former.values():
@@ -124,7 +128,7 @@ class _Refuse:
 
 
 def _plan(manifest: Manifest, config: SimulateConfig, given: list[Crystal] | None, groups: list[int],
-          workers: int, held_out: HeldOut | None) -> None:
+          workers: int, held_out: HeldOut | None, kept: Path | None) -> None:
     """Put freshly planned jobs and passed-over materials of `groups` (of files: all) in place of the manifest's.
 
     passed_over holds [space group, material, reason], with 0 for the group of what came from files.
@@ -132,31 +136,46 @@ def _plan(manifest: Manifest, config: SimulateConfig, given: list[Crystal] | Non
     refuse = _Refuse(config, manifest["failed"], held_out)
     if given is not None:
         manifest |= {"jobs": [], "passed_over": []}
-        planned = {0: _timed(_chosen, given, refuse)}
+        planned = {0: _planned(config, 0, None, "", _chosen, given, refuse)}
     else:
-        quotas = {quota.space_group: (plan_group, quota, config.crystals, config.seed, refuse)
+        quotas = {quota.space_group: (config, quota.space_group, kept and kept / f"{quota.space_group}.json",
+                                      digest([manifest["config_digest"], manifest["inputs"], manifest["failed"]]),
+                                      plan_group, quota, config.crystals, config.seed, refuse)
                   for quota in config.crystals.groups if quota.space_group in groups}
-        planned = {group: _timed(*arguments) for group, arguments in quotas.items()} if workers == 1 else in_pool(
-            _timed, quotas, workers=workers, description="planning groups", sizes=dict.fromkeys(quotas, 1))
+        planned = {group: _planned(*job) for group, job in quotas.items()} if workers == 1 else in_pool(
+            _planned, quotas, workers=workers, description="planning groups", sizes=dict.fromkeys(quotas, 1))
     jobs, passed_over = list(manifest["jobs"]), list(manifest["passed_over"])
     jobs = [job for job in jobs if job["crystal"]["space_group"] not in planned]
     passed_over = [entry for entry in passed_over if entry[0] not in planned]
-    for group, ((chosen, passed), seconds) in planned.items():
-        jobs += [{"name": f"{entry.crystal.material}-{energy:g}kev", "beam_energy_kev": energy,
-                  "partition": entry.partition, "crystal": entry.crystal.record(),
-                  **({"derivation": entry.derivation} if entry.derivation else {})}
-                 for entry in chosen for energy in config.beam_energies_kev]
-        passed_over += [[group, *entry] for entry in passed]
-        manifest["planning_seconds"] = round(manifest["planning_seconds"] + seconds, 3)
+    for one in planned.values():
+        jobs += one["jobs"]
+        passed_over += one["passed_over"]
+        manifest["planning_seconds"] = round(manifest["planning_seconds"] + one["seconds"], 3)
     order = {quota.space_group: place for place, quota in enumerate(config.crystals.groups)} if given is None else {}
     manifest["jobs"] = sorted(jobs, key=lambda job: order.get(job["crystal"]["space_group"], 0))
     manifest["passed_over"] = sorted(passed_over, key=lambda entry: order.get(entry[0], 0))
 
 
-def _timed(function: Callable[..., CrystalPlan], *arguments: Any) -> tuple[CrystalPlan, float]:
-    """The function's result and the processor seconds it took."""
+def _planned(config: SimulateConfig, group: int, kept: Path | None, name: str, function: Callable[..., CrystalPlan],
+             *arguments: Any) -> dict[str, Any]:
+    """Jobs and passed-over materials of a group, and the processor seconds they took; where they are kept, from there.
+
+    name: of all that decides them.
+    """
+    if kept is not None and kept.exists() and (content := read_json(kept))["name"] == name:
+        return content
     began = time.process_time()
-    return function(*arguments), time.process_time() - began
+    chosen, passed = function(*arguments)
+    jobs = [{"name": f"{entry.crystal.material}-{energy:g}kev", "beam_energy_kev": energy,
+             "partition": entry.partition, "crystal": entry.crystal.record(),
+             **({"derivation": entry.derivation} if entry.derivation else {})}
+            for entry in chosen for energy in config.beam_energies_kev]
+    content = {"name": name, "jobs": jobs, "passed_over": [[group, *entry] for entry in passed],
+               "seconds": time.process_time() - began}
+    if kept is not None:
+        write_json(kept, content)
+        return read_json(kept)
+    return content
 
 
 def _chosen(given: list[Crystal], refuse: _Refuse) -> CrystalPlan:

@@ -23,6 +23,11 @@ class PartsFolder:
     def __init__(self, out: Path) -> None:
         self.folder = out.with_name(out.name + ".parts")
 
+    @property
+    def planned(self) -> Path:
+        """Folder of what each group's plan has come to."""
+        return self.folder / "planned"
+
     def shard(self, unit: str, view: str = "") -> Path:
         """Stack file of the unit, or of a view of its stacks."""
         return self.folder / (f"{unit}.{view}.h5" if view else f"{unit}.h5")

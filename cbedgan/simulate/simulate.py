@@ -59,7 +59,8 @@ def simulate(config: SimulateConfig, *, out: Path, workers: int, crystals: Path 
         return out
     merges = share is None or alone
     with parts.at_work(alone=merges):
-        manifest = parts.manifest(identity, lambda: plan(config, given, identity, workers, held_out))
+        manifest = parts.manifest(identity, lambda: plan(config, given, identity, workers, held_out,
+                                                         parts.planned))
         while True:
             run_units(parts.missing(manifest, share), config, parts, workers=workers, device=device)
             if not merges:
@@ -67,7 +68,7 @@ def simulate(config: SimulateConfig, *, out: Path, workers: int, crystals: Path 
             failed = parts.failed(manifest, share)
             if not failed:
                 break
-            manifest = replan(manifest, failed, config, given, workers, held_out)
+            manifest = replan(manifest, failed, config, given, workers, held_out, parts.planned)
             parts.save(manifest)
         merge(out, manifest, config, parts, share)
     shutil.rmtree(parts.folder)
@@ -85,7 +86,7 @@ def prepare_manifest(config: SimulateConfig, *, out: Path, workers: int, crystal
     given = _given(config, crystals)
     identity, parts = _identity(config, given, None, device, held_out), PartsFolder(Path(out))
     with parts.at_work(alone=False):
-        return parts.manifest(identity, lambda: plan(config, given, identity, workers, held_out))
+        return parts.manifest(identity, lambda: plan(config, given, identity, workers, held_out, parts.planned))
 
 
 def _given(config: SimulateConfig, crystals: Path | None) -> list[Crystal] | None:

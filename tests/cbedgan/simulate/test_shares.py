@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -156,6 +157,7 @@ def test_nothing_works_beside_a_merge(tmp_path: Path):
 SCRIPT = """
 import sys
 from pathlib import Path
+from typing import Any
 from cbedgan.simulate.manifest import Share
 from cbedgan.simulate.simulate import simulate
 from cbedgan.simulate.units import simulate_job
@@ -219,3 +221,24 @@ def test_a_new_job_finds_a_unit_where_no_place_is_vacant(monkeypatch: pytest.Mon
     again = planning.replan(manifest, {victim["crystal"]["material"]: "failed"}, CONFIG, None, 1)
     new = next(job for job in again["jobs"] if job["name"].startswith("other"))
     assert 0 <= new["unit"] < again["units"] and new["round"] == 1 and new["derivation"] == "real"
+
+
+def test_a_killed_plan_goes_on_after_the_groups_that_were_done(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    whole = plan(CONFIG, None, IDENTITY, 1, kept=tmp_path)
+    again = plan(CONFIG, None, IDENTITY, 1, kept=tmp_path)
+    assert again == whole  # seconds of planning included: nothing was planned anew
+    last = CONFIG.crystals.groups[-1].space_group
+    (tmp_path / f"{last}.json").unlink()
+    asked = []
+
+    def plan_group(quota: GroupQuota, *arguments: Any) -> planning.CrystalPlan:
+        asked.append(quota.space_group)
+        return plan_one_group(quota, *arguments)
+
+    plan_one_group = planning.plan_group
+    monkeypatch.setattr(planning, "plan_group", plan_group)
+    assert plan(CONFIG, None, IDENTITY, 1, kept=tmp_path)["jobs"] == whole["jobs"] and asked == [last]
+    asked.clear()
+    other = CONFIG.model_copy(update={"seed": CONFIG.seed + 1})
+    plan(other, None, {**IDENTITY, "config_digest": "another"}, 1, kept=tmp_path)
+    assert asked == [quota.space_group for quota in CONFIG.crystals.groups]  # kept plans of another set are not taken
