@@ -83,11 +83,12 @@ def probe(config: Config, generator: Generator, classifier: Classifier, stacks: 
 @app.command()
 def distort(config: Config, classifier: Annotated[list[Path], typer.Option(
                 help="classifier.safetensors of this split; may be repeated.")],
-            stacks: Stacks, split: Split, out: Folder) -> None:
+            stacks: Stacks, split: Split, out: Folder, workers: Workers = CORES) -> None:
     """Find how far atoms must move, in angstrom, before classifiers see that a symmetry is gone."""
     from cbedgan.distortion import distort as stage
 
-    path = stage.distort(read(config, stage.DistortConfig), classifiers=classifier, stacks=stacks, split=split, out=out)
+    path = stage.distort(read(config, stage.DistortConfig), classifiers=classifier, stacks=stacks, split=split, out=out,
+                         workers=workers)
     print((path.parent / "report.txt").read_text(encoding="utf-8"))
     wrote(path)
 

@@ -15,7 +15,7 @@ from classifier.foundation.config import Config
 
 CHECKED_AROUND = 6.0  # times t*, to both sides, on which the exact engine looks for its own
 CHECKED_AT = 5  # distortions there
-STATES = ("denied", "never", "crossed")
+DENIED, NEVER, CROSSED = STATES = ("denied", "never", "crossed")
 
 
 class ThresholdConfig(Config):

@@ -5,6 +5,7 @@ away, and so is a common shift of all atoms. Along the mode the group is exact a
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -38,6 +39,15 @@ class Mode:
 
     steps: Float[np.ndarray, "n 3"]
     strain: Float[np.ndarray, "3 3"]
+
+    @classmethod
+    def of(cls, record: dict[str, Any]) -> "Mode":
+        """The mode whose `record` this is."""
+        return cls(np.array(record["steps"]), np.array(record["strain"]))
+
+    def record(self) -> dict[str, Any]:
+        """As JSON content."""
+        return {"steps": self.steps.tolist(), "strain": self.strain.tolist()}
 
     def cell(self, crystal: Crystal, distortion_angstrom: float) -> tuple[Lattice, Positions, Numbers]:
         """The primitive cell so far along the mode."""

@@ -50,8 +50,12 @@ class SymmetryPath:
     def record(self) -> dict[str, Any]:
         """As JSON content."""
         return {"space_group": self.crystal.space_group, "subgroup": self.subgroup, "crystal": self.crystal.record(),
-                "mode": {"steps": self.mode.steps.tolist(), "strain": self.mode.strain.tolist()},
-                "end_angstrom": self.end}
+                "mode": self.mode.record(), "end_angstrom": self.end}
+
+    @classmethod
+    def of(cls, record: dict[str, Any], held: HeldCrystal) -> "SymmetryPath":
+        """The path whose `record` this is, from its crystal's exposure."""
+        return cls(held, record["subgroup"], Mode.of(record["mode"]), record["end_angstrom"])
 
 
 def drawn_crystals(source: CrystalSource, space_group: int, seed: int, instrument: SimulateConfig) -> Iterator[Crystal]:

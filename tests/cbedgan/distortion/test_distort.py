@@ -1,14 +1,17 @@
 """The stage: from classifiers and a set to thresholds in angstrom, the crystals beside them, and a report."""
 
 import json
+import sys
 
-import numpy as np
 import pytest
 
 from cbedgan.crystal.cif import crystals_from_cif
 from cbedgan.crystal.crystals import Crystal, measure_symmetry
+from cbedgan.distortion import distort as stage
 from cbedgan.distortion.distort import DistortConfig, distort
 from cbedgan.distortion.modes import Mode
+from cbedgan.distortion.parts import simulate_path
+from cbedgan.simulate.workers import in_pool
 from classifier.crystal.subgroups import MAXIMAL_SUBGROUPS
 from classifier.foundation.config import parse_config
 from classifier.foundation.errors import InputError
@@ -24,7 +27,8 @@ def config(**changes):
 @pytest.fixture(scope="module")
 def done(seen, tmp_path_factory):
     out = tmp_path_factory.mktemp("distort") / "out"
-    page = distort(config(simulated=1), classifiers=seen.classifiers, stacks=seen.stacks, split=seen.split, out=out)
+    page = distort(config(simulated=1), classifiers=seen.classifiers, stacks=seen.stacks, split=seen.split, out=out,
+                   workers=1)
     assert page == out / "report.html" and page.stat().st_size > 2000
     return out, json.loads((out / "paths.json").read_text())
 
@@ -35,7 +39,7 @@ def test_every_path_leads_from_a_group_into_a_maximal_subgroup_that_is_a_class(d
     for path in content["paths"]:
         assert path["subgroup"] in MAXIMAL_SUBGROUPS[path["space_group"]]
         crystal = Crystal.from_record(path["crystal"])
-        mode = Mode(*(np.array(path["mode"][part]) for part in ("steps", "strain")))
+        mode = Mode.of(path["mode"])
         assert [measure_symmetry(*mode.cell(crystal, t), precision_angstrom=1e-3).number for t in (0, 0.15)] == [
             path["space_group"], path["subgroup"]]
 
@@ -77,6 +81,30 @@ def test_a_finished_folder_is_kept_and_another_run_refused(done, seen):
     assert (out / "paths.json").read_bytes() == before
     with pytest.raises(InputError, match="config_digest may not change"):
         distort(config(seed=3), **call)
+
+
+def test_a_run_that_was_killed_goes_on_and_ends_as_if_it_had_not_been(done, seen, tmp_path, monkeypatch):
+    whole, (out, parts) = done[1], (tmp_path / "out", tmp_path / "out.parts")
+    call = {"classifiers": seen.classifiers, "stacks": seen.stacks, "split": seen.split, "out": out}
+    with monkeypatch.context() as patch:
+        patch.setattr(stage, "in_pool", lambda function, *some, **more: in_pool(function, *some, **more)
+                      if function is not simulate_path else sys.exit(143))
+        with pytest.raises(SystemExit):
+            distort(config(simulated=1), **call, workers=2)
+    assert not out.exists() and sorted(part.stem for part in parts.glob("paths-*.json"))[0] == "paths-000000"
+    (parts / "paths-000000.json").unlink()
+    kept = {part.name: part.stat().st_mtime_ns for part in parts.glob("*.json")}
+    with pytest.raises(InputError, match="config_digest may not change"):
+        distort(config(seed=3), **call)
+    with monkeypatch.context() as patch:
+        patch.setattr(stage.shutil, "rmtree", lambda *_, **__: None)
+        distort(config(simulated=1), **call)
+    assert {name: (parts / name).stat().st_mtime_ns for name in kept} == kept
+    again = json.loads((out / "paths.json").read_text())
+    del again["paths_per_second"], (whole := dict(whole))["paths_per_second"]
+    assert again == whole
+    assert {file.name: file.read_bytes() for file in (out / "cif").iterdir()} == {
+        file.name: file.read_bytes() for file in (done[0] / "cif").iterdir()}
 
 
 def test_held_out_crystals_are_those_of_the_set(seen, tmp_path):

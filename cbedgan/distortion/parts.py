@@ -1,0 +1,106 @@
+"""The parts of a run, each made by a worker: paths of a group, measures of a batch, and one path by the exact engine.
+
+Numbers pass through JSON whole, so that a run that was killed and goes on ends as if it had not been.
+"""
+
+import time
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from cbedgan.crystal.crystals import Crystal
+from cbedgan.crystal.plan import DrawnSource
+from cbedgan.distortion.held import HeldCrystal
+from cbedgan.distortion.measure import ThresholdConfig, by_exact_engine, measure
+from cbedgan.distortion.panel import Panel
+from cbedgan.distortion.paths import PathsConfig, SymmetryPath, crystals_of_rows, drawn_crystals, paths_of
+from cbedgan.gan.crystals.instrument import Instrument
+from cbedgan.simulate.cbed.simulate_config import RenderConfig, SimulateConfig
+from cbedgan.simulate.parts import PartsFolder
+from classifier.foundation.atomic import read_json, write_json
+from classifier.foundation.device import reproducible
+from classifier.samples.split import load_split
+from classifier.samples.stackfile import StackFile
+from classifier.samples.viewed import rows_of
+
+
+class Task(NamedTuple):
+    """What every worker is told. crystals, source, paths, thresholds, seed, threads: as configured."""
+
+    folder: PartsFolder
+    classifiers: tuple[Path, ...]
+    stacks: Path
+    split: Path
+    render: RenderConfig
+    crystals: str
+    source: DrawnSource | None
+    paths: PathsConfig
+    thresholds: ThresholdConfig
+    seed: int
+    threads: int
+
+    def equipment(self) -> tuple[Panel, SimulateConfig]:
+        """The classifiers and what crystals are exposed to, read once a process."""
+        return _equipment(self.classifiers, self.stacks, self.split, self.render.model_dump_json())
+
+
+def draw_paths(task: Task, name: str, group: int) -> None:
+    """Write the paths of the crystals of a group."""
+    with reproducible(task.threads):
+        panel, instrument = task.equipment()
+        found = []
+        for crystal in islice(_crystals(task, group, instrument), task.paths.materials):
+            found += paths_of(crystal, panel.class_map.space_groups, task.paths, instrument, task.seed)
+    write_json(task.folder.record(name), {"paths": [path.record() for path in found]})
+
+
+def measure_paths(task: Task, name: str, records: list[dict[str, Any]]) -> None:
+    """Write the records of one batch with what was measured along their paths."""
+    began = time.perf_counter()
+    with reproducible(task.threads):
+        panel, instrument = task.equipment()
+        thresholds = measure(_rebuilt(records, instrument), panel, task.thresholds)
+    write_json(task.folder.record(name), {
+        "paths": [{**record, **thresholds.record(k)} for k, record in enumerate(records)],
+        "seconds": time.perf_counter() - began})
+
+
+def simulate_path(task: Task, name: str, record: dict[str, Any]) -> None:
+    """Write each classifier's threshold of a measured path by the exact engine."""
+    with reproducible(task.threads):
+        panel, instrument = task.equipment()
+        (path,) = _rebuilt([record], instrument)
+        t_star = by_exact_engine(path, panel, np.array(record["t_star"]), task.thresholds)
+    write_json(task.folder.record(name), {"t_star_simulated": t_star.tolist()})
+
+
+def read_paths(folder: PartsFolder, names: list[str]) -> list[dict[str, Any]]:
+    """The paths of parts, in their order."""
+    return [path for name in names for path in read_json(folder.record(name))["paths"]]
+
+
+def _crystals(task: Task, group: int, instrument: SimulateConfig) -> Iterator[Crystal]:
+    if task.source is not None:
+        return drawn_crystals(task.source, group, task.seed, instrument)
+    with StackFile(task.stacks) as file:
+        parts = load_split(task.split, stack_digest=file.identity).parts
+        return crystals_of_rows(file.table.take(rows_of(file, parts[task.crystals])), group)
+
+
+def _rebuilt(records: list[dict[str, Any]], instrument: SimulateConfig) -> list[SymmetryPath]:
+    """Paths from their records; those of one crystal share its exposure."""
+    crystals = {record["crystal"]["material"]: record["crystal"] for record in records}
+    held = {name: HeldCrystal.of(Crystal.from_record(crystal), instrument) for name, crystal in crystals.items()}
+    return [SymmetryPath.of(record, held[record["crystal"]["material"]]) for record in records]
+
+
+@lru_cache(maxsize=1)
+def _equipment(classifiers: tuple[Path, ...], stacks: Path, split: Path, render: str) -> tuple[Panel, SimulateConfig]:
+    with StackFile(stacks) as file:
+        parted = load_split(split, stack_digest=file.identity)
+        panel = Panel.load(classifiers, parted.names, file.mantissa_bits)
+        return panel, Instrument.of(file, panel.members[0].view, RenderConfig.model_validate_json(render)).config
