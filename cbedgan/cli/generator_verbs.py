@@ -94,15 +94,42 @@ def distort(config: Config, classifier: Annotated[list[Path], typer.Option(
 
 
 @app.command()
-def synthesize(config: Config, probe: Annotated[Path, typer.Option(help="probe.h5 of these networks.")],
-               generator: Generator, classifier: Classifier,
-               second_classifier: Annotated[Path, typer.Option(help="A classifier of another seed, which accepts.")],
-               stacks: Stacks, split: Split, out: File) -> None:
-    """Make interior and boundary stacks, accepted by a second classifier, into a stack file."""
+def synthesize(config: Config, generator: Generator, stacks: Stacks, split: Split, out: File,
+               classifier: Annotated[list[Path] | None, typer.Option(
+                   help="classifier.safetensors of this split; crystals: may be repeated.")] = None,
+               paths: Annotated[Path | None, typer.Option(help="Crystals: folder of distort.")] = None,
+               workers: Workers = CORES,
+               probe: Annotated[Path | None, typer.Option(help="Not crystals: probe.h5 of these networks.")] = None,
+               second_classifier: Annotated[Path | None, typer.Option(
+                   help="Not crystals: a classifier of another seed, which accepts.")] = None) -> None:
+    """Make interior and boundary stacks, as many as the quota says, into a stack file."""
+    from cbedgan.gan.crystals.sample_crystals import draws_crystals
     from cbedgan.synthesis import synthesize as stage
+    from cbedgan.synthesis.crystals import synthesize_crystals as crystals
 
+    asked = list(classifier or ())
+    if draws_crystals(generator):
+        _left_out({"--probe": probe, "--second-classifier": second_classifier},
+                  "kinds of generator other than crystals")
+        wrote(crystals.synthesize_crystals(
+            read(config, crystals.SynthesizeCrystalsConfig), generator=generator, stacks=stacks, split=split, out=out,
+            workers=workers, paths=paths, classifiers=asked))
+        return
+    _left_out({"--paths": paths}, "generators of crystals")
+    if probe is None or second_classifier is None or len(asked) != 1:
+        raise InputError(source="cbedgan synthesize", rule="needs --probe, one --classifier and --second-classifier",
+                         value=f"{probe}, {[str(one) for one in asked]}, {second_classifier}",
+                         remedy='Give them, or a generator of kind "crystals".')
     wrote(stage.synthesize(read(config, stage.SynthesizeConfig), probe=probe, generator=generator, stacks=stacks,
-                           classifier=classifier, second_classifier=second_classifier, split=split, out=out))
+                           classifier=asked[0], second_classifier=second_classifier, split=split, out=out))
+
+
+def _left_out(options: dict[str, Path | None], kinds: str) -> None:
+    """Refuse what goes with generators of other kinds."""
+    for option, given in options.items():
+        if given is not None:
+            raise InputError(source=f"cbedgan synthesize {option}", rule=f"goes with {kinds}", value=given,
+                             remedy="Leave it out.")
 
 
 @app.command()

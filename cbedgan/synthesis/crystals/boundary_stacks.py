@@ -1,0 +1,189 @@
+"""Stacks on both sides of a group's boundaries: crystals distorted into it, and crystals of it as they are.
+
+Both have exact labels. A distorted crystal is of the subgroup from the first thousandth of an angstrom on; so is what
+a classifier does not see yet.
+"""
+
+from collections import Counter
+from functools import lru_cache
+from typing import Any, Literal
+
+import numpy as np
+
+from cbedgan.crystal.crystals import Crystal, standard_crystal
+from cbedgan.crystal.sources import CrystalSource
+from cbedgan.crystal.supergroup import quiet_moyo
+from cbedgan.distortion.paths import paths_of
+from cbedgan.gan.crystals.draw import SampledStack
+from cbedgan.simulate.cbed.simulate_config import SimulateConfig
+from cbedgan.simulate.cbed.stack import refusal
+from cbedgan.simulate.held_out import HeldOut
+from cbedgan.synthesis.crystals.exposed import HELD_OUT, exposed, labelled
+from cbedgan.synthesis.crystals.found_paths import FoundPath, FoundPaths
+from cbedgan.synthesis.crystals.synthesize_config import BothSidesConfig
+from classifier.crystal.spacegroup import point_group_order
+from classifier.crystal.subgroups import MAXIMAL_SUBGROUPS
+from classifier.foundation.errors import InputError
+
+Side = Literal["distorted", "undistorted"]
+SIDES: tuple[Side, ...] = ("distorted", "undistorted")
+DISTORTIONS = 4  # tried on one path, whose least ones may be too small to be measured
+DECIMALS = 7  # of a distortion in angstrom
+INSTEAD = 10**9  # number of the first new path in place of one that gave nothing
+
+
+class BoundaryStacks:
+    """Draws them one by one; each depends on seed, side, group and number alone, and on what is given here.
+
+    Parameters
+    ----------
+    found : paths of `distort`
+    source : of the crystals from which new paths start
+    instrument : what crystals are exposed to
+    held_out : whose types and formulas are refused, of either end of a path
+    classes : space groups between which new paths lead
+    config, seed : how, and of the draws
+    refused : by reason; counted here
+    """
+
+    def __init__(self, found: FoundPaths, source: CrystalSource, instrument: SimulateConfig, held_out: HeldOut,
+                 classes: tuple[int, ...], config: BothSidesConfig, seed: int, refused: Counter[str]) -> None:
+        self.found, self.source, self.instrument, self.held_out = found, source, instrument, held_out
+        self.classes, self.config, self.seed, self.refused = classes, config, seed, refused
+        self._new = lru_cache(maxsize=256)(self._new_path)
+
+    def sides(self, space_group: int) -> tuple[Side, ...]:
+        """The sides on which stacks of the group may be found at all."""
+        there = {"distorted": self._usable(space_group) or supergroups(space_group, self.classes),
+                 "undistorted": self._parents(space_group) or subgroups(space_group, self.classes)}
+        return tuple(side for side in SIDES if there[side])
+
+    def draw(self, side: str, space_group: int, number: int) -> SampledStack | None:
+        """One stack; None where all attempts were in vain."""
+        return {"distorted": self._distorted, "undistorted": self._undistorted}[side](space_group, number)
+
+    def _distorted(self, space_group: int, number: int) -> SampledStack | None:
+        """Of a path that leads into the group, one of the file's until each has been used so often as it may."""
+        there, reuse = self._usable(space_group), self.config.reuse
+        order = np.random.default_rng([self.seed, space_group]).permutation(len(there))
+        key, use = number // reuse, number % reuse
+        if number < len(there) * reuse:
+            made = self._along(there[order[number % len(there)]], number, number // len(there), INSTEAD)
+            if made is not None:
+                return made
+            key, use = INSTEAD + number, 0
+        for attempt in range(self.config.attempts):
+            path = self._new(space_group, key, attempt)
+            made = None if path is None else self._along(path, number, use, attempt)
+            if made is not None:
+                return made
+        return None
+
+    def _along(self, path: FoundPath, number: int, use: int, attempt: int) -> SampledStack | None:
+        """The stack of a crystal somewhere on a path; its uses part the logarithm of the distortion among them."""
+        between = path.reach.interval(path.end, self.config.beyond)
+        assert between is not None
+        for again in range(DISTORTIONS):
+            stream = self._stream("distorted", path.subgroup, number, attempt, again)
+            share = stream.random()
+            share = share if again else (use + share) / self.config.reuse
+            distortion = round(between[0] * (between[1] / between[0])**share, DECIMALS)
+            crystal = self._moved(path, distortion)
+            one = None if crystal is None else self._apart(crystal, path.subgroup, stream)
+            if one is not None:
+                return self._told(one, number, side="distorted", distortion_angstrom=distortion, attempt=attempt,
+                                  again=again, t_data=path.reach.t_data, pair=list(path.pair), path=path.number,
+                                  t_star=path.reach.t_star if np.isfinite(path.reach.t_star) else None,
+                                  parent=path.crystal.record(), mode={"steps": path.mode.steps.tolist(),
+                                                                      "strain": path.mode.strain.tolist()})
+        return None
+
+    def _undistorted(self, space_group: int, number: int) -> SampledStack | None:
+        """Of a crystal of the group from which a path leads, one of the file's while there are any."""
+        there = self._parents(space_group)
+        if number < len(there):
+            stream = self._stream("undistorted", space_group, number, INSTEAD)
+            one = self._apart(there[number], space_group, stream)
+            if one is not None:
+                return self._told(one, number, side="undistorted", attempt=None)
+        lower = subgroups(space_group, self.classes)
+        for attempt in range(self.config.attempts if lower else 0):
+            stream = self._stream("undistorted", space_group, number, attempt)
+            crystal = self._drawn(space_group, stream)
+            if crystal is None:
+                continue
+            if not paths_of(crystal, lower, self.found.config, self.instrument, self.seed):
+                self.refused["no path"] += 1
+                continue
+            one = self._apart(crystal, space_group, stream)
+            if one is not None:
+                return self._told(one, number, side="undistorted", attempt=attempt)
+        return None
+
+    def _told(self, one: SampledStack, number: int, **told: Any) -> SampledStack:
+        space_group = one.crystal.space_group
+        return labelled(one, f"boundary-{space_group}-{told['side']}-{number:06d}", {
+            "kind": "boundary", "space_group": space_group, "seed": self.seed, "number": number, **told})
+
+    def _new_path(self, space_group: int, key: int, attempt: int) -> FoundPath | None:
+        """A path into the group from a drawn crystal of one of the groups that lead there."""
+        higher = supergroups(space_group, self.classes)
+        if not higher:
+            return None
+        stream = self._stream("distorted", space_group, key, attempt, DISTORTIONS)
+        crystal = self._drawn(higher[int(stream.integers(len(higher)))], stream)
+        if crystal is None:
+            return None
+        made = paths_of(crystal, (space_group,), self.found.config, self.instrument, self.seed)
+        reach = self.found.typical((crystal.space_group, space_group))
+        if not made or reach.interval(made[0].end, self.config.beyond) is None:
+            self.refused["no path" if not made else "patterns differ too late"] += 1
+            return None
+        return FoundPath(crystal, space_group, made[0].mode, made[0].end, reach)
+
+    def _drawn(self, space_group: int, stream: np.random.Generator) -> Crystal | None:
+        crystal = self.source.draw(space_group, stream)
+        if crystal is None or crystal.space_group != space_group or refusal(crystal, self.instrument) is not None:
+            self.refused["not drawn"] += 1
+            return None
+        if self.held_out.reason(crystal) is not None:
+            self.refused[HELD_OUT] += 1
+            return None
+        return crystal
+
+    def _moved(self, path: FoundPath, distortion: float) -> Crystal | None:
+        try:
+            with quiet_moyo():
+                return standard_crystal(*path.mode.cell(path.crystal, distortion), steady=True,
+                                        source=f"{path.crystal.material}, {distortion:g} angstrom distorted")
+        except InputError:
+            self.refused["symmetry not to be measured"] += 1
+            return None
+
+    def _apart(self, crystal: Crystal, space_group: int, stream: np.random.Generator) -> SampledStack | None:
+        if self.held_out.reason(crystal) is not None:
+            self.refused[HELD_OUT] += 1
+            return None
+        return exposed(crystal, space_group, self.instrument, stream, self.refused)
+
+    def _usable(self, space_group: int) -> list[FoundPath]:
+        """Paths of the file into the group that may be trained on, and on which there is something to be seen."""
+        return [path for path in self.found.into(space_group) if self.held_out.reason(path.crystal) is None
+                and path.reach.interval(path.end, self.config.beyond) is not None]
+
+    def _parents(self, space_group: int) -> list[Crystal]:
+        return [one for one in self.found.crystals(space_group) if self.held_out.reason(one) is None]
+
+    def _stream(self, side: Side, *key: int) -> np.random.Generator:
+        return np.random.default_rng([self.seed, SIDES.index(side), *key])
+
+
+def supergroups(space_group: int, classes: tuple[int, ...]) -> list[int]:
+    """Classes of which the group is a maximal subgroup of the same cell: it has fewer rotations and mirrors then."""
+    return [other for other in classes if space_group in subgroups(other, (space_group,))]
+
+
+def subgroups(space_group: int, classes: tuple[int, ...]) -> list[int]:
+    """Classes that are maximal subgroups of the group in the same cell."""
+    order = point_group_order(space_group)
+    return [other for other in classes if other in MAXIMAL_SUBGROUPS[space_group] and point_group_order(other) < order]

@@ -1,0 +1,61 @@
+"""A crystal as a synthetic stack: exposed as the generator's set is, its label measured, its row complete."""
+
+import json
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from cbedgan.crystal.crystals import Crystal, measure_symmetry
+from cbedgan.crystal.supergroup import quiet_moyo
+from cbedgan.gan.crystals.draw import SampledStack
+from cbedgan.simulate.cbed.simulate_config import SimulateConfig
+from cbedgan.simulate.cbed.stack import refusal, simulate_every_view
+from cbedgan.simulate.engine import engine_of
+from classifier.foundation.errors import InputError
+
+HELD_OUT = "validation or test hold its type or formula"  # why a crystal is refused
+
+
+def exposed(crystal: Crystal, space_group: int, instrument: SimulateConfig, stream: np.random.Generator,
+            refused: Counter[str]) -> SampledStack | None:
+    """The stack of a crystal that is of the group when it is measured as written; None where it must be refused.
+
+    Parameters
+    ----------
+    crystal, space_group : the crystal, and the label
+    instrument : what it is exposed to
+    stream : chooses among its energies and thicknesses
+    refused : by reason; counted here
+    """
+    reason = "" if _group(crystal) == space_group else "another group"
+    if not reason and refusal(crystal, instrument) is not None:
+        reason = "not to be simulated"
+    if not reason:
+        energy = instrument.beam_energies_kev[int(stream.integers(len(instrument.beam_energies_kev)))]
+        try:
+            stacks, table = simulate_every_view(crystal, instrument, beam_energy_kev=energy, views=(),
+                                                engine=engine_of(instrument))[0]
+            which = int(stream.integers(len(stacks)))
+            return SampledStack(crystal, stacks[which], replace(table.take([which]), derivation=np.array(["random"])))
+        except InputError:
+            reason = "not to be rendered"
+    refused[reason] += 1
+    return None
+
+
+def labelled(one: SampledStack, name: str, told: dict[str, Any]) -> SampledStack:
+    """The stack with the row of a synthetic one, which tells how it was made; its crystal is a material of its own."""
+    provenance = json.dumps({**json.loads(one.row.provenance[0]), **told}, separators=(",", ":"))
+    return one._replace(row=replace(one.row, sample_id=np.array([name]), origin=np.array(["synthetic"]),
+                                    partition=np.array(["train"]), provenance=np.array([provenance])))
+
+
+def _group(crystal: Crystal) -> int | None:
+    """What moyopy measures at the precision of every crystal."""
+    try:
+        with quiet_moyo():
+            return int(measure_symmetry(*crystal.primitive()).number)
+    except ValueError:  # moyopy's
+        return None

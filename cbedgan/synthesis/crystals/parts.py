@@ -1,0 +1,104 @@
+"""The parts of a set to be synthesized: which there are, and the work of a process that makes one."""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from cbedgan.gan.crystals.draw import SampledStack
+from cbedgan.gan.crystals.trained_crystals import TrainedCrystals, load_crystals
+from cbedgan.gan.crystals.trained_source import TrainedSource
+from cbedgan.simulate.held_out import HeldOut
+from cbedgan.simulate.parts import PartsFolder
+from cbedgan.synthesis.crystals.boundary_stacks import BoundaryStacks
+from cbedgan.synthesis.crystals.found_paths import FoundPaths
+from cbedgan.synthesis.crystals.interior_stacks import interior_stack
+from cbedgan.synthesis.crystals.synthesize_config import Kind, SynthesizeCrystalsConfig
+from classifier.foundation.atomic import write_json
+from classifier.samples.sampletable import SampleTable
+from classifier.samples.stackfile import write_stack_file
+
+AT_ONCE = 8  # stacks of a part: a kill costs no more for each process
+
+
+class Part(NamedTuple):
+    """So many stacks of a kind and group, numbered from `first` on. side: of a boundary, "" of other kinds."""
+
+    kind: Kind
+    side: str
+    space_group: int
+    first: int
+    count: int
+
+    @property
+    def name(self) -> str:
+        """Of its files."""
+        return "-".join([self.kind, *([self.side] if self.side else []), str(self.space_group), f"{self.first:06d}"])
+
+
+@dataclass(frozen=True)
+class Order:
+    """What all parts are made of. paths: folder of distort; classifiers: digests; classes: of the split."""
+
+    folder: PartsFolder
+    config: SynthesizeCrystalsConfig
+    generator: Path
+    paths: Path | None
+    classifiers: tuple[str, ...]
+    split_names: tuple[str, ...]
+    classes: tuple[int, ...]
+    held_out: HeldOut
+    mantissa_bits: int
+
+    def boundary(self, refused: Counter[str]) -> BoundaryStacks:
+        """What draws on both sides of boundaries."""
+        assert self.paths is not None
+        source = TrainedSource(kind="trained", generator=self.generator, arm=self.config.arm)
+        return BoundaryStacks(_found(self.paths, self.split_names, self.classifiers), source,
+                              load_once(self.generator).instrument.config, self.held_out, self.classes,
+                              self.config.boundary, self.config.seed, refused)
+
+
+def parts_of(kind: Kind, side: str, space_group: int, numbers: range) -> list[Part]:
+    """The parts of these numbers."""
+    return [Part(kind, side, space_group, first, min(AT_ONCE, numbers.stop - first))
+            for first in range(numbers.start, numbers.stop, AT_ONCE)]
+
+
+def make_part(order: Order, part: Part) -> None:
+    """In a worker: write the stacks of a part that could be made, then what says that it is finished."""
+    began, refused = time.process_time(), Counter()
+    draw, source = _drawing(order, part, refused), load_once(order.generator)
+    made = [one for number in range(part.first, part.first + part.count) if (one := draw(number)) is not None]
+    if made:
+        write_stack_file(order.folder.shard(part.name), np.stack([one.stack for one in made]),
+                         SampleTable.concatenate([one.row for one in made]), detector=source.frame.detector,
+                         pose=source.frame.pose, intensity_unit=source.frame.intensity_unit,
+                         provenance={"part_of": source.digest}, mantissa_bits=order.mantissa_bits)
+    write_json(order.folder.record(part.name), {"made": len(made), "refused": refused,
+                                                "processor_seconds": time.process_time() - began})
+
+
+def _drawing(order: Order, part: Part, refused: Counter[str]) -> Callable[[int], SampledStack | None]:
+    """What makes the stack of each number."""
+    if part.kind == "boundary":
+        boundary = order.boundary(refused)
+        return lambda number: boundary.draw(part.side, part.space_group, number)
+    return lambda number: interior_stack(load_once(order.generator), order.config.arm, part.space_group, number,
+                                         seed=order.config.seed, held_out=order.held_out, refused=refused)
+
+
+@lru_cache(maxsize=1)
+def load_once(generator: Path) -> TrainedCrystals:
+    """The generator, read once a process."""
+    return load_crystals(generator)
+
+
+@lru_cache(maxsize=1)
+def _found(folder: Path, split_names: tuple[str, ...], classifiers: tuple[str, ...]) -> FoundPaths:
+    return FoundPaths.read(folder, split_names, classifiers)

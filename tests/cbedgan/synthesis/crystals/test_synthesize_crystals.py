@@ -1,0 +1,156 @@
+"""The stage: stacks of exact label, inside groups and on both sides of their boundaries, resumed to the bit."""
+
+import json
+import sys
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from cbedgan.crystal.crystals import Crystal, measure_symmetry, standard_crystal
+from cbedgan.distortion.modes import Mode
+from cbedgan.gan.crystals.draw import draw_stack
+from cbedgan.gan.crystals.trained_crystals import load_crystals
+from cbedgan.simulate.cbed.stack import resimulate
+from cbedgan.simulate.engine import engine_of
+from cbedgan.simulate.held_out import HeldOut
+from cbedgan.synthesis.crystals.synthesize_crystals import SynthesizeCrystalsConfig, synthesize_crystals
+from classifier.foundation.config import load_config, parse_config
+from classifier.foundation.errors import InputError
+from classifier.samples.dataset import check_added_source
+from classifier.samples.split import load_split
+from classifier.samples.stackfile import StackFile
+from project import ROOT
+from running import killed, verb
+
+pytestmark = pytest.mark.slow
+
+TOML = """seed = 4
+[sampling_strategy.interior]
+shots = ["few"]
+ratio = 0.0
+base = 1
+target = 60
+[sampling_strategy.boundary]
+shots = ["few"]
+ratio = 0.0
+base = 6
+target = 60
+[arm]
+candidates = 1
+"""
+
+
+@pytest.fixture(scope="module")
+def command(learnt, tmp_path_factory):
+    """command(out): the words of the verb."""
+    config = tmp_path_factory.mktemp("config") / "synthesize.toml"
+    config.write_text(TOML)
+    given = [word for one in learnt.classifiers for word in ("--classifier", one)]
+    return lambda out: ["synthesize", "--config", config, "--generator", learnt.generator, "--stacks", learnt.stacks,
+                        "--split", learnt.split, "--paths", learnt.paths, *given, "--workers", "1", "--out", out]
+
+
+@pytest.fixture(scope="module")
+def made(command, tmp_path_factory):
+    out = tmp_path_factory.mktemp("made") / "synthetic.h5"
+    assert verb(*command(out)) == 0 and not out.with_name("synthetic.h5.parts").exists()
+    return out
+
+
+@pytest.fixture(scope="module")
+def rows(made):
+    """Table and provenance of each row."""
+    with StackFile(made) as file:
+        return file.table, [json.loads(text) for text in file.table.provenance]
+
+
+def test_every_group_has_its_quota_and_its_label_is_measured(made, rows, learnt):
+    table, told = rows
+    with StackFile(learnt.stacks) as real:
+        split = load_split(learnt.split, stack_digest=real.identity)
+        assert check_added_source(made, split, stacks=learnt.stacks)
+    report = json.loads(made.with_name("synthetic.h5.report.json").read_text())
+    assert report["quota"]["boundary"] == {"12": 6, "63": 6, "194": 6} and report["short"] == {
+        "interior": [], "boundary": []}
+    assert Counter((one["kind"], group) for one, group in zip(told, table.space_group.tolist(), strict=True)) == {
+        (kind, group): number for kind, number in (("interior", 1), ("boundary", 6)) for group in (12, 63, 194)}
+    assert len(set(table.material)) == len(table) == 21 and set(table.origin) == {"synthetic"}
+    for group, one in zip(table.space_group.tolist(), told, strict=True):
+        crystal = Crystal.from_record(one["crystal"])
+        assert crystal.space_group == group == measure_symmetry(*crystal.primitive()).number
+    held_out = HeldOut.of(learnt.split, learnt.stacks)
+    assert held_out.free(table).all()
+
+
+def test_both_sides_of_a_boundary_are_there_where_there_are_two(rows):
+    table, told = rows
+    sides = Counter((group, one.get("side")) for group, one in zip(table.space_group.tolist(), told, strict=True))
+    assert sides[63, "distorted"] == sides[63, "undistorted"] == 3
+    assert sides[194, "undistorted"] == 6 and sides[12, "distorted"] == 6  # no class lies above or below
+
+
+def test_a_distorted_crystal_lies_on_its_path_between_t_data_and_beyond_t_star(rows, learnt):
+    paths = json.loads((learnt.paths / "paths.json").read_text())["paths"]
+    distorted = [one for one in rows[1] if one.get("side") == "distorted"]
+    assert {one["path"] is None for one in distorted} == {True, False}  # the file's paths do not suffice
+    assert max(Counter(one["path"] for one in distorted if one["path"] is not None).values()) <= 2
+    for one in distorted:
+        far = max(one["t_data"], one["t_star"] or np.inf)
+        assert one["t_data"] - 1e-7 <= one["distortion_angstrom"] <= 3 * far
+        parent, mode = Crystal.from_record(one["parent"]), Mode(*map(np.array, one["mode"].values()))
+        assert [parent.space_group, one["crystal"]["space_group"]] == one["pair"]
+        again = standard_crystal(*mode.cell(parent, one["distortion_angstrom"]), steady=True, source="test")
+        assert again.material == one["crystal"]["material"]
+        if one["path"] is not None:
+            assert paths[one["path"]]["crystal"] == one["parent"] and paths[one["path"]]["t_data"] == one["t_data"]
+
+
+def test_a_stack_can_be_made_again_from_its_row(made, rows, learnt):
+    source = load_crystals(learnt.generator)
+    instrument = source.instrument.config
+    with StackFile(made) as file:
+        for row in (0, len(file) - 1):
+            stack = file.read([row])[0]
+            again = resimulate(instrument, str(file.table.provenance[row]), engine=engine_of(instrument))
+            assert np.abs(again - stack).max() <= stack.max() * 2**-10
+    inside = next(one for one in rows[1] if one["kind"] == "interior")
+    arm = parse_config({"seed": 0, "sampling_strategy": {}, "arm": {"candidates": 1}}, SynthesizeCrystalsConfig,
+                       source="test").arm
+    drawn = draw_stack(source, arm, inside["space_group"], inside["number"], seed=inside["seed"], refused=Counter())
+    assert drawn.crystal.record() == inside["crystal"]
+
+
+def test_a_killed_command_goes_on_and_ends_at_the_same_bits(command, made, tmp_path):
+    out = tmp_path / "out.h5"
+    parts = tmp_path / "out.h5.parts"
+    assert killed([sys.executable, "-m", "cbedgan", *map(str, command(out))],
+                  lambda: len(list(parts.glob("*-*.json"))) > 1) != 0
+    there = {path: path.stat().st_mtime_ns for path in parts.glob("*-*.json")}
+    assert not out.exists() and len(there) >= 2
+    assert verb(*command(out)) == 0 and not parts.exists()
+    assert out.read_bytes() == made.read_bytes()
+    before = out.stat().st_mtime_ns
+    assert verb(*command(out)) == 0 and out.stat().st_mtime_ns == before
+
+
+def test_the_configuration_that_is_shipped_is_whole():
+    config = load_config(ROOT / "configs/bench/synthesize_crystals.toml", SynthesizeCrystalsConfig)
+    assert set(config.sampling_strategy) == {"interior", "boundary"}
+
+
+def test_what_does_not_fit_is_refused_by_name(learnt, tmp_path, capsys):
+    config = parse_config({"seed": 0, "sampling_strategy": {"boundary": {"shots": ["few"], "ratio": 0.0, "base": 1,
+                                                                         "target": 9}}},
+                          SynthesizeCrystalsConfig, source="test")
+    with pytest.raises(InputError, match="begin with paths of distort"):
+        synthesize_crystals(config, generator=learnt.generator, stacks=learnt.stacks, split=learnt.split,
+                            out=tmp_path / "a.h5", workers=1)
+    given = ["synthesize", "--config", tmp_path / "none.toml", "--stacks", learnt.stacks, "--split", learnt.split,
+             "--out", tmp_path / "a.h5"]
+    assert verb(*given, "--generator", learnt.generator, "--probe", tmp_path / "probe.h5") == 2
+    assert "--probe: goes with kinds of generator other than crystals" in " ".join(capsys.readouterr().err.split())
+    assert verb(*given, "--generator", tmp_path / "none.safetensors", "--paths", learnt.paths) == 2
+    assert "--paths: goes with generators of crystals" in " ".join(capsys.readouterr().err.split())
+    assert verb(*given, "--generator", tmp_path / "none.safetensors") == 2
+    assert "needs --probe" in capsys.readouterr().err
