@@ -17,8 +17,7 @@ from cbedgan.distortion.paths import paths_of
 from cbedgan.gan.crystals.draw import SampledStack
 from cbedgan.simulate.cbed.simulate_config import SimulateConfig
 from cbedgan.simulate.cbed.stack import refusal
-from cbedgan.simulate.held_out import HeldOut
-from cbedgan.synthesis.crystals.exposed import HELD_OUT, exposed, labelled
+from cbedgan.synthesis.crystals.exposed import Fit, exposed, labelled
 from cbedgan.synthesis.crystals.found_paths import FoundPath, FoundPaths
 from cbedgan.synthesis.crystals.synthesize_config import BothSidesConfig
 from classifier.crystal.spacegroup import point_group_order
@@ -40,15 +39,15 @@ class BoundaryStacks:
     found : paths of `distort`
     source : of the crystals from which new paths start
     instrument : what crystals are exposed to
-    held_out : whose types and formulas are refused, of either end of a path
+    fit : which crystals and stacks may be trained on; a path's at either end
     classes : space groups between which new paths lead
     config, seed : how, and of the draws
     refused : by reason; counted here
     """
 
-    def __init__(self, found: FoundPaths, source: CrystalSource, instrument: SimulateConfig, held_out: HeldOut,
+    def __init__(self, found: FoundPaths, source: CrystalSource, instrument: SimulateConfig, fit: Fit,
                  classes: tuple[int, ...], config: BothSidesConfig, seed: int, refused: Counter[str]) -> None:
-        self.found, self.source, self.instrument, self.held_out = found, source, instrument, held_out
+        self.found, self.source, self.instrument, self.fit = found, source, instrument, fit
         self.classes, self.config, self.seed, self.refused = classes, config, seed, refused
         self._new = lru_cache(maxsize=256)(self._new_path)
 
@@ -89,13 +88,12 @@ class BoundaryStacks:
             share = share if again else (use + share) / self.config.reuse
             distortion = round(between[0] * (between[1] / between[0])**share, DECIMALS)
             crystal = self._moved(path, distortion)
-            one = None if crystal is None else self._apart(crystal, path.subgroup, stream)
+            one = None if crystal is None else self._exposed(crystal, path.subgroup, stream)
             if one is not None:
                 return self._told(one, number, side="distorted", distortion_angstrom=distortion, attempt=attempt,
                                   again=again, t_data=path.reach.t_data, pair=list(path.pair), path=path.number,
                                   t_star=path.reach.t_star if np.isfinite(path.reach.t_star) else None,
-                                  parent=path.crystal.record(), mode={"steps": path.mode.steps.tolist(),
-                                                                      "strain": path.mode.strain.tolist()})
+                                  parent=path.crystal.record(), mode=path.mode.record())
         return None
 
     def _undistorted(self, space_group: int, number: int) -> SampledStack | None:
@@ -103,7 +101,7 @@ class BoundaryStacks:
         there = self._parents(space_group)
         if number < len(there):
             stream = self._stream("undistorted", space_group, number, INSTEAD)
-            one = self._apart(there[number], space_group, stream)
+            one = self._exposed(there[number], space_group, stream)
             if one is not None:
                 return self._told(one, number, side="undistorted", attempt=None)
         lower = subgroups(space_group, self.classes)
@@ -115,7 +113,7 @@ class BoundaryStacks:
             if not paths_of(crystal, lower, self.found.config, self.instrument, self.seed):
                 self.refused["no path"] += 1
                 continue
-            one = self._apart(crystal, space_group, stream)
+            one = self._exposed(crystal, space_group, stream)
             if one is not None:
                 return self._told(one, number, side="undistorted", attempt=attempt)
         return None
@@ -146,10 +144,10 @@ class BoundaryStacks:
         if crystal is None or crystal.space_group != space_group or refusal(crystal, self.instrument) is not None:
             self.refused["not drawn"] += 1
             return None
-        if self.held_out.reason(crystal) is not None:
-            self.refused[HELD_OUT] += 1
-            return None
-        return crystal
+        reason = self.fit.crystal(crystal)
+        if reason:
+            self.refused[reason] += 1
+        return None if reason else crystal
 
     def _moved(self, path: FoundPath, distortion: float) -> Crystal | None:
         try:
@@ -160,19 +158,16 @@ class BoundaryStacks:
             self.refused["symmetry not to be measured"] += 1
             return None
 
-    def _apart(self, crystal: Crystal, space_group: int, stream: np.random.Generator) -> SampledStack | None:
-        if self.held_out.reason(crystal) is not None:
-            self.refused[HELD_OUT] += 1
-            return None
-        return exposed(crystal, space_group, self.instrument, stream, self.refused)
+    def _exposed(self, crystal: Crystal, space_group: int, stream: np.random.Generator) -> SampledStack | None:
+        return exposed(crystal, space_group, self.instrument, stream, self.fit, self.refused)
 
     def _usable(self, space_group: int) -> list[FoundPath]:
         """Paths of the file into the group that may be trained on, and on which there is something to be seen."""
-        return [path for path in self.found.into(space_group) if self.held_out.reason(path.crystal) is None
+        return [path for path in self.found.into(space_group) if not self.fit.crystal(path.crystal)
                 and path.reach.interval(path.end, self.config.beyond) is not None]
 
     def _parents(self, space_group: int) -> list[Crystal]:
-        return [one for one in self.found.crystals(space_group) if self.held_out.reason(one) is None]
+        return [one for one in self.found.crystals(space_group) if not self.fit.crystal(one)]
 
     def _stream(self, side: Side, *key: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, SIDES.index(side), *key])

@@ -1,11 +1,13 @@
-"""A crystal as a synthetic stack: exposed as the generator's set is, its label measured, its row complete."""
+"""A crystal as a synthetic stack: exposed as the generator's set is, its label measured, its row complete; and which
+may be trained on."""
 
 import json
 from collections import Counter
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 
 from cbedgan.crystal.crystals import Crystal, measure_symmetry
 from cbedgan.crystal.supergroup import quiet_moyo
@@ -13,12 +15,29 @@ from cbedgan.gan.crystals.draw import SampledStack
 from cbedgan.simulate.cbed.simulate_config import SimulateConfig
 from cbedgan.simulate.cbed.stack import refusal, simulate_every_view
 from cbedgan.simulate.engine import engine_of
+from cbedgan.simulate.held_out import HeldOut
+from cbedgan.synthesis.crystals.copies import Copies
 from classifier.foundation.errors import InputError
 
-HELD_OUT = "validation or test hold its type or formula"  # why a crystal is refused
+HELD_OUT, COPY = "validation or test hold its type or formula", "copy of a real stack"  # why one is refused
 
 
-def exposed(crystal: Crystal, space_group: int, instrument: SimulateConfig, stream: np.random.Generator,
+class Fit(NamedTuple):
+    """What may be trained on, beside the real stacks."""
+
+    held_out: HeldOut
+    copies: Copies
+
+    def crystal(self, crystal: Crystal) -> str:
+        """What speaks against the crystal, "" if nothing does."""
+        return HELD_OUT if self.held_out.reason(crystal) is not None else ""
+
+    def stack(self, stack: Float[np.ndarray, "3 S S"]) -> str:
+        """What speaks against the stack."""
+        return COPY if self.copies.holds(stack) else ""
+
+
+def exposed(crystal: Crystal, space_group: int, instrument: SimulateConfig, stream: np.random.Generator, fit: Fit,
             refused: Counter[str]) -> SampledStack | None:
     """The stack of a crystal that is of the group when it is measured as written; None where it must be refused.
 
@@ -27,9 +46,10 @@ def exposed(crystal: Crystal, space_group: int, instrument: SimulateConfig, stre
     crystal, space_group : the crystal, and the label
     instrument : what it is exposed to
     stream : chooses among its energies and thicknesses
+    fit : which crystals and stacks may be trained on
     refused : by reason; counted here
     """
-    reason = "" if _group(crystal) == space_group else "another group"
+    reason = fit.crystal(crystal) or ("" if _group(crystal) == space_group else "another group")
     if not reason and refusal(crystal, instrument) is not None:
         reason = "not to be simulated"
     if not reason:
@@ -38,7 +58,10 @@ def exposed(crystal: Crystal, space_group: int, instrument: SimulateConfig, stre
             stacks, table = simulate_every_view(crystal, instrument, beam_energy_kev=energy, views=(),
                                                 engine=engine_of(instrument))[0]
             which = int(stream.integers(len(stacks)))
-            return SampledStack(crystal, stacks[which], replace(table.take([which]), derivation=np.array(["random"])))
+            one = SampledStack(crystal, stacks[which], replace(table.take([which]), derivation=np.array(["random"])))
+            reason = fit.stack(one.stack)
+            if not reason:
+                return one
         except InputError:
             reason = "not to be rendered"
     refused[reason] += 1

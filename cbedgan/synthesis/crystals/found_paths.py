@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cbedgan.crystal.crystals import Crystal
+from cbedgan.distortion.measure import CROSSED, DENIED
 from cbedgan.distortion.medians import weighted_median
 from cbedgan.distortion.modes import Mode
 from cbedgan.distortion.paths import PathsConfig
@@ -104,16 +105,15 @@ class FoundPaths:
 
 
 def _path(number: int, record: dict[str, Any]) -> FoundPath:
-    mode = Mode(*(np.array(record["mode"][part], dtype=np.float64).reshape(-1, 3) for part in ("steps", "strain")))
     t_data = record["t_data"]
-    return FoundPath(Crystal.from_record(record["crystal"]), record["subgroup"], mode, record["end_angstrom"],
-                     Reach(np.inf if t_data is None else t_data, np.nan), number)
+    return FoundPath(Crystal.from_record(record["crystal"]), record["subgroup"], Mode.of(record["mode"]),
+                     record["end_angstrom"], Reach(np.inf if t_data is None else t_data, np.nan), number)
 
 
 def _numbers(record: dict[str, Any], members: Sequence[int]) -> list[float]:
     """t* of each classifier that holds the undistorted crystal for one of its group."""
-    return [record["t_star"][k] if record["state"][k] == "crossed" else np.inf for k in members
-            if record["state"][k] != "denied"]
+    return [record["t_star"][k] if record["state"][k] == CROSSED else np.inf for k in members
+            if record["state"][k] != DENIED]
 
 
 def _with_reach(paths: list[FoundPath], t_star: list[list[float]]) -> list[FoundPath]:

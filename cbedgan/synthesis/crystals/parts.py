@@ -16,7 +16,10 @@ from cbedgan.gan.crystals.trained_source import TrainedSource
 from cbedgan.simulate.held_out import HeldOut
 from cbedgan.simulate.parts import PartsFolder
 from cbedgan.synthesis.crystals.boundary_stacks import BoundaryStacks
+from cbedgan.synthesis.crystals.copies import Copies
+from cbedgan.synthesis.crystals.exposed import Fit
 from cbedgan.synthesis.crystals.found_paths import FoundPaths
+from cbedgan.synthesis.crystals.hard_stacks import denied
 from cbedgan.synthesis.crystals.interior_stacks import interior_stack
 from cbedgan.synthesis.crystals.synthesize_config import Kind, SynthesizeCrystalsConfig
 from classifier.foundation.atomic import write_json
@@ -43,24 +46,34 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class Order:
-    """What all parts are made of. paths: folder of distort; classifiers: digests; classes: of the split."""
+    """What all parts are made of. paths: folder of distort; digests: of the classifiers; classes: of the split."""
 
     folder: PartsFolder
     config: SynthesizeCrystalsConfig
     generator: Path
     paths: Path | None
-    classifiers: tuple[str, ...]
+    classifiers: tuple[Path, ...]
+    digests: tuple[str, ...]
     split_names: tuple[str, ...]
     classes: tuple[int, ...]
     held_out: HeldOut
     mantissa_bits: int
 
+    @property
+    def copies(self) -> Path:
+        """File of what near-copies are told by."""
+        return self.folder.folder / "copies.npz"
+
+    def fit(self) -> Fit:
+        """What may be trained on."""
+        return Fit(self.held_out, _copies(self.copies, self.generator))
+
     def boundary(self, refused: Counter[str]) -> BoundaryStacks:
         """What draws on both sides of boundaries."""
         assert self.paths is not None
         source = TrainedSource(kind="trained", generator=self.generator, arm=self.config.arm)
-        return BoundaryStacks(_found(self.paths, self.split_names, self.classifiers), source,
-                              load_once(self.generator).instrument.config, self.held_out, self.classes,
+        return BoundaryStacks(_found(self.paths, self.split_names, self.digests), source,
+                              load_once(self.generator).instrument.config, self.fit(), self.classes,
                               self.config.boundary, self.config.seed, refused)
 
 
@@ -80,7 +93,9 @@ def make_part(order: Order, part: Part) -> None:
                          SampleTable.concatenate([one.row for one in made]), detector=source.frame.detector,
                          pose=source.frame.pose, intensity_unit=source.frame.intensity_unit,
                          provenance={"part_of": source.digest}, mantissa_bits=order.mantissa_bits)
-    write_json(order.folder.record(part.name), {"made": len(made), "refused": refused,
+    told = {} if part.kind != "hard" or not made else {
+        "probability": denied(order.classifiers, order.folder.shard(part.name), order.config.hard)}
+    write_json(order.folder.record(part.name), {"made": len(made), "refused": refused, **told,
                                                 "processor_seconds": time.process_time() - began})
 
 
@@ -89,8 +104,9 @@ def _drawing(order: Order, part: Part, refused: Counter[str]) -> Callable[[int],
     if part.kind == "boundary":
         boundary = order.boundary(refused)
         return lambda number: boundary.draw(part.side, part.space_group, number)
-    return lambda number: interior_stack(load_once(order.generator), order.config.arm, part.space_group, number,
-                                         seed=order.config.seed, held_out=order.held_out, refused=refused)
+    source, fit = load_once(order.generator), order.fit()
+    return lambda number: interior_stack(source, order.config.arm, part.kind, part.space_group, number,
+                                         seed=order.config.seed, fit=fit, refused=refused)
 
 
 @lru_cache(maxsize=1)
@@ -102,3 +118,8 @@ def load_once(generator: Path) -> TrainedCrystals:
 @lru_cache(maxsize=1)
 def _found(folder: Path, split_names: tuple[str, ...], classifiers: tuple[str, ...]) -> FoundPaths:
     return FoundPaths.read(folder, split_names, classifiers)
+
+
+@lru_cache(maxsize=1)
+def _copies(path: Path, generator: Path) -> Copies:
+    return Copies.load(path, load_once(generator))

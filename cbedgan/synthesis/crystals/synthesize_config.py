@@ -4,11 +4,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from cbedgan.choice.preference import Preference
 from cbedgan.gan.crystals.draw import ArmConfig
 from cbedgan.synthesis.quota import SamplingStrategy
 from classifier.foundation.config import Config
+from classifier.pattern.condition import Condition
 
-Kind = Literal["interior", "boundary"]
+Kind = Literal["interior", "boundary", "hard"]
 
 
 class BothSidesConfig(Config):
@@ -20,11 +22,23 @@ class BothSidesConfig(Config):
     attempts: Annotated[int, Field(ge=1)] = 100
 
 
+class HardConfig(Config):
+    """pool: stacks drawn for each that is kept; preference: which are, by what classifiers say of them under a
+    condition, see `choose`."""
+
+    pool: Annotated[float, Field(ge=1)] = 5.0
+    preference: Preference = Preference(kind="denied")
+    condition: Condition = "ideal"
+
+
 class SynthesizeCrystalsConfig(Config):
     """sampling_strategy: how many stacks of each kind a group gets, a kind that is not named none; arm: what of the
-    training acts when crystals are drawn."""
+    training acts when crystals are drawn; copy_quantile: of the nearest distances between real stacks of different
+    materials, below which a stack is a copy."""
 
     seed: Annotated[int, Field(ge=0)]
     sampling_strategy: dict[Kind, SamplingStrategy]
     arm: ArmConfig = ArmConfig()
     boundary: BothSidesConfig = BothSidesConfig()
+    hard: HardConfig = HardConfig()
+    copy_quantile: Annotated[float, Field(ge=0, lt=1)] = 0.01

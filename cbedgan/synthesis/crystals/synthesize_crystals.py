@@ -1,8 +1,9 @@
-"""synthesize [stage], of crystals: stacks of exact label, interior and on both sides of boundaries -> a stack file."""
+"""synthesize [stage], of crystals: interior stacks, hard ones, and both sides of boundaries -> a stack file."""
 
+import math
 import shutil
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,12 @@ from cbedgan.boundary.record import stage_record
 from cbedgan.simulate.held_out import HeldOut
 from cbedgan.simulate.parts import PartsFolder
 from cbedgan.simulate.workers import in_pool
+from cbedgan.synthesis.crystals.copies import Copies
 from cbedgan.synthesis.crystals.found_paths import FoundPaths
+from cbedgan.synthesis.crystals.hard_stacks import chosen
 from cbedgan.synthesis.crystals.parts import Order, Part, load_once, make_part, parts_of
-from cbedgan.synthesis.crystals.synthesize_config import SynthesizeCrystalsConfig
+from cbedgan.synthesis.crystals.synthesis_report import KeptPart, Quota, report_of
+from cbedgan.synthesis.crystals.synthesize_config import Kind, SynthesizeCrystalsConfig
 from cbedgan.synthesis.quota import resolve_quota
 from classifier.foundation.atomic import read_json, write_json
 from classifier.foundation.errors import InputError
@@ -26,17 +30,15 @@ from classifier.samples.stackfile import StackFile, StackWriter
 
 __all__ = ["SynthesizeCrystalsConfig", "synthesize_crystals"]
 
-NO_CLASS = "no class is a maximal sub- or supergroup in the same cell"
-Quota = dict[str, dict[int, int]]
-
 
 def synthesize_crystals(config: SynthesizeCrystalsConfig, *, generator: Path, stacks: Path, split: Path, out: Path,
                         workers: int, paths: Path | None = None, classifiers: Sequence[Path] = ()) -> Path:
     """Write out, a stack file of origin "synthetic", and OUT.report.json; one there is kept.
 
     A stack depends on the inputs, seed, kind, group and its number alone. Crystals of structure types and formulas that
-    validation or test hold are refused. A group that gets fewer than its quota is listed, and is no error. The same
-    command goes on where a killed one has stopped; until it ends, OUT.parts holds what is drawn.
+    validation or test hold are refused, and so are near-copies of real stacks. A group that gets fewer than its
+    quota is listed, and is no error. The same command goes on where a killed one has stopped; until it ends, OUT.parts
+    holds what is drawn.
 
     Parameters
     ----------
@@ -46,36 +48,37 @@ def synthesize_crystals(config: SynthesizeCrystalsConfig, *, generator: Path, st
     out : the stack file
     workers : processes
     paths : folder of distort, for stacks on both sides of a boundary
-    classifiers : checkpoints; t* is theirs where distort has asked any of them
+    classifiers : checkpoints; they say what is hard, and t* is theirs where distort has asked any of them
     """
-    out = Path(out)
+    out, source = Path(out), load_once(Path(generator))
     with StackFile(stacks) as file:
-        parted, bits = load_split(split, stack_digest=file.identity), file.mantissa_bits
-        table = file.table.take(np.isin(file.table.sample_id, parted.parts["train"]))
-    source = load_once(Path(generator))
-    if source.split_digest not in parted.names:
-        raise InputError(source=generator, rule="the generator must be of this split", value=source.split_digest[:12],
-                         remedy="Give the generator that was trained on it.")
-    members = tuple(load_classifier(path, split_digest=parted.names).digest for path in classifiers)
-    quota = _quota(config, parted, table)
-    if quota.get("boundary") and paths is None:
-        raise InputError(source="synthesize --paths", rule="stacks at boundaries begin with paths of distort",
-                         value="none", remedy="Give its folder, or ask for no boundary stacks.")
-    inputs = {"generator": source.digest, "split": parted.digest, "stacks": parted.stack_digest,
-              **{f"classifier {rank}": digest for rank, digest in enumerate(members)}}
-    if paths is not None:
-        inputs["paths"] = FoundPaths.read(paths, parted.names, members).digest
-    record = stage_record("synthesize", config, inputs)
-    folder = PartsFolder(out)
-    if out.exists():
-        with StackFile(out) as made:
-            require_same_run(out, made.provenance, record)
-    else:
-        order = Order(folder, config, Path(generator), paths, members, parted.names, tuple(parted.space_groups),
-                      HeldOut.of(split, stacks), bits)
-        with folder.at_work(alone=True):
-            folder.manifest(record, lambda: record)
-            _write(order, _made(order, quota, workers), quota, record, out)
+        parted = load_split(split, stack_digest=file.identity)
+        if source.split_digest not in parted.names:
+            raise InputError(source=generator, rule="the generator must be of this split",
+                             value=source.split_digest[:12], remedy="Give the generator that was trained on it.")
+        quota = _quota(config, parted, file.table.take(np.isin(file.table.sample_id, parted.parts["train"])))
+        digests = tuple(load_classifier(path, split_digest=parted.names).digest for path in classifiers)
+        inputs = {"generator": source.digest, "split": parted.digest, "stacks": parted.stack_digest,
+                  **{f"classifier {rank}": digest for rank, digest in enumerate(digests)}}
+        for kind, option, given in (("boundary", "--paths", paths), ("hard", "--classifier", classifiers)):
+            if quota.get(kind) and not given:
+                raise InputError(source=f"synthesize {option}", rule=f"must be given for {kind} stacks", value="none",
+                                 remedy=f"Give it, or ask for no {kind} stacks.")
+        if paths is not None:
+            inputs["paths"] = FoundPaths.read(paths, parted.names, digests).digest
+        record, folder = stage_record("synthesize", config, inputs), PartsFolder(out)
+        if out.exists():
+            with StackFile(out) as made:
+                require_same_run(out, made.provenance, record)
+        else:
+            order = Order(folder, config, Path(generator), paths, tuple(classifiers), digests, parted.names,
+                          tuple(parted.space_groups), HeldOut.of(split, stacks), file.mantissa_bits)
+            with folder.at_work(alone=True):
+                folder.manifest(record, lambda: record)
+                if not order.copies.exists():
+                    Copies.measured(file, parted, source, config.copy_quantile).save(order.copies)
+                parts = _made(order, quota, workers)
+                _write(order, _kept(order, parts, quota), quota, record, out)
     shutil.rmtree(folder.folder, ignore_errors=True)
     return out
 
@@ -91,8 +94,9 @@ def _quota(config: SynthesizeCrystalsConfig, split: Split, train: SampleTable) -
 
 def _made(order: Order, quota: Quota, workers: int) -> list[Part]:
     """Make all parts; where one side of a boundary falls short, the other one makes up for it as far as it can."""
-    parts = [part for group, number in quota.get("interior", {}).items()
-             for part in parts_of("interior", "", group, range(number))]
+    wanted: tuple[tuple[Kind, float], ...] = ("interior", 1), ("hard", order.config.hard.pool)
+    parts = [part for kind, times in wanted for group, number in quota.get(kind, {}).items()
+             for part in parts_of(kind, "", group, range(math.ceil(times * number)))]
     asked: dict[tuple[int, str], int] = {}
     for group, number in quota.get("boundary", {}).items():
         sides = order.boundary(Counter()).sides(group)
@@ -105,8 +109,8 @@ def _made(order: Order, quota: Quota, workers: int) -> list[Part]:
     for part in parts:
         made[part.space_group, part.side] += read_json(order.folder.record(part.name))["made"]
     more = [part for (group, side), number in asked.items() if made[group, side] == number
-            for other, wanted in asked.items() if other[0] == group and other[1] != side
-            for part in parts_of("boundary", side, group, range(number, number + wanted - made[other]))]
+            for other, number_there in asked.items() if other[0] == group and other[1] != side
+            for part in parts_of("boundary", side, group, range(number, number + number_there - made[other]))]
     _work(order, more, workers)
     return sorted(parts + more)
 
@@ -117,35 +121,28 @@ def _work(order: Order, parts: list[Part], workers: int) -> None:
             sizes={part.name: part.count for part in parts if part.name in jobs})
 
 
-def _write(order: Order, parts: list[Part], quota: Quota, record: dict[str, Any], out: Path) -> None:
+def _kept(order: Order, parts: list[Part], quota: Quota) -> list[KeptPart]:
+    """The parts with the rows that are kept: all, but of the pools of hard stacks."""
+    records = {part: read_json(order.folder.record(part.name)) for part in parts}
+    rows = {part: np.arange(one["made"]) for part, one in records.items()}
+    for group, number in quota.get("hard", {}).items():
+        pool = [part for part in parts if part.kind == "hard" and part.space_group == group]
+        rows |= dict(zip(pool, chosen([records[part] for part in pool], number, order.config.hard,
+                                      [order.config.seed, group]), strict=True))
+    return [KeptPart(part, records[part], rows[part]) for part in parts]
+
+
+def _write(order: Order, parts: list[KeptPart], quota: Quota, record: dict[str, Any], out: Path) -> None:
     """The report, then the stacks of all parts in their order: whoever finds the file finds its report."""
-    records = [read_json(order.folder.record(part.name)) for part in parts]
-    if not any(one["made"] for one in records):
-        raise InputError(source="synthesize", rule="some stack must be made", value=_refused(records),
+    report = report_of(parts, quota)
+    if not any(len(part.rows) for part in parts):
+        raise InputError(source="synthesize", rule="some stack must be made", value=report["made"],
                          remedy="Raise the quota, or see what is refused.")
-    write_json(out.with_name(f"{out.name}.report.json"), _report(parts, records, quota))
+    write_json(out.with_name(f"{out.name}.report.json"), report)
     frame = load_once(order.generator).frame
     with StackWriter(out, detector=frame.detector, pose=frame.pose, provenance=record,
                      intensity_unit=frame.intensity_unit, mantissa_bits=order.mantissa_bits) as writer:
-        for part, one in zip(parts, records, strict=True):
-            if one["made"]:
+        for part, _, rows in parts:
+            if len(rows):
                 with StackFile(order.folder.shard(part.name)) as shard:
-                    writer.append(shard.read(range(len(shard))), shard.table)
-
-
-def _report(parts: Sequence[Part], records: Sequence[dict[str, Any]], quota: Quota) -> dict[str, Any]:
-    """By kind and group: how many were asked for and made, and how often and why a crystal was refused."""
-    of_group: defaultdict[tuple[str, int], list[dict[str, Any]]] = defaultdict(list)
-    for part, one in zip(parts, records, strict=True):
-        of_group[part.kind, part.space_group].append(one)
-    made = {kind: {str(group): {"asked": number, "made": sum(one["made"] for one in of_group[kind, group]),
-                                "refused": _refused(of_group[kind, group]) if of_group[kind, group] else {NO_CLASS: 1}}
-                   for group, number in groups.items()} for kind, groups in quota.items()}
-    return {"quota": {kind: {str(group): number for group, number in groups.items()} for kind, groups in quota.items()},
-            "made": made, "short": {kind: [int(group) for group, row in groups.items() if row["made"] < row["asked"]]
-                                    for kind, groups in made.items()},
-            "processor_seconds": round(sum(one["processor_seconds"] for one in records), 1)}
-
-
-def _refused(records: Iterable[dict[str, Any]]) -> dict[str, int]:
-    return dict(sorted(sum((Counter(one["refused"]) for one in records), Counter()).items()))
+                    writer.append(shard.read(rows), shard.table.take(rows))

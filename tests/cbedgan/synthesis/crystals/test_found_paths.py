@@ -13,9 +13,9 @@ from classifier.foundation.errors import InputError
 
 def path(t_data, t_star, state, *, subgroup=166, a=4.0):
     crystal = standard_crystal(a * np.eye(3), [[0, 0, 0], [0.5, 0.5, 0.5]], [55, 17], source="test")
+    mode = {"steps": [[0.0, 0.0, 1.0], [0.0, 0.0, -1.0]], "strain": np.zeros((3, 3)).tolist()}
     return {"space_group": 221, "subgroup": subgroup, "crystal": crystal.record(), "end_angstrom": 0.5,
-            "t_data": t_data, "mode": {"steps": [[0, 0, 1], [0, 0, -1]], "strain": np.zeros((3, 3)).tolist()},
-            "t_star": t_star, "state": state}
+            "mode": mode, "t_data": t_data, "t_star": t_star, "state": state}
 
 
 def written(folder, paths, **changes):

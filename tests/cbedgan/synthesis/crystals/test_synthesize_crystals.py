@@ -7,6 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from cbedgan.choice.choose import look
 from cbedgan.crystal.crystals import Crystal, measure_symmetry, standard_crystal
 from cbedgan.distortion.modes import Mode
 from cbedgan.gan.crystals.draw import draw_stack
@@ -17,6 +18,7 @@ from cbedgan.simulate.held_out import HeldOut
 from cbedgan.synthesis.crystals.synthesize_crystals import SynthesizeCrystalsConfig, synthesize_crystals
 from classifier.foundation.config import load_config, parse_config
 from classifier.foundation.errors import InputError
+from classifier.prediction.predict import load_classifier
 from classifier.samples.dataset import check_added_source
 from classifier.samples.split import load_split
 from classifier.samples.stackfile import StackFile
@@ -36,8 +38,15 @@ shots = ["few"]
 ratio = 0.0
 base = 6
 target = 60
+[sampling_strategy.hard]
+shots = ["few"]
+ratio = 0.0
+base = 2
+target = 60
 [arm]
 candidates = 1
+[hard]
+pool = 2.5
 """
 
 
@@ -72,10 +81,11 @@ def test_every_group_has_its_quota_and_its_label_is_measured(made, rows, learnt)
         assert check_added_source(made, split, stacks=learnt.stacks)
     report = json.loads(made.with_name("synthetic.h5.report.json").read_text())
     assert report["quota"]["boundary"] == {"12": 6, "63": 6, "194": 6} and report["short"] == {
-        "interior": [], "boundary": []}
+        "interior": [], "boundary": [], "hard": []}
     assert Counter((one["kind"], group) for one, group in zip(told, table.space_group.tolist(), strict=True)) == {
-        (kind, group): number for kind, number in (("interior", 1), ("boundary", 6)) for group in (12, 63, 194)}
-    assert len(set(table.material)) == len(table) == 21 and set(table.origin) == {"synthetic"}
+        (kind, group): number for kind, number in (("interior", 1), ("boundary", 6), ("hard", 2))
+        for group in (12, 63, 194)}
+    assert len(set(table.material)) == len(table) == 27 and set(table.origin) == {"synthetic"}
     for group, one in zip(table.space_group.tolist(), told, strict=True):
         crystal = Crystal.from_record(one["crystal"])
         assert crystal.space_group == group == measure_symmetry(*crystal.primitive()).number
@@ -121,6 +131,19 @@ def test_a_stack_can_be_made_again_from_its_row(made, rows, learnt):
     assert drawn.crystal.record() == inside["crystal"]
 
 
+def test_hard_stacks_are_chosen_from_a_pool_by_what_the_classifiers_say(made, rows, learnt):
+    report = json.loads(made.with_name("synthetic.h5.report.json").read_text())["made"]["hard"]
+    assert [row["pool"] for row in report.values()] == [5, 5, 5]
+    hard = rows[0].sample_id[[one["kind"] == "hard" for one in rows[1]]].tolist()
+    names = {name for group in (12, 63, 194) for name in (f"hard-{group}-{k:06d}" for k in range(5))}
+    assert set(hard) < names
+    inside = {one["number"] for one in rows[1] if one["kind"] == "interior"}
+    assert not inside & {one["number"] for one in rows[1] if one["kind"] == "hard"}
+    seen = look([load_classifier(path) for path in learnt.classifiers], made, "ideal").probability
+    kept = seen[np.isin(rows[0].sample_id, hard) & (rows[0].space_group == 12)].mean()
+    assert kept == pytest.approx(report["12"]["mean probability, chosen"], abs=1e-3)
+
+
 def test_a_killed_command_goes_on_and_ends_at_the_same_bits(command, made, tmp_path):
     out = tmp_path / "out.h5"
     parts = tmp_path / "out.h5.parts"
@@ -136,14 +159,14 @@ def test_a_killed_command_goes_on_and_ends_at_the_same_bits(command, made, tmp_p
 
 def test_the_configuration_that_is_shipped_is_whole():
     config = load_config(ROOT / "configs/bench/synthesize_crystals.toml", SynthesizeCrystalsConfig)
-    assert set(config.sampling_strategy) == {"interior", "boundary"}
+    assert set(config.sampling_strategy) == {"interior", "boundary", "hard"}
 
 
 def test_what_does_not_fit_is_refused_by_name(learnt, tmp_path, capsys):
     config = parse_config({"seed": 0, "sampling_strategy": {"boundary": {"shots": ["few"], "ratio": 0.0, "base": 1,
                                                                          "target": 9}}},
                           SynthesizeCrystalsConfig, source="test")
-    with pytest.raises(InputError, match="begin with paths of distort"):
+    with pytest.raises(InputError, match="--paths: must be given for boundary stacks"):
         synthesize_crystals(config, generator=learnt.generator, stacks=learnt.stacks, split=learnt.split,
                             out=tmp_path / "a.h5", workers=1)
     given = ["synthesize", "--config", tmp_path / "none.toml", "--stacks", learnt.stacks, "--split", learnt.split,
