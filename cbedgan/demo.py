@@ -57,7 +57,7 @@ def pretrain(out: Path) -> Path:
     config = _config("train_clf", TrainClassifierConfig)
     trained = {name: train_classifier(each, stacks=data["stacks"], split=data["split"], out=out / "runs" / name)
                for name, each in (("classifier", config), ("second_classifier", _second(config)))}
-    trained["generator"] = train_gan(_config("pretrain_gan", TrainGanConfig), **data, out=out / "runs/generator",
+    trained["generator"] = train_gan(_config("train_gan", TrainGanConfig), **data, out=out / "runs/generator",
                                      classifier=trained["classifier"])
     for name, path in trained.items():
         for suffix in (".safetensors", ".json"):

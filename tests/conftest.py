@@ -117,7 +117,7 @@ class TinyNetworks:
 def tiny_networks(tmp_path_factory: pytest.TempPathFactory) -> TinyNetworks:
     """Two classifiers of different seeds, and a generator fitted to one latent for each training stack."""
     from cbedgan.gan.network.config import NetworkConfig
-    from cbedgan.gan.network.contract import Condition, SampleSpec
+    from cbedgan.gan.network.contract import SampleSpec
     from cbedgan.gan.network.discriminator import Discriminator
     from cbedgan.gan.network.generator import TrainedGenerator
     from classifier.foundation.config import parse_config
@@ -142,7 +142,7 @@ def tiny_networks(tmp_path_factory: pytest.TempPathFactory) -> TinyNetworks:
     z, optimiser = torch.randn(len(real), 8), torch.optim.Adam(generator.parameters(), lr=5e-3)
     for _ in range(200):
         optimiser.zero_grad()
-        (generator(z, Condition(real.class_idx)) - real.x).square().mean().backward()
+        (generator(z, real.class_idx) - real.x).square().mean().backward()
         optimiser.step()
     trained = TrainedGenerator(generator, discriminator, network, judged.class_map, judged.view, judged.frame,
                                judged.intensity, judged.split_digest, judged.stack_digest)

@@ -11,7 +11,7 @@ from project import MODULES, ROOT
 
 # Part of a name -> where it may occur.
 FORBIDDEN = {
-    r"(^|_)nets?(_|$)|Net([A-Z]|$)": ("cbedgan/form/", "cbedgan/render/"),  # rooms that a later generator will not need
+    r"(^|_)nets?(_|$)|Net([A-Z]|$)": (),
     r"put_out": (),
     r"(?i)^judge(s|d|_.*)?$": ("classifier/judgement/", "cbedgan/cli/", "cbedgan/assessment/assess.py",
                                "cbedgan/ranking/", "cbedgan/ablation/"),  # options and keys of configurations

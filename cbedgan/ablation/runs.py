@@ -14,7 +14,7 @@ FIDELITY = "fidelity"  # folder of the assessment in that of the run
 @dataclass(frozen=True)
 class GeneratorJob:
     """A variant (the arm) with a seed. config: its training; assessment: the same for all; out: its run folder;
-    cache: folder of what all trainings read, stacks and forms."""
+    cache: folder of the stacks that all trainings read."""
 
     arm: str
     seed: int

@@ -1,15 +1,10 @@
 """Stacks of noise as a training reads them, for benchmarks of its speed."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from cbedgan.form.bright_net import ALL
-from cbedgan.form.form import Parts, joined
-from cbedgan.form.indexed_net import FREEDOMS
-from cbedgan.form.pattern_symmetry import SHARES
 from cbedgan.gan.state import State
 from cbedgan.gan.train_config import TrainGanConfig
 from cbedgan.gan.training_data import Data
@@ -20,7 +15,6 @@ from classifier.samples.dataset import StackSet
 from classifier.samples.prefetch import Prefetch
 
 WRITE_AT_ONCE = 64  # stacks
-CURVATURE, G1 = -1.3, -1.6  # ln of wavelength * thickness * |g1|^2 and of |g1| in 1/Angstrom, as cbed-lt has them
 
 
 def made_up_set(folder: Path, size: int, stacks: int, class_map: ClassMap) -> StackSet:
@@ -43,15 +37,6 @@ def made_up_set(folder: Path, size: int, stacks: int, class_map: ClassMap) -> St
                     np.full(stacks, "simulated"), Prefetch(cache))
 
 
-def made_up_form(lattice: Sequence[Sequence[float]], *, radius: float = 0.4, azimuth: float = 0.0,
-                 curvature: float = CURVATURE, weakness: float = 0.0, glide: Sequence[float] = (0, 0),
-                 strong: Sequence[int] = ALL, share: Sequence[float] = (0,) * SHARES,
-                 freedom: Sequence[Sequence[float]] = ((0.0,) * 3,) * FREEDOMS) -> torch.Tensor:
-    """The form float32 [COLUMNS] of one pattern with this lattice of rows; see form.Parts."""
-    return joined(Parts(*(torch.tensor(column, dtype=torch.float32) for column in (
-        lattice, radius, azimuth, curvature, G1, weakness, glide, strong, share, freedom))))
-
-
 def made_up_training(config: TrainGanConfig, folder: Path, classes: int, device: torch.device) -> tuple[State, Data]:
     """A training of a GAN at its start, on stacks of noise, at least one of each class and as many as a batch has.
 
@@ -63,9 +48,5 @@ def made_up_training(config: TrainGanConfig, folder: Path, classes: int, device:
     """
     class_map, stacks = ClassMap(tuple(range(1, classes + 1))), max(classes, config.batch)
     samples = made_up_set(folder, config.view.size_pixels, stacks, class_map)
-    forms = None
-    if config.network.generator.form_strain is not None:
-        forms = made_up_form(((1.0, 0.0), (0.0, 1.0))).expand(stacks, samples.x.shape[1], -1)
-    data = Data.build(samples, class_map, config.class_noise, device, forms=forms,
-                      intensity=IntensityTransform(config.intensity, 1.0))
+    data = Data.build(samples, class_map, device, intensity=IntensityTransform(config.intensity, 1.0))
     return State(config, data), data

@@ -67,8 +67,7 @@ def bench_train_gan(config: TrainGanConfig, folder: Path, *, sizes: Sequence[int
     """Measure the training step of a configuration on made-up stacks.
 
     Ours is the whole step: draws, augmentation, both updates and the averaged generator. The plain loop has the same
-    widths and blocks, a generator of pixels always (beside crystals the discriminator's mirror), and indexes the same
-    tensor.
+    widths and blocks (beside a kind of the user's own, the discriminator's mirror), and indexes the same tensor.
 
     Parameters
     ----------
@@ -101,7 +100,7 @@ def at_size(config: TrainGanConfig, size: int, device: torch.device) -> TrainGan
     for name in ("generator", "discriminator"):
         convolutional = getattr(network, name)
         if not isinstance(convolutional, PixelConfig | DiscriminatorConfig):
-            continue  # crystals have no stages
+            continue  # a kind of the user's own may have no stages
         widths, patch = convolutional.widths, convolutional.patch
         stages = math.log2(size / patch / BASE_PIXELS) + 1
         if stages < 1 or stages % 1:

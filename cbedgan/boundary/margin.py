@@ -87,9 +87,6 @@ class LatentPaths:
            a: Int[Tensor, " P"], b: Int[Tensor, " P"]) -> "LatentPaths":
         """Paths between samples of two classes.
 
-        Where the generator draws crystals, the reciprocal lattice of the beginning stays: only the symmetry of the
-        patterns and what the disks show become those of the other end.
-
         Parameters
         ----------
         kind : "class", "latent" or "w"
@@ -97,8 +94,7 @@ class LatentPaths:
         z_a, z_b : latents of the two ends
         a, b : their class indices
         """
-        e_a = generator.condition(a, z_a)
-        return cls(kind, generator.mapping, z_a, z_b, e_a, generator.condition(b, z_b, other=e_a))
+        return cls(kind, generator.mapping, z_a, z_b, generator.embed(a), generator.embed(b))
 
     def take(self, rows: Tensor) -> "LatentPaths":
         """The paths at `rows`."""

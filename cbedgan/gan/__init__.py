@@ -1,4 +1,4 @@
 """The method and its training: loss, penalties, steps, state, the stage `train-gan`.
 
-May import: classifier, form, fidelity, likeness, gan.network, gan.reporting.
+May import: classifier, fidelity, likeness, gan.network, gan.reporting.
 """

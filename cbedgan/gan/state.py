@@ -9,9 +9,8 @@ from torch import Tensor, nn
 
 from cbedgan.gan.adversarial import head_weights
 from cbedgan.gan.network.blocks import placed
-from cbedgan.gan.network.contract import Condition, SampleSpec
+from cbedgan.gan.network.contract import SampleSpec
 from cbedgan.gan.network.discriminator import Discriminator
-from cbedgan.gan.network.sampler import Sampler
 from cbedgan.gan.optimiser import adam, load_moments
 from cbedgan.gan.train_config import TrainGanConfig
 from cbedgan.gan.training_data import Data
@@ -20,7 +19,7 @@ from classifier.foundation.errors import reported
 from classifier.statistics.metrics import SHOT_CLASSES
 
 NETWORKS = ("discriminator", "generator")  # in the order of their steps
-TERMS = ("loss_d", "loss_g", "twins", "r1", "r2", *(f"real_wins_{shots}" for shots in SHOT_CLASSES),
+TERMS = ("loss_d", "loss_g", "r1", "r2", *(f"real_wins_{shots}" for shots in SHOT_CLASSES),
          *(f"skipped_{network}" for network in NETWORKS))
 TALLIES = ("sums", "counts", "skipped", "augment_probability")
 
@@ -28,8 +27,6 @@ TALLIES = ("sums", "counts", "skipped", "augment_probability")
 class State:
     """All that changes: both networks, the averaged generator, both optimisers, how likely each shot group is augmented
     [3], the steps that the discriminator and the generator skipped [2], and the terms since the last report.
-
-    sampler: draws from the averaged generator.
     """
 
     def __init__(self, config: TrainGanConfig, data: Data) -> None:
@@ -40,14 +37,13 @@ class State:
         self.generator = network.generator.build(spec, network)
         self.discriminator = Discriminator(spec, network.discriminator, network)
         self.discriminator.mean_sample.copy_(x.mean(0))
-        self.generator.fit(x, Condition(data.samples.class_idx.cpu(), data.bank and data.bank.forms))
+        self.generator.fit(x)
         for built in (self.generator, self.discriminator):
             placed(built, device, x.ndim - 2)
         for constant in head_constants(self.discriminator):
             constant.requires_grad_(False)
         self.generator_ema = copy.deepcopy(self.generator).requires_grad_(False)
         self.optimisers = {name: adam(getattr(self, name)) for name in NETWORKS}
-        self.sampler = Sampler.of(self.generator_ema, data.bank, network)
         self.images_seen = 0
         # Sums and numbers of the finite terms stay on the device until somebody asks: a step never waits for the host.
         self.sums, self.counts = torch.zeros(2, len(TERMS), dtype=torch.float64, device=device)

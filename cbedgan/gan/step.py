@@ -5,13 +5,12 @@ from torch import Tensor, nn
 
 from cbedgan.gan.adversarial import Sight, discriminator_step, generator_step
 from cbedgan.gan.augmentation import adapted, make_augmentation, wins_by_shots
-from cbedgan.gan.batch import draw_batch, draw_twins
+from cbedgan.gan.batch import draw_batch
 from cbedgan.gan.ema import ema_decay, update_ema
 from cbedgan.gan.optimiser import follow, update
 from cbedgan.gan.state import State
 from cbedgan.gan.train_config import TrainGanConfig
 from cbedgan.gan.training_data import Data
-from cbedgan.gan.twins import twins_loss
 from classifier.foundation.ranks import Ranks
 from classifier.statistics.metrics import SHOT_CLASSES
 
@@ -39,7 +38,7 @@ def take_step(state: State, config: TrainGanConfig, data: Data, ranks: Ranks) ->
     terms, logits_real = {}, []
     for part, sight in zip(parts, sights, strict=True):
         with torch.set_grad_enabled(whole):
-            fake = state.generator(part.z, part.condition, part.noise)
+            fake = state.generator(part.z, part.class_idx)
         own = discriminator_step(sight, part.real, fake, part.class_idx, gamma)
         logits_real.append(own.pop("logits_real"))
         own["wins"], own["pairs"] = wins_by_shots(logits_real[-1], own.pop("logits_fake"), data.shots[part.class_idx])
@@ -49,13 +48,8 @@ def take_step(state: State, config: TrainGanConfig, data: Data, ranks: Ranks) ->
 
     terms_g = {}
     for part, sight, logits in zip(parts, sights, logits_real, strict=True):
-        fake = fake if whole else state.generator(part.z, part.condition, part.noise)
+        fake = fake if whole else state.generator(part.z, part.class_idx)
         terms_g = _sum(terms_g, generator_step(sight, fake, part.class_idx, logits))
-    if config.twins is not None:
-        # It needs all its pairs at once, but only the small mapping network: every rank takes an equal share of it.
-        twins = twins_loss(state.generator, *draw_twins(draws, data, config.twins.batch), config.twins.decorrelation)
-        (config.twins.weight / ranks.count * twins).backward()
-        terms["twins"] = twins.detach()
     ranks.add([*_gradients(state.generator), *terms_g.values()])
     skipped_g = update(state.optimisers["generator"], state.generator)
     update_ema(state.generator_ema, state.generator, (1 - ema_decay(seen, batch, config.ema)) * (1 - skipped_g))

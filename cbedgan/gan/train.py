@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from cbedgan.fidelity.features import Features, classifier_features, random_features
-from cbedgan.form.form import measure_forms
 from cbedgan.gan.network.generator import TrainedGenerator, load_generator, seeded_sampler
 from cbedgan.gan.network.precision import tf32
 from cbedgan.gan.reporting.reports import ContactSheet, ReportConfig, Reports
@@ -63,8 +62,7 @@ def _run(config: TrainGanConfig, run: Run, parted: Split, file: StackFile, class
     with ranks.first_first() if cache else nullcontext():  # one of them builds the cache
         samples, transform, frame = load_training_set(file, class_map=class_map, view=config.view, cache=cache,
                                                       intensity=config.intensity, sample_ids=train)
-        forms = None if config.network.generator.form_strain is None else measure_forms(file, train, cache)
-    data = Data.build(samples, class_map, config.class_noise, ranks.device, intensity=transform, forms=forms)
+    data = Data.build(samples, class_map, ranks.device, intensity=transform)
     state = State(config, data)
     if run.checkpoint_path.exists():
         state.load(run.checkpoint_path)
@@ -75,7 +73,7 @@ def _run(config: TrainGanConfig, run: Run, parted: Split, file: StackFile, class
     def report() -> None:
         means = state.report()  # on every rank: they all begin to sum anew
         if reports is not None:
-            reports.write(state.images_seen, means, state.sampler)
+            reports.write(state.images_seen, means, state.generator_ema)
 
     train_loop(Pace(config.images, config.batch, config.report.every_images, config.checkpoint_every_images,
                     config.optimiser.max_skipped_share), state, run, ranks, report=report,
@@ -86,7 +84,7 @@ def _run(config: TrainGanConfig, run: Run, parted: Split, file: StackFile, class
 
     trained = TrainedGenerator(state.generator_ema.cpu().eval(), state.discriminator.cpu().eval(), config.network,
                                class_map, config.view, frame, transform, parted.digest, parted.stack_digest,
-                               run.provenance(), data.bank)
+                               run.provenance())
     digest = trained.save(run.folder / "generator.safetensors")
     fidelity = fidelity_of(trained, samples, features, stacks=config.report.fidelity_samples, seed=config.seed)
     run.finish({"generator_digest": digest, "split_digest": parted.digest, "images_seen": state.images_seen,
@@ -98,7 +96,7 @@ def _run(config: TrainGanConfig, run: Run, parted: Split, file: StackFile, class
 
 def _reports(config: ReportConfig, run: Run, data: Data, features: Features, state: State, seed: int) -> Reports:
     """What the first process writes; it draws no random number of the training."""
-    latent_dim = state.sampler.latent_dim
+    latent_dim = state.generator_ema.latent_dim
     sheet = ContactSheet(run.folder / "samples.png", data.samples, data.class_map, data.intensity,
                          count=config.sheet_samples, latent_dim=latent_dim, seed=seed)
     watch = None if config.watch_stacks is None else Watch(data.samples, features, stacks=config.watch_stacks,

@@ -8,11 +8,9 @@ from cbedgan.gan.adversarial import PenaltyConfig
 from cbedgan.gan.augmentation import AugmentationConfig
 from cbedgan.gan.batch import Draws
 from cbedgan.gan.ema import EmaConfig
-from cbedgan.gan.network.conditioning import ClassNoiseConfig
 from cbedgan.gan.network.config import NetworkConfig
 from cbedgan.gan.optimiser import OptimiserConfig
 from cbedgan.gan.reporting.reports import ReportConfig
-from cbedgan.gan.twins import TwinsConfig
 from classifier.foundation.config import Config
 from classifier.pattern.geometry import ViewConfig
 from classifier.pattern.intensity import IntensityConfig
@@ -41,15 +39,12 @@ class TrainGanConfig(Config):
     network: NetworkConfig
     optimiser: OptimiserConfig = OptimiserConfig()
     penalty: PenaltyConfig
-    class_noise: ClassNoiseConfig = ClassNoiseConfig()
-    twins: TwinsConfig | None = None
     ema: EmaConfig
     report: ReportConfig
 
     def draws(self, images_seen: int) -> Draws:
         """What decides the draws of a step."""
-        return Draws(self.seed, images_seen, self.batch, self.sampling_power, self.network.generator.latent_dim,
-                     self.network.embedding_dim)
+        return Draws(self.seed, images_seen, self.batch, self.sampling_power, self.network.generator.latent_dim)
 
     def burnt_in(self, images_seen: int) -> float:
         """Share of the schedules that is over."""

@@ -1,4 +1,4 @@
-"""Differentiable diffraction: of crystals, batched; and of the older generator's forms.
+"""Differentiable diffraction of crystals, batched.
 
-May import: classifier, crystal, simulate.cbed, form.
+May import: classifier, crystal, simulate.cbed.
 """

@@ -102,5 +102,4 @@ def usable_points(paths: ProbedPaths, space_group: int, *, pair_probability: flo
 def _mapped(generator: TrainedGenerator, seeds: np.ndarray, space_group: int) -> Tensor:
     with torch.no_grad():
         class_idx = torch.full((len(seeds),), generator.class_map.index(space_group))
-        z = latents(seeds, generator.latent_dim)
-        return generator.mapping(z, generator.condition(class_idx, z))
+        return generator.mapping(latents(seeds, generator.latent_dim), generator.embed(class_idx))

@@ -3,10 +3,8 @@
 import pytest
 
 from cbedgan.demo import NETWORKS, _pretrained, config_folder, data_folder
-from cbedgan.gan.network.generator import load_generator
 from classifier.foundation.config import load_config
 from classifier.foundation.errors import InputError
-from classifier.samples.plan import KNOWN_BUILDS
 from classifier.samples.split import SplitConfig, load_split, split
 from classifier.samples.stackfile import StackFile
 
@@ -18,8 +16,3 @@ def test_the_demo_s_networks_serve_its_split(tmp_path):
     assert parted.identity.planned and set(_pretrained(parted.names)) == set(NETWORKS)
     with pytest.raises(InputError, match="must be trained on the split"):
         _pretrained(("0" * 64,))
-
-
-def test_the_generator_of_cbed_lt_is_of_a_known_build():
-    trained = load_generator(data_folder() / "cbed_lt_generator.safetensors")
-    assert trained.stack_digest in {pixels for builds in KNOWN_BUILDS.values() for pixels in builds}

@@ -21,9 +21,6 @@ ARM: dict[str, Any] = TRAIN | {"loss": {"kind": "cross_entropy"}, "images": 48, 
 NETWORK: dict[str, Any] = {
     "embedding_dim": 8, "generator": {"kind": "pixels", "latent_dim": 8, "mapping_dim": 16, "widths": [16, 16, 8]},
     "discriminator": {"widths": [4, 4, 4], "symmetric_input": False}}
-CRYSTALS: dict[str, Any] = {
-    "kind": "diffraction", "latent_dim": 8, "mapping_dim": 16, "mapping_layers": 1, "scatterers": 4, "slices": 4,
-    "nodes": 4, "strain": 0.0}
 GAN: dict[str, Any] = {
     "seed": 3, "device": "cpu", "images": 1024, "batch": 16, "burn_in_share": 0.8, "checkpoint_every_images": 96,
     "view": INPUT["view"], "intensity": {},
@@ -34,8 +31,8 @@ GAN: dict[str, Any] = {
                               "symmetric_output": True},
                 "discriminator": {"widths": [12, 8], "patch": 2, "unconditional_pixels": 8}},
     "optimiser": {"learning_rate": {"start": 2e-3, "end": 2e-4}, "generator_rate": 1.0},
-    "penalty": {"gamma": {"start": 0.3, "end": 0.05}}, "class_noise": {"std": 0.1, "beta": 0.9},
-    "twins": {"weight": 1e-3, "batch": 32}, "ema": {"half_life_images": 128, "ramp_up": 0.5},
+    "penalty": {"gamma": {"start": 0.3, "end": 0.05}},
+    "ema": {"half_life_images": 128, "ramp_up": 0.5},
     "report": {"every_images": 160, "sheet_samples": 1, "fidelity_samples": 24}}
 
 

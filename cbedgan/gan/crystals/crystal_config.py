@@ -64,8 +64,7 @@ class TrainCrystalsConfig(Config):
 
     def draws(self, images_seen: int) -> Draws:
         """What decides the draws of a step."""
-        return Draws(self.seed, images_seen, self.batch, self.sampling_power, self.network.generator.latent_dim,
-                     self.network.embedding_dim)
+        return Draws(self.seed, images_seen, self.batch, self.sampling_power, self.network.generator.latent_dim)
 
     def burnt_in(self, images_seen: int) -> float:
         """Share of the schedules that is over."""

@@ -14,7 +14,6 @@ from cbedgan.gan.crystals.prior import draw_prior
 from cbedgan.gan.crystals.rendered_again import rendered_again
 from cbedgan.gan.crystals.sight import Seen
 from cbedgan.gan.crystals.trained_crystals import TrainedCrystals
-from cbedgan.gan.network.conditioning import ClassNoiseConfig
 from cbedgan.gan.network.precision import tf32
 from cbedgan.gan.training_data import Data
 from classifier.crystal.spacegroup import ClassMap
@@ -82,7 +81,7 @@ def _run(config: TrainCrystalsConfig, run: Run, parted: Split, file: StackFile, 
                                                       intensity=config.intensity, sample_ids=train)
         told = told_of(file.table.take(rows_of(file, train)))
     seen = Seen.fit(transform, told)
-    real = Data.build(samples, class_map, ClassNoiseConfig(), ranks.device, intensity=transform)
+    real = Data.build(samples, class_map, ranks.device, intensity=transform)
     data = CrystalData(real, seen.told(torch.from_numpy(told)), seen, prior, instrument)
     state = CrystalState(config, real)
     if run.checkpoint_path.exists():

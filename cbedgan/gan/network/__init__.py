@@ -1,4 +1,4 @@
 """Generators and discriminator as networks and as files, and how they are sampled.
 
-May import: classifier, form, render.
+May import: classifier.
 """

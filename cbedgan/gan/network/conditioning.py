@@ -4,14 +4,6 @@ import torch
 from torch import nn
 
 from classifier.crystal.spacegroup import ClassMap, crystal_system, point_group
-from classifier.foundation.config import Config
-
-
-class ClassNoiseConfig(Config):
-    """std: of the noise on e(class) in the mapping, larger for rare classes by beta, see effective_number_noise."""
-
-    std: float = 0.0
-    beta: float = 0.99
 
 
 class HierarchicalEmbedding(nn.Module):
@@ -51,15 +43,3 @@ def class_embedding(kind: str, class_map: ClassMap, embedding_dim: int) -> nn.Mo
     if kind == "flat":
         return nn.Embedding(len(class_map), embedding_dim)
     return HierarchicalEmbedding(class_map, embedding_dim)
-
-
-def effective_number_noise(class_counts: torch.Tensor, std: float, beta: float) -> torch.Tensor:
-    """Standard deviation of the class noise of each class, [K], from its number of samples [K]: rare classes get more.
-
-    sigma_c = std * m / E_c with the effective number E_c = (1 - beta^n_c) / (1 - beta) and m such that the mean of
-    m / E_c over the classes is 1 (NoisyTwins, arXiv 2304.05866, after arXiv 1901.05555). Classes without a sample get
-    the noise of a class with one.
-    """
-    counts = class_counts.clamp(min=1).double()
-    effective = (1 - beta**counts) / (1 - beta)
-    return (std / effective / (1 / effective).mean()).float()

@@ -3,14 +3,13 @@
 from typing import Annotated
 
 from cbedgan.gan.network.contract import GeneratorKind, SharedConfig
-from cbedgan.gan.network.diffraction_generator import DiffractionConfig
 from cbedgan.gan.network.discriminator import DiscriminatorConfig
 from cbedgan.gan.network.pixel_generator import PixelConfig
 from classifier.foundation.registry import Kinds
 
 
 class NetworkConfig(SharedConfig):
-    """Both networks; `kind` tells which generator: "pixels", "diffraction", or "module:Name" of a user's own file."""
+    """Both networks; `kind` tells which generator: "pixels", or "module:Name" of a user's own file."""
 
-    generator: Annotated[GeneratorKind, Kinds(PixelConfig, DiffractionConfig)]
+    generator: Annotated[GeneratorKind, Kinds(PixelConfig)]
     discriminator: DiscriminatorConfig

@@ -1,19 +1,19 @@
-"""What every generator offers, what it is told of a batch, and the settings that all kinds share."""
+"""What every generator that paints samples offers, and the settings that all kinds share."""
 
 from abc import ABC, abstractmethod
-from typing import Annotated, Literal, NamedTuple, Protocol
+from typing import Annotated, Literal, NamedTuple, Protocol, final
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn import functional
 
 from classifier.crystal.spacegroup import ClassMap
 from classifier.foundation.config import Config
 from classifier.pattern.geometry import ViewConfig
 from classifier.pattern.intensity import IntensityTransform
 
+SAMPLE_AT_ONCE = 256  # samples a forward pass
 # Bounds, so that a forged checkpoint cannot ask for networks without end.
 Width = Annotated[int, Field(ge=1, le=4096)]
 Depth = Annotated[int, Field(ge=0, le=64)]
@@ -45,16 +45,10 @@ class SampleSpec(NamedTuple):
 
 
 class GeneratorKind(Protocol):
-    """What the settings of every kind of generator offer; a user's own kind is a Config that does, see `registry`.
-
-    form_strain: standard deviation of the strains of forms that are drawn; None for a generator without forms.
-    """
+    """What the settings of every kind of generator offer; a user's own kind is a Config that does, see `registry`."""
 
     @property
     def latent_dim(self) -> int: ...
-
-    @property
-    def form_strain(self) -> float | None: ...
 
     def build(self, spec: SampleSpec, shared: SharedConfig) -> "Generator": ...  # untrained
 
@@ -67,54 +61,39 @@ class LatentConfig(Config):
     mapping_layers: Depth = 2
 
 
-class Condition(NamedTuple):
-    """What a generator is told beside z: class_idx int64 [B], and forms [B, C, COLUMNS] where it draws crystals.
-
-    Forms may lie on the CPU, where disks are laid out, so that nothing waits for a GPU.
-    """
-
-    class_idx: Tensor
-    form: Tensor | None = None
-
-
 class Generator(nn.Module, ABC):
-    """(z, condition) -> x, by way of e (the class's embedding) and w (what the mapping network makes of z and e).
-
-    e begins with the embedding [embedding_dim], w with what is learned [mapping_dim]; a kind may add to both.
-    """
+    """(z, class_idx) -> x, by way of e (the class's embedding) and w (what the mapping network makes of z and e)."""
 
     latent_dim: int
-    mapping_dim: int
 
     @abstractmethod
-    def fit(self, x: Float[Tensor, "N C *spatial"], condition: Condition) -> None:
+    def fit(self, x: Float[Tensor, "N C *spatial"]) -> None:
         """Take what is given rather than learned from the training samples."""
 
     @abstractmethod
-    def embed(self, condition: Condition) -> Float[Tensor, "B E"]:
-        """The condition -> e; sums of e with weights that sum to 1 are soft classes."""
+    def embed(self, class_idx: Int[Tensor, " B"]) -> Float[Tensor, "B E"]:
+        """Classes -> e; sums of e with weights that sum to 1 are soft classes."""
 
     @abstractmethod
     def mapping(self, z: Float[Tensor, "B L"], e: Float[Tensor, "B E"]) -> Float[Tensor, "B W"]:
         """z, of which only the direction matters, and e -> w."""
 
     @abstractmethod
-    def form_of(self, joined: Float[Tensor, "B any"]) -> Float[Tensor, "B C columns"] | None:
-        """The forms that e or w hand on; None for a generator without forms."""
-
-    @abstractmethod
     def synthesise(self, w: Float[Tensor, "B W"]) -> Float[Tensor, "B C *spatial"]:
         """w -> x, float32."""
 
-    @abstractmethod
-    def forward(self, z: Float[Tensor, "B L"], condition: Condition,
-                noise: Float[Tensor, "B E"] | None = None) -> Float[Tensor, "B C *spatial"]:
-        """z and condition -> x; noise is added to the class's embedding."""
+    @final
+    def forward(self, z: Float[Tensor, "B L"], class_idx: Int[Tensor, " B"]) -> Float[Tensor, "B C *spatial"]:
+        """z and classes -> x."""
+        return self.synthesise(self.mapping(z, self.embed(class_idx)))
 
-
-def noisy(e: Float[Tensor, "B E"], noise: Float[Tensor, "B D"] | None) -> Float[Tensor, "B E"]:
-    """e with class noise on the class's part, with which e begins."""
-    return e if noise is None else e + functional.pad(noise, (0, e.shape[1] - noise.shape[1]))
+    @final
+    @torch.no_grad()
+    def sample(self, z: Float[Tensor, "N L"], class_idx: Int[Tensor, " N"]) -> Float[Tensor, "N C *spatial"]:
+        """z and classes -> x, batch by batch, without a graph, where the generator lies."""
+        device = next(self.parameters()).device
+        batches = zip(z.to(device).split(SAMPLE_AT_ONCE), class_idx.to(device).split(SAMPLE_AT_ONCE), strict=True)
+        return torch.cat([self(part, classes) for part, classes in batches])
 
 
 def sent(drawn: Tensor, device: torch.device) -> Tensor:

@@ -9,14 +9,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from cbedgan.form.form import COLUMNS, plausible
-from cbedgan.form.form_bank import FormBank
 from cbedgan.gan.network.blocks import placed
 from cbedgan.gan.network.config import NetworkConfig
 from cbedgan.gan.network.contract import Generator, SampleSpec
 from cbedgan.gan.network.discriminator import Discriminator
 from cbedgan.gan.network.latents import latents, z_seeds
-from cbedgan.gan.network.sampler import Sampler
 from classifier.crystal.spacegroup import ClassMap
 from classifier.foundation.checkpoint import kind_of, load_checkpoint, save_checkpoint
 from classifier.foundation.config import parse_config
@@ -32,9 +29,8 @@ CRYSTALS = "crystal-generator"  # the checkpoints of gan.crystals
 class TrainedGenerator:
     """The averaged generator and its discriminator, with the view, intensity scale and classes of their training.
 
-    frame: detector (after the view), pose and intensity unit; digest: of the checkpoint, "" before saving; bank: forms
-    of the training stacks, for one of crystals. All methods run in float32 and let gradients through to z, e and
-    w, but for the form in e and w, which a step along a gradient leaves as it is.
+    frame: detector (after the view), pose and intensity unit; digest: of the checkpoint, "" before saving. All methods
+    run in float32 and let gradients through to z, e and w.
     """
 
     generator: Generator
@@ -47,7 +43,6 @@ class TrainedGenerator:
     split_digest: str
     stack_digest: str
     provenance: dict[str, Any] = field(default_factory=dict)
-    bank: FormBank | None = None
     digest: str = ""
 
     @property
@@ -58,24 +53,15 @@ class TrainedGenerator:
     @property
     def latent_dim(self) -> int:
         """Length of z."""
-        return self.sampler.latent_dim
+        return self.generator.latent_dim
 
-    @property
-    def sampler(self) -> Sampler:
-        """The generator with the forms that it draws from."""
-        return Sampler.of(self.generator, self.bank, self.network)
-
-    def condition(self, class_idx: Int[Tensor, " B"], z: Float[Tensor, "B L"],
-                  other: Float[Tensor, "B E"] | None = None) -> Float[Tensor, "B E"]:
-        """Classes and z -> e; sums of e with weights that sum to 1 are soft classes.
-
-        other: e of other classes whose lattices stay, see Sampler.condition.
-        """
-        return self.sampler.condition(class_idx, z, other)
+    def embed(self, class_idx: Int[Tensor, " B"]) -> Float[Tensor, "B E"]:
+        """Classes -> e; sums of e with weights that sum to 1 are soft classes."""
+        return self.generator.embed(class_idx)
 
     def mapping(self, z: Float[Tensor, "B L"], e: Float[Tensor, "B E"]) -> Float[Tensor, "B W"]:
         """z and e -> w."""
-        return self.sampler.mapping(z, e)
+        return self.generator.mapping(z, e)
 
     def synthesise(self, w: Float[Tensor, "B W"]) -> Float[Tensor, "B C *spatial"]:
         """w -> x, normalised as `intensity` does."""
@@ -87,15 +73,13 @@ class TrainedGenerator:
 
     def sample(self, z: Float[Tensor, "N L"], class_idx: Int[Tensor, " N"]) -> Float[Tensor, "N C *spatial"]:
         """z and classes -> x, batch by batch, without a graph."""
-        return self.sampler.sample(z, class_idx)
+        return self.generator.sample(z, class_idx)
 
     def save(self, path: Path) -> str:
         """Write the checkpoint (kind "generator") and return its digest."""
         parts = {"generator": self.generator.state_dict(), "discriminator": self.discriminator.state_dict(),
                  "network": self.network.model_dump(mode="json"), "space_groups": list(self.class_map.space_groups),
                  "view": self.view.model_dump(), "detector": asdict(self.detector), "intensity": self.intensity.state()}
-        if self.bank is not None:
-            parts["bank"] = {"forms": self.bank.forms, "class_idx": self.bank.class_idx}
         header = {"split_digest": self.split_digest, "stack_digest": self.stack_digest, "pose": self.frame.pose,
                   "intensity_unit": self.frame.intensity_unit, "provenance": self.provenance}
         return save_checkpoint(path, kind="generator", parts=parts, header=header)
@@ -124,23 +108,12 @@ def load_generator(path: Path, *, split_digest: str | tuple[str, ...] | None = N
             built.load_state_dict(parts[name])
             placed(built, torch.device("cpu"), len(spec.shape) - 1)
             built.eval().requires_grad_(False)
-        bank = None if network.generator.form_strain is None else _bank(parts["bank"], len(class_map), spec.shape[0])
         return TrainedGenerator(generator, discriminator, network, class_map, view,
                                 Frame(Detector(**parts["detector"]), header["pose"], header["intensity_unit"]),
-                                intensity, header["split_digest"], header["stack_digest"], header["provenance"], bank,
+                                intensity, header["split_digest"], header["stack_digest"], header["provenance"],
                                 checkpoint.digest)
 
 
 def seeded_sampler(trained: TrainedGenerator, seed: int) -> Callable[[Tensor], Tensor]:
     """Generate class_idx [M] -> x [M, C, *spatial], with latents that depend on the seed and the place alone."""
     return lambda class_idx: trained.sample(latents(z_seeds(seed, n=len(class_idx)), trained.latent_dim), class_idx)
-
-
-def _bank(stored: dict[str, Tensor], classes: int, patterns: int) -> FormBank:
-    """The forms of a checkpoint, after a look at their shapes and values."""
-    forms, class_idx = stored["forms"], stored["class_idx"]
-    if (forms.shape[1:] != (patterns, COLUMNS) or not plausible(forms) or not len(forms)
-            or class_idx.shape != forms.shape[:1] or class_idx.dtype != torch.int64
-            or class_idx.min() < 0 or class_idx.max() >= classes):
-        raise ValueError("forms must be plausible, one for each class_idx")
-    return FormBank(forms, class_idx)

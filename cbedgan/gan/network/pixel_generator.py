@@ -32,10 +32,6 @@ class PixelConfig(contract.LatentConfig):
     templates: Annotated[int, Field(ge=0, le=4096)] = 0
     symmetric_output: bool = False
 
-    @property
-    def form_strain(self) -> None:
-        """Pixels have no form."""
-
     def build(self, spec: contract.SampleSpec, shared: contract.SharedConfig) -> contract.Generator:
         """An untrained generator."""
         return PixelGenerator(spec, self, shared)
@@ -53,7 +49,7 @@ class PixelGenerator(contract.Generator):
         self.dims, self.patch = dims, patch = len(sample_shape) - 1, config.patch
         self.sides = blocks.stage_pixels(sample_shape, widths, patch)
         self.half_stages = shared.precision == "bfloat16"
-        self.latent_dim, self.mapping_dim = config.latent_dim, config.mapping_dim
+        self.latent_dim = config.latent_dim
         self.embedding = class_embedding(shared.conditioning, spec.class_map, shared.embedding_dim)
         sizes = [config.latent_dim + shared.embedding_dim] + [config.mapping_dim] * config.mapping_layers
         self.mapping_layers = nn.ModuleList(blocks.linear(*pair) for pair in pairwise(sizes))
@@ -73,20 +69,17 @@ class PixelGenerator(contract.Generator):
         self.template_weight = nn.Linear(config.mapping_dim, sample_shape[0] * config.templates) if (
             config.templates) else None
 
-    def fit(self, x: Tensor, condition: contract.Condition) -> None:
+    def fit(self, x: Tensor) -> None:
         """Take the mean and the templates from training samples x [N, C, *spatial]."""
         self.mean_sample.copy_(x.mean(0))
         if len(self.templates):
             self.templates.copy_(principal_components(x, len(self.templates)))
 
-    def embed(self, condition: contract.Condition) -> Tensor:
-        return self.embedding(condition.class_idx)
+    def embed(self, class_idx: Tensor) -> Tensor:
+        return self.embedding(class_idx)
 
     def mapping(self, z: Tensor, e: Tensor) -> Tensor:
         return blocks.mapped(self.mapping_layers, z, e)
-
-    def form_of(self, joined: Tensor) -> None:
-        """Pixels have no form."""
 
     def synthesise(self, w: Tensor) -> Tensor:
         x, stages = torch.zeros(()), cast(list[list[Any]], self.stages)
@@ -109,9 +102,6 @@ class PixelGenerator(contract.Generator):
             weight = self.template_weight(w).reshape(len(w), -1, len(self.templates))
             x = x + torch.tensordot(weight, self.templates, 1)
         return self.mean_sample + (x if self.mixing is None else self.mixing(x, w))
-
-    def forward(self, z: Tensor, condition: contract.Condition, noise: Tensor | None = None) -> Tensor:
-        return self.synthesise(self.mapping(z, contract.noisy(self.embed(condition), noise)))
 
 
 def principal_components(x: Tensor, count: int) -> Tensor:

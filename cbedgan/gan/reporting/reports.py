@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from cbedgan.gan.network.sampler import Sampler
+from cbedgan.gan.network.contract import Generator
 from cbedgan.gan.reporting.contact_sheet import write_contact_sheet
 from cbedgan.gan.reporting.event_log import EventLog
 from cbedgan.gan.reporting.watch import Watch
@@ -37,16 +37,16 @@ class Reports:
         self.run, self.sheet, self.watch = run, sheet, watch
         self.events = EventLog(run.folder, images_seen=images_seen)
 
-    def write(self, images_seen: int, means: dict[str, float], sampler: Sampler) -> None:
+    def write(self, images_seen: int, means: dict[str, float], generator: Generator) -> None:
         """Write the means of the terms since the last report, if there are any, and how the averaged generator does."""
         if not means:
             return
-        values = means | (self.watch.look(sampler) if self.watch is not None else {})
+        values = means | (self.watch.look(generator) if self.watch is not None else {})
         self.run.log(images_seen=images_seen, **values)
         # Not among the metrics, which are the same at every run of a training.
         spent = {"watch_share_of_time": self.watch.share_of_time} if self.watch is not None else {}
         self.events.write(images_seen, values | spent)
-        self.sheet.write(images_seen, sampler)
+        self.sheet.write(images_seen, generator)
 
 
 class ContactSheet:
@@ -77,9 +77,9 @@ class ContactSheet:
         self.z = torch.randn(len(self.class_idx), latent_dim, generator=torch.Generator().manual_seed(seed))
         self.labels = [f"{number} {symbol(number)}" for number in class_map.space_groups]
 
-    def write(self, images_seen: int, sampler: Sampler) -> None:
+    def write(self, images_seen: int, generator: Generator) -> None:
         """Draw samples of the averaged generator beside the real ones."""
-        x = sampler.sample(self.z, self.class_idx).cpu()
+        x = generator.sample(self.z, self.class_idx).cpu()
         generated = self.transform.denormalise(x).reshape(self.real.shape)
         write_contact_sheet(self.path, self.real.numpy(), generated.numpy(), self.labels,
                             title=f"{images_seen} images seen")

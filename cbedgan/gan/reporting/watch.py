@@ -12,7 +12,7 @@ from cbedgan.fidelity.halves import sample_rows
 from cbedgan.fidelity.kernel import UnitFeatures, kid
 from cbedgan.fidelity.memorisation import Training
 from cbedgan.fidelity.symmetry import shown_symmetries, symmetry_figures, symmetry_residuals
-from cbedgan.gan.network.sampler import Sampler
+from cbedgan.gan.network.contract import Generator
 from classifier.samples.dataset import StackSet
 from classifier.statistics.metrics import materials_per_class, shot_class
 
@@ -56,14 +56,14 @@ class Watch:
         return self._spent / max(time.perf_counter() - self._begun, 1e-9)
 
     @torch.no_grad()
-    def look(self, sampler: Sampler) -> dict[str, float]:
+    def look(self, generator: Generator) -> dict[str, float]:
         """Figures of a generator by name, the same for the same weights; what cannot be measured is left out.
 
         kid and coverage of all groups and (_few) of those with few materials;
         spread_alarms: collapsed groups; copies: share of the watched stacks; symmetry_ratio: generated over real.
         """
         begun = time.perf_counter()
-        made = sampler.sample(self.z, self.class_idx).cpu()
+        made = generator.sample(self.z, self.class_idx).cpu()
         f = self.features(made)
         figures = {}
         for name, chosen in (("", torch.ones_like(self.few)), ("_few", self.few)):

@@ -10,7 +10,7 @@ import pytest
 from project import CONFIGS
 from tiny import merged, toml
 
-SHIPPED = CONFIGS / "gan" / "pixels.toml"  # tiny stacks have no cells for forms
+SHIPPED = CONFIGS / "gan" / "recipe.toml"
 SMALL = {"device": "cpu", "images": 64, "batch": 16, "view": {"half_width": 2.0, "size_pixels": 16},
          "report": {"every_images": 64, "sheet_samples": 1, "fidelity_samples": 24},
          "network": {"embedding_dim": 8, "discriminator": {"widths": [8, 8], "patch": 2, "unconditional_pixels": 8},

@@ -14,7 +14,7 @@ from classifier.foundation.ranks import Ranks
 pytestmark = pytest.mark.slow
 
 ALONE = Ranks(0, 1, torch.device("cpu"))
-# Each step must be one with penalties, twins, adaptive and fixed augmentation and both heads.
+# Each step must be one with penalties, adaptive and fixed augmentation and both heads.
 CHANGES = {"penalty": {"every": 1}, "optimiser": {"learning_rate": {"start": 5e-4, "end": 5e-4}},
            "augmentation": {"adaptive": {"target": 0.5, "images": 64, "largest": 0.8, "by_shots": True}}}
 RANK = """
@@ -53,12 +53,12 @@ def loaded(config, data, path: Path, steps: int = 0) -> State:
     return state
 
 
-@pytest.fixture(params=["two heads", "one head", "crystals"])
-def warm(request, tiny_config, tiny_crystals, tiny_data, tmp_path):
+@pytest.fixture(params=["two heads", "one head"])
+def warm(request, tiny_config, tiny_data, tmp_path):
     """Data, configuration and checkpoint after some steps: at the first, Adam makes a full step of every rounding."""
-    crystals, heads = request.param == "crystals", {"unconditional_pixels": 0 if request.param == "one head" else 8}
-    config = tiny_config(**CHANGES, network=tiny_crystals() if crystals else {"discriminator": heads})
-    data = tiny_data(path=tmp_path / "stacks.h5", forms=crystals)
+    heads = {"unconditional_pixels": 0 if request.param == "one head" else 8}
+    config = tiny_config(**CHANGES, network={"discriminator": heads})
+    data = tiny_data(path=tmp_path / "stacks.h5")
     state = State(config, data)
     for _ in range(8):
         take_step(state, config, data, ALONE)
@@ -85,8 +85,7 @@ def test_a_part_that_holds_all_changes_no_bit(warm):
     assert largest_difference(loaded(config, data, path, steps=3), parts) == 0
 
 
-@pytest.mark.parametrize(("warm", "size"), [("two heads", None), ("one head", 3), ("crystals", None)],
-                         indirect=["warm"])
+@pytest.mark.parametrize(("warm", "size"), [("two heads", None), ("one head", 3)], indirect=["warm"])
 def test_two_processes_take_the_step_of_one(warm, size):
     data, config, path = warm
     (path.parent / "config.json").write_text(config.model_copy(update={"micro_batch": size}).model_dump_json())

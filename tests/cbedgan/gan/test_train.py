@@ -177,34 +177,6 @@ def test_an_interrupt_saves_and_exits_with_130_and_the_same_call_resumes(inputs,
     assert sha256(out) == sha256(tmp_path / "whole") and metrics(out) == metrics(tmp_path / "whole")
 
 
-def test_a_generator_of_crystals_resumes_to_the_bit_with_forms_from_a_cache(tiny_stack_file, tmp_path, monkeypatch,
-                                                                         tiny_config, tiny_crystals):
-    stacks = tiny_stack_file(materials=9, cells=True)
-    inputs = {"stacks": stacks, "split": split(NO_VALIDATION, stacks=stacks, out=tmp_path / "split.json")}
-    config = tiny_config(images=96, network=tiny_crystals(scatterers=3, strain=0.02))
-    genuine = train_module.take_step
-    def interrupted(state, config, data, ranks):
-        genuine(state, config, data, ranks)
-        if state.images_seen == 48:
-            signal.raise_signal(signal.SIGINT)
-    with monkeypatch.context() as patch:
-        patch.setattr(train_module, "take_step", interrupted)
-        with pytest.raises(Interrupted):
-            train_gan(config, **inputs, out=tmp_path / "broken")
-    train_gan(config, **inputs, out=tmp_path / "broken")
-    train_gan(config, **inputs, out=tmp_path / "whole", cache=tmp_path / "cache")
-    assert sha256(tmp_path / "broken") == sha256(tmp_path / "whole")
-    trained = load_generator(tmp_path / "whole/generator.safetensors")
-    assert len(trained.bank.forms) == len(load_split(inputs["split"], stack_digest=trained.stack_digest).parts["train"])
-    assert torch.isfinite(trained.sample(torch.randn(4, trained.latent_dim), torch.arange(4))).all()
-
-
-def test_stacks_without_cells_cannot_train_a_generator_of_crystals(inputs, tmp_path, tiny_config, tiny_crystals):
-    config = tiny_config(network=tiny_crystals())
-    with pytest.raises(InputError, match="needs shortest_g_inv_angstrom of every sample"):
-        train_gan(config, **inputs, out=tmp_path / "gan")
-
-
 def test_too_many_skipped_steps_stop_it_and_keep_the_last_good_checkpoint(inputs, tmp_path, monkeypatch, tiny_config):
     out, genuine = tmp_path / "gan", train_module.take_step
     def poisoned(state, config, data, ranks):

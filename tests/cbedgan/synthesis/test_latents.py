@@ -10,7 +10,7 @@ from cbedgan.gan.network.latents import latents, z_seeds
 from cbedgan.synthesis.latents import boundary, interior, usable_points
 from classifier.crystal.spacegroup import ClassMap
 
-GENERATOR = SimpleNamespace(class_map=ClassMap((186, 216)), latent_dim=2, condition=lambda c, z: 10.0 * c[:, None],
+GENERATOR = SimpleNamespace(class_map=ClassMap((186, 216)), latent_dim=2, embed=lambda c: 10.0 * c[:, None],
                             mapping=lambda z, e: torch.cat([z, e.float()], 1))
 
 

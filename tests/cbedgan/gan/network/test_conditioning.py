@@ -1,8 +1,8 @@
-"""What classes share through the hierarchy of their embeddings, and how much noise rare classes get."""
+"""What classes share through the hierarchy of their embeddings."""
 
 import torch
 
-from cbedgan.gan.network.conditioning import HierarchicalEmbedding, effective_number_noise
+from cbedgan.gan.network.conditioning import HierarchicalEmbedding
 from classifier.crystal.spacegroup import ClassMap
 
 
@@ -25,12 +25,3 @@ def test_learning_one_group_moves_its_relatives():
 def test_the_hierarchy_is_rebuilt_from_the_class_map():
     assert set(HierarchicalEmbedding(ClassMap((194, 216)), 4).state_dict()) == {
         "system.weight", "pointgroup.weight", "spacegroup.weight"}
-
-
-def test_rare_classes_get_more_noise():
-    counts = torch.tensor([1, 10, 1000, 0])
-    noise = effective_number_noise(counts, std=0.5, beta=0.99)
-    assert noise[0] == noise[3] and noise[0] > noise[1] > noise[2] > 0
-    effective = torch.tensor([1.0, (1 - 0.99**10) / 0.01])
-    torch.testing.assert_close(noise[0] / noise[1], effective[1] / effective[0])
-    torch.testing.assert_close(effective_number_noise(counts, std=0.5, beta=0.0), torch.full((4,), 0.5))

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from cbedgan.gan.network.generator import load_generator
+from classifier.foundation.checkpoint import load_checkpoint, save_checkpoint
 from classifier.foundation.errors import InputError
 
 
@@ -24,14 +25,14 @@ def test_the_file_holds_everything_sampling_needs(tiny_networks, tmp_path):
 def test_sampling_goes_through_embedding_mapping_and_synthesis(tiny_networks):
     trained = load_generator(tiny_networks.generator)
     z, class_idx = torch.randn(2, trained.latent_dim), torch.tensor([0, 2])
-    e = trained.condition(class_idx, z)
+    e = trained.embed(class_idx)
     torch.testing.assert_close(trained.synthesise(trained.mapping(z, e)), trained.sample(z, class_idx))
 
 
 def test_gradients_reach_the_latent_and_the_class_but_no_weight(tiny_networks):
     trained = load_generator(tiny_networks.generator)
     z = torch.randn(1, trained.latent_dim, requires_grad=True)
-    e = trained.condition(torch.tensor([1]), z).requires_grad_()
+    e = trained.embed(torch.tensor([1])).requires_grad_()
     trained.synthesise(trained.mapping(z, e)).sum().backward()
     assert z.grad.abs().sum() > 0 and e.grad.abs().sum() > 0
     assert not any(parameter.requires_grad for parameter in trained.generator.parameters())
@@ -48,3 +49,19 @@ def test_another_split_or_kind_is_refused(tiny_networks):
         load_generator(tiny_networks.generator, split_digest="0" * 64)
     with pytest.raises(InputError, match="kind 'generator'"):
         load_generator(tiny_networks.classifier)
+
+
+def test_a_file_that_leaves_a_setting_to_the_code_is_one_clear_error(tiny_networks, tmp_path):
+    whole = load_checkpoint(tiny_networks.generator, kind="generator")
+    assert whole.parts["network"]["generator"].pop("patch") == 1
+    save_checkpoint(tmp_path / "less.safetensors", kind="generator", parts=whole.parts, header=whole.header)
+    with pytest.raises(InputError, match="complete generator; found a setting .* left to the code's defaults"):
+        load_generator(tmp_path / "less.safetensors")
+
+
+def test_settings_of_an_early_version_are_one_clear_error(tiny_networks, tmp_path):
+    old = load_checkpoint(tiny_networks.generator, kind="generator")
+    old.parts["network"] = {"latent_dim": 8, "pixels": {"widths": [4]}}
+    save_checkpoint(tmp_path / "old.safetensors", kind="generator", parts=old.parts, header=old.header)
+    with pytest.raises(InputError, match="as version 0.1 wrote them. Train it again"):
+        load_generator(tmp_path / "old.safetensors")

@@ -7,7 +7,7 @@ import torch
 
 from cbedgan.gan.network.blocks import Block
 from cbedgan.gan.network.config import NetworkConfig
-from cbedgan.gan.network.contract import Condition, Generator, SampleSpec
+from cbedgan.gan.network.contract import Generator, SampleSpec
 from cbedgan.gan.network.discriminator import Discriminator
 from classifier.crystal.spacegroup import ClassMap
 from classifier.foundation.config import parse_config
@@ -42,11 +42,11 @@ def shake(network: torch.nn.Module) -> None:
 def test_samples_keep_their_shape_and_logits_are_one_a_head(shape, drawn, seen):
     generator, discriminator = build(shape, drawn, seen)
     z, class_idx = torch.randn(5, 6), torch.tensor([0, 1, 2, 3, 3])
-    e = generator.embed(Condition(class_idx))
+    e = generator.embed(class_idx)
     w = generator.mapping(z, e)
     x = generator.synthesise(w)
     assert (e.shape, w.shape, x.shape) == ((5, 8), (5, 10), (5, *shape)) and x.dtype == torch.float32
-    assert torch.equal(x, generator(z, Condition(class_idx)))
+    assert torch.equal(x, generator(z, class_idx))
     assert discriminator(x, class_idx).shape == (5, 2 if seen.get("unconditional_pixels") else 1)
 
 
@@ -59,7 +59,7 @@ def test_widths_must_lead_to_the_size_of_the_sample():
 
 def test_only_the_direction_of_z_matters():
     generator, _ = build((3, 16, 16))
-    z, e = torch.randn(2, 6), generator.embed(Condition(torch.tensor([0, 1])))
+    z, e = torch.randn(2, 6), generator.embed(torch.tensor([0, 1]))
     torch.testing.assert_close(generator.mapping(z, e), generator.mapping(3 * z, e))
     assert (generator.mapping(z, e) - generator.mapping(-z, e)).abs().max() > 0.1
 
@@ -71,14 +71,14 @@ def test_blocks_start_as_the_identity_and_the_mean_is_given():
     generator, _ = build((3, 16, 16))
     torch.nn.init.zeros_(generator.to_sample.weight)
     generator.mean_sample.fill_(0.7)
-    assert torch.equal(generator(torch.randn(2, 6), Condition(torch.tensor([0, 1]))), torch.full((2, 3, 16, 16), 0.7))
+    assert torch.equal(generator(torch.randn(2, 6), torch.tensor([0, 1])), torch.full((2, 3, 16, 16), 0.7))
 
 
 def test_templates_are_mixed_by_weights_from_w():
     generator, _ = build((3, 16, 16), {"templates": 2})
     torch.nn.init.zeros_(generator.to_sample.weight)
     generator.templates[0, 3, 4], generator.templates[1, 5, 6] = 1.0, 2.0
-    x = generator(torch.randn(2, 6), Condition(torch.tensor([0, 1])))
+    x = generator(torch.randn(2, 6), torch.tensor([0, 1]))
     assert torch.count_nonzero(x[0, 0]) == 2 and x[0, 1, 3, 4] != 0 and x[0, 2, 5, 6] != 0
     assert len(set(x[:, :, 3, 4].flatten().tolist())) == 6  # every pattern of every sample has its own weights
 
@@ -89,8 +89,8 @@ def test_no_layer_mixes_samples(drawn, seen):
     generator, discriminator = build((3, 16, 16), drawn, seen)
     shake(generator), shake(discriminator)
     z, class_idx = torch.randn(4, 6), torch.tensor([0, 1, 2, 3])
-    x = generator(z, Condition(class_idx))
-    torch.testing.assert_close(generator(z[1:2], Condition(class_idx[1:2])), x[1:2])
+    x = generator(z, class_idx)
+    torch.testing.assert_close(generator(z[1:2], class_idx[1:2]), x[1:2])
     torch.testing.assert_close(discriminator(x[1:2], class_idx[1:2]), discriminator(x, class_idx)[1:2])
 
 
@@ -118,7 +118,7 @@ def test_only_the_stages_of_32_pixels_run_in_half_precision():
     generator, discriminator = build((3, 32, 32), sizes, sizes, precision="bfloat16")
     class_idx = torch.tensor([0, 1])
     half = {name for name, kind in convolution_types(
-        generator, torch.randn(2, 6), Condition(class_idx)).items()
+        generator, torch.randn(2, 6), class_idx).items()
             if kind == torch.bfloat16}
     assert half == {"widen.2", "stages.3.0.first", "stages.3.0.last"}
     x = torch.randn(2, 3, 32, 32, requires_grad=True)
@@ -144,5 +144,5 @@ def test_networks_run_in_half_precision_on_a_gpu():
     sizes = {"widths": [8, 8, 8, 8], "patch": 1}
     generator, discriminator = (n.cuda() for n in build((3, 32, 32), sizes, sizes, precision="bfloat16"))
     class_idx = torch.tensor([0, 1], device="cuda")
-    x = generator(torch.randn(2, 6, device="cuda"), Condition(class_idx))
+    x = generator(torch.randn(2, 6, device="cuda"), class_idx)
     assert discriminator(x, class_idx).isfinite().all()

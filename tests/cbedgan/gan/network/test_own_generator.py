@@ -17,33 +17,28 @@ OWN = """
 import math
 import torch
 from torch import nn
-from cbedgan.gan.network.contract import Generator, LatentConfig, noisy
+from cbedgan.gan.network.contract import Generator, LatentConfig
 
 class Dense(LatentConfig):
     kind: str
-    form_strain: None = None
     def build(self, spec, shared):
         return DenseGenerator(spec.shape, self, shared.embedding_dim, len(spec.class_map))
 
 class DenseGenerator(Generator):
     def __init__(self, shape, config, embedding_dim, classes):
         super().__init__()
-        self.shape, self.latent_dim, self.mapping_dim = shape, config.latent_dim, config.mapping_dim
+        self.shape, self.latent_dim = shape, config.latent_dim
         self.embedding = nn.Embedding(classes, embedding_dim)
         self.first = nn.Linear(config.latent_dim + embedding_dim, config.mapping_dim)
         self.last = nn.Linear(config.mapping_dim, math.prod(shape))
-    def fit(self, x, condition):
+    def fit(self, x):
         self.last.bias.data.copy_(x.mean(0).flatten())
-    def embed(self, condition):
-        return self.embedding(condition.class_idx)
+    def embed(self, class_idx):
+        return self.embedding(class_idx)
     def mapping(self, z, e):
         return self.first(torch.cat((z, e), 1)).relu()
-    def form_of(self, joined):
-        return None
     def synthesise(self, w):
         return self.last(w).unflatten(1, self.shape)
-    def forward(self, z, condition, noise=None):
-        return self.synthesise(self.mapping(z, noisy(self.embed(condition), noise)))
 """
 
 
