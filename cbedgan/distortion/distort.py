@@ -12,11 +12,13 @@ from cbedgan.boundary.record import stage_record
 from cbedgan.crystal.cif import write_cif
 from cbedgan.crystal.crystals import Crystal
 from cbedgan.crystal.plan import DrawnSource
-from cbedgan.distortion.measure import CROSSED, ThresholdConfig
+from cbedgan.distortion.measure import ThresholdConfig
 from cbedgan.distortion.modes import Mode
 from cbedgan.distortion.parts import Task, draw_paths, measure_paths, read_paths, simulate_path
 from cbedgan.distortion.paths import PathsConfig
-from cbedgan.distortion.report import write_report
+from cbedgan.distortion.report.pages import write_report
+from cbedgan.distortion.report.states import CROSSED
+from cbedgan.distortion.report.words import of_path
 from cbedgan.simulate.cbed.simulate_config import RenderConfig
 from cbedgan.simulate.parts import PartsFolder
 from cbedgan.simulate.workers import in_pool
@@ -88,7 +90,7 @@ def distort(config: DistortConfig, *, classifiers: Sequence[Path], stacks: Path,
             task.folder.manifest(record, lambda: record)
             content = _measured(config, task, groups, workers)
         for number, path in enumerate(content["paths"]):
-            path |= {"number": number, "cif": _write_sides(path, number, out)}
+            path |= {"number": number, "cif": _write_sides(path, number, out), "text": of_path(path)}
         materials = panel.members[0].training_materials.tolist()
         content |= {"provenance": record, "stacks": Path(stacks).name,
                     "arms": {name: list(numbers) for name, numbers in panel.arms.items()},

@@ -17,6 +17,7 @@ from jaxtyping import Float
 
 from cbedgan.crystal.crystals import Crystal
 from cbedgan.crystal.electron import wavenumber_inv_angstrom
+from cbedgan.distortion.symmetry.shown import Posed
 from cbedgan.render.gratings import scattering_rows
 from cbedgan.render.render import render
 from cbedgan.render.scene import Atoms, Scene
@@ -70,6 +71,11 @@ class HeldAxis:
         return (scene.detector.size_pixels, scene.detector.half_width,
                 1e-3 * wavenumber * scene.detector.aperture_radius)
 
+    def posed(self) -> Posed:
+        """Zone axis and turn of the drawn pattern at 0."""
+        scene = _posed(self.terraces[0], self.g1)
+        return Posed(scene.slab.zone_axis_uvw, float(np.degrees(scene.exposure.azimuth_rad)))
+
     def scenes(self, cell: Cell, g1: int) -> list[Scene]:
         """The scenes of another cell of the same atoms, with a beam of `Scene.g` to +x."""
         lattice, sites, _ = cell
@@ -115,8 +121,16 @@ class HeldCrystal:
                                   for axis, terraces in zip(axes, seen, strict=True)), config.detector.tie)
 
 
-def patterns(some: Sequence[tuple[HeldCrystal, Cell]], engine: Engine = by_renderer) -> Float[np.ndarray, "N 3 S S"]:
-    """The stacks of N distorted crystals, float32, in shares of the incident beam per pixel, in one batch."""
+class Stacks(NamedTuple):
+    """Of N distorted crystals, float32, in shares of the incident beam per pixel. seen: as their detectors pose them;
+    held: as the undistorted crystal is posed, all along."""
+
+    seen: Float[np.ndarray, "N 3 S S"]
+    held: Float[np.ndarray, "N 3 S S"]
+
+
+def patterns(some: Sequence[tuple[HeldCrystal, Cell]], engine: Engine = by_renderer) -> Stacks:
+    """The stacks of distorted crystals, drawn in one batch."""
     asked = [(axis, cell, axis.g1) for held, cell in some for axis in held.axes]
     ties = [held.tie for held, _ in some for _ in held.axes]
     drawn = _drawn(asked, engine)
@@ -125,10 +139,16 @@ def patterns(some: Sequence[tuple[HeldCrystal, Cell]], engine: Engine = by_rende
         found = _another(axis, cell, drawn[k], ties[k])
         if found is not None:
             again[k] = (axis, cell, found)
+    before = _means(drawn)
     for k, fresh in zip(again, _drawn(list(again.values()), engine), strict=True):
         drawn[k] = fresh
+    return Stacks(_means(drawn), before)
+
+
+def _means(drawn: list[list[Drawn]]) -> Float[np.ndarray, "N 3 S S"]:
+    """Over the terraces of each pattern."""
     images = np.stack([np.mean([one.image for one in terraces], axis=0) for terraces in drawn])
-    return images.reshape(len(some), 3, *images.shape[1:]).astype(np.float32)
+    return images.reshape(len(drawn) // 3, 3, *images.shape[1:]).astype(np.float32)
 
 
 def _another(axis: HeldAxis, cell: Cell, terraces: list[Drawn], tie: float) -> int | None:

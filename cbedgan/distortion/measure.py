@@ -4,18 +4,18 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
-from cbedgan.distortion.held import Engine, by_renderer, by_simulator, patterns
+from cbedgan.distortion.held import Engine, Stacks, by_renderer, by_simulator, patterns
 from cbedgan.distortion.panel import Panel
 from cbedgan.distortion.paths import SymmetryPath
+from cbedgan.distortion.report.states import CROSSED, DENIED, NEVER, STATES
 from cbedgan.distortion.thresholds import Roots, brackets, find_roots, log_grid, sign_changes
 from cbedgan.distortion.visible import difference, outside_direct_disk, reached, significance
 from classifier.foundation.config import Config
 
 CHECKED_AROUND = 6.0  # times t*, to both sides, on which the exact engine looks for its own
 CHECKED_AT = 5  # distortions there
-DENIED, NEVER, CROSSED = STATES = ("denied", "never", "crossed")
 
 
 class ThresholdConfig(Config):
@@ -41,7 +41,9 @@ class Thresholds(NamedTuple):
     """Of P paths and C classifiers, angstrom. margins: at 0 and at each distortion; state: place in `STATES`.
 
     t_star: the first distortion from which on the subgroup is likelier, nan where there is none; low, high: around it;
-    margin: left there; changes: of the margin's sign along the path; answers: space group at 0 and at the end.
+    margin: left there; changes: of the margin's sign along the path; answers: space group at 0 and at the end;
+    t_shown: where a lost operation of a pattern is missed, and shown_by: in which pattern and which one; residuals: of
+    each path, pattern and lost operation, at 0 and at each distortion, see `added_asymmetry`.
     """
 
     distortion: Float[np.ndarray, "P n"]
@@ -55,6 +57,9 @@ class Thresholds(NamedTuple):
     answers: Int[np.ndarray, "P C 2"]
     t_data: Float[np.ndarray, " P"]
     t_dose: Float[np.ndarray, " P"]
+    t_shown: Float[np.ndarray, " P"]
+    shown_by: list[tuple[int, int] | None]
+    residuals: list[list[list[list[float]]]]
 
     def record(self, k: int) -> dict[str, Any]:
         """One path's, as JSON content."""
@@ -62,7 +67,8 @@ class Thresholds(NamedTuple):
                 "state": [STATES[s] for s in self.state[k]], "answers": self.answers[k].tolist(),
                 "t_star": self.t_star[k].tolist(), "bracket": np.stack([self.low[k], self.high[k]], 1).tolist(),
                 "margin_at_t_star": self.margin[k].tolist(), "changes": self.changes[k].tolist(),
-                "t_data": float(self.t_data[k]), "t_dose": float(self.t_dose[k])}
+                "t_data": float(self.t_data[k]), "t_dose": float(self.t_dose[k]),
+                "t_shown": float(self.t_shown[k]), "shown_by": self.shown_by[k], "residuals": self.residuals[k]}
 
 
 def measure(paths: Sequence[SymmetryPath], panel: Panel, config: ThresholdConfig) -> Thresholds:
@@ -73,7 +79,7 @@ def measure(paths: Sequence[SymmetryPath], panel: Panel, config: ThresholdConfig
     places = np.concatenate([np.zeros((len(paths), 1)), grid], axis=1)
     stacks = patterns([(path.held, path.mode.cell(path.crystal, t))
                        for path, row in zip(paths, places.tolist(), strict=True) for t in row])
-    logits = panel.logits(stacks)
+    logits = panel.logits(stacks.seen)
     logits = logits.reshape(len(logits), *places.shape, -1)  # [C, P, n + 1, K]
     margins = _margins(logits, pair).transpose(1, 0, 2)
     found = brackets(grid, margins)
@@ -86,13 +92,18 @@ def measure(paths: Sequence[SymmetryPath], panel: Panel, config: ThresholdConfig
     columns = {name: np.full(margins.shape[:2], np.nan) for name in Roots._fields}
     for name, values in roots._asdict().items():
         columns[name][found.path, found.member] = values
-    state = np.where(margins[:, :, 0] >= 0, 0, 1)
-    state[found.path, found.member] = 2
+    state = np.where(margins[:, :, 0] >= 0, STATES.index(DENIED), STATES.index(NEVER))
+    state[found.path, found.member] = STATES.index(CROSSED)
     names = np.asarray(panel.class_map.space_groups)
     answers = names[logits[:, :, [0, -1]].argmax(axis=3)].transpose(1, 0, 2)
-    t_data, t_dose = _seen(paths, stacks.reshape(*places.shape, *stacks.shape[1:]), grid, config)
+    along = Stacks(*(part.reshape(*places.shape, *part.shape[1:]) for part in stacks))
+    t_data, t_dose = _seen(paths, along.seen, grid, config)
+    residuals = [path.lost.along(own, _outside(path)) for path, own in zip(paths, along.held, strict=True)]
+    shown = [_first_shown(own, distortion, config.least_difference)
+             for own, distortion in zip(residuals, grid, strict=True)]
     return Thresholds(grid, margins, state, columns["distortion"], columns["low"], columns["high"], columns["margin"],
-                      sign_changes(margins), answers, t_data, t_dose)
+                      sign_changes(margins), answers, t_data, t_dose, np.array([t for t, _ in shown]),
+                      [by for _, by in shown], residuals)
 
 
 def by_exact_engine(path: SymmetryPath, panel: Panel, t_star: Float[np.ndarray, " C"], config: ThresholdConfig
@@ -106,7 +117,7 @@ def by_exact_engine(path: SymmetryPath, panel: Panel, t_star: Float[np.ndarray, 
     least, most = middle / CHECKED_AROUND, np.array([min(middle * CHECKED_AROUND, path.end)])
     grid = log_grid(least, most, CHECKED_AT)
     places = [0.0, *grid[0].tolist()]
-    logits = panel.logits(patterns([(path.held, path.mode.cell(path.crystal, t)) for t in places], by_simulator))
+    logits = panel.logits(patterns([(path.held, path.mode.cell(path.crystal, t)) for t in places], by_simulator).seen)
     found = brackets(grid, _margins(logits[:, None], pair).transpose(1, 0, 2))
 
     def margin(rows: np.ndarray, distortion: np.ndarray) -> np.ndarray:
@@ -129,7 +140,7 @@ def _asked(paths: Sequence[SymmetryPath], pair: np.ndarray, panel: Panel, path: 
            distortion: np.ndarray, engine: Engine = by_renderer) -> np.ndarray:
     """Margin of one classifier on one path at a distortion, for each row."""
     stacks = patterns([(paths[p].held, paths[p].mode.cell(paths[p].crystal, t))
-                       for p, t in zip(path.tolist(), distortion.tolist(), strict=True)], engine)
+                       for p, t in zip(path.tolist(), distortion.tolist(), strict=True)], engine).seen
     margins = np.empty(len(member))
     for number in np.unique(member).tolist():
         rows = member == number
@@ -142,7 +153,20 @@ def _seen(paths: Sequence[SymmetryPath], stacks: Float[np.ndarray, "P n1 3 S S"]
     """t_data and t_dose of each path."""
     t_data, t_dose = [], []
     for path, own, distortion in zip(paths, stacks, grid, strict=True):
-        outside = np.stack([outside_direct_disk(*axis.frame()) for axis in path.held.axes])
-        t_data.append(reached(distortion, difference(own[1:], own[0], outside), config.least_difference))
+        t_data.append(reached(distortion, difference(own[1:], own[0], _outside(path)), config.least_difference))
         t_dose.append(reached(distortion, significance(own[1:], own[0], config.dose), config.standard_deviations))
     return np.array(t_data), np.array(t_dose)
+
+
+def _first_shown(residuals: list[list[list[float]]], distortion: Float[np.ndarray, " n"], bar: float
+                 ) -> tuple[float, tuple[int, int] | None]:
+    """The least distortion at which a residual reaches the bar, and its pattern and operation."""
+    found = [(reached(distortion, np.array(values[1:]), bar), (pattern, rank))
+             for pattern, some in enumerate(residuals) for rank, values in enumerate(some)]
+    t, by = min(found, default=(np.inf, (0, 0)))
+    return t, by if np.isfinite(t) else None
+
+
+def _outside(path: SymmetryPath) -> Bool[np.ndarray, "3 S S"]:
+    """Pixels that the direct disks at 0 do not reach."""
+    return np.stack([outside_direct_disk(*axis.frame()) for axis in path.held.axes])

@@ -20,7 +20,7 @@ from cbedgan.crystal.crystals import (
     standard_crystal,
 )
 from cbedgan.crystal.supergroup import quiet_moyo
-from cbedgan.distortion.subgroups import CellOperations
+from cbedgan.distortion.symmetry.subgroups import CellOperations
 
 NOTHING = 1e-6  # a mode below this is none
 GENERIC_ANGSTROM = 0.1  # where the group of a distorted crystal is measured, or as far as it goes

@@ -11,7 +11,8 @@ from cbedgan.crystal.crystals import Crystal
 from cbedgan.crystal.sources import CrystalSource
 from cbedgan.distortion.held import HeldCrystal
 from cbedgan.distortion.modes import Mode, farthest, kept_group, random_mode
-from cbedgan.distortion.subgroups import maximal_subgroups, operations_of
+from cbedgan.distortion.symmetry.shown import LostSymmetry
+from cbedgan.distortion.symmetry.subgroups import maximal_subgroups, operations_of
 from cbedgan.simulate.cbed.simulate_config import SimulateConfig
 from cbedgan.simulate.cbed.stack import refusal
 from classifier.foundation.config import Config
@@ -36,10 +37,14 @@ class PathsConfig(Config):
 
 @dataclass(frozen=True, eq=False)
 class SymmetryPath:
-    """From a crystal of a space group along a mode, `end` angstrom far, into one of its maximal subgroups."""
+    """From a crystal of a space group along a mode, `end` angstrom far, into one of its maximal subgroups.
+
+    lost: what it has no more there.
+    """
 
     held: HeldCrystal
     subgroup: int
+    lost: LostSymmetry
     mode: Mode
     end: float
 
@@ -50,12 +55,13 @@ class SymmetryPath:
     def record(self) -> dict[str, Any]:
         """As JSON content."""
         return {"space_group": self.crystal.space_group, "subgroup": self.subgroup, "crystal": self.crystal.record(),
-                "mode": self.mode.record(), "end_angstrom": self.end}
+                "lost": self.lost.model_dump(mode="json"), "mode": self.mode.record(), "end_angstrom": self.end}
 
     @classmethod
     def of(cls, record: dict[str, Any], held: HeldCrystal) -> "SymmetryPath":
         """The path whose `record` this is, from its crystal's exposure."""
-        return cls(held, record["subgroup"], Mode.of(record["mode"]), record["end_angstrom"])
+        lost = LostSymmetry.model_validate_json(json.dumps(record["lost"]))
+        return cls(held, record["subgroup"], lost, Mode.of(record["mode"]), record["end_angstrom"])
 
 
 def drawn_crystals(source: CrystalSource, space_group: int, seed: int, instrument: SimulateConfig) -> Iterator[Crystal]:
@@ -94,16 +100,19 @@ def paths_of(crystal: Crystal, known: Sequence[int], config: PathsConfig, instru
     try:
         operations = operations_of(crystal)
         found = []
-        for rank, subgroup in enumerate(maximal_subgroups(operations.product)):
+        for rank, kept in enumerate(maximal_subgroups(operations.product)):
             for number in range(config.modes):
                 stream = np.random.default_rng([seed, rank, number, *crystal.material.encode()])
-                modes = (random_mode(crystal, operations, subgroup, config.strain_share, stream)
-                         for _ in range(ATTEMPTS))
-                found += _path(crystal, modes, len(subgroup), known, config)
+                modes = (random_mode(crystal, operations, kept, config.strain_share, stream) for _ in range(ATTEMPTS))
+                found += [(kept, *one) for one in _path(crystal, modes, len(kept), known, config)]
         held = HeldCrystal.of(crystal, instrument) if found else None
     except InputError:
         return []
-    return [SymmetryPath(held, group, mode, end) for group, mode, end in found] if held is not None else []
+    if held is None:
+        return []
+    axes = [axis.posed() for axis in held.axes]
+    return [SymmetryPath(held, group, LostSymmetry.of(crystal, operations, kept, axes), mode, end)
+            for kept, group, mode, end in found]
 
 
 def _path(crystal: Crystal, modes: Iterable[Mode | None], order: int, known: Sequence[int], config: PathsConfig

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from classifier.crystal.reciprocal import cell_vectors, zolz_frame, zolz_reflections
 from classifier.crystal.spacegroup import crystal_system, operations, rotations
 
+Operations = tuple[np.ndarray, np.ndarray, np.ndarray]
 KEPT, REVERSED = 1, -1  # what an operation does to the direction of the beam
 # Cells, one a crystal family, that have no lengths or angles in common by chance.
 _CELLS = {"triclinic": ((5.0, 6.1, 7.3), (82.0, 77.0, 71.0)), "monoclinic": ((5.0, 6.1, 7.3), (90.0, 103.0, 90.0)),
@@ -30,11 +31,12 @@ class DarkReflection:
     """A reflection that is dark in projection, however thick the crystal, where the beam lies along its row.
 
     g: (x, y) in 1/angstrom, in the frame of zolz_lattice; elements: KEPT, a glide plane along the beam; REVERSED, a
-    two-fold screw axis across it (Gjonnes and Moodie 1965, Acta Cryst. 19, 65).
+    two-fold screw axis across it (Gjonnes and Moodie 1965, Acta Cryst. 19, 65); hkl: its indices.
     """
 
     g: tuple[float, float]
     elements: frozenset[int]
+    hkl: tuple[int, int, int] = (0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,13 @@ class PatternSymmetry:
     """Symmetry about the direct beam, in the frame of zolz_lattice.
 
     turns: {order of the turn, 2 3 4 or 6: what its operations do to the beam}; mirrors: {azimuth of the line in
-    degrees, 0 to 180: the same}; dark: reflections.
+    degrees, 0 to 180: the same}; dark: reflections; plane_across: whether a mirror or glide plane lies across the beam.
     """
 
     turns: dict[int, frozenset[int]]
     mirrors: dict[float, frozenset[int]]
     dark: tuple[DarkReflection, ...]
+    plane_across: bool = False
 
     @property
     def order(self) -> int:
@@ -66,10 +69,22 @@ def pattern_symmetry(space_group: int, zone_axis_uvw: ArrayLike, lengths_angstro
     lengths_angstrom, angles_degree : [3] each, of the conventional cell
     longest : up to this length dark reflections are listed, 1/angstrom
     """
+    return symmetry_about(operations(space_group), zone_axis_uvw, lengths_angstrom, angles_degree, longest=longest)
+
+
+def symmetry_about(some: Operations, zone_axis_uvw: ArrayLike, lengths_angstrom: ArrayLike, angles_degree: ArrayLike,
+                   *, longest: float) -> PatternSymmetry:
+    """The same of any operations.
+
+    Parameters
+    ----------
+    some : matrices [o, 3, 3] and shifts [o, 3] on fractional coordinates of the cell, and its centrings [C, 3]
+    zone_axis_uvw, lengths_angstrom, angles_degree, longest : as for `pattern_symmetry`
+    """
     axis = np.asarray(zone_axis_uvw, dtype=np.int64)
     direct = cell_vectors(lengths_angstrom, angles_degree).T
     frame = zolz_frame(lengths_angstrom, angles_degree, axis)
-    rotation, shift, centring = operations(space_group)
+    rotation, shift, centring = some
     hkl, g = zolz_reflections(lengths_angstrom, angles_degree, axis, longest)
     absent = np.abs(hkl @ centring.T - np.round(hkl @ centring.T)) > 1e-6
     hkl, g = (values[hkl.any(1) & ~absent.any(1)] for values in (hkl, g @ frame.T))
@@ -77,6 +92,7 @@ def pattern_symmetry(space_group: int, zone_axis_uvw: ArrayLike, lengths_angstro
     turns: dict[int, set[int]] = {}
     mirrors: dict[float, set[int]] = {}
     dark: dict[int, set[int]] = {}
+    plane_across = False
     for matrix, step in zip(rotation, shift, strict=True):
         image = matrix @ axis
         sign = KEPT if np.abs(image - axis).max() < 1e-6 else REVERSED
@@ -86,6 +102,7 @@ def pattern_symmetry(space_group: int, zone_axis_uvw: ArrayLike, lengths_angstro
         angle = np.degrees(np.arctan2(plane[1, 0], plane[0, 0])) % 360
         if np.linalg.det(plane) > 0:
             if abs(np.trace(plane) - 2) < 1e-3:
+                plane_across |= sign == REVERSED
                 across &= np.abs(hkl @ step - np.round(hkl @ step)) < 1e-6
             for order in (2, 3, 4, 6):
                 if abs(angle - 360 / order) < 0.1:
@@ -97,8 +114,9 @@ def pattern_symmetry(space_group: int, zone_axis_uvw: ArrayLike, lengths_angstro
             dark.setdefault(k, set()).add(sign)
     return PatternSymmetry({n: frozenset(signs) for n, signs in turns.items()},
                            {azimuth: frozenset(signs) for azimuth, signs in mirrors.items()},
-                           tuple(DarkReflection((float(g[k, 0]), float(g[k, 1])), frozenset(signs))
-                                 for k, signs in dark.items() if across[k]))
+                           tuple(DarkReflection((float(g[k, 0]), float(g[k, 1])), frozenset(signs),
+                                                tuple(hkl[k].tolist())) for k, signs in dark.items() if across[k]),
+                           plane_across)
 
 
 @dataclass(frozen=True)

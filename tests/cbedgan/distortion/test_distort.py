@@ -44,6 +44,28 @@ def test_every_path_leads_from_a_group_into_a_maximal_subgroup_that_is_a_class(d
             path["space_group"], path["subgroup"]]
 
 
+def test_residuals_of_what_is_lost_grow_from_nothing_and_the_sentence_says_where(done):
+    out, content = done
+    for path in content["paths"]:
+        assert path["lost"]["elements"] and len(path["residuals"]) == 3
+        bar, shown = 0.02, []
+        for pattern, some in zip(path["lost"]["patterns"], path["residuals"], strict=True):
+            assert len(some) == len(pattern["operations"])
+            for values in some:
+                assert values[0] == 0 and len(values) == 1 + len(path["distortion_angstrom"])
+                places = [t for t, value in zip(path["distortion_angstrom"], values[1:], strict=True) if value >= bar]
+                shown += places[:1]
+        if path["t_shown"] is not None:
+            assert path["t_shown"] <= min(shown) and f"from {path['t_shown']:.3g} angstrom on" in path["text"]
+        else:
+            assert not shown and "no turn or mirror line" in path["text"]
+    report = json.loads((out / "report.json").read_text())
+    for row in report["pairs"]:
+        estimate = next(iter(row["arms"].values()))["t_star"]["estimate"]
+        assert row["text"] in (out / "report.txt").read_text()
+        assert f"from {'> end' if estimate is None else f'{estimate:.3g}'} (" in row["text"]
+
+
 def test_thresholds_lie_where_margins_change_their_sign(done):
     _, content = done
     assert content["arms"] == {"arm48": [0, 1], "arm96": [2]}

@@ -5,7 +5,7 @@ import pytest
 
 from cbedgan.crystal.crystals import measure_symmetry, standard_crystal
 from cbedgan.distortion.modes import Mode, farthest, kept_group, random_mode
-from cbedgan.distortion.subgroups import maximal_subgroups, operations_of
+from cbedgan.distortion.symmetry.subgroups import maximal_subgroups, operations_of
 from classifier.crystal.subgroups import MAXIMAL_SUBGROUPS
 
 

@@ -4,11 +4,13 @@ from typing import Any
 
 import numpy as np
 
-from cbedgan.distortion.measure import STATES
-from cbedgan.distortion.medians import interval, medians
+from cbedgan.distortion.report.medians import interval, medians
+from cbedgan.distortion.report.states import STATES
+from cbedgan.distortion.report.words import of_pair
 from classifier.crystal.spacegroup import symbol
 from classifier.statistics.metrics import shot_class
 
+SEEN = ("t_data", "t_dose", "t_shown")  # by no classifier
 MANY = 3  # paths of a pair, from which on it has a row
 
 
@@ -21,7 +23,7 @@ def tables(content: dict[str, Any]) -> dict[str, Any]:
     rare = np.array([any(shots[group] == "few" for group in groups) for groups in pair.tolist()])
     state = np.array([[STATES.index(one) for one in path["state"]] for path in paths])
     columns = {"t_star": _thresholds(paths, state),
-               **{name: _numbers([[path[name]] for path in paths]) for name in ("t_data", "t_dose")}}
+               **{name: _numbers([[path.get(name)] for path in paths]) for name in SEEN}}
     unit = np.array([path["crystal"]["material"] for path in paths])
     answers = np.array([path["answers"] for path in paths])  # [P, C, 2]
     named = (answers == pair[:, None]).all(axis=2)
@@ -32,7 +34,7 @@ def tables(content: dict[str, Any]) -> dict[str, Any]:
         def middle(values: np.ndarray) -> np.ndarray:
             return medians(values[rows], unit[rows], replicates=replicates, seed=seed)
 
-        seen = {name: middle(columns[name]) for name in ("t_data", "t_dose")}
+        seen = {name: middle(columns[name]) for name in SEEN}
         arms = {}
         for name, numbers in content["arms"].items():
             own, there = middle(columns["t_star"][:, numbers]), state[rows][:, numbers]
@@ -65,8 +67,10 @@ def tables(content: dict[str, Any]) -> dict[str, Any]:
     for one in np.unique(pair, axis=0).tolist():
         rows = (pair == one).all(axis=1)
         if rows.sum() >= MANY:
+            of = row(rows)
             pairs.append({"space_group": one[0], "subgroup": one[1], "symbols": [symbol(group) for group in one],
-                          "shots": [shots[group] for group in one], **row(rows)})
+                          "shots": [shots[group] for group in one], **of,
+                          "text": of_pair([path for path, own in zip(paths, rows, strict=True) if own], of)})
     return {"whole": {name: row(rows) for name, rows in whole.items()}, "pairs": pairs,
             "compared": {name: compared(rows) for name, rows in whole.items()}, "engines": _engines(paths),
             "within_tolerance": _within(paths, state)}

@@ -19,11 +19,12 @@ SAME_PLACE_ANGSTROM = 2e-2  # an atom's image and an atom: twice the precision w
 class CellOperations(NamedTuple):
     """The o operations x -> R x + t of a primitive cell of n atoms, one for each rotation or mirror.
 
-    rotations: on fractional coordinates (columns); turned: of row vectors in angstrom; image: of each atom, the atom
-    that the operation takes it to; product: number of the operation "i after j" in row i, column j.
+    rotations, shifts: on fractional coordinates (columns); turned: of row vectors in angstrom; image: of each atom, the
+    atom that the operation takes it to; product: number of the operation "i after j" in row i, column j.
     """
 
     rotations: Int[np.ndarray, "o 3 3"]
+    shifts: Float[np.ndarray, "o 3"]
     turned: Float[np.ndarray, "o 3 3"]
     image: Int[np.ndarray, "o n"]
     product: Int[np.ndarray, "o o"]
@@ -50,7 +51,7 @@ def operations_of(crystal: Crystal) -> CellOperations:
                          value=f"{len(rotations)} operations", remedy="Take another crystal.")
     product = np.array([[code[(one @ other).tobytes()] for other in rotations] for one in rotations])
     turned = np.linalg.inv(lattice) @ rotations.transpose(0, 2, 1) @ lattice
-    return CellOperations(rotations, turned, image, product)
+    return CellOperations(rotations, shifts, turned, image, product)
 
 
 def maximal_subgroups(product: Int[np.ndarray, "o o"]) -> list[tuple[int, ...]]:

@@ -5,9 +5,10 @@ from typing import Any
 
 from rich.table import Table
 
-from cbedgan.distortion.tables import tables
+from cbedgan.distortion.report.tables import SEEN, tables
+from cbedgan.distortion.report.words import BEYOND, bounds
 from classifier.foundation.atomic import plain, write_json, write_text
-from classifier.foundation.page import number, page, percent, plain_text, times
+from classifier.foundation.page import page, percent, plain_text, times
 
 
 def write_report(content: dict[str, Any], out: Path) -> Path:
@@ -17,14 +18,8 @@ def write_report(content: dict[str, Any], out: Path) -> Path:
     write_json(out / "report.json", {**found, "provenance": content["provenance"]})
     write_text(out / "report.txt", as_text(found, content["paths_per_second"]))
     return write_text(out / "report.html", page(
-        "cbedgan.distortion", "report.html.j2", unknown="> end", filters={"bounds": bounds}, found=found, config=config,
-        arms=list(content["arms"]), speed=content["paths_per_second"]))
-
-
-def bounds(measured: dict[str, float | None], unknown: str = "> end") -> str:
-    """Estimate and interval, e.g. "0.12 (0.08 to 0.2)"; what has no number lies beyond the paths' ends."""
-    one, low, high = (number(measured[key], unknown) for key in ("estimate", "low", "high"))
-    return f"{one} ({low} to {high})"
+        "cbedgan.distortion.report", "report.html.j2", unknown=BEYOND, filters={"bounds": bounds}, found=found,
+        config=config, arms=list(content["arms"]), speed=content["paths_per_second"]))
 
 
 def as_text(found: dict[str, Any], paths_per_second: float) -> str:
@@ -32,14 +27,15 @@ def as_text(found: dict[str, Any], paths_per_second: float) -> str:
     parts: list[Any] = []
     named = [(name, row) for name, row in found["whole"].items()]
     named += [(f"{row['space_group']} -> {row['subgroup']}", row) for row in found["pairs"]]
-    table = Table(*("pair", "paths", "crystals", "t_data", "t_dose", "arm", "t* (95 %)", "t*/t_data", "denied at 0, %",
+    table = Table(*("pair", "paths", "crystals", "t_data", "t_dose", "t_shown", "arm", "t* (95 %)", "t*/t_data", "denied at 0, %",
                     "never, %", "crossed, %", "named G, H, %"), title="Distortion in angstrom")
     for name, row in named:
         for rank, (arm, own) in enumerate(row["arms"].items()):
-            lead = [name, str(row["paths"]), str(row["crystals"]), bounds(row["t_data"]), bounds(row["t_dose"])]
-            table.add_row(*(lead if rank == 0 else [""] * 5), arm, bounds(own["t_star"]), bounds(own["over_t_data"]),
+            lead = [name, str(row["paths"]), str(row["crystals"]), *(bounds(row[key]) for key in SEEN)]
+            table.add_row(*(lead if rank == 0 else [""] * len(lead)), arm, bounds(own["t_star"]), bounds(own["over_t_data"]),
                           *(percent(own[key]) for key in ("denied", "never", "crossed", "named")))
     parts.append(table)
+    parts += [f"{row['space_group']} -> {row['subgroup']}: {row['text']}" for row in found["pairs"]]
     for name, rows in found["compared"].items():
         parts += [f"{name}: t* of {row['arm']} over that of {row['reference']} {bounds(row['ratio'])}; "
                   f"{bounds(row['medians'][1])} and {bounds(row['medians'][0])} on {row['paths']} common paths"

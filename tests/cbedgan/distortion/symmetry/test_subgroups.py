@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cbedgan.crystal.crystals import standard_crystal
-from cbedgan.distortion.subgroups import maximal_subgroups, operations_of
+from cbedgan.distortion.symmetry.subgroups import maximal_subgroups, operations_of
 
 HALVES = np.array([[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
 
