@@ -27,12 +27,13 @@ def as_text(found: dict[str, Any], paths_per_second: float) -> str:
     parts: list[Any] = []
     named = [(name, row) for name, row in found["whole"].items()]
     named += [(f"{row['space_group']} -> {row['subgroup']}", row) for row in found["pairs"]]
-    table = Table(*("pair", "paths", "crystals", "t_data", "t_dose", "t_shown", "arm", "t* (95 %)", "t*/t_data", "denied at 0, %",
+    table = Table(*("pair", "paths", "crystals", *SEEN, "arm", "t* (95 %)", "t*/t_data", "denied at 0, %",
                     "never, %", "crossed, %", "named G, H, %"), title="Distortion in angstrom")
     for name, row in named:
         for rank, (arm, own) in enumerate(row["arms"].items()):
             lead = [name, str(row["paths"]), str(row["crystals"]), *(bounds(row[key]) for key in SEEN)]
-            table.add_row(*(lead if rank == 0 else [""] * len(lead)), arm, bounds(own["t_star"]), bounds(own["over_t_data"]),
+            table.add_row(*(lead if rank == 0 else [""] * len(lead)), arm, bounds(own["t_star"]),
+                          bounds(own["over_t_data"]),
                           *(percent(own[key]) for key in ("denied", "never", "crossed", "named")))
     parts.append(table)
     parts += [f"{row['space_group']} -> {row['subgroup']}: {row['text']}" for row in found["pairs"]]

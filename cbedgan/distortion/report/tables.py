@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from cbedgan.distortion.report.medians import interval, medians
 from cbedgan.distortion.report.states import STATES
 from cbedgan.distortion.report.words import of_pair
 from classifier.crystal.spacegroup import symbol
+from classifier.statistics.medians import interval, medians
 from classifier.statistics.metrics import shot_class
 
 SEEN = ("t_data", "t_dose", "t_shown")  # by no classifier

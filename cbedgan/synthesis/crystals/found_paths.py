@@ -9,12 +9,12 @@ import numpy as np
 
 from cbedgan.crystal.crystals import Crystal
 from cbedgan.distortion.measure import CROSSED, DENIED
-from cbedgan.distortion.medians import weighted_median
 from cbedgan.distortion.modes import Mode
 from cbedgan.distortion.paths import PathsConfig
 from classifier.foundation.atomic import read_json
 from classifier.foundation.config import digest, parse_config
 from classifier.foundation.errors import InputError, reported
+from classifier.statistics.medians import weighted_median
 
 FOUND = "paths.json"
 

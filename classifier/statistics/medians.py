@@ -1,4 +1,4 @@
-"""Medians of thresholds with intervals over crystals and seeds; what is never seen counts as infinitely far."""
+"""Medians of what may be infinitely far, with intervals over units and seeds drawn at once."""
 
 from typing import Any
 

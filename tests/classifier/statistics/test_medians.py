@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cbedgan.distortion.report.medians import interval, medians, weighted_median
+from classifier.statistics.medians import interval, medians, weighted_median
 
 
 def test_a_median_is_a_value_with_half_of_the_weight_at_or_below_it():
