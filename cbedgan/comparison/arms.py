@@ -1,7 +1,7 @@
 """The arms of the comparison, and the training sources that set them apart, all at one number of stacks a group."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -13,8 +13,9 @@ from classifier.samples.split import Split
 from classifier.samples.stackfile import SampleTable, StackFile, StackWriter
 from classifier.training.losses import CrossEntropy, LogitAdjusted, Loss
 
-Source = Literal["duplicated", "reserve", "interior", "boundary"]
-SYNTHETIC = {"interior", "boundary"}
+Source = Literal["duplicated", "reserve", "interior", "boundary", "hard", "shuffled"]
+KINDS = {"interior": "interior", "boundary": "boundary", "hard": "hard", "shuffled": "boundary"}
+"""Of the synthetic stacks that a source takes; "shuffled": a control, the boundary stacks with each other's labels."""
 BATCH = 64
 """Stacks copied at a time."""
 
@@ -38,6 +39,8 @@ ARMS = {
     "reserve_reals": Arm("equal number of real stacks", PLAIN, "reserve", "real"),
     "interior_synthetic": Arm("interior synthetic", PLAIN, "interior", "real"),
     "boundary_synthetic": Arm("boundary synthetic", PLAIN, "boundary", "real"),
+    "hard_synthetic": Arm("hard synthetic", PLAIN, "hard", "real"),
+    "boundary_shuffled_labels": Arm("boundary, shuffled labels", PLAIN, "shuffled", "real"),
     "duplicated_reals_logit_adjusted": Arm(
         "duplicated reals (LA)", ADJUSTED, "duplicated", "real_logit_adjusted"),
     "reserve_reals_logit_adjusted": Arm(
@@ -46,6 +49,9 @@ ARMS = {
         "interior synthetic (LA)", ADJUSTED, "interior", "real_logit_adjusted"),
     "boundary_synthetic_logit_adjusted": Arm(
         "boundary synthetic (LA)", ADJUSTED, "boundary", "real_logit_adjusted"),
+    "hard_synthetic_logit_adjusted": Arm("hard synthetic (LA)", ADJUSTED, "hard", "real_logit_adjusted"),
+    "boundary_shuffled_labels_logit_adjusted": Arm(
+        "boundary, shuffled labels (LA)", ADJUSTED, "shuffled", "real_logit_adjusted"),
 }
 """Every arm by name; (LA) marks the logit-adjusted loss, the cheap remedy that synthetic stacks have to beat."""
 
@@ -66,12 +72,13 @@ def equal_numbers(table: SampleTable, sources: set[Source], trained: np.ndarray,
     trained : space groups that have real training stacks; no other group is added to
     reserve : real stacks of the source of that name; groups of which it has none get none from any source
     """
-    kind, asked, used = kinds(table), sources & SYNTHETIC, sources - {"duplicated"}
+    kind, used = kinds(table), sources - {"duplicated"}
+    asked = {KINDS[source] for source in sources if source in KINDS}
     usable = np.isin(kind, list(asked)) if asked else kind != ""
     numbers = {}
     for group in np.intersect1d(table.space_group[usable], trained).tolist():
         of_group = kind[usable & (table.space_group == group)]
-        numbers[group] = min(((of_group == source).sum() for source in asked), default=len(of_group))
+        numbers[group] = min(((of_group == one).sum() for one in asked), default=len(of_group))
     if reserve is not None:
         numbers = {group: min(number, (reserve.space_group == group).sum()) for group, number in numbers.items()}
     numbers = {group: int(number) for group, number in numbers.items() if number}
@@ -88,12 +95,13 @@ def write_sources(sources: set[Source], *, synthetic: StackFile, real: StackFile
     """Write out/<source>.h5 for each source; return the paths and {space_group: number of stacks added}.
 
     Duplicated stacks are drawn from the train part, each as often as any other; all others without replacement. All
-    are cut to one view, so that sources differ from the real stacks in nothing but what they show.
+    are cut to one view, so that sources differ from the real stacks in nothing but what they show. Shuffled stacks are
+    those of the boundary source, and so are their labels, in another order.
 
     Parameters
     ----------
     sources : to write
-    synthetic : interior and boundary stacks
+    synthetic : stacks of the kinds that sources take
     real, split : training stacks, which are duplicated
     view_config : in which synthetic stacks are made
     seed : of the draws
@@ -111,12 +119,12 @@ def write_sources(sources: set[Source], *, synthetic: StackFile, real: StackFile
         source: out / f"{source}.h5" for source in sorted(get_args(Source)) if source in sources}
     for source, path in paths.items():
         file = {"duplicated": real, "reserve": reserve}.get(source, synthetic)
-        eligible = {"duplicated": train, "reserve": True}.get(source, kind == source)
+        eligible = {"duplicated": train, "reserve": True}.get(source, kind == KINDS.get(source))
         if not path.exists():
             group_of = np.where(eligible, file.table.space_group, 0)
             rows = np.concatenate([_draw(np.flatnonzero(group_of == group), number, [seed, group])
                                    for group, number in numbers.items()])
-            _copy(file, rows, source, view_config, {**provenance, "source": source}, path)
+            _copy(file, rows, source, view_config, {**provenance, "source": source}, path, seed)
     return paths, numbers
 
 
@@ -126,7 +134,7 @@ def _draw(rows: np.ndarray, number: int, seed: list[int]) -> np.ndarray:
 
 
 def _copy(file: StackFile, rows: np.ndarray, source: Source, view_config: ViewConfig, provenance: dict[str, Any],
-          path: Path) -> None:
+          path: Path, seed: int) -> None:
     """Copy `rows` [n] of a stack file in the given view; a duplicate counts as a material, like any added stack."""
     table = file.table.take(rows)
     if source == "duplicated":
@@ -137,6 +145,10 @@ def _copy(file: StackFile, rows: np.ndarray, source: Source, view_config: ViewCo
         columns["origin"] = np.full(len(table), "synthetic")
         columns["partition"] = np.full(len(table), "train")
         table = SampleTable.build(len(table), **columns)
+    elif source == "shuffled":
+        order = np.random.default_rng([seed, len(rows)]).permutation(len(rows))
+        told = np.array([json.dumps({"kind": source, "of": name}) for name in table.sample_id])
+        table = replace(table, space_group=table.space_group[order], provenance=told)
     detector = view(np.zeros((1, file.detector.size_pixels, file.detector.size_pixels)), file.detector, view_config)[1]
     with StackWriter(path, detector=detector, pose=file.pose, intensity_unit=file.intensity_unit,
                      provenance=provenance, mantissa_bits=file.mantissa_bits) as writer:

@@ -16,7 +16,8 @@ from classifier.statistics.metrics import SHOT_CLASSES
 
 VERDICT_COLOURS = {"helped": "#1b7f5c", "hurt": "#b3261e", "no difference": "#51606f", "cannot tell": "#a8adb3"}
 ARM_COLOURS = {"real": MUTED, "duplicated_reals": "#c98a1b", "reserve_reals": "#1b7f5c",
-               "interior_synthetic": ACCENT, "boundary_synthetic": EDGE}
+               "interior_synthetic": ACCENT, "boundary_synthetic": EDGE, "hard_synthetic": "#7a4fa3",
+               "boundary_shuffled_labels": "#d08770"}
 SIDE_BY_SIDE = 40
 """Up to so many groups are drawn one beside the other; more go over a logarithmic axis of training materials."""
 

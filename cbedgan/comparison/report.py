@@ -1,6 +1,5 @@
 """The report of a comparison: its content as JSON, and the same as one HTML file with its pictures inside."""
 
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,10 @@ import numpy as np
 from cbedgan.comparison import figures, wording
 from cbedgan.comparison.arms import ARMS, kinds
 from cbedgan.comparison.evaluate import Evaluation
+from cbedgan.comparison.synthesis_told import synthesis_told
 from cbedgan.comparison.walk import Walk
 from classifier.crystal.spacegroup import crystal_system, symbol
-from classifier.foundation.atomic import read_json, write_json, write_text
+from classifier.foundation.atomic import write_json, write_text
 from classifier.foundation.page import page
 from classifier.pattern.geometry import ViewConfig, view
 from classifier.samples.split import Split
@@ -64,7 +64,7 @@ def content(evidence: Evidence) -> dict[str, Any]:
         "space_groups": list(evidence.split.space_groups),
         "confusion": {name: evaluation.confusion(name) for name in evaluation.logits},
         "stacks_added": {str(group): number for group, number in evidence.numbers.items()},
-        "synthesis": _synthesis(evidence.synthetic),
+        "synthesis": synthesis_told(evidence.synthetic.path),
         "listed": evidence.split.listed,
         "provenance": evidence.provenance,
     }
@@ -82,20 +82,6 @@ def _groups(evidence: Evidence) -> list[dict[str, Any]]:
         "recall": {name: recall[name][k] for name in recall}, "difference": difference,
     } for difference in evaluation.groups() for k in [difference["class_idx"]]]
     return sorted(rows, key=lambda row: (-row["training_materials"], row["space_group"]))
-
-
-def _synthesis(synthetic: StackFile) -> dict[str, Any] | None:
-    """What synthesize says beside its stacks: quota, what was made of each kind and group, and why not more."""
-    path = synthetic.path.with_suffix(".json")
-    if not path.exists():
-        return None
-    synthesis = read_json(path)
-    rejected = {kind: Counter() for kind in synthesis["made"]}
-    for kind, groups in synthesis["made"].items():
-        for row in groups.values():
-            rejected[kind].update(row["rejected"])
-    return {"quota": dict(sorted(synthesis["quota"].items(), key=lambda item: int(item[0]))), "made": synthesis["made"],
-            "rejected": {kind: dict(counts) for kind, counts in rejected.items()}}
 
 
 def pictures(evidence: Evidence, report: dict[str, Any]) -> dict[str, bytes]:
@@ -120,7 +106,7 @@ def _stacks(evidence: Evidence) -> tuple[list[tuple[str, list[np.ndarray | None]
     table, kind = evidence.real.table, kinds(evidence.synthetic.table)
     train = np.isin(table.sample_id, evidence.split.parts["train"])
     wanted = ViewConfig(**evidence.config["classifier"]["view"])
-    names = [name for name in ("interior", "boundary") if (kind == name).any()]
+    names = [name for name in ("interior", "boundary", "hard") if (kind == name).any()]
     rows = []
     for group in poorest[:PICTURED_GROUPS]:
         real = _first(evidence.real, train & (table.space_group == group), wanted)

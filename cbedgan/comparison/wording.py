@@ -7,7 +7,9 @@ from classifier.foundation.page import percent, points
 
 SUBJECTS = {None: ("the logit-adjusted loss", "helps"), "duplicated": ("duplicated real stacks", "help"),
             "reserve": ("an equal number of new real stacks", "helps"),
-            "interior": ("interior synthetic stacks", "help"), "boundary": ("boundary synthetic stacks", "help")}
+            "interior": ("interior synthetic stacks", "help"), "boundary": ("boundary synthetic stacks", "help"),
+            "hard": ("hard synthetic stacks", "help"),
+            "shuffled": ("boundary stacks with shuffled labels", "help")}
 SHOT_RULES = {"few": "at most 20", "medium": "21 to 99", "many": "at least 100"}
 
 

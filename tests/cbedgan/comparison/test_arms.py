@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -102,6 +103,30 @@ def test_every_source_may_be_trained_on(written):
     write, _, held, stacks = written
     for file in write(ALL)[0].values():
         assert check_added_source(file.path, held, stacks=stacks) == file.digest
+
+
+def test_shuffled_labels_are_those_of_the_boundary_stacks_in_another_order(written):
+    files, numbers = written[0]({"boundary", "shuffled"})
+    assert numbers == {225: 5, 194: 4}
+    boundary, shuffled = files["boundary"], files["shuffled"]
+    assert np.array_equal(boundary.read(np.arange(9)), shuffled.read(np.arange(9)))
+    assert shuffled.table.sample_id.tolist() == boundary.table.sample_id.tolist()
+    assert shuffled.table.space_group.tolist() != boundary.table.space_group.tolist()
+    assert sorted(shuffled.table.space_group) == sorted(boundary.table.space_group)
+    assert not any("soft_label" in json.loads(text) for text in shuffled.table.provenance)
+
+
+def test_hard_stacks_are_a_source_of_their_own(written, synthetic_file, tmp_path):
+    _, real, held, _ = written
+    with StackFile(synthetic_file) as file:
+        table, told = file.table, np.array(['{"kind": "hard"}', '{"kind": "boundary", "soft_label": []}'])
+        table = replace(table, provenance=told[np.arange(len(table)) % 2])
+        write_stack_file(tmp_path / "hard.h5", file.read(np.arange(len(file))), table, **frame_of(file), provenance={})
+    paths, numbers = write_sources({"hard", "shuffled"}, synthetic=StackFile(tmp_path / "hard.h5"), real=real,
+                                   split=held, view_config=VIEW, seed=0, provenance={}, out=tmp_path / "sources")
+    hard = StackFile(paths["hard"]).table
+    assert len(hard) == sum(numbers.values()) and set(hard.provenance) == {'{"kind": "hard"}'}
+    assert {json.loads(text)["kind"] for text in StackFile(paths["shuffled"]).table.provenance} == {"shuffled"}
 
 
 def test_missing_kind_is_named(written, synthetic_file):

@@ -24,7 +24,9 @@ def test_headline_says_what_was_found(change, sentence):
 
 @pytest.mark.parametrize(("arm", "subject"), [
     ("real_logit_adjusted", "the logit-adjusted loss helps"), ("duplicated_reals", "duplicated real stacks help"),
-    ("boundary_synthetic_logit_adjusted", "boundary synthetic stacks help")])
+    ("boundary_synthetic_logit_adjusted", "boundary synthetic stacks help"),
+    ("hard_synthetic", "hard synthetic stacks help"),
+    ("boundary_shuffled_labels", "boundary stacks with shuffled labels help")])
 def test_the_subject_is_what_the_arm_adds(arm, subject):
     assert f"whether {subject}:" in headline({**PRIMARY, "verdict": "cannot tell", "arm": arm}, alpha=0.05, band=0.02)
 

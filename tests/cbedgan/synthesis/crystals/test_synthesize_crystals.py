@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from cbedgan.choice.choose import look
+from cbedgan.comparison.study import compare
 from cbedgan.crystal.crystals import Crystal, measure_symmetry, standard_crystal
 from cbedgan.distortion.modes import Mode
 from cbedgan.gan.crystals.draw import draw_stack
@@ -24,6 +25,7 @@ from classifier.samples.split import load_split
 from classifier.samples.stackfile import StackFile
 from project import ROOT
 from running import killed, verb
+from tiny import ARM
 
 pytestmark = pytest.mark.slow
 
@@ -36,7 +38,7 @@ target = 60
 [sampling_strategy.boundary]
 shots = ["few"]
 ratio = 0.0
-base = 6
+base = 4
 target = 60
 [sampling_strategy.hard]
 shots = ["few"]
@@ -80,12 +82,12 @@ def test_every_group_has_its_quota_and_its_label_is_measured(made, rows, learnt)
         split = load_split(learnt.split, stack_digest=real.identity)
         assert check_added_source(made, split, stacks=learnt.stacks)
     report = json.loads(made.with_name("synthetic.h5.report.json").read_text())
-    assert report["quota"]["boundary"] == {"12": 6, "63": 6, "194": 6} and report["short"] == {
+    assert report["quota"]["boundary"] == {"12": 4, "63": 4, "194": 4} and report["short"] == {
         "interior": [], "boundary": [], "hard": []}
     assert Counter((one["kind"], group) for one, group in zip(told, table.space_group.tolist(), strict=True)) == {
-        (kind, group): number for kind, number in (("interior", 1), ("boundary", 6), ("hard", 2))
+        (kind, group): number for kind, number in (("interior", 1), ("boundary", 4), ("hard", 2))
         for group in (12, 63, 194)}
-    assert len(set(table.material)) == len(table) == 27 and set(table.origin) == {"synthetic"}
+    assert len(set(table.material)) == len(table) == 21 and set(table.origin) == {"synthetic"}
     for group, one in zip(table.space_group.tolist(), told, strict=True):
         crystal = Crystal.from_record(one["crystal"])
         assert crystal.space_group == group == measure_symmetry(*crystal.primitive()).number
@@ -96,8 +98,8 @@ def test_every_group_has_its_quota_and_its_label_is_measured(made, rows, learnt)
 def test_both_sides_of_a_boundary_are_there_where_there_are_two(rows):
     table, told = rows
     sides = Counter((group, one.get("side")) for group, one in zip(table.space_group.tolist(), told, strict=True))
-    assert sides[63, "distorted"] == sides[63, "undistorted"] == 3
-    assert sides[194, "undistorted"] == 6 and sides[12, "distorted"] == 6  # no class lies above or below
+    assert sides[63, "distorted"] == sides[63, "undistorted"] == 2
+    assert sides[194, "undistorted"] == 4 and sides[12, "distorted"] == 4  # no class lies above or below
 
 
 def test_a_distorted_crystal_lies_on_its_path_between_t_data_and_beyond_t_star(rows, learnt):
@@ -155,6 +157,17 @@ def test_a_killed_command_goes_on_and_ends_at_the_same_bits(command, made, tmp_p
     assert out.read_bytes() == made.read_bytes()
     before = out.stat().st_mtime_ns
     assert verb(*command(out)) == 0 and out.stat().st_mtime_ns == before
+
+
+def test_arms_of_every_kind_can_be_compared(made, learnt, compare_config, tmp_path):
+    config = compare_config(arms=["real", "boundary_synthetic", "hard_synthetic", "boundary_shuffled_labels"],
+                            classifier=ARM | {"images": 48})
+    page = compare(config, stacks=learnt.stacks, split=learnt.split, synthetic=made, out=tmp_path / "out", workers=1)
+    report = json.loads(page.with_suffix(".json").read_text())
+    assert {arm["stacks_added"] for name, arm in report["arms"].items() if name != "real"} == {6}
+    assert report["synthesis"]["made"]["hard"]["12"]["accepted"] == 2 and "Where the synthetic" in page.read_text()
+    labels = [StackFile(tmp_path / f"out/sources/{source}.h5").table.space_group for source in ("boundary", "shuffled")]
+    assert sorted(labels[0]) == sorted(labels[1]) == [12, 12, 63, 63, 194, 194]
 
 
 def test_the_configuration_that_is_shipped_is_whole():
