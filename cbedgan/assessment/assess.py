@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from cbedgan.assessment.crystal_drawer import CrystalDrawsConfig, crystal_drawer
-from cbedgan.assessment.known_crystals import drawn_figures, real_crystals
 from cbedgan.assessment.report import write_report
 from cbedgan.assessment.subject import AssessedArm, Subject, painter
+from cbedgan.crystal.census.beside import beside as beside_real
+from cbedgan.crystal.census.known import drawn_crystals, real_crystals
 from cbedgan.fidelity.features import classifier_features, random_features
 from cbedgan.gan.crystals.rendered_again import rendered_again
 from cbedgan.gan.crystals.sample_crystals import draws_crystals
@@ -131,11 +132,13 @@ def _rendered(trained: TrainedCrystals, stacks: Path, parts: dict[str, tuple[str
 
 def _of_crystals(subject: Subject, draws: CrystalDrawsConfig, beside: dict[str, dict[str, Any]], stacks: Path,
                  sample_ids: tuple[str, ...], seed: int) -> dict[str, Any]:
-    """What is said of crystals and of other arms: see known_crystals; left_out: why something is not said."""
+    """What is said of crystals and of other arms: see census.beside; left_out: why something is not said."""
     with StackFile(stacks) as file:
         real, why_not = real_crystals(file.table.take(rows_of(file, sample_ids)))
     def crystals(arm: AssessedArm) -> dict[str, Any]:
-        return {} if arm.drawn is None or not real else {"crystals": drawn_figures(arm.drawn, real, seed)}
+        if arm.drawn is None or not real:
+            return {}
+        return {"crystals": beside_real(drawn_crystals(arm.drawn), real, seed=seed)}
     return {"arm": draws.arm.model_dump(), "real_stacks": draws.real, **crystals(subject.arm),
             "beside": {name: {"arm": draws.beside[name].model_dump(), **figures, **crystals(subject.beside[name])}
                        for name, figures in beside.items()},

@@ -12,14 +12,13 @@ from cbedgan.boundary.margin import LatentClassifier, LatentPaths
 from cbedgan.boundary.pairs import Pairs, choose_pairs, first_measured, soft_confusion
 from cbedgan.boundary.plan import PathPlan, follow_rivals, plan_pairs
 from cbedgan.boundary.probefile import ProbedPaths, ProbeFile, read_probe, write_probe
-from cbedgan.boundary.record import stage_record
 from cbedgan.boundary.trace import TraceConfig, trace
 from cbedgan.gan.network.generator import TrainedGenerator, load_generator
 from cbedgan.gan.network.latents import latents, z_seeds
 from classifier.foundation.config import Config
 from classifier.foundation.device import reproducible
 from classifier.foundation.errors import InputError
-from classifier.foundation.run import progress, require_same_run
+from classifier.foundation.run import progress, require_same_run, stage_record
 from classifier.prediction.predict import TrainedClassifier, load_classifier, predict_logits
 from classifier.samples.dataset import stack_set
 from classifier.samples.split import Split, load_split

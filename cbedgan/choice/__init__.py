@@ -1,4 +1,4 @@
 """Choosing crystals of a pool by what classifiers say of them.
 
-May import: classifier, boundary, simulate.
+May import: classifier, simulate.
 """

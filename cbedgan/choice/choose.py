@@ -11,13 +11,12 @@ from jaxtyping import Bool, Float
 from pydantic import Field
 from scipy.special import softmax
 
-from cbedgan.boundary.record import stage_record
 from cbedgan.choice.preference import Preference, drawn
 from cbedgan.simulate.held_out import HeldOut
 from classifier.foundation.atomic import write_json
 from classifier.foundation.config import Config
 from classifier.foundation.errors import InputError
-from classifier.foundation.run import require_same_run
+from classifier.foundation.run import require_same_run, stage_record
 from classifier.pattern.condition import Condition
 from classifier.prediction.ensemble import ensemble
 from classifier.prediction.predict import OwnStacks, Predictions, TrainedClassifier, load_classifier, predict_logits

@@ -8,7 +8,6 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from cbedgan.boundary.record import stage_record
 from cbedgan.crystal.cif import write_cif
 from cbedgan.crystal.crystals import Crystal
 from cbedgan.crystal.plan import DrawnSource
@@ -25,7 +24,7 @@ from cbedgan.simulate.workers import in_pool
 from classifier.foundation.atomic import plain, read_json, write_json
 from classifier.foundation.config import Config
 from classifier.foundation.errors import InputError
-from classifier.foundation.run import require_same_run
+from classifier.foundation.run import require_same_run, stage_record
 from classifier.samples.split import load_split
 from classifier.samples.stackfile import StackFile
 

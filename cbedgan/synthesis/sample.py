@@ -10,14 +10,13 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from cbedgan.boundary.record import stage_record
 from cbedgan.gan.network.generator import TrainedGenerator, load_generator
 from cbedgan.gan.network.latents import latents
 from cbedgan.synthesis.provenance import interior_record, interior_seeds, synthetic_table
 from classifier.foundation.config import Config
 from classifier.foundation.device import choose_device, reproducible
 from classifier.foundation.errors import InputError
-from classifier.foundation.run import Interrupted, StopRequest, progress, require_same_run
+from classifier.foundation.run import Interrupted, StopRequest, progress, require_same_run, stage_record
 from classifier.samples.stackfile import StackFile, StackWriter
 
 BATCH, BATCH_VALUES = 256, 1 << 22  # stacks made at once, and values in them, so that memory has room at any size

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 
 from cbedgan.boundary.probefile import read_probe
-from cbedgan.boundary.record import stage_record
 from cbedgan.gan.network.generator import TrainedGenerator, load_generator
 from cbedgan.synthesis.acceptance import ACCEPTED, REASONS, AcceptanceConfig, Reference
 from cbedgan.synthesis.latents import Candidates, boundary, interior
@@ -22,7 +21,7 @@ from classifier.foundation.atomic import read_json, write_json
 from classifier.foundation.config import Config
 from classifier.foundation.device import reproducible
 from classifier.foundation.errors import InputError
-from classifier.foundation.run import progress, require_same_run
+from classifier.foundation.run import progress, require_same_run, stage_record
 from classifier.prediction.predict import TrainedClassifier, load_classifier
 from classifier.samples.dataset import stack_set
 from classifier.samples.split import load_split

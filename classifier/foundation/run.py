@@ -35,6 +35,12 @@ def versions() -> dict[str, str]:
     return present
 
 
+def stage_record(stage: str, config: Config, inputs: dict[str, str]) -> dict[str, Any]:
+    """What a stage that writes one file says of itself in it: stage, configuration, digests of its inputs, versions."""
+    return {"stage": stage, "config": config.model_dump(mode="json"), "config_digest": digest(config),
+            "inputs": dict(inputs), "split_digest": inputs["split"], "versions": versions()}
+
+
 def require_same_run(path: Path, stored: dict[str, Any], wanted: dict[str, Any]) -> None:
     """Refuse (InputError) to go on in an output that another stage, configuration or input has begun or made.
 

@@ -1,4 +1,4 @@
 """Adversarial training of a generator of crystals, and how crystals are drawn and rendered from it.
 
-May import: classifier, boundary, crystal, gan, gan.crystals.network, gan.network, render, simulate, simulate.cbed.
+May import: classifier, crystal, gan, gan.crystals.network, gan.network, gan.reporting, render, simulate, simulate.cbed.
 """

@@ -14,7 +14,7 @@ from cbedgan.gan.network.contract import SharedConfig
 from cbedgan.gan.network.discriminator import DiscriminatorConfig
 from cbedgan.gan.optimiser import OptimiserConfig
 from cbedgan.simulate.cbed.simulate_config import RenderConfig
-from classifier.foundation.config import Config
+from classifier.foundation.config import Config, added
 from classifier.pattern.geometry import ViewConfig
 from classifier.pattern.intensity import IntensityConfig
 
@@ -37,7 +37,8 @@ class TrainCrystalsConfig(Config):
     """images, batch, sampling_power, burn_in_share: see TrainGanConfig; workers: processes that draw the prior;
     render: as RenderConfig says, for sets that the exact engine has made; real: stacks as the set has them, or, where
     their crystals are known, rendered as the generated ones are; staying: weight of the squares of moves, over the most
-    that they may be, so that what nothing asks for does not drift."""
+    that they may be, so that what nothing asks for does not drift; sheet_samples: stacks of each group in samples.png,
+    0: no picture."""
 
     seed: int = 0
     threads: int = 1
@@ -49,6 +50,7 @@ class TrainCrystalsConfig(Config):
     burn_in_share: float = 1.0
     checkpoint_every_images: int = 2000
     report_every_images: Annotated[int, Field(ge=1)] = 500
+    sheet_samples: Annotated[int, Field(ge=0)] = added(3)
     view: ViewConfig
     intensity: IntensityConfig = IntensityConfig()
     augmentation: AugmentationConfig

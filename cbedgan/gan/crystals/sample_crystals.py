@@ -11,7 +11,6 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from cbedgan.boundary.record import stage_record
 from cbedgan.crystal.cif import write_cif
 from cbedgan.crystal.crystals import Crystal
 from cbedgan.gan.crystals.draw import ArmConfig, draw_stack
@@ -23,7 +22,7 @@ from classifier.crystal.spacegroup import symbol
 from classifier.foundation.atomic import read_json, write_json
 from classifier.foundation.checkpoint import kind_of
 from classifier.foundation.config import Config
-from classifier.foundation.run import require_same_run
+from classifier.foundation.run import require_same_run, stage_record
 from classifier.samples.sampletable import SampleTable
 from classifier.samples.stackfile import StackFile, StackWriter, write_stack_file
 

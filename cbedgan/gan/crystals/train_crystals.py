@@ -9,12 +9,15 @@ import torch
 from cbedgan.gan.crystals.crystal_config import TrainCrystalsConfig
 from cbedgan.gan.crystals.crystal_state import CrystalState
 from cbedgan.gan.crystals.crystal_step import CrystalData, take_step
+from cbedgan.gan.crystals.draw import ArmConfig
 from cbedgan.gan.crystals.instrument import Instrument, told_of
 from cbedgan.gan.crystals.prior import draw_prior
 from cbedgan.gan.crystals.rendered_again import rendered_again
+from cbedgan.gan.crystals.sample_crystals import SampleCrystalsConfig, sample_crystals
 from cbedgan.gan.crystals.sight import Seen
 from cbedgan.gan.crystals.trained_crystals import TrainedCrystals
 from cbedgan.gan.network.precision import tf32
+from cbedgan.gan.reporting.drawn_sheet import told_apart, write_drawn_sheet
 from cbedgan.gan.training_data import Data
 from classifier.crystal.spacegroup import ClassMap
 from classifier.foundation.errors import InputError
@@ -40,7 +43,7 @@ def asks_for_crystals(path: Path) -> bool:
 
 def train_crystals(config: TrainCrystalsConfig, *, stacks: Path, split: Path, out: Path,
                    classifier: Path | None = None, cache: Path | None = None) -> Path:
-    """Draw the prior, train and write generator.safetensors and result.json; resumes.
+    """Draw the prior, train and write generator.safetensors, samples.png and result.json; resumes.
 
     Parameters
     ----------
@@ -79,7 +82,8 @@ def _run(config: TrainCrystalsConfig, run: Run, parted: Split, file: StackFile, 
             train = file.table.sample_id.tolist()
         samples, transform, frame = load_training_set(file, class_map=class_map, view=config.view, cache=None,
                                                       intensity=config.intensity, sample_ids=train)
-        told = told_of(file.table.take(rows_of(file, train)))
+        table = file.table.take(rows_of(file, train))
+        told = told_of(table)
     seen = Seen.fit(transform, told)
     real = Data.build(samples, class_map, ranks.device, intensity=transform)
     data = CrystalData(real, seen.told(torch.from_numpy(told)), seen, prior, instrument)
@@ -102,8 +106,17 @@ def _run(config: TrainCrystalsConfig, run: Run, parted: Split, file: StackFile, 
     trained = TrainedCrystals(state.generator_ema.eval(), state.discriminator.cpu().eval(), config.network,
                               config.prior, Instrument(instrument.config), seen, class_map, config.view, frame,
                               parted.digest, parted.stack_digest, run.provenance())
-    digest = trained.save(run.folder / "generator.safetensors")
-    run.finish({"generator_digest": digest, "split_digest": parted.digest, "images_seen": state.images_seen,
-                "skipped_steps": state.skips(), "left_out": state.left_out})
+    path = run.folder / "generator.safetensors"
+    result = {"generator_digest": trained.save(path), "split_digest": parted.digest, "images_seen": state.images_seen,
+              "skipped_steps": state.skips(), "left_out": state.left_out}
+    if config.sheet_samples:
+        # Choosing among candidates would cost as many times.
+        sampled = SampleCrystalsConfig(seed=config.seed, counts=config.sheet_samples,
+                                       mantissa_bits=file.mantissa_bits, arm=ArmConfig(candidates=1))
+        drawn = sample_crystals(sampled, generator=path, out=run.folder / "samples.h5", workers=config.workers)
+        write_drawn_sheet(run.folder / "samples.png", drawn, samples, class_map, transform, seed=config.seed,
+                          title=f"{state.images_seen} images seen; drawn crystals are moved, not chosen")
+        result["drawn"] = told_apart(drawn, table, config.seed)
+    run.finish(result)
     for path in (run.checkpoint_path, run.checkpoint_path.with_suffix(".json")):
         path.unlink(missing_ok=True)  # only a training that goes on needs it

@@ -5,9 +5,15 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
+import torch
+from jaxtyping import Float
 from matplotlib.figure import Figure
+from torch import Tensor
 
+from classifier.crystal.spacegroup import ClassMap
 from classifier.foundation.atomic import atomic_path
+from classifier.pattern.intensity import IntensityTransform
+from classifier.samples.dataset import StackSet
 
 GAP = 2  # pixels between patterns; twice that between stacks
 PIXELS_PER_INCH = 100
@@ -47,6 +53,26 @@ def write_contact_sheet(path: Path, real: np.ndarray, generated: np.ndarray, lab
     figure.text(0.01, 1 - 0.25 / (height + above), title, fontsize=9)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png")
+
+
+def some_of_each(samples: StackSet, class_map: ClassMap, transform: IntensityTransform, count: int, seed: int
+                 ) -> Float[Tensor, "K {count} C *spatial"]:
+    """Intensities of `count` samples of each group, chosen by the seed; NaN where a group has fewer.
+
+    Parameters
+    ----------
+    samples : on the scale of `transform`
+    class_map : of their labels
+    transform : scale of the samples
+    count, seed : of the choice
+    """
+    x, classes = samples.x, samples.class_idx.cpu().numpy()
+    found = torch.full((len(class_map), count, *x.shape[1:]), torch.nan)
+    random = np.random.default_rng(seed)
+    for k in range(len(class_map)):
+        rows = random.permutation(np.flatnonzero(classes == k))[:count]
+        found[k, : len(rows)] = transform.denormalise(x[torch.from_numpy(rows).to(x.device)].cpu())
+    return found
 
 
 def mosaic(stacks: np.ndarray) -> np.ndarray:

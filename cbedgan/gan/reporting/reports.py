@@ -3,12 +3,11 @@
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import torch
 from pydantic import Field
 
 from cbedgan.gan.network.contract import Generator
-from cbedgan.gan.reporting.contact_sheet import write_contact_sheet
+from cbedgan.gan.reporting.contact_sheet import some_of_each, write_contact_sheet
 from cbedgan.gan.reporting.event_log import EventLog
 from cbedgan.gan.reporting.watch import Watch
 from classifier.crystal.spacegroup import ClassMap, symbol
@@ -67,12 +66,7 @@ class ContactSheet:
         seed : of the choice
         """
         self.transform, self.path = transform, path
-        x, classes = samples.x, samples.class_idx.cpu().numpy()
-        self.real = torch.full((len(class_map), count, *x.shape[1:]), torch.nan)
-        random = np.random.default_rng(seed)
-        for k in range(len(class_map)):
-            rows = random.permutation(np.flatnonzero(classes == k))[:count]
-            self.real[k, : len(rows)] = self.transform.denormalise(x[torch.from_numpy(rows).to(x.device)].cpu())
+        self.real = some_of_each(samples, class_map, transform, count, seed)
         self.class_idx = torch.arange(len(class_map)).repeat_interleave(count)
         self.z = torch.randn(len(self.class_idx), latent_dim, generator=torch.Generator().manual_seed(seed))
         self.labels = [f"{number} {symbol(number)}" for number in class_map.space_groups]

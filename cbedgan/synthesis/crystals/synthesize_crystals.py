@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from cbedgan.boundary.record import stage_record
 from cbedgan.simulate.held_out import HeldOut
 from cbedgan.simulate.parts import PartsFolder
 from cbedgan.simulate.workers import in_pool
@@ -22,7 +21,7 @@ from cbedgan.synthesis.crystals.synthesize_config import Kind, SynthesizeCrystal
 from cbedgan.synthesis.quota import resolve_quota
 from classifier.foundation.atomic import read_json, write_json
 from classifier.foundation.errors import InputError
-from classifier.foundation.run import require_same_run
+from classifier.foundation.run import require_same_run, stage_record
 from classifier.prediction.predict import load_classifier
 from classifier.samples.sampletable import SampleTable
 from classifier.samples.split import Split, load_split

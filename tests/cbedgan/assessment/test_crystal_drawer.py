@@ -10,8 +10,8 @@ import torch
 
 from cbedgan.assessment.assess import AssessConfig, assess
 from cbedgan.assessment.crystal_drawer import CrystalDrawsConfig, crystal_drawer
-from cbedgan.assessment.known_crystals import real_crystals
 from cbedgan.crystal.census import two_sample
+from cbedgan.crystal.census.known import real_crystals
 from cbedgan.gan.crystals.draw import ArmConfig
 from cbedgan.gan.crystals.sample_crystals import sample_crystals
 from cbedgan.gan.crystals.trained_crystals import load_crystals

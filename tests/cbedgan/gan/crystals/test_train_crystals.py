@@ -46,6 +46,15 @@ def test_a_training_moves_crystals_and_leaves_what_samples_need(trained):
     assert result["generator_digest"] == source.digest and not (trained / "checkpoint.safetensors").exists()
 
 
+def test_a_training_ends_with_a_sheet_of_what_it_draws(trained, small_set):
+    told = json.loads((trained / "result.json").read_text())["drawn"]
+    with StackFile(trained / "samples.h5") as drawn, StackFile(small_set.stacks) as real:
+        assert drawn.table.space_group.tolist() == [62] * 3 + [194] * 3 + [225] * 3
+        assert not set(drawn.table.formula) <= set(real.table.formula)
+    assert (trained / "samples.png").stat().st_size > 1000
+    assert told["crystals"] == 9 and 0 <= told["told_apart"]["estimate"] <= 1
+
+
 def test_a_training_killed_twice_ends_at_the_same_bits(small_set, small_training, trained, tmp_path):
     program, out = tmp_path / "program.py", tmp_path / "gan"
     program.write_text(PROGRAM)
