@@ -1,4 +1,4 @@
-"""The crystals behind the stacks of a file: of real materials, which a generator has seen as pictures only, or drawn."""
+"""The crystals behind the stacks of a file: of real materials, which a generator has seen as pictures, or drawn ones."""
 
 import json
 from collections.abc import Collection
