@@ -102,7 +102,7 @@ def synthesize(config: Config, generator: Generator, stacks: Stacks, split: Spli
                probe: Annotated[Path | None, typer.Option(help="Not crystals: probe.h5 of these networks.")] = None,
                second_classifier: Annotated[Path | None, typer.Option(
                    help="Not crystals: a classifier of another seed, which accepts.")] = None) -> None:
-    """Make interior and boundary stacks, as many as the quota says, into a stack file."""
+    """Make interior, boundary and, of crystals, hard stacks, as many as the quota says, into a stack file."""
     from cbedgan.gan.crystals.sample_crystals import draws_crystals
     from cbedgan.synthesis import synthesize as stage
     from cbedgan.synthesis.crystals import synthesize_crystals as crystals

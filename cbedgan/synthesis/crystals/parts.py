@@ -44,10 +44,20 @@ class Part(NamedTuple):
         return "-".join([self.kind, *([self.side] if self.side else []), str(self.space_group), f"{self.first:06d}"])
 
 
+class Opened(NamedTuple):
+    """What the files of an order hold, read once a process."""
+
+    source: TrainedCrystals
+    found: FoundPaths | None
+    copies: Copies
+
+
 @dataclass(frozen=True)
 class Order:
-    """What all parts are made of. paths: folder of distort; digests: of the classifiers; classes: of the split."""
+    """What all parts are made of. name: digest of the set's record; paths: folder of distort; digests: of the
+    classifiers; classes: of the split."""
 
+    name: str
     folder: PartsFolder
     config: SynthesizeCrystalsConfig
     generator: Path
@@ -64,17 +74,35 @@ class Order:
         """File of what near-copies are told by."""
         return self.folder.folder / "copies.npz"
 
+    def opened(self) -> Opened:
+        """Its files."""
+        return _opened(self.name, self.generator, self.paths, self.split_names, self.digests, self.copies)
+
     def fit(self) -> Fit:
         """What may be trained on."""
-        return Fit(self.held_out, _copies(self.copies, self.generator))
+        return Fit(self.held_out, self.opened().copies)
 
     def boundary(self, refused: Counter[str]) -> BoundaryStacks:
         """What draws on both sides of boundaries."""
-        assert self.paths is not None
+        opened = self.opened()
+        assert opened.found is not None
         source = TrainedSource(kind="trained", generator=self.generator, arm=self.config.arm)
-        return BoundaryStacks(_found(self.paths, self.split_names, self.digests), source,
-                              load_once(self.generator).instrument.config, self.fit(), self.classes,
+        return BoundaryStacks(opened.found, source, opened.source.instrument.config, self.fit(), self.classes,
                               self.config.boundary, self.config.seed, refused)
+
+
+@lru_cache(maxsize=1)
+def _opened(name: str, generator: Path, paths: Path | None, split_names: tuple[str, ...], digests: tuple[str, ...],
+            copies: Path) -> Opened:
+    """By the name of the set, so that files of another one are read anew.
+
+    Parameters
+    ----------
+    name, generator, paths, split_names, digests, copies : of the order
+    """
+    source = load_crystals(generator)
+    return Opened(source, None if paths is None else FoundPaths.read(paths, split_names, digests),
+                  Copies.load(copies, source))
 
 
 def parts_of(kind: Kind, side: str, space_group: int, numbers: range) -> list[Part]:
@@ -86,7 +114,7 @@ def parts_of(kind: Kind, side: str, space_group: int, numbers: range) -> list[Pa
 def make_part(order: Order, part: Part) -> None:
     """In a worker: write the stacks of a part that could be made, then what says that it is finished."""
     began, refused = time.process_time(), Counter()
-    draw, source = _drawing(order, part, refused), load_once(order.generator)
+    draw, source = _drawing(order, part, refused), order.opened().source
     made = [one for number in range(part.first, part.first + part.count) if (one := draw(number)) is not None]
     if made:
         write_stack_file(order.folder.shard(part.name), np.stack([one.stack for one in made]),
@@ -104,22 +132,6 @@ def _drawing(order: Order, part: Part, refused: Counter[str]) -> Callable[[int],
     if part.kind == "boundary":
         boundary = order.boundary(refused)
         return lambda number: boundary.draw(part.side, part.space_group, number)
-    source, fit = load_once(order.generator), order.fit()
+    source, fit = order.opened().source, order.fit()
     return lambda number: interior_stack(source, order.config.arm, part.kind, part.space_group, number,
                                          seed=order.config.seed, fit=fit, refused=refused)
-
-
-@lru_cache(maxsize=1)
-def load_once(generator: Path) -> TrainedCrystals:
-    """The generator, read once a process."""
-    return load_crystals(generator)
-
-
-@lru_cache(maxsize=1)
-def _found(folder: Path, split_names: tuple[str, ...], classifiers: tuple[str, ...]) -> FoundPaths:
-    return FoundPaths.read(folder, split_names, classifiers)
-
-
-@lru_cache(maxsize=1)
-def _copies(path: Path, generator: Path) -> Copies:
-    return Copies.load(path, load_once(generator))

@@ -9,17 +9,19 @@ from typing import Any
 
 import numpy as np
 
+from cbedgan.gan.crystals.trained_crystals import load_crystals
 from cbedgan.simulate.held_out import HeldOut
 from cbedgan.simulate.parts import PartsFolder
 from cbedgan.simulate.workers import in_pool
 from cbedgan.synthesis.crystals.copies import Copies
 from cbedgan.synthesis.crystals.found_paths import FoundPaths
 from cbedgan.synthesis.crystals.hard_stacks import chosen
-from cbedgan.synthesis.crystals.parts import Order, Part, load_once, make_part, parts_of
+from cbedgan.synthesis.crystals.parts import Order, Part, make_part, parts_of
 from cbedgan.synthesis.crystals.synthesis_report import KeptPart, Quota, report_of
 from cbedgan.synthesis.crystals.synthesize_config import Kind, SynthesizeCrystalsConfig
 from cbedgan.synthesis.quota import resolve_quota
 from classifier.foundation.atomic import read_json, write_json
+from classifier.foundation.config import digest
 from classifier.foundation.errors import InputError
 from classifier.foundation.run import require_same_run, stage_record
 from classifier.prediction.predict import load_classifier
@@ -49,16 +51,14 @@ def synthesize_crystals(config: SynthesizeCrystalsConfig, *, generator: Path, st
     paths : folder of distort, for stacks on both sides of a boundary
     classifiers : checkpoints; they say what is hard, and t* is theirs where distort has asked any of them
     """
-    out, source = Path(out), load_once(Path(generator))
+    out = Path(out)
     with StackFile(stacks) as file:
         parted = load_split(split, stack_digest=file.identity)
-        if source.split_digest not in parted.names:
-            raise InputError(source=generator, rule="the generator must be of this split",
-                             value=source.split_digest[:12], remedy="Give the generator that was trained on it.")
+        source = load_crystals(Path(generator), split_digest=parted.names)
         quota = _quota(config, parted, file.table.take(np.isin(file.table.sample_id, parted.parts["train"])))
         digests = tuple(load_classifier(path, split_digest=parted.names).digest for path in classifiers)
         inputs = {"generator": source.digest, "split": parted.digest, "stacks": parted.stack_digest,
-                  **{f"classifier {rank}": digest for rank, digest in enumerate(digests)}}
+                  **{f"classifier {rank}": one for rank, one in enumerate(digests)}}
         for kind, option, given in (("boundary", "--paths", paths), ("hard", "--classifier", classifiers)):
             if quota.get(kind) and not given:
                 raise InputError(source=f"synthesize {option}", rule=f"must be given for {kind} stacks", value="none",
@@ -70,8 +70,8 @@ def synthesize_crystals(config: SynthesizeCrystalsConfig, *, generator: Path, st
             with StackFile(out) as made:
                 require_same_run(out, made.provenance, record)
         else:
-            order = Order(folder, config, Path(generator), paths, tuple(classifiers), digests, parted.names,
-                          tuple(parted.space_groups), HeldOut.of(split, stacks), file.mantissa_bits)
+            order = Order(digest(record), folder, config, Path(generator), paths, tuple(classifiers), digests,
+                          parted.names, tuple(parted.space_groups), HeldOut.of(split, stacks), file.mantissa_bits)
             with folder.at_work(alone=True):
                 folder.manifest(record, lambda: record)
                 if not order.copies.exists():
@@ -138,7 +138,7 @@ def _write(order: Order, parts: list[KeptPart], quota: Quota, record: dict[str, 
         raise InputError(source="synthesize", rule="some stack must be made", value=report["made"],
                          remedy="Raise the quota, or see what is refused.")
     write_json(out.with_name(f"{out.name}.report.json"), report)
-    frame = load_once(order.generator).frame
+    frame = order.opened().source.frame
     with StackWriter(out, detector=frame.detector, pose=frame.pose, provenance=record,
                      intensity_unit=frame.intensity_unit, mantissa_bits=order.mantissa_bits) as writer:
         for part, _, rows in parts:
