@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from cbedgan.choice.choose import look
-from cbedgan.comparison.study import compare
+from cbedgan.comparison.arms import ARMS
+from cbedgan.comparison.study import CompareConfig, compare
 from cbedgan.crystal.crystals import Crystal, measure_symmetry, standard_crystal
 from cbedgan.distortion.modes import Mode
 from cbedgan.gan.crystals.draw import draw_stack
@@ -23,6 +24,7 @@ from classifier.prediction.predict import load_classifier
 from classifier.samples.dataset import check_added_source
 from classifier.samples.split import load_split
 from classifier.samples.stackfile import StackFile
+from classifier.training.train import TrainClassifierConfig
 from project import ROOT
 from running import killed, verb
 from tiny import ARM
@@ -170,9 +172,13 @@ def test_arms_of_every_kind_can_be_compared(made, learnt, compare_config, tmp_pa
     assert sorted(labels[0]) == sorted(labels[1]) == [12, 12, 63, 63, 194, 194]
 
 
-def test_the_configuration_that_is_shipped_is_whole():
+def test_the_configurations_that_are_shipped_are_whole_and_of_one_classifier():
     config = load_config(ROOT / "configs/bench/synthesize_crystals.toml", SynthesizeCrystalsConfig)
     assert set(config.sampling_strategy) == {"interior", "boundary", "hard"}
+    compared = load_config(ROOT / "configs/bench/compare_crystals.toml", CompareConfig)
+    ideal = load_config(ROOT / "configs/symmetry/ideal.toml", TrainClassifierConfig)
+    assert compared.classifier.model_copy(update={"loss": ideal.loss}) == ideal
+    assert {ARMS[arm].loss for arm in compared.arms} == {ideal.loss}
 
 
 def test_what_does_not_fit_is_refused_by_name(learnt, tmp_path, capsys):
