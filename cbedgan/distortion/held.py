@@ -79,7 +79,8 @@ class HeldAxis:
     def scenes(self, cell: Cell, g1: int) -> list[Scene]:
         """The scenes of another cell of the same atoms, with a beam of `Scene.g` to +x."""
         lattice, sites, _ = cell
-        return [_posed(replace(scene, slab=_moved(scene.slab, self.lattice, cell), like=scene, atoms=replace(
+        moved = _moved(self.terraces[0].slab, self.lattice, cell)
+        return [_posed(replace(scene, slab=moved, like=scene, atoms=replace(
             scene.atoms, lattice=torch.from_numpy(lattice), sites=torch.from_numpy(sites))), g1)
             for scene in self.terraces]
 
@@ -117,7 +118,8 @@ class HeldCrystal:
                 for scene, one in zip(scenes, rendered, strict=True)]
         cell = crystal.primitive()
         seen = _drawn([(axis, cell, axis.g1) for axis in axes], by_renderer)
-        return cls(crystal, tuple(replace(axis, measured=frozenset(_beam(axis, cell, one.g1) for one in terraces))
+        return cls(crystal, tuple(replace(axis, measured=frozenset(_nearest(_beams(axis, cell), one.g1)
+                                                                  for one in terraces))
                                   for axis, terraces in zip(axes, seen, strict=True)), config.detector.tie)
 
 
@@ -153,11 +155,13 @@ def _means(drawn: list[list[Drawn]]) -> Float[np.ndarray, "N 3 S S"]:
 
 def _another(axis: HeldAxis, cell: Cell, terraces: list[Drawn], tie: float) -> int | None:
     """The beam that the detector takes instead of the held one, if all terraces measure another length than at 0."""
-    found = {_beam(axis, cell, one.g1) for one in terraces}
-    before = np.array([_length(axis, cell, beam) for beam in axis.measured])
-    if any((np.abs(_length(axis, cell, beam) / before - 1) <= tie).any() for beam in found):
+    beams = _beams(axis, cell)
+    length = np.hypot(*beams.T)
+    found = {_nearest(beams, one.g1) for one in terraces}
+    before = length[list(axis.measured)]
+    if any((np.abs(length[beam] / before - 1) <= tie).any() for beam in found):
         return None
-    return min(found, key=lambda beam: (round(_length(axis, cell, beam), 6), beam))
+    return min(found, key=lambda beam: (round(float(length[beam]), 6), beam))
 
 
 def _drawn(asked: Sequence[tuple[HeldAxis, Cell, int]], engine: Engine) -> list[list[Drawn]]:
@@ -174,12 +178,8 @@ def _beams(axis: HeldAxis, cell: Cell) -> Float[np.ndarray, "M 2"]:
     return axis.terraces[0].cut.beam @ np.linalg.inv(zone).T
 
 
-def _beam(axis: HeldAxis, cell: Cell, g: Float[np.ndarray, " 2"]) -> int:
-    return int(np.abs(_beams(axis, cell) - g).sum(axis=1).argmin())
-
-
-def _length(axis: HeldAxis, cell: Cell, beam: int) -> float:
-    return float(np.hypot(*_beams(axis, cell)[beam]))
+def _nearest(beams: Float[np.ndarray, "M 2"], g: Float[np.ndarray, " 2"]) -> int:
+    return int(np.abs(beams - g).sum(axis=1).argmin())
 
 
 def _terraces(scene: Scene) -> list[Scene]:

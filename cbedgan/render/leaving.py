@@ -34,10 +34,10 @@ class Leaving(NamedTuple):
 def leaving(scenes: list[Scene]) -> list[Leaving]:
     """Send waves through scenes of about equally many beams; InputError when one has no visible diffracted disk.
 
-    A few directions guess g1; where the disks taken through the guess's aperture say that g1 has another length, they
-    are taken again through the right one.
+    A few directions guess g1, where apertures follow it; where the disks taken through the guess's aperture say that g1
+    has another length, they are taken again through the right one.
     """
-    guesses = _guess(scenes)
+    guesses = _guess(scenes) if any(map(_follows, scenes)) else [0] * len(scenes)
     disks = _illuminate(scenes, guesses)
     again = [k for k, (scene, guess) in enumerate(zip(scenes, guesses, strict=True))
              if _another_length(scene, guess, disks[k].g1)]
@@ -82,6 +82,11 @@ def _illuminate(scenes: list[Scene], g1: list[int], *, confirmed: bool = False) 
     return [disks[k] for k in range(len(scenes))]
 
 
+def _follows(scene: Scene) -> bool:
+    """Whether the aperture's radius is a share of |g1|."""
+    return scene.detector.aperture_unit == "shortest_g"
+
+
 class _Plan(NamedTuple):
     """What is sent through one scene's slab, as in `Leaving`."""
 
@@ -92,8 +97,7 @@ class _Plan(NamedTuple):
 
 def _plan(scene: Scene, g1: int) -> _Plan:
     """Directions in the aperture that the beam g1 gives and as far beyond it as a view may be tilted."""
-    follows = scene.detector.aperture_unit == "shortest_g"
-    unit = scene.g[g1].norm() if follows else scene.g.new_tensor(1e-3 * scene.wavenumber)
+    unit = scene.g[g1].norm() if _follows(scene) else scene.g.new_tensor(1e-3 * scene.wavenumber)
     radius = scene.detector.aperture_radius * unit
     now, margin = float(radius.detach()), 1e-3 * scene.wavenumber * scene.widest_tilt_mrad
     number = how_many(RingDrift(ring_drift_angstrom=scene.config.ring_drift_angstrom),
@@ -124,7 +128,7 @@ def _shortest(scene: Scene, light: Float[np.ndarray, " M"], *, least: float = 0.
 def _another_length(scene: Scene, guess: int, found: int) -> bool:
     """Whether the aperture, which follows g1, has to be another one."""
     lengths = np.hypot(*scene.g_now[[guess, found]].T)
-    return scene.detector.aperture_unit == "shortest_g" and abs(lengths[1] / lengths[0] - 1) > scene.detector.tie
+    return _follows(scene) and abs(lengths[1] / lengths[0] - 1) > scene.detector.tie
 
 
 def _terraces(scene: Scene, amplitude: Complex[Tensor, "T M D"], nodes: Float[np.ndarray, "D 2"]
