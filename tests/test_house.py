@@ -27,7 +27,8 @@ OWNERS = {
 # Modules that draw; no other touches matplotlib.
 DRAWING = {"classifier.foundation.drawing", "cbedgan.comparison.figures", "cbedgan.ranking.figures",
            "cbedgan.acquisition.figures", "cbedgan.gan.reporting.contact_sheet", "classifier.judgement.figures",
-           "classifier.judgement.reading_figures", "classifier.inspection.page", "classifier.explanation.figure"}
+           "classifier.judgement.reading_figures", "classifier.inspection.page", "classifier.explanation.figure",
+           "cbedgan.distortion.report.strip"}
 # `comparison` reads files; only `walk` plays one path through the generator.
 FROM_STAGES = {"cbedgan.boundary.probefile", "cbedgan.boundary.margin", "cbedgan.gan.network.generator"}
 PICKLING = {"pickle", "_pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}

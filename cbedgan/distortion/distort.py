@@ -13,15 +13,16 @@ from cbedgan.crystal.crystals import Crystal
 from cbedgan.crystal.plan import DrawnSource
 from cbedgan.distortion.measure import ThresholdConfig
 from cbedgan.distortion.modes import Mode
-from cbedgan.distortion.parts import Task, draw_paths, measure_paths, read_paths, simulate_path
+from cbedgan.distortion.parts import Task, draw_paths, draw_strip, measure_paths, read_paths, simulate_path
 from cbedgan.distortion.paths import PathsConfig
 from cbedgan.distortion.report.pages import write_report
 from cbedgan.distortion.report.states import CROSSED
+from cbedgan.distortion.report.strip import chosen_strips
 from cbedgan.distortion.report.words import of_path
 from cbedgan.simulate.cbed.simulate_config import RenderConfig
 from cbedgan.simulate.parts import PartsFolder
 from cbedgan.simulate.workers import in_pool
-from classifier.foundation.atomic import plain, read_json, write_json
+from classifier.foundation.atomic import atomic_path, plain, read_json, write_json
 from classifier.foundation.config import Config
 from classifier.foundation.errors import InputError
 from classifier.foundation.run import require_same_run, stage_record
@@ -67,7 +68,7 @@ def distort(config: DistortConfig, *, classifiers: Sequence[Path], stacks: Path,
     config : which paths, and what counts as seen
     classifiers : checkpoints, of this split
     stacks, split : what they were trained on
-    out : folder of paths.json, report.txt, report.html and cif/; one that is finished is kept
+    out : folder of paths.json, report.txt, report.html, cif/ and strips/; one that is finished is kept
     workers : processes; results do not depend on their number
     """
     out = Path(out)
@@ -87,21 +88,32 @@ def distort(config: DistortConfig, *, classifiers: Sequence[Path], stacks: Path,
     else:
         with task.folder.at_work(alone=True):
             task.folder.manifest(record, lambda: record)
-            content = _measured(config, task, groups, workers)
+            materials = dict(zip(map(str, panel.class_map.space_groups), panel.members[0].training_materials.tolist(),
+                                 strict=True))
+            content = _measured(config, task, groups, materials, workers)
+        _keep_strips(content["strips"], task.folder, out)
         for number, path in enumerate(content["paths"]):
             path |= {"number": number, "cif": _write_sides(path, number, out), "text": of_path(path)}
-        materials = panel.members[0].training_materials.tolist()
         content |= {"provenance": record, "stacks": Path(stacks).name,
                     "arms": {name: list(numbers) for name, numbers in panel.arms.items()},
-                    "training_materials": dict(zip(map(str, panel.class_map.space_groups), materials, strict=True))}
+                    "training_materials": materials}
         write_json(out / FOUND, plain(content))
         content = read_json(out / FOUND)
     shutil.rmtree(task.folder.folder, ignore_errors=True)
     return write_report(content, out)
 
 
-def _measured(config: DistortConfig, task: Task, groups: Sequence[int], workers: int) -> dict[str, Any]:
-    """Draw and measure what the parts do not hold yet; all paths in their order, and how fast they were measured."""
+def _measured(config: DistortConfig, task: Task, groups: Sequence[int], materials: dict[str, int], workers: int
+              ) -> dict[str, Any]:
+    """Draw and measure what the parts do not hold yet; all paths in their order, how fast they were measured, strips.
+
+    Parameters
+    ----------
+    config, task : what is asked
+    groups : whose crystals
+    materials : how many train each class
+    workers : processes
+    """
     folder = task.folder
 
     def work(function: Callable[..., None], told: dict[str, Any], sizes: dict[str, int], words: str) -> None:
@@ -125,7 +137,19 @@ def _measured(config: DistortConfig, task: Task, groups: Sequence[int], workers:
          "the exact engine")
     for name, number in chosen.items():
         paths[number] |= read_json(folder.record(name))
-    return {"paths": paths, "paths_per_second": len(paths) / seconds}
+    drawn_strips = {f"strip-{number:06d}": (number, why) for number, why in chosen_strips(paths, materials).items()}
+    work(draw_strip, {name: paths[number] for name, (number, _) in drawn_strips.items()},
+         dict.fromkeys(drawn_strips, 1), "strips")
+    strips = [{"number": number, "why": why, "png": f"{number:04d}.png", **read_json(folder.record(name))}
+              for name, (number, why) in drawn_strips.items()]
+    return {"paths": paths, "paths_per_second": len(paths) / seconds, "strips": strips}
+
+
+def _keep_strips(strips: list[dict[str, Any]], folder: PartsFolder, out: Path) -> None:
+    """Copy the pictures out of the parts."""
+    for one in strips:
+        with atomic_path(out / "strips" / one["png"]) as temporary:
+            shutil.copyfile(folder.folder / f"strip-{one['number']:06d}.png", temporary)
 
 
 def _write_sides(path: dict[str, Any], number: int, out: Path) -> list[str]:

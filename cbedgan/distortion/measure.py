@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 from cbedgan.distortion.held import Engine, Stacks, by_renderer, by_simulator, patterns
 from cbedgan.distortion.panel import Panel
 from cbedgan.distortion.paths import SymmetryPath
 from cbedgan.distortion.report.states import CROSSED, DENIED, NEVER, STATES
 from cbedgan.distortion.thresholds import Roots, brackets, find_roots, log_grid, sign_changes
-from cbedgan.distortion.visible import difference, outside_direct_disk, reached, significance
+from cbedgan.distortion.visible import difference, reached, significance
 from classifier.foundation.config import Config
 
 CHECKED_AROUND = 6.0  # times t*, to both sides, on which the exact engine looks for its own
@@ -98,7 +98,7 @@ def measure(paths: Sequence[SymmetryPath], panel: Panel, config: ThresholdConfig
     answers = names[logits[:, :, [0, -1]].argmax(axis=3)].transpose(1, 0, 2)
     along = Stacks(*(part.reshape(*places.shape, *part.shape[1:]) for part in stacks))
     t_data, t_dose = _seen(paths, along.seen, grid, config)
-    residuals = [path.lost.along(own, _outside(path)) for path, own in zip(paths, along.held, strict=True)]
+    residuals = [path.lost.along(own, path.outside()) for path, own in zip(paths, along.held, strict=True)]
     shown = [_first_shown(own, distortion, config.least_difference)
              for own, distortion in zip(residuals, grid, strict=True)]
     return Thresholds(grid, margins, state, columns["distortion"], columns["low"], columns["high"], columns["margin"],
@@ -153,7 +153,7 @@ def _seen(paths: Sequence[SymmetryPath], stacks: Float[np.ndarray, "P n1 3 S S"]
     """t_data and t_dose of each path."""
     t_data, t_dose = [], []
     for path, own, distortion in zip(paths, stacks, grid, strict=True):
-        t_data.append(reached(distortion, difference(own[1:], own[0], _outside(path)), config.least_difference))
+        t_data.append(reached(distortion, difference(own[1:], own[0], path.outside()), config.least_difference))
         t_dose.append(reached(distortion, significance(own[1:], own[0], config.dose), config.standard_deviations))
     return np.array(t_data), np.array(t_dose)
 
@@ -165,8 +165,3 @@ def _first_shown(residuals: list[list[list[float]]], distortion: Float[np.ndarra
              for pattern, some in enumerate(residuals) for rank, values in enumerate(some)]
     t, by = min(found, default=(np.inf, (0, 0)))
     return t, by if np.isfinite(t) else None
-
-
-def _outside(path: SymmetryPath) -> Bool[np.ndarray, "3 S S"]:
-    """Pixels that the direct disks at 0 do not reach."""
-    return np.stack([outside_direct_disk(*axis.frame()) for axis in path.held.axes])

@@ -1,4 +1,4 @@
-"""The parts of a run, each made by a worker: paths of a group, measures of a batch, and one path by the exact engine.
+"""The parts of a run, each made by a worker: paths of a group, measures of a batch, one path simulated or drawn.
 
 Numbers pass through JSON whole, so that a run that was killed and goes on ends as if it had not been.
 """
@@ -14,14 +14,16 @@ import numpy as np
 
 from cbedgan.crystal.crystals import Crystal
 from cbedgan.crystal.plan import DrawnSource
-from cbedgan.distortion.held import HeldCrystal
+from cbedgan.distortion.held import HeldCrystal, patterns
 from cbedgan.distortion.measure import ThresholdConfig, by_exact_engine, measure
 from cbedgan.distortion.panel import Panel
 from cbedgan.distortion.paths import PathsConfig, SymmetryPath, crystals_of_rows, drawn_crystals, paths_of
+from cbedgan.distortion.report.strip import strip, strip_places
+from cbedgan.distortion.visible import difference
 from cbedgan.gan.crystals.instrument import Instrument
 from cbedgan.simulate.cbed.simulate_config import RenderConfig, SimulateConfig
 from cbedgan.simulate.parts import PartsFolder
-from classifier.foundation.atomic import read_json, write_json
+from classifier.foundation.atomic import atomic_path, plain, read_json, write_json
 from classifier.foundation.device import reproducible
 from classifier.samples.split import load_split
 from classifier.samples.stackfile import StackFile
@@ -76,6 +78,24 @@ def simulate_path(task: Task, name: str, record: dict[str, Any]) -> None:
         (path,) = _rebuilt([record], instrument)
         t_star = by_exact_engine(path, panel, np.array(record["t_star"]), task.thresholds)
     write_json(task.folder.record(name), {"t_star_simulated": t_star.tolist()})
+
+
+def draw_strip(task: Task, name: str, record: dict[str, Any]) -> None:
+    """Draw the strip of a measured path, of the pattern that misses most up to its end, else changes most."""
+    record = plain(record)
+    places = strip_places(record)
+    with reproducible(task.threads):
+        _, instrument = task.equipment()
+        (path,) = _rebuilt([record], instrument)
+        stacks = patterns([(path.held, path.mode.cell(path.crystal, t)) for t in places.values()]).held
+    missed = [max((values[-1] for values in some), default=0.0) for some in record["residuals"]]
+    change = [(missed[k], difference(stacks[-1:, [k]], stacks[0, [k]], one[None])[0])
+              for k, one in enumerate(path.outside())]
+    pattern = max(range(len(change)), key=change.__getitem__)
+    drawn = strip(record, stacks[:, pattern], places, pattern, bar=task.thresholds.least_difference)
+    with atomic_path(task.folder.folder / f"{name}.png") as temporary:
+        temporary.write_bytes(drawn)
+    write_json(task.folder.record(name), {"pattern": pattern, "places": places})
 
 
 def read_paths(folder: PartsFolder, names: list[str]) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool
 
 from cbedgan.crystal.crystals import Crystal
 from cbedgan.crystal.sources import CrystalSource
@@ -13,6 +14,7 @@ from cbedgan.distortion.held import HeldCrystal
 from cbedgan.distortion.modes import Mode, farthest, kept_group, random_mode
 from cbedgan.distortion.symmetry.shown import LostSymmetry
 from cbedgan.distortion.symmetry.subgroups import maximal_subgroups, operations_of
+from cbedgan.distortion.visible import outside_direct_disk
 from cbedgan.simulate.cbed.simulate_config import SimulateConfig
 from cbedgan.simulate.cbed.stack import refusal
 from classifier.foundation.config import Config
@@ -51,6 +53,10 @@ class SymmetryPath:
     @property
     def crystal(self) -> Crystal:
         return self.held.crystal
+
+    def outside(self) -> Bool[np.ndarray, "3 S S"]:
+        """Pixels of the patterns that the direct disks at 0 do not reach."""
+        return np.stack([outside_direct_disk(*axis.frame()) for axis in self.held.axes])
 
     def record(self) -> dict[str, Any]:
         """As JSON content."""

@@ -19,6 +19,8 @@ def write_report(content: dict[str, Any], out: Path) -> Path:
     write_text(out / "report.txt", as_text(found, content["paths_per_second"]))
     return write_text(out / "report.html", page(
         "cbedgan.distortion.report", "report.html.j2", unknown=BEYOND, filters={"bounds": bounds}, found=found,
+        strips=[{**strip, "path": content["paths"][strip["number"]], "picture": out / "strips" / strip["png"]}
+                for strip in content.get("strips", ())],
         config=config, arms=list(content["arms"]), speed=content["paths_per_second"]))
 
 
@@ -36,7 +38,6 @@ def as_text(found: dict[str, Any], paths_per_second: float) -> str:
                           bounds(own["over_t_data"]),
                           *(percent(own[key]) for key in ("denied", "never", "crossed", "named")))
     parts.append(table)
-    parts += [f"{row['space_group']} -> {row['subgroup']}: {row['text']}" for row in found["pairs"]]
     for name, rows in found["compared"].items():
         parts += [f"{name}: t* of {row['arm']} over that of {row['reference']} {bounds(row['ratio'])}; "
                   f"{bounds(row['medians'][1])} and {bounds(row['medians'][0])} on {row['paths']} common paths"
@@ -48,4 +49,5 @@ def as_text(found: dict[str, Any], paths_per_second: float) -> str:
                      f"{', '.join(map(times, quartiles)) if quartiles else 'n/a'}")
     parts.append(f"|p_a - p_b| <= 1e-3 of their sum at {percent(found['within_tolerance'])} % of crossings; "
                  f"{paths_per_second:.2f} paths/s")
-    return plain_text(*parts)
+    sentences = [f"{row['space_group']} -> {row['subgroup']}: {row['text']}\n" for row in found["pairs"]]
+    return "".join([plain_text(*parts), *sentences])

@@ -95,6 +95,18 @@ def test_the_crystals_on_both_sides_have_the_subgroup(done):
         assert crystals_from_cif(out / "cif" / name)[0].space_group == path["subgroup"]
 
 
+def test_some_paths_are_drawn_beside_their_crystals(done):
+    out, content = done
+    crossed = [number for number, path in enumerate(content["paths"]) if "crossed" in path["state"]]
+    assert crossed and {strip["number"] for strip in content["strips"]} <= set(crossed)
+    page = (out / "report.html").read_text()
+    for strip in content["strips"]:
+        assert (out / "strips" / strip["png"]).read_bytes().startswith(b"\x89PNG")
+        path = content["paths"][strip["number"]]
+        assert strip["why"] in page and all(f'href="cif/{name}"' in page for name in path["cif"])
+        assert strip["places"]["undistorted"] == 0 and strip["places"]["end"] == path["end_angstrom"]
+
+
 def test_a_finished_folder_is_kept_and_another_run_refused(done, seen):
     out, _ = done
     before = (out / "paths.json").read_bytes()
