@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Annotated, NamedTuple
 
@@ -45,8 +45,13 @@ class SampledStack(NamedTuple):
     row: SampleTable
 
 
+def nothing_against(crystal: Crystal) -> str:
+    """Any crystal may be drawn."""
+    return ""
+
+
 def draw_stack(source: TrainedCrystals, arm: ArmConfig, space_group: int, number: int, *, seed: int,
-               refused: Counter[str]) -> SampledStack:
+               refused: Counter[str], against: Callable[[Crystal], str] = nothing_against) -> SampledStack:
     """Draw a stack of any of the 230 groups; it depends on the source, arm, group, number and seed alone.
 
     Parameters
@@ -56,9 +61,10 @@ def draw_stack(source: TrainedCrystals, arm: ArmConfig, space_group: int, number
     space_group, number : of the sample
     seed : of all samples
     refused : by reason, how many crystals were drawn in vain; they are counted here
+    against : why a crystal must not be drawn, "" where it may; another one is drawn then
     """
     known = space_group in source.class_map.space_groups
-    candidates = [next(_drawn(source, arm, space_group, [seed, number, k], refused))
+    candidates = [next(_drawn(source, arm, space_group, [seed, number, k], refused, against))
                   for k in range(arm.candidates if known else 1)]
     chosen, logits = 0, None
     if len(candidates) > 1:
@@ -77,32 +83,32 @@ def draw_stack(source: TrainedCrystals, arm: ArmConfig, space_group: int, number
 
 
 def draw_crystal(source: TrainedCrystals, arm: ArmConfig, space_group: int, stream: np.random.Generator,
-                 refused: Counter[str]) -> Crystal | None:
+                 refused: Counter[str], against: Callable[[Crystal], str] = nothing_against) -> Crystal | None:
     """Draw a crystal of the prior and move it, where `arm` says so; None where something speaks against it.
 
     Parameters
     ----------
-    source, arm, space_group, refused : as for `draw_stack`
+    source, arm, space_group, refused, against : as for `draw_stack`
     stream : on which it depends
     """
     crystal, reason = source.prior.of(space_group).draw(space_group, stream), "not drawn"
     if crystal is not None and arm.moved:
         crystal, reason = _moved(source, crystal, stream), "symmetry not to be measured"
     if crystal is not None:
-        reason = _fault(crystal, source, arm, space_group)
+        reason = _fault(crystal, source, arm, space_group) or against(crystal)
     if crystal is None or reason:
         refused[reason] += 1
         return None
     return crystal
 
 
-def _drawn(source: TrainedCrystals, arm: ArmConfig, space_group: int, key: list[int], refused: Counter[str]
-           ) -> Iterator[SampledStack]:
+def _drawn(source: TrainedCrystals, arm: ArmConfig, space_group: int, key: list[int], refused: Counter[str],
+           against: Callable[[Crystal], str]) -> Iterator[SampledStack]:
     """Crystals that nothing speaks against, rendered; InputError after as many vain attempts as the prior allows."""
     instrument, prior = source.instrument.config, source.prior.of(space_group)
     for attempt in range(prior.attempts):
         stream = np.random.default_rng([*key, space_group, attempt])
-        crystal = draw_crystal(source, arm, space_group, stream, refused)
+        crystal = draw_crystal(source, arm, space_group, stream, refused, against)
         if crystal is None:
             continue
         energy = instrument.beam_energies_kev[int(stream.integers(len(instrument.beam_energies_kev)))]

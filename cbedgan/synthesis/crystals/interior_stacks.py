@@ -8,7 +8,7 @@ from cbedgan.synthesis.crystals.exposed import Fit, labelled
 from cbedgan.synthesis.crystals.synthesize_config import Kind
 from classifier.foundation.errors import InputError
 
-TRIES = 50  # samples drawn for one stack, until one is of no type or formula that is held out
+TRIES = 8  # samples drawn for one stack, until one is no near-copy of a real one
 FIRST = {"interior": 0, "hard": 10**9}  # stack whose samples come first: no sample is in both
 
 
@@ -25,10 +25,10 @@ def interior_stack(source: TrainedCrystals, arm: ArmConfig, kind: Kind, space_gr
     first = TRIES * (FIRST[kind] + number)
     for sample in range(first, first + TRIES):
         try:
-            one = draw_stack(source, arm, space_group, sample, seed=seed, refused=refused)
+            one = draw_stack(source, arm, space_group, sample, seed=seed, refused=refused, against=fit.crystal)
         except InputError:  # every attempt that its prior allows is counted already
             return None
-        reason = fit.crystal(one.crystal) or fit.stack(one.stack)
+        reason = fit.stack(one.stack)
         if not reason:
             return labelled(one, f"{kind}-{space_group}-{number:06d}", {"kind": kind})
         refused[reason] += 1

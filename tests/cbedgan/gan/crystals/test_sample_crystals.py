@@ -126,6 +126,14 @@ def test_options_of_crystals_are_refused_for_other_generators(tmp_path, capsys):
     assert "of generators of crystals" in capsys.readouterr().err
 
 
+def test_a_crystal_that_is_not_wanted_is_not_drawn(source):
+    arm, refused = ArmConfig(candidates=1), Counter()
+    first = draw_stack(source, arm, 62, 0, seed=1, refused=Counter()).crystal
+    other = draw_stack(source, arm, 62, 0, seed=1, refused=refused, against=lambda crystal: (
+        "that one" if crystal.material == first.material else "")).crystal
+    assert refused["that one"] == 1 and other.material != first.material
+
+
 def test_a_place_that_cannot_be_written_is_refused_before_any_work(trained, tmp_path, capsys):
     (tmp_path / "file").write_text("")
     assert verb("sample", "--generator", trained / "generator.safetensors", "--groups", "225:1", "--seed", "0",

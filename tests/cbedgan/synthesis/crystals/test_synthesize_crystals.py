@@ -131,7 +131,9 @@ def test_a_stack_can_be_made_again_from_its_row(made, rows, learnt):
     inside = next(one for one in rows[1] if one["kind"] == "interior")
     arm = parse_config({"seed": 0, "sampling_strategy": {}, "arm": {"candidates": 1}}, SynthesizeCrystalsConfig,
                        source="test").arm
-    drawn = draw_stack(source, arm, inside["space_group"], inside["number"], seed=inside["seed"], refused=Counter())
+    held_out = HeldOut.of(learnt.split, learnt.stacks)
+    drawn = draw_stack(source, arm, inside["space_group"], inside["number"], seed=inside["seed"], refused=Counter(),
+                       against=lambda crystal: held_out.reason(crystal) or "")
     assert drawn.crystal.record() == inside["crystal"]
 
 
