@@ -70,7 +70,7 @@ class BoundaryStacks:
             made = self._along(there[order[number % len(there)]], number, number // len(there), INSTEAD)
             if made is not None:
                 return made
-            key, use = INSTEAD + number, 0
+            key = INSTEAD + number
         for attempt in range(self.config.attempts):
             path = self._new(space_group, key, attempt)
             made = None if path is None else self._along(path, number, use, attempt)
