@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -109,6 +109,13 @@ def parts_of(kind: Kind, side: str, space_group: int, numbers: range) -> list[Pa
     """The parts of these numbers."""
     return [Part(kind, side, space_group, first, min(AT_ONCE, numbers.stop - first))
             for first in range(numbers.start, numbers.stop, AT_ONCE)]
+
+
+def made_up_for(asked: dict[tuple[int, str], int], made: Mapping[tuple[int, str], int]) -> list[Part]:
+    """What a whole side of a group's boundaries makes in place of what the other one lacks; numbers by group and side."""
+    return [part for (group, side), number in asked.items() if made[group, side] == number
+            for (other_group, other), there in asked.items() if other_group == group and other != side
+            for part in parts_of("boundary", side, group, range(number, number + there - made[group, other]))]
 
 
 def make_part(order: Order, part: Part) -> None:

@@ -16,7 +16,7 @@ from cbedgan.simulate.workers import in_pool
 from cbedgan.synthesis.crystals.copies import Copies
 from cbedgan.synthesis.crystals.found_paths import FoundPaths
 from cbedgan.synthesis.crystals.hard_stacks import chosen
-from cbedgan.synthesis.crystals.parts import Order, Part, make_part, parts_of
+from cbedgan.synthesis.crystals.parts import Order, Part, made_up_for, make_part, parts_of
 from cbedgan.synthesis.crystals.synthesis_report import KeptPart, Quota, report_of
 from cbedgan.synthesis.crystals.synthesize_config import Kind, SynthesizeCrystalsConfig
 from cbedgan.synthesis.quota import resolve_quota
@@ -107,9 +107,7 @@ def _made(order: Order, quota: Quota, workers: int) -> list[Part]:
     made: Counter[tuple[int, str]] = Counter()
     for part in parts:
         made[part.space_group, part.side] += read_json(order.folder.record(part.name))["made"]
-    more = [part for (group, side), number in asked.items() if made[group, side] == number
-            for other, number_there in asked.items() if other[0] == group and other[1] != side
-            for part in parts_of("boundary", side, group, range(number, number + number_there - made[other]))]
+    more = made_up_for(asked, made)
     _work(order, more, workers)
     return sorted(parts + more)
 
