@@ -65,7 +65,7 @@ def measure_paths(task: Task, name: str, records: list[dict[str, Any]]) -> None:
     began = time.perf_counter()
     with reproducible(task.threads):
         panel, instrument = task.equipment()
-        thresholds = measure(_rebuilt(records, instrument), panel, task.thresholds)
+        thresholds = measure(rebuilt_paths(records, instrument), panel, task.thresholds)
     write_json(task.folder.record(name), {
         "paths": [{**record, **thresholds.record(k)} for k, record in enumerate(records)],
         "seconds": time.perf_counter() - began})
@@ -75,7 +75,7 @@ def simulate_path(task: Task, name: str, record: dict[str, Any]) -> None:
     """Write each classifier's threshold of a measured path by the exact engine."""
     with reproducible(task.threads):
         panel, instrument = task.equipment()
-        (path,) = _rebuilt([record], instrument)
+        (path,) = rebuilt_paths([record], instrument)
         t_star = by_exact_engine(path, panel, np.array(record["t_star"]), task.thresholds)
     write_json(task.folder.record(name), {"t_star_simulated": t_star.tolist()})
 
@@ -86,7 +86,7 @@ def draw_strip(task: Task, name: str, record: dict[str, Any]) -> None:
     places = strip_places(record)
     with reproducible(task.threads):
         _, instrument = task.equipment()
-        (path,) = _rebuilt([record], instrument)
+        (path,) = rebuilt_paths([record], instrument)
         stacks = patterns([(path.held, path.mode.cell(path.crystal, t)) for t in places.values()]).held
     missed = [max((values[-1] for values in some), default=0.0) for some in record["residuals"]]
     change = [(missed[k], difference(stacks[-1:, [k]], stacks[0, [k]], one[None])[0])
@@ -111,7 +111,7 @@ def _crystals(task: Task, group: int, instrument: SimulateConfig) -> Iterator[Cr
         return crystals_of_rows(file.table.take(rows_of(file, parts[task.crystals])), group)
 
 
-def _rebuilt(records: list[dict[str, Any]], instrument: SimulateConfig) -> list[SymmetryPath]:
+def rebuilt_paths(records: list[dict[str, Any]], instrument: SimulateConfig) -> list[SymmetryPath]:
     """Paths from their records; those of one crystal share its exposure."""
     crystals = {record["crystal"]["material"]: record["crystal"] for record in records}
     held = {name: HeldCrystal.of(Crystal.from_record(crystal), instrument) for name, crystal in crystals.items()}
