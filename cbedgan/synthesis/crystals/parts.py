@@ -112,7 +112,7 @@ def parts_of(kind: Kind, side: str, space_group: int, numbers: range) -> list[Pa
 
 
 def made_up_for(asked: dict[tuple[int, str], int], made: Mapping[tuple[int, str], int]) -> list[Part]:
-    """What a whole side of a group's boundaries makes in place of what the other one lacks; numbers by group and side."""
+    """What a side of a group's boundaries that is whole makes in place of what the other lacks; numbers of each."""
     return [part for (group, side), number in asked.items() if made[group, side] == number
             for (other_group, other), there in asked.items() if other_group == group and other != side
             for part in parts_of("boundary", side, group, range(number, number + there - made[group, other]))]
