@@ -1,4 +1,4 @@
-"""The crystals behind the stacks of a file: of real materials, which a generator has seen as pictures, or drawn ones."""
+"""The crystals behind the stacks of a file: of real materials, which a generator has seen as pictures, or drawn."""
 
 import json
 from collections.abc import Collection
