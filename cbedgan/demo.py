@@ -10,11 +10,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from cbedgan.boundary.probe import ProbeConfig, probe
 from cbedgan.comparison.study import CompareConfig, compare
-from cbedgan.gan.network.generator import load_generator
-from cbedgan.gan.train import TrainGanConfig, train_gan
-from cbedgan.synthesis.synthesize import SynthesizeConfig, synthesize
+from cbedgan.distortion.distort import DistortConfig, distort
+from cbedgan.gan.crystals.train_crystals import TrainCrystalsConfig, train_crystals
+from cbedgan.gan.crystals.trained_crystals import load_crystals
+from cbedgan.synthesis.crystals.synthesize_crystals import SynthesizeCrystalsConfig, synthesize_crystals
 from classifier.foundation.atomic import atomic_path, read_json
 from classifier.foundation.config import AnyConfig, Config, load_config
 from classifier.foundation.errors import InputError
@@ -23,7 +23,7 @@ from classifier.samples.split import SplitConfig, load_split, split
 from classifier.samples.stackfile import StackFile
 from classifier.training.train import TrainClassifierConfig, train_classifier
 
-NETWORKS = ("generator", "classifier", "second_classifier")
+NETWORKS = ("crystal_generator", "classifier", "second_classifier")
 
 
 def config_folder() -> Path:
@@ -57,8 +57,8 @@ def pretrain(out: Path) -> Path:
     config = _config("train_clf", TrainClassifierConfig)
     trained = {name: train_classifier(each, stacks=data["stacks"], split=data["split"], out=out / "runs" / name)
                for name, each in (("classifier", config), ("second_classifier", _second(config)))}
-    trained["generator"] = train_gan(_config("train_gan", TrainGanConfig), **data, out=out / "runs/generator",
-                                     classifier=trained["classifier"])
+    trained["crystal_generator"] = train_crystals(_config("train_gan", TrainCrystalsConfig), **data,
+                                                  out=out / "runs/generator")
     for name, path in trained.items():
         for suffix in (".safetensors", ".json"):
             with atomic_path(out / f"{name}{suffix}") as temporary:
@@ -70,7 +70,7 @@ def _pretrained(split_digest: tuple[str, ...]) -> dict[str, Path]:
     """Paths of the shipped networks; any that comes from another split than this one is an InputError."""
     paths = {name: data_folder() / f"{name}.safetensors" for name in NETWORKS}
     for name, path in paths.items():
-        (load_generator if name == "generator" else load_classifier)(path, split_digest=split_digest)
+        (load_crystals if name == "crystal_generator" else load_classifier)(path, split_digest=split_digest)
     return paths
 
 
@@ -100,14 +100,14 @@ def demo(out: Path, *, pretrained: bool, workers: int) -> Path:
             "classifier": run("train-clf", train_classifier, config, **data, out=out / "classifier"),
             "second_classifier": run("train-clf, second", train_classifier, _second(config), **data,
                                      out=out / "second_classifier")}
-        networks["generator"] = run("train-gan", train_gan, _config("train_gan", TrainGanConfig), **data,
-                                    out=out / "generator", classifier=networks["classifier"])
-    first = {name: networks[name] for name in ("generator", "classifier")}
-    probed = run("probe", probe, _config("probe", ProbeConfig), **first, **data, out=out / "probe.h5")
-    made = run("synthesize", synthesize, _config("synthesize", SynthesizeConfig), probe=probed, **networks, **data,
-               out=out / "synthetic.h5")
+        networks["crystal_generator"] = run("train-gan", train_crystals, _config("train_gan", TrainCrystalsConfig),
+                                            **data, out=out / "generator")
+    seeing = {"classifiers": [networks["classifier"], networks["second_classifier"]], "workers": workers}
+    found = run("distort", distort, _config("distort", DistortConfig), **seeing, **data, out=out / "distort")
+    made = run("synthesize", synthesize_crystals, _config("synthesize", SynthesizeCrystalsConfig), **seeing, **data,
+               generator=networks["crystal_generator"], paths=found.parent, out=out / "synthetic.h5")
     report = run("compare", compare, _config("compare", CompareConfig), **data, synthetic=made, out=out / "compare",
-                 workers=workers, probe=probed, **first)
+                 workers=workers)
     _conclude(console, report, seconds)
     return report
 
