@@ -5,7 +5,8 @@ from typing import Any, Literal, NamedTuple
 
 from cbedgan.likeness.bars import KID_FLOORS, LARGEST_AUC, LARGEST_COPIES, LARGEST_SYMMETRY_RATIO, LEAST_COVERAGE
 
-FigureName = Literal["kid", "kid_many", "coverage", "coverage_few", "auc", "symmetry_ratio", "copies", "collapsed"]
+FigureName = Literal["kid", "kid_many", "coverage", "coverage_few", "auc", "symmetry_ratio", "copies", "collapsed",
+                     "crystals"]
 Path = tuple[str, ...]
 
 
@@ -33,6 +34,8 @@ FIGURES: dict[FigureName, Figure] = {
                              LARGEST_SYMMETRY_RATIO, 2),
     "copies": Figure("copies", ("copies", "share"), ("held_out", "copies", "share"), False, LARGEST_COPIES, 4),
     "collapsed": Figure("collapsed groups", ("spread", "alarm"), (), False, 0.0, 1),
+    "crystals": Figure("AUC of crystals", ("crystals", "told_apart", "estimate"),
+                       ("crystals", "told_apart_real", "estimate"), False, None, 3),
 }
 FLOOR = ("shots", "many", "real", "kid_high")  # what halves of the real stacks show by chance: the unit of kid_many
 

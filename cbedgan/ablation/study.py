@@ -1,4 +1,4 @@
-"""compare-generators [stage]: train every variant of the generator with every seed, assess all alike, compare them."""
+"""compare-generators [stage]: train every variant of a generator with every seed, assess all alike, compare them."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -59,19 +59,20 @@ def compare_generators(config: CompareGeneratorsConfig, *, variants: Path, stack
     write_json(out / "plan.json", {name: [folder.relative_to(out).as_posix() for folder in folders]
                                    for name, folders in planned.folders.items()})
     train_all(planned.jobs, workers, "variants x seeds")
-    values, real = measured(planned.folders)
+    values, real = measured(planned.folders, config.judgement.reference)
     path = write_report(content(values, real, configs, config.judgement, seeds=config.seeds,
                                 provenance=run.provenance()), out)
     run.finish({"report": path.name})
     return path
 
 
-def measured(folders: Mapping[str, list[Path]]) -> tuple[Values, dict[FigureName, float | None]]:
-    """Figures {variant: {figure: float [S]}} of assessed runs, NaN for what is missing, and those of real stacks."""
+def measured(folders: Mapping[str, list[Path]], reference: str) -> tuple[Values, dict[FigureName, float | None]]:
+    """Figures {variant: {figure: float [S]}} of assessments, NaN for what is missing, and those of real stacks as the
+    reference sees them."""
     read = {name: [read_assessment(folder) for folder in of_seeds] for name, of_seeds in folders.items()}
     values = {name: [figures_of(one) for one in of_seeds] for name, of_seeds in read.items()}
     return ({name: {figure: np.array([one[figure] for one in of_seeds], dtype=float) for figure in FIGURES}
-             for name, of_seeds in values.items()}, figures_of(next(iter(read.values()))[0], real=True))
+             for name, of_seeds in values.items()}, figures_of(read[reference][0], real=True))
 
 
 def _check(config: CompareGeneratorsConfig, variants: dict[str, VariantConfig]) -> None:

@@ -1,4 +1,4 @@
-"""Variants of a shipped one, made so small that a run takes a second."""
+"""Variants of a shipped one, made so small that a run takes a second; a few crystals to train on."""
 
 import tomllib
 from collections.abc import Callable
@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 
 from project import CONFIGS
+from small_crystals import small_set
 from tiny import merged, toml
 
-SHIPPED = CONFIGS / "gan" / "recipe.toml"
+__all__ = ["small_set"]
+
+SHIPPED = CONFIGS / "gan" / "pixels.toml"  # the files of tiny stacks hold no crystals
 SMALL = {"device": "cpu", "images": 64, "batch": 16, "view": {"half_width": 2.0, "size_pixels": 16},
          "report": {"every_images": 64, "sheet_samples": 1, "fidelity_samples": 24},
          "network": {"embedding_dim": 8, "discriminator": {"widths": [8, 8], "patch": 2, "unconditional_pixels": 8},

@@ -10,16 +10,17 @@ ASSESSMENT = {
               "few": {"generated": {"coverage": 0.4}, "real": {"coverage": 0.6}}},
     "realness": {"estimate": 0.8, "view": "pixels", "views": {"pixels": {"real": {"estimate": 0.52}}}},
     "copies": {"share": 0.02}, "held_out": {"copies": {"share": 0.01}},
-    "spread": {"alarm": [216, 225]}}
+    "spread": {"alarm": [216, 225]},
+    "crystals": {"told_apart": {"estimate": 0.75}, "told_apart_real": {"estimate": 0.5}}}
 
 
 def test_figures_stand_where_an_assessment_has_them():
     assert figures_of(ASSESSMENT) == {
         "kid": 0.2, "kid_many": pytest.approx(3.0), "coverage": 0.7, "coverage_few": 0.4, "auc": 0.8,
-        "symmetry_ratio": 1.1, "copies": 0.02, "collapsed": 2.0}
+        "symmetry_ratio": 1.1, "copies": 0.02, "collapsed": 2.0, "crystals": 0.75}
     assert figures_of(ASSESSMENT, real=True) == {
         "kid": 0.01, "kid_many": pytest.approx(0.5), "coverage": 0.9, "coverage_few": 0.6, "auc": 0.52,
-        "symmetry_ratio": 1.0, "copies": 0.01, "collapsed": None}
+        "symmetry_ratio": 1.0, "copies": 0.01, "collapsed": None, "crystals": 0.5}
 
 
 def test_what_was_not_measured_is_none():

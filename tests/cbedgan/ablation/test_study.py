@@ -4,13 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from cbedgan.ablation.figures import FIGURES
+from cbedgan.ablation.figures import FIGURES, figures_of
+from cbedgan.ablation.runs import read_assessment
 from cbedgan.ablation.study import CompareGeneratorsConfig, compare_generators
 from cbedgan.ablation.variants import load_variants, plan_runs
+from cbedgan.gan.crystals.crystal_config import TrainCrystalsConfig
 from classifier.foundation.config import load_config, parse_config
 from classifier.foundation.errors import InputError
 from project import CONFIGS
 from running import verb
+from small_crystals import TRAIN
 from tiny import toml
 
 CONFIG = {"seeds": [1, 2], "judgement": {"reference": "plain", "judged": ["kid", "coverage"], "alpha": 0.05},
@@ -98,6 +101,36 @@ def test_a_variant_sets_everything_but_the_seed(variants, tmp_path):
     assert {job.config.seed for job in planned.jobs} == {1, 2}
 
 
+def test_variants_that_are_drawn_otherwise_share_a_training():
+    found = load_variants(CONFIGS / "gan")
+    drawn = {name: found[name] for name in ("recipe", "no_choice", "no_moves", "untrained")}
+    planned = plan_runs(drawn, (1, 2), config().assessment, stacks=Path("s"), split=Path("p"), classifier=None,
+                        out=Path("out"))
+    assert len(planned.jobs) == 2 and len({folder for folders in planned.folders.values() for folder in folders}) == 8
+    for job in planned.jobs:
+        arms = {folder: assessment.crystals.arm for folder, assessment in job.assessments.items()}
+        assert {(arm.moved, arm.candidates) for arm in arms.values()} == {
+            (True, 8), (True, 1), (False, 8), (False, 1)} and {folder.parent for folder in arms} == {job.out}
+        assert arms[planned.folders["no_choice"][job.seed - 1]] == drawn["no_choice"].crystals.arm
+
+
+@pytest.mark.slow
+def test_variants_of_crystals_are_trained_once_and_assessed_as_each_says(small_set, tmp_path):
+    for name, arm in (("recipe", {"candidates": 1}), ("untrained", {"candidates": 1, "moved": False})):
+        content = {"label": name, "changes": "", "train": TRAIN | {"images": 4, "sheet_samples": 0},
+                   "crystals": {"arm": arm}}
+        (tmp_path / f"{name}.toml").write_text(toml(content), encoding="utf-8")
+    asked = config().assessment.model_copy(update={"held_out": "test"})
+    planned = plan_runs(load_variants(tmp_path), (3,), asked, stacks=small_set.stacks, split=small_set.split,
+                        classifier=None, out=tmp_path / "out")
+    job, = planned.jobs
+    job.run()
+    found = {name: read_assessment(folder) for name, (folder,) in planned.folders.items()}
+    assert found["recipe"]["arm"]["moved"] and not found["untrained"]["arm"]["moved"]
+    assert found["recipe"]["generated"] != found["untrained"]["generated"]
+    assert figures_of(found["recipe"])["coverage"] is not None
+
+
 def test_the_shipped_variants_differ_from_the_recipe_in_what_they_say():
     found = load_variants(CONFIGS / "gan")
     settings = load_config(CONFIGS / "bench" / "compare_generators.toml", CompareGeneratorsConfig)
@@ -107,3 +140,10 @@ def test_the_shipped_variants_differ_from_the_recipe_in_what_they_say():
         assert (variant.train.images, variant.train.batch, variant.train.view) == (
             recipe.images, recipe.batch, recipe.view), name
     assert len({variant.label for variant in found.values()}) == len(found)
+
+
+def test_the_recipe_is_the_shipped_training_but_for_what_makes_many_runs_cheap():
+    recipe = load_variants(CONFIGS / "gan")["recipe"].train.model_dump()
+    shipped = load_config(CONFIGS / "bench/train_gan_crystals.toml", TrainCrystalsConfig).model_dump()
+    assert {key for key in shipped if shipped[key] != recipe[key]} == {
+        "images", "prior", "checkpoint_every_images", "report_every_images"}
