@@ -23,7 +23,7 @@ from classifier.samples.split import SplitConfig, load_split, split
 from classifier.samples.stackfile import StackFile
 from classifier.training.train import TrainClassifierConfig, train_classifier
 
-NETWORKS = ("crystal_generator", "classifier", "second_classifier")
+NETWORKS = ("generator", "classifier", "second_classifier")
 
 
 def config_folder() -> Path:
@@ -57,8 +57,8 @@ def pretrain(out: Path) -> Path:
     config = _config("train_clf", TrainClassifierConfig)
     trained = {name: train_classifier(each, stacks=data["stacks"], split=data["split"], out=out / "runs" / name)
                for name, each in (("classifier", config), ("second_classifier", _second(config)))}
-    trained["crystal_generator"] = train_crystals(_config("train_gan", TrainCrystalsConfig), **data,
-                                                  out=out / "runs/generator")
+    trained["generator"] = train_crystals(_config("train_gan", TrainCrystalsConfig), **data,
+                                          out=out / "runs/generator")
     for name, path in trained.items():
         for suffix in (".safetensors", ".json"):
             with atomic_path(out / f"{name}{suffix}") as temporary:
@@ -70,7 +70,7 @@ def _pretrained(split_digest: tuple[str, ...]) -> dict[str, Path]:
     """Paths of the shipped networks; any that comes from another split than this one is an InputError."""
     paths = {name: data_folder() / f"{name}.safetensors" for name in NETWORKS}
     for name, path in paths.items():
-        (load_crystals if name == "crystal_generator" else load_classifier)(path, split_digest=split_digest)
+        (load_crystals if name == "generator" else load_classifier)(path, split_digest=split_digest)
     return paths
 
 
@@ -100,12 +100,12 @@ def demo(out: Path, *, pretrained: bool, workers: int) -> Path:
             "classifier": run("train-clf", train_classifier, config, **data, out=out / "classifier"),
             "second_classifier": run("train-clf, second", train_classifier, _second(config), **data,
                                      out=out / "second_classifier")}
-        networks["crystal_generator"] = run("train-gan", train_crystals, _config("train_gan", TrainCrystalsConfig),
-                                            **data, out=out / "generator")
+        networks["generator"] = run("train-gan", train_crystals, _config("train_gan", TrainCrystalsConfig), **data,
+                                    out=out / "generator")
     seeing = {"classifiers": [networks["classifier"], networks["second_classifier"]], "workers": workers}
     found = run("distort", distort, _config("distort", DistortConfig), **seeing, **data, out=out / "distort")
     made = run("synthesize", synthesize_crystals, _config("synthesize", SynthesizeCrystalsConfig), **seeing, **data,
-               generator=networks["crystal_generator"], paths=found.parent, out=out / "synthetic.h5")
+               generator=networks["generator"], paths=found.parent, out=out / "synthetic.h5")
     report = run("compare", compare, _config("compare", CompareConfig), **data, synthetic=made, out=out / "compare",
                  workers=workers)
     _conclude(console, report, seconds)
