@@ -89,7 +89,8 @@ def load_generator(path: Path, *, split_digest: str | tuple[str, ...] | None = N
     """Read a generator in evaluation mode, on the CPU; one of another split than split_digest is an InputError."""
     if kind_of(path) == CRYSTALS:
         raise InputError(source=path, rule="this verb needs a generator that paints stacks from e and w",
-                         value='one of kind "crystals"', remedy="Draw its stacks by `cbedgan sample`.")
+                         value='one of kind "crystals"',
+                         remedy="Draw its stacks by `cbedgan sample`; `cbedgan distort` finds boundaries.")
     checkpoint = load_checkpoint(path, kind="generator", split_digest=split_digest)
     parts, header = checkpoint.parts, checkpoint.header
     with reported(path, rule="the checkpoint must hold a complete generator", remedy="Train it again."):
