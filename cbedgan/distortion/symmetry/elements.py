@@ -5,7 +5,7 @@ from math import gcd
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Shaped
 
 FOLD = {2: "two-fold", 3: "three-fold", 4: "four-fold", 6: "six-fold"}
 MOST_DIRECTIONS = 3  # that are listed
@@ -23,7 +23,7 @@ class Element(NamedTuple):
     glides: bool
 
 
-def elements(rotation: Int[np.ndarray, "o 3 3"], shift: Float[np.ndarray, "o 3"],
+def elements(rotation: Shaped[np.ndarray, "o 3 3"], shift: Float[np.ndarray, "o 3"],
              centring: Float[np.ndarray, "k 3"]) -> set[Element]:
     """Elements of a group, from its operations on columns of fractional coordinates: of an axis the highest order.
 
