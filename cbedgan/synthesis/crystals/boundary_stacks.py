@@ -80,7 +80,7 @@ class BoundaryStacks:
 
     def _along(self, path: FoundPath, number: int, use: int, attempt: int) -> SampledStack | None:
         """The stack of a crystal somewhere on a path; its uses part the logarithm of the distortion among them."""
-        between = path.reach.interval(path.end, self.config.beyond)
+        between = path.reach.interval(path.end, self.config)
         assert between is not None
         for again in range(DISTORTIONS):
             stream = self._stream("distorted", path.subgroup, number, attempt, again)
@@ -134,7 +134,7 @@ class BoundaryStacks:
             return None
         made = paths_of(crystal, (space_group,), self.found.config, self.instrument, self.seed)
         reach = self.found.typical((crystal.space_group, space_group))
-        if not made or reach.interval(made[0].end, self.config.beyond) is None:
+        if not made or reach.interval(made[0].end, self.config) is None:
             self.refused["no path" if not made else "patterns differ too late"] += 1
             return None
         return FoundPath(crystal, space_group, made[0].mode, made[0].end, reach)
@@ -164,7 +164,7 @@ class BoundaryStacks:
     def _usable(self, space_group: int) -> list[FoundPath]:
         """Paths of the file into the group that may be trained on, and on which there is something to be seen."""
         return [path for path in self.found.into(space_group) if not self.fit.crystal(path.crystal)
-                and path.reach.interval(path.end, self.config.beyond) is not None]
+                and path.reach.interval(path.end, self.config) is not None]
 
     def _parents(self, space_group: int) -> list[Crystal]:
         return [one for one in self.found.crystals(space_group) if not self.fit.crystal(one)]

@@ -11,6 +11,7 @@ from cbedgan.crystal.crystals import Crystal
 from cbedgan.distortion.measure import CROSSED, DENIED
 from cbedgan.distortion.modes import Mode
 from cbedgan.distortion.paths import PathsConfig
+from cbedgan.synthesis.crystals.synthesize_config import BothSidesConfig
 from classifier.foundation.atomic import read_json
 from classifier.foundation.config import digest, parse_config
 from classifier.foundation.errors import InputError, reported
@@ -25,9 +26,10 @@ class Reach(NamedTuple):
     t_data: float
     t_star: float
 
-    def interval(self, end: float, beyond: float) -> tuple[float, float] | None:
-        """From t_data to `beyond` times the greater of both, at most the path's end; None where nothing is between."""
-        low, high = self.t_data, min(beyond * max(self), end)
+    def interval(self, end: float, config: BothSidesConfig) -> tuple[float, float] | None:
+        """Distortions that are asked for on a path that ends at `end`; None where nothing is between."""
+        low = max(self.t_data, config.least_angstrom)
+        high = min(config.beyond * max(low, self.t_star), end)
         return (low, high) if low < high else None
 
 

@@ -14,9 +14,14 @@ Kind = Literal["interior", "boundary", "hard"]
 
 
 class BothSidesConfig(Config):
-    """beyond: times t*, or t_data where that is more, how far crystals are distorted at most; reuse: how often a path
-    is used, each time at another distortion; attempts: crystals drawn in vain for one stack until it is given up."""
+    """Crystals are distorted by at least t_data and by at least least_angstrom: what is hidden teaches nothing.
 
+    beyond: times t*, or times that least distortion where it is more, how far they are distorted at most; reuse: how
+    often a path is used, each time at another distortion; attempts: crystals drawn in vain for one stack until it is
+    given up.
+    """
+
+    least_angstrom: Annotated[float, Field(ge=0)] = 0.0
     beyond: Annotated[float, Field(gt=1)] = 3.0
     reuse: Annotated[int, Field(ge=1)] = 2
     attempts: Annotated[int, Field(ge=1)] = 100

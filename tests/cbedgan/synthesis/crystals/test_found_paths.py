@@ -8,6 +8,7 @@ import pytest
 
 from cbedgan.crystal.crystals import standard_crystal
 from cbedgan.synthesis.crystals.found_paths import FoundPaths, Reach
+from cbedgan.synthesis.crystals.synthesize_config import BothSidesConfig
 from classifier.foundation.errors import InputError
 
 
@@ -59,7 +60,15 @@ def test_a_pair_without_paths_takes_the_medians_of_all(folder):
     ((0.01, 0.02), 1.0, (0.01, 0.06)), ((0.01, inf), 0.4, (0.01, 0.4)), ((0.03, 0.001), 1.0, (0.03, 0.09)),
     ((0.01, 0.2), 0.4, (0.01, 0.4)), ((inf, 0.1), 1.0, None), ((0.4, 0.1), 0.4, None)])
 def test_distortions_lie_between_what_patterns_show_and_beyond_what_classifiers_see(reach, end, expected):
-    assert Reach(*reach).interval(end, 3.0) == (expected and pytest.approx(expected))
+    assert Reach(*reach).interval(end, BothSidesConfig()) == (expected and pytest.approx(expected))
+
+
+@pytest.mark.parametrize("reach, end, expected", [
+    ((0.01, 0.02), 1.0, (0.1, 0.3)), ((0.2, 0.02), 1.0, (0.2, 0.6)), ((0.01, 0.02), 0.2, (0.1, 0.2)),
+    ((0.01, 0.2), 1.0, (0.1, 0.6)), ((0.01, 0.02), 0.1, None)])
+def test_no_distortion_is_less_than_the_least_that_is_asked_for(reach, end, expected):
+    config = BothSidesConfig(least_angstrom=0.1)
+    assert Reach(*reach).interval(end, config) == (expected and pytest.approx(expected))
 
 
 def test_what_may_not_be_trained_on_is_refused(tmp_path):
