@@ -5,11 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from cbedgan.gan.state import State
-from cbedgan.gan.train_config import TrainGanConfig
-from cbedgan.gan.training_data import Data
 from classifier.crystal.spacegroup import ClassMap
-from classifier.pattern.intensity import IntensityTransform
 from classifier.samples.cache import open_or_build
 from classifier.samples.dataset import StackSet
 from classifier.samples.prefetch import Prefetch
@@ -35,18 +31,3 @@ def made_up_set(folder: Path, size: int, stacks: int, class_map: ClassMap) -> St
     names = np.arange(stacks).astype(str)
     return StackSet(cache.x, class_idx, torch.eye(len(class_map))[class_idx], names, names, names,
                     np.full(stacks, "simulated"), Prefetch(cache))
-
-
-def made_up_training(config: TrainGanConfig, folder: Path, classes: int, device: torch.device) -> tuple[State, Data]:
-    """A training of a GAN at its start, on stacks of noise, at least one of each class and as many as a batch has.
-
-    Parameters
-    ----------
-    config, device : of the training
-    folder : of the training cache
-    classes : number of them
-    """
-    class_map, stacks = ClassMap(tuple(range(1, classes + 1))), max(classes, config.batch)
-    samples = made_up_set(folder, config.view.size_pixels, stacks, class_map)
-    data = Data.build(samples, class_map, device, intensity=IntensityTransform(config.intensity, 1.0))
-    return State(config, data), data

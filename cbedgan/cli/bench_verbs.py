@@ -14,7 +14,7 @@ Place = Annotated[Path, typer.Option(help="Where made-up stacks may lie a while.
 Classes = Annotated[int, typer.Option(min=1, max=230)]
 Turns = Annotated[int, typer.Option(min=1, help="Turns.")]
 Steps = Annotated[int, typer.Option(min=1, help="Of each loop in a turn.")]
-SIZES, READERS = [64, 128, 256, 512], [1, 2]  # pixels, and threads or processes
+SIZES, READERS = [64, 128, 256, 512], [1, 2]  # pixels, and threads
 
 
 @benchmarks.command("simulate")
@@ -54,24 +54,6 @@ def bench_train_clf(config: Config, folder: Place, classes: Classes = 45,
 
     speeds = stage.bench_train_classifier(read(config, TrainClassifierConfig), folder, classes=classes, stacks=stacks,
                                           steps=steps, repeats=repeats)
-    Console().print(stage.report(speeds))
-    wrote_json(json, stage.to_json(speeds))
-
-
-@benchmarks.command("train-gan")
-def bench_train_gan(config: Config, folder: Place,
-                    size: Annotated[list[int], typer.Option(min=4, help="Pixels; may be repeated.")] = SIZES,
-                    processes: Annotated[list[int], typer.Option(min=1, help="That share a batch of the first size; "
-                                                                 "may be repeated.")] = READERS,
-                    classes: Classes = 45, steps: Steps = 2, repeats: Turns = 5,
-                    profile: Annotated[bool, typer.Option("--profile", help="Name the dearest operations.")] = False,
-                    json: Json = None) -> None:
-    """Time the training step of a train-gan configuration beside a plain loop of equal networks, by size."""
-    from cbedgan.bench import train_gan as stage
-    from cbedgan.gan.train_config import TrainGanConfig
-
-    speeds = stage.bench_train_gan(read(config, TrainGanConfig), folder, sizes=size, processes=processes,
-                                   classes=classes, steps=steps, repeats=repeats, profile=profile)
     Console().print(stage.report(speeds))
     wrote_json(json, stage.to_json(speeds))
 
