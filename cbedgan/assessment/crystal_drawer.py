@@ -47,7 +47,7 @@ def crystal_drawer(config: CrystalDrawsConfig, trained: TrainedCrystals, seed: i
             count = torch.bincount(class_idx, minlength=len(trained.class_map))
             counts = {trained.class_map.space_group(k): n for k, n in enumerate(count.tolist()) if n}
             sample_crystals(SampleCrystalsConfig(seed=seed, counts=counts, mantissa_bits=mantissa_bits, arm=of),
-                            generator=generator, out=path, workers=config.workers)
+                            generator=generator, out=path, workers=config.workers, views=False)
             with StackFile(path) as file:
                 stacks = torch.from_numpy(file.read(range(len(file))))
             # The file has the groups in the order of their numbers, as the class map.

@@ -17,7 +17,8 @@ from cbedgan.gan.crystals.instrument import told_of
 from cbedgan.gan.crystals.network.movable import movable
 from cbedgan.gan.crystals.network.moves import moved
 from cbedgan.gan.crystals.trained_crystals import TrainedCrystals
-from cbedgan.simulate.cbed.stack import refusal, simulate_every_view
+from cbedgan.gan.crystals.views import views_of
+from cbedgan.simulate.cbed.stack import StacksAndRows, refusal, simulate_every_view
 from cbedgan.simulate.engine import engine_of
 from classifier.foundation.config import Config
 from classifier.foundation.errors import InputError
@@ -38,11 +39,13 @@ class ArmConfig(Config):
 
 
 class SampledStack(NamedTuple):
-    """crystal: measured anew; stack: shares of the incident beam; row: as the simulator's, synthetic."""
+    """crystal: measured anew; stack: shares of the incident beam; row: as the simulator's, synthetic; views: where they
+    were asked for, see `views_of`."""
 
     crystal: Crystal
     stack: Float[np.ndarray, "3 S S"]
     row: SampleTable
+    views: tuple[StacksAndRows, ...] = ()
 
 
 def nothing_against(crystal: Crystal) -> str:
@@ -51,8 +54,11 @@ def nothing_against(crystal: Crystal) -> str:
 
 
 def draw_stack(source: TrainedCrystals, arm: ArmConfig, space_group: int, number: int, *, seed: int,
-               refused: Counter[str], against: Callable[[Crystal], str] = nothing_against) -> SampledStack:
+               refused: Counter[str], against: Callable[[Crystal], str] = nothing_against,
+               views: bool = False) -> SampledStack:
     """Draw a stack of any of the 230 groups; it depends on the source, arm, group, number and seed alone.
+
+    A candidate is chosen on its axes. One that a view cannot show gives way to the next of its own draw.
 
     Parameters
     ----------
@@ -62,17 +68,22 @@ def draw_stack(source: TrainedCrystals, arm: ArmConfig, space_group: int, number
     seed : of all samples
     refused : by reason, how many crystals were drawn in vain; they are counted here
     against : why a crystal must not be drawn, "" where it may; another one is drawn then
+    views : whether the stack comes with those of the generator's set
     """
     known = space_group in source.class_map.space_groups
-    candidates = [next(_drawn(source, arm, space_group, [seed, number, k], refused, against))
-                  for k in range(arm.candidates if known else 1)]
-    chosen, logits = 0, None
-    if len(candidates) > 1:
-        logits = _logits(source, candidates, space_group)
-        share = np.exp(logits - logits.max())
-        stream = np.random.default_rng([seed, number, len(candidates), space_group])
-        chosen = int(stream.choice(len(candidates), p=share / share.sum()))
-    one = candidates[chosen]
+    drawn = [_drawn(source, arm, space_group, [seed, number, k], refused, against)
+             for k in range(arm.candidates if known else 1)]
+    candidates = [next(some) for some in drawn]
+    stream = np.random.default_rng([seed, number, len(candidates), space_group])
+    while True:
+        chosen, logits = _chosen(source, candidates, space_group, stream)
+        one = candidates[chosen]
+        try:
+            one = one._replace(views=views_of(one.crystal, one.row, source.instrument) if views else ())
+            break
+        except InputError:
+            refused["not to be rendered in a view"] += 1
+            candidates[chosen] = next(drawn[chosen])
     told = {"kind": "crystal", "space_group": space_group, "seed": seed, "number": number, **arm.model_dump(),
             "chosen": chosen, "logits": None if logits is None else np.round(logits, 4).tolist(),
             "generator_digest": source.digest}
@@ -147,6 +158,16 @@ def _fault(crystal: Crystal, source: TrainedCrystals, arm: ArmConfig, space_grou
     if arm.moved and hidden_supergroup(crystal, source.prior.source.supergroup_tolerance_angstrom) is not None:
         return "nearly of a higher group"
     return "" if refusal(crystal, source.instrument.config) is None else "not to be simulated"
+
+
+def _chosen(source: TrainedCrystals, candidates: list[SampledStack], space_group: int, stream: np.random.Generator
+            ) -> tuple[int, Float[np.ndarray, " k"] | None]:
+    """Which of several candidates, by their logits; of one alone no logit is asked for."""
+    if len(candidates) == 1:
+        return 0, None
+    logits = _logits(source, candidates, space_group)
+    share = np.exp(logits - logits.max())
+    return int(stream.choice(len(candidates), p=share / share.sum())), logits
 
 
 @torch.no_grad()

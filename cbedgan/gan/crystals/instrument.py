@@ -20,6 +20,7 @@ from cbedgan.render.scene import Atoms, Scene
 from cbedgan.simulate.cbed.detector import View
 from cbedgan.simulate.cbed.multislice import Exposure
 from cbedgan.simulate.cbed.simulate_config import RenderConfig, SimulateConfig
+from cbedgan.simulate.cbed.simulate_config import ViewConfig as SeenAs
 from cbedgan.simulate.cbed.stack import conditions, detectors, slabs
 from classifier.foundation.config import digest, parse_config
 from classifier.foundation.errors import InputError
@@ -39,10 +40,24 @@ class Exposed(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Instrument:
-    """How a set was made, its frame that of a network's view, drawn by the renderer on a device."""
+    """How a set was made, its frame that of a network's view, drawn by the renderer on a device.
+
+    config: on the axes, without views; views: of the set, in which drawn stacks are written beside.
+    """
 
     config: SimulateConfig
     device: str = "cpu"
+    views: tuple[SeenAs, ...] = ()
+
+    @property
+    def with_views(self) -> SimulateConfig:
+        """The configuration with the views: what a checkpoint keeps."""
+        return self.config.model_copy(update={"views": self.views})
+
+    @classmethod
+    def stated(cls, config: SimulateConfig) -> "Instrument":
+        """That of `with_views`, on the CPU."""
+        return cls(config.model_copy(update={"views": ()}), views=config.views)
 
     @classmethod
     def of(cls, file: StackFile, view: ViewConfig, render: RenderConfig, device: str = "cpu") -> "Instrument":
@@ -66,7 +81,7 @@ class Instrument:
                              value=f'its view "{own.name}"', remedy="Give the set's file on the axes.")
         detector = config.detector.model_copy(update={"half_width": view.half_width, "size_pixels": view.size_pixels})
         return cls(config.model_copy(update={"detector": detector, "views": (), "distinct": None,
-                                             "render": config.render or render}), device)
+                                             "render": config.render or render}), device, config.views)
 
     def expose(self, crystals: Sequence[Moved], names: Sequence[str]) -> list[Exposed | None]:
         """Render a stack of each; None for a crystal that shows no disk, or has no slab.

@@ -14,6 +14,7 @@ from pydantic import Field
 from cbedgan.crystal.cif import write_cif
 from cbedgan.crystal.crystals import Crystal
 from cbedgan.gan.crystals.draw import ArmConfig, draw_stack
+from cbedgan.gan.crystals.drawn_files import finished, write_part, write_set
 from cbedgan.gan.crystals.trained_crystals import TrainedCrystals, load_crystals
 from cbedgan.gan.network.generator import CRYSTALS
 from cbedgan.simulate.parts import PartsFolder
@@ -22,9 +23,8 @@ from classifier.crystal.spacegroup import symbol
 from classifier.foundation.atomic import read_json, write_json
 from classifier.foundation.checkpoint import kind_of
 from classifier.foundation.config import Config
-from classifier.foundation.run import require_same_run, stage_record
-from classifier.samples.sampletable import SampleTable
-from classifier.samples.stackfile import StackFile, StackWriter, write_stack_file
+from classifier.foundation.run import stage_record
+from classifier.samples.stackfile import StackFile
 
 __all__ = ["ArmConfig", "SampleCrystalsConfig", "draws_crystals", "sample_crystals", "write_crystals"]
 
@@ -48,8 +48,10 @@ def draws_crystals(generator: Path) -> bool:
 
 
 def sample_crystals(config: SampleCrystalsConfig, *, generator: Path, out: Path, workers: int,
-                    cif: Path | None = None) -> Path:
+                    cif: Path | None = None, views: bool = True) -> Path:
     """Write out, a stack file of origin "synthetic" in the order of groups, and OUT.report.json; one there is kept.
+
+    Beside it lie the views of the generator's set, `<out>.<view>.h5` with the same rows.
 
     Stack i of a group depends on the generator, seed, arm, group and i alone. The report counts crystals refused. The
     same command goes on where a killed one has stopped; until it ends, OUT.parts holds what is drawn.
@@ -61,19 +63,18 @@ def sample_crystals(config: SampleCrystalsConfig, *, generator: Path, out: Path,
     out : the stack file
     workers : processes
     cif : folder for the crystals, one file each, named as the sample
+    views : whether they are written
     """
     out, source = Path(out), load_crystals(generator)
     counts = config.counts if isinstance(config.counts, dict) else dict.fromkeys(source.class_map.space_groups,
                                                                                   config.counts)
     for group in counts:
         symbol(group)  # refuses what is no space group
+    left_out = {} if views or not source.instrument.views else {"views": "left out"}
     record = stage_record("sample", config, {"generator": source.digest, "split": source.split_digest,
-                                             "stacks": source.stack_digest})
-    if out.exists():
-        with StackFile(out) as made:
-            require_same_run(out, made.provenance, record)
-    else:
-        _write(config, dict(sorted(counts.items())), Path(generator), source, out, workers, record)
+                                             "stacks": source.stack_digest, **left_out})
+    if not finished(out, record, source):
+        _write(config, dict(sorted(counts.items())), Path(generator), source, out, workers, record, views)
     shutil.rmtree(PartsFolder(out).folder, ignore_errors=True)
     if cif is not None:
         write_crystals(out, cif)
@@ -89,14 +90,14 @@ def write_crystals(stacks: Path, folder: Path) -> None:
 
 
 def _write(config: SampleCrystalsConfig, counts: dict[int, int], generator: Path, source: TrainedCrystals, out: Path,
-           workers: int, record: dict) -> None:
+           workers: int, record: dict, views: bool) -> None:
     """Draw what is not there yet into parts, and put these together in their order; a kill costs the parts at work."""
     folder = PartsFolder(out)
     parts = {f"{group}-{first:06d}": (group, range(first, min(first + AT_ONCE, count)))
              for group, count in counts.items() for first in range(0, count, AT_ONCE)}
     with folder.at_work(alone=True):
         folder.manifest(record, lambda: record)
-        jobs = {name: (name, folder, generator, config, *parts[name]) for name in parts
+        jobs = {name: (name, folder, generator, config, views, *parts[name]) for name in parts
                 if not folder.record(name).exists()}
         in_pool(_draw_part, jobs, workers=workers, description="sample",
                 sizes={name: len(parts[name][1]) for name in jobs})
@@ -105,25 +106,18 @@ def _write(config: SampleCrystalsConfig, counts: dict[int, int], generator: Path
         write_json(out.with_name(f"{out.name}.report.json"), {
             "drawn": sum(counts.values()), "refused": dict(sorted(refused.items())),
             "processor_seconds": round(sum(one["processor_seconds"] for one in reports), 1)})
-        writer = StackWriter(out, detector=source.frame.detector, pose=source.frame.pose, provenance=record,
-                             intensity_unit=source.frame.intensity_unit, mantissa_bits=config.mantissa_bits)
-        with writer:
-            for name in parts:
-                with StackFile(folder.shard(name)) as part:
-                    writer.append(part.read(range(len(part))), part.table)
+        write_set(out, [(name, np.arange(len(numbers))) for name, (_, numbers) in parts.items()], folder, source,
+                  record, config.mantissa_bits, views=views)
 
 
-def _draw_part(name: str, folder: PartsFolder, generator: Path, config: SampleCrystalsConfig, space_group: int,
-               numbers: range) -> None:
+def _draw_part(name: str, folder: PartsFolder, generator: Path, config: SampleCrystalsConfig, views: bool,
+               space_group: int, numbers: range) -> None:
     """In a worker: write the stacks of a part, then what says that it is finished."""
     began, refused = time.process_time(), Counter()
     source = _loaded(generator)
-    made = [draw_stack(source, config.arm, space_group, number, seed=config.seed, refused=refused)
+    made = [draw_stack(source, config.arm, space_group, number, seed=config.seed, refused=refused, views=views)
             for number in numbers]
-    write_stack_file(folder.shard(name), np.stack([one.stack for one in made]),
-                     SampleTable.concatenate([one.row for one in made]), detector=source.frame.detector,
-                     pose=source.frame.pose, intensity_unit=source.frame.intensity_unit,
-                     provenance={"part_of": source.digest}, mantissa_bits=config.mantissa_bits)
+    write_part(folder, name, made, source, config.mantissa_bits)
     write_json(folder.record(name), {"refused": refused, "processor_seconds": time.process_time() - began})
 
 

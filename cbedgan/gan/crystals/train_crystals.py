@@ -104,8 +104,8 @@ def _run(config: TrainCrystalsConfig, run: Run, parted: Split, file: StackFile, 
     if not ranks.first:
         return
     trained = TrainedCrystals(state.generator_ema.eval(), state.discriminator.cpu().eval(), config.network,
-                              config.prior, Instrument(instrument.config), seen, class_map, config.view, frame,
-                              parted.digest, parted.stack_digest, run.provenance())
+                              config.prior, Instrument.stated(instrument.with_views), seen, class_map, config.view,
+                              frame, parted.digest, parted.stack_digest, run.provenance())
     path = run.folder / "generator.safetensors"
     result = {"generator_digest": trained.save(path), "split_digest": parted.digest, "images_seen": state.images_seen,
               "skipped_steps": state.skips(), "left_out": state.left_out}
@@ -113,7 +113,8 @@ def _run(config: TrainCrystalsConfig, run: Run, parted: Split, file: StackFile, 
         # Choosing among candidates would cost as many times.
         sampled = SampleCrystalsConfig(seed=config.seed, counts=config.sheet_samples,
                                        mantissa_bits=file.mantissa_bits, arm=ArmConfig(candidates=1))
-        drawn = sample_crystals(sampled, generator=path, out=run.folder / "samples.h5", workers=config.workers)
+        drawn = sample_crystals(sampled, generator=path, out=run.folder / "samples.h5", workers=config.workers,
+                                views=False)
         write_drawn_sheet(run.folder / "samples.png", drawn, samples, class_map, transform, seed=config.seed,
                           title=f"{state.images_seen} images seen; drawn crystals are moved, not chosen")
         result["drawn"] = told_apart(drawn, table, config.seed)

@@ -48,7 +48,7 @@ class TrainedCrystals:
         """Write the checkpoint and return its digest."""
         parts = {"generator": self.generator.state_dict(), "discriminator": self.discriminator.state_dict(),
                  "network": self.network.model_dump(mode="json"), "prior": self.prior.model_dump(mode="json"),
-                 "instrument": self.instrument.config.model_dump(mode="json"), "seen": self.seen.state(),
+                 "instrument": self.instrument.with_views.model_dump(mode="json"), "seen": self.seen.state(),
                  "space_groups": list(self.class_map.space_groups), "view": self.view.model_dump(),
                  "detector": asdict(self.frame.detector)}
         header = {"split_digest": self.split_digest, "stack_digest": self.stack_digest, "pose": self.frame.pose,
@@ -74,5 +74,5 @@ def load_crystals(path: Path, *, split_digest: str | tuple[str, ...] | None = No
             built.eval().requires_grad_(False)
         return TrainedCrystals(
             generator, discriminator, network, parse_config(parts["prior"], PriorConfig, source=path),
-            Instrument(parse_config(parts["instrument"], SimulateConfig, source=path)), seen, class_map, view, frame,
-            header["split_digest"], header["stack_digest"], header["provenance"], checkpoint.digest)
+            Instrument.stated(parse_config(parts["instrument"], SimulateConfig, source=path)), seen, class_map, view,
+            frame, header["split_digest"], header["stack_digest"], header["provenance"], checkpoint.digest)

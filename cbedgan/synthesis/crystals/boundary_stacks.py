@@ -15,7 +15,7 @@ from cbedgan.crystal.sources import CrystalSource
 from cbedgan.crystal.supergroup import quiet_moyo
 from cbedgan.distortion.paths import paths_of
 from cbedgan.gan.crystals.draw import SampledStack
-from cbedgan.simulate.cbed.simulate_config import SimulateConfig
+from cbedgan.gan.crystals.instrument import Instrument
 from cbedgan.simulate.cbed.stack import refusal
 from cbedgan.synthesis.crystals.exposed import Fit, exposed, labelled
 from cbedgan.synthesis.crystals.found_paths import FoundPath, FoundPaths
@@ -45,7 +45,7 @@ class BoundaryStacks:
     refused : by reason; counted here
     """
 
-    def __init__(self, found: FoundPaths, source: CrystalSource, instrument: SimulateConfig, fit: Fit,
+    def __init__(self, found: FoundPaths, source: CrystalSource, instrument: Instrument, fit: Fit,
                  classes: tuple[int, ...], config: BothSidesConfig, seed: int, refused: Counter[str]) -> None:
         self.found, self.source, self.instrument, self.fit = found, source, instrument, fit
         self.classes, self.config, self.seed, self.refused = classes, config, seed, refused
@@ -110,7 +110,7 @@ class BoundaryStacks:
             crystal = self._drawn(space_group, stream)
             if crystal is None:
                 continue
-            if not paths_of(crystal, lower, self.found.config, self.instrument, self.seed):
+            if not paths_of(crystal, lower, self.found.config, self.instrument.config, self.seed):
                 self.refused["no path"] += 1
                 continue
             one = self._exposed(crystal, space_group, stream)
@@ -132,7 +132,7 @@ class BoundaryStacks:
         crystal = self._drawn(higher[int(stream.integers(len(higher)))], stream)
         if crystal is None:
             return None
-        made = paths_of(crystal, (space_group,), self.found.config, self.instrument, self.seed)
+        made = paths_of(crystal, (space_group,), self.found.config, self.instrument.config, self.seed)
         reach = self.found.typical((crystal.space_group, space_group))
         if not made or reach.interval(made[0].end, self.config) is None:
             self.refused["no path" if not made else "patterns differ too late"] += 1
@@ -141,7 +141,8 @@ class BoundaryStacks:
 
     def _drawn(self, space_group: int, stream: np.random.Generator) -> Crystal | None:
         crystal = self.source.draw(space_group, stream)
-        if crystal is None or crystal.space_group != space_group or refusal(crystal, self.instrument) is not None:
+        config = self.instrument.config
+        if crystal is None or crystal.space_group != space_group or refusal(crystal, config) is not None:
             self.refused["not drawn"] += 1
             return None
         reason = self.fit.crystal(crystal)

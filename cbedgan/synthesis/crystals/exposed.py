@@ -12,7 +12,8 @@ from jaxtyping import Float
 from cbedgan.crystal.crystals import Crystal, measure_symmetry
 from cbedgan.crystal.supergroup import quiet_moyo
 from cbedgan.gan.crystals.draw import SampledStack
-from cbedgan.simulate.cbed.simulate_config import SimulateConfig
+from cbedgan.gan.crystals.instrument import Instrument
+from cbedgan.gan.crystals.views import views_of
 from cbedgan.simulate.cbed.stack import refusal, simulate_every_view
 from cbedgan.simulate.engine import engine_of
 from cbedgan.simulate.held_out import HeldOut
@@ -37,9 +38,10 @@ class Fit(NamedTuple):
         return COPY if self.copies.holds(stack) else ""
 
 
-def exposed(crystal: Crystal, space_group: int, instrument: SimulateConfig, stream: np.random.Generator, fit: Fit,
+def exposed(crystal: Crystal, space_group: int, instrument: Instrument, stream: np.random.Generator, fit: Fit,
             refused: Counter[str]) -> SampledStack | None:
-    """The stack of a crystal that is of the group when it is measured as written; None where it must be refused.
+    """The stack, with its views, of a crystal that is of the group when it is measured as written; None where it must
+    be refused.
 
     Parameters
     ----------
@@ -50,18 +52,19 @@ def exposed(crystal: Crystal, space_group: int, instrument: SimulateConfig, stre
     refused : by reason; counted here
     """
     reason = fit.crystal(crystal) or ("" if _group(crystal) == space_group else "another group")
-    if not reason and refusal(crystal, instrument) is not None:
+    config = instrument.config
+    if not reason and refusal(crystal, config) is not None:
         reason = "not to be simulated"
     if not reason:
-        energy = instrument.beam_energies_kev[int(stream.integers(len(instrument.beam_energies_kev)))]
+        energy = config.beam_energies_kev[int(stream.integers(len(config.beam_energies_kev)))]
         try:
-            stacks, table = simulate_every_view(crystal, instrument, beam_energy_kev=energy, views=(),
-                                                engine=engine_of(instrument))[0]
+            stacks, table = simulate_every_view(crystal, config, beam_energy_kev=energy, views=(),
+                                                engine=engine_of(config))[0]
             which = int(stream.integers(len(stacks)))
             one = SampledStack(crystal, stacks[which], replace(table.take([which]), derivation=np.array(["random"])))
             reason = fit.stack(one.stack)
             if not reason:
-                return one
+                return one._replace(views=views_of(crystal, one.row, instrument))
         except InputError:
             reason = "not to be rendered"
     refused[reason] += 1

@@ -25,7 +25,8 @@ def interior_stack(source: TrainedCrystals, arm: ArmConfig, kind: Kind, space_gr
     first = TRIES * (FIRST[kind] + number)
     for sample in range(first, first + TRIES):
         try:
-            one = draw_stack(source, arm, space_group, sample, seed=seed, refused=refused, against=fit.crystal)
+            one = draw_stack(source, arm, space_group, sample, seed=seed, refused=refused, against=fit.crystal,
+                             views=True)
         except InputError:  # every attempt that its prior allows is counted already
             return None
         reason = fit.stack(one.stack)

@@ -8,9 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from cbedgan.gan.crystals.draw import SampledStack
+from cbedgan.gan.crystals.drawn_files import write_part
 from cbedgan.gan.crystals.trained_crystals import TrainedCrystals, load_crystals
 from cbedgan.gan.crystals.trained_source import TrainedSource
 from cbedgan.simulate.held_out import HeldOut
@@ -23,8 +22,6 @@ from cbedgan.synthesis.crystals.hard_stacks import denied
 from cbedgan.synthesis.crystals.interior_stacks import interior_stack
 from cbedgan.synthesis.crystals.synthesize_config import Kind, SynthesizeCrystalsConfig
 from classifier.foundation.atomic import write_json
-from classifier.samples.sampletable import SampleTable
-from classifier.samples.stackfile import write_stack_file
 
 AT_ONCE = 8  # stacks of a part: a kill costs no more for each process
 
@@ -87,7 +84,7 @@ class Order:
         opened = self.opened()
         assert opened.found is not None
         source = TrainedSource(kind="trained", generator=self.generator, arm=self.config.arm)
-        return BoundaryStacks(opened.found, source, opened.source.instrument.config, self.fit(), self.classes,
+        return BoundaryStacks(opened.found, source, opened.source.instrument, self.fit(), self.classes,
                               self.config.boundary, self.config.seed, refused)
 
 
@@ -124,10 +121,7 @@ def make_part(order: Order, part: Part) -> None:
     draw, source = _drawing(order, part, refused), order.opened().source
     made = [one for number in range(part.first, part.first + part.count) if (one := draw(number)) is not None]
     if made:
-        write_stack_file(order.folder.shard(part.name), np.stack([one.stack for one in made]),
-                         SampleTable.concatenate([one.row for one in made]), detector=source.frame.detector,
-                         pose=source.frame.pose, intensity_unit=source.frame.intensity_unit,
-                         provenance={"part_of": source.digest}, mantissa_bits=order.mantissa_bits)
+        write_part(order.folder, part.name, made, source, order.mantissa_bits)
     told = {} if part.kind != "hard" or not made else {
         "probability": denied(order.classifiers, order.folder.shard(part.name), order.config.hard)}
     write_json(order.folder.record(part.name), {"made": len(made), "refused": refused, **told,

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from cbedgan.gan.crystals.drawn_files import finished, view_names, write_set
 from cbedgan.gan.crystals.trained_crystals import load_crystals
 from cbedgan.simulate.held_out import HeldOut
+from cbedgan.simulate.merge import view_of
 from cbedgan.simulate.parts import PartsFolder
 from cbedgan.simulate.workers import in_pool
 from cbedgan.synthesis.crystals.copies import Copies
@@ -23,11 +25,11 @@ from cbedgan.synthesis.quota import resolve_quota
 from classifier.foundation.atomic import read_json, write_json
 from classifier.foundation.config import digest
 from classifier.foundation.errors import InputError
-from classifier.foundation.run import require_same_run, stage_record
+from classifier.foundation.run import stage_record
 from classifier.prediction.predict import load_classifier
 from classifier.samples.sampletable import SampleTable
 from classifier.samples.split import Split, load_split
-from classifier.samples.stackfile import StackFile, StackWriter
+from classifier.samples.stackfile import StackFile
 
 __all__ = ["SynthesizeCrystalsConfig", "synthesize_crystals"]
 
@@ -36,10 +38,11 @@ def synthesize_crystals(config: SynthesizeCrystalsConfig, *, generator: Path, st
                         workers: int, paths: Path | None = None, classifiers: Sequence[Path] = ()) -> Path:
     """Write out, a stack file of origin "synthetic", and OUT.report.json; one there is kept.
 
-    A stack depends on the inputs, seed, kind, group and its number alone. Crystals of structure types and formulas that
-    validation or test hold are refused, and so are near-copies of real stacks. A group that gets fewer than its
-    quota is listed, and is no error. The same command goes on where a killed one has stopped; until it ends, OUT.parts
-    holds what is drawn.
+    Beside it lie the views of the generator's set, `<out>.<view>.h5` with the same rows: stacks are refused and chosen
+    by what they show on their axes. A stack depends on the inputs, seed, kind, group and its number alone. Crystals of
+    structure types and formulas that validation or test hold are refused, and so are near-copies of real stacks. A
+    group that gets fewer than its quota is listed, and is no error. The same command goes on where a killed one has
+    stopped; until it ends, OUT.parts holds what is drawn.
 
     Parameters
     ----------
@@ -66,10 +69,7 @@ def synthesize_crystals(config: SynthesizeCrystalsConfig, *, generator: Path, st
         if paths is not None:
             inputs["paths"] = FoundPaths.read(paths, parted.names, digests).digest
         record, folder = stage_record("synthesize", config, inputs), PartsFolder(out)
-        if out.exists():
-            with StackFile(out) as made:
-                require_same_run(out, made.provenance, record)
-        else:
+        if not finished(out, record, source):
             order = Order(digest(record), folder, config, Path(generator), paths, tuple(classifiers), digests,
                           parted.names, tuple(parted.space_groups), HeldOut.of(split, stacks), file.mantissa_bits)
             with folder.at_work(alone=True):
@@ -130,16 +130,12 @@ def _kept(order: Order, parts: list[Part], quota: Quota) -> list[KeptPart]:
 
 
 def _write(order: Order, parts: list[KeptPart], quota: Quota, record: dict[str, Any], out: Path) -> None:
-    """The report, then the stacks of all parts in their order: whoever finds the file finds its report."""
+    """The report beside each file, then the stacks of all parts: whoever finds a file finds its report."""
     report = report_of(parts, quota)
     if not any(len(part.rows) for part in parts):
         raise InputError(source="synthesize", rule="some stack must be made", value=report["made"],
                          remedy="Raise the quota, or see what is refused.")
-    write_json(out.with_name(f"{out.name}.report.json"), report)
-    frame = order.opened().source.frame
-    with StackWriter(out, detector=frame.detector, pose=frame.pose, provenance=record,
-                     intensity_unit=frame.intensity_unit, mantissa_bits=order.mantissa_bits) as writer:
-        for part, _, rows in parts:
-            if len(rows):
-                with StackFile(order.folder.shard(part.name)) as shard:
-                    writer.append(shard.read(rows), shard.table.take(rows))
+    source = order.opened().source
+    for path in (out, *(view_of(out, name) for name in view_names(source))):
+        write_json(path.with_name(f"{path.name}.report.json"), report)
+    write_set(out, [(part.name, rows) for part, _, rows in parts], order.folder, source, record, order.mantissa_bits)

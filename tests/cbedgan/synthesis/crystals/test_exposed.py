@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from cbedgan.crystal.crystals import standard_crystal
+from cbedgan.gan.crystals.instrument import Instrument
 from cbedgan.simulate.cbed.simulate_config import SimulateConfig
 from cbedgan.simulate.held_out import HeldOut
 from cbedgan.synthesis.crystals.copies import Copies, coarse
@@ -15,7 +16,7 @@ from classifier.foundation.config import parse_config
 from classifier.pattern.intensity import IntensityConfig, IntensityTransform
 from small_crystals import SIMULATE
 
-INSTRUMENT = parse_config(SIMULATE, SimulateConfig, source="test")
+INSTRUMENT = Instrument(parse_config(SIMULATE, SimulateConfig, source="test"))
 TRANSFORM = IntensityTransform.fit(np.full((1, 3, 16, 16), 0.1, np.float32), IntensityConfig())
 
 

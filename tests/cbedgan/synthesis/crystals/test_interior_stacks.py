@@ -15,10 +15,10 @@ def drawn(monkeypatch):
     """Numbers of the samples that are drawn; every sample's name is its number."""
     numbers = []
 
-    def draw(source, arm, space_group, number, *, seed, refused, against):
+    def draw(source, arm, space_group, number, *, seed, refused, against, views):
         if space_group == 33:
             raise InputError(source="33", rule="must come", value="none", remedy="Leave it out.")
-        assert against("any") == "held out"
+        assert against("any") == "held out" and views
         numbers.append(number)
         return SimpleNamespace(crystal=number, stack=number)
     monkeypatch.setattr(interior_stacks, "draw_stack", draw)
