@@ -14,18 +14,27 @@ from cbedgan.cli import main
 from cbedgan.crystal.cif import crystals_from_cif
 from cbedgan.crystal.crystals import Crystal
 from cbedgan.crystal.natural_crystals import NaturalConfig
-from cbedgan.gan.crystals import sample_crystals
+from cbedgan.gan.crystals import draw, drawn_files
 from cbedgan.gan.crystals.draw import ArmConfig, draw_stack
 from cbedgan.gan.crystals.network.crystal_generator import CrystalGenerator
 from cbedgan.gan.crystals.prior import PriorConfig
+from cbedgan.gan.crystals.sample_crystals import SampleCrystalsConfig, sample_crystals
 from cbedgan.gan.crystals.trained_crystals import TrainedCrystals, load_crystals
+from cbedgan.gan.crystals.views import views_of
+from cbedgan.simulate.cbed.simulate_config import SimulateConfig
+from cbedgan.simulate.cbed.stack import simulate_every_view
+from cbedgan.simulate.engine import engine_of
+from classifier.foundation.config import parse_config
 from classifier.foundation.errors import InputError
 from classifier.samples.dataset import check_added_source
 from classifier.samples.split import load_split
-from classifier.samples.stackfile import StackFile
+from classifier.samples.stackfile import StackFile, StackWriter
 from running import killed, verb
+from small_crystals import SIMULATE
 
 pytestmark = pytest.mark.slow
+
+VIEWS = [{"name": "tilted", "specimen": {"tilt_mrad": 10.0, "wedge_degree": 5.0}}, {"name": "large", "size_pixels": 32}]
 
 
 @pytest.fixture(scope="session")
@@ -71,7 +80,7 @@ def test_a_killed_command_goes_on_and_ends_at_the_same_bits(trained, tmp_path, m
     assert not out.exists() and 2 <= len(there) < 5
     assert verb(*command(whole)) == 0
     with monkeypatch.context() as patched:
-        patched.setattr(sample_crystals, "StackWriter", lambda *_, **__: 1 / 0)
+        patched.setattr(drawn_files, "StackWriter", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             main([str(word) for word in command(out)])
     assert not out.exists() and there.items() <= {one: one.stat().st_mtime_ns for one in parts.glob("*-*.json")}.items()
@@ -80,6 +89,89 @@ def test_a_killed_command_goes_on_and_ends_at_the_same_bits(trained, tmp_path, m
     with StackFile(out) as file:
         assert file.table.sample_id[[0, 8, 9]].tolist() == ["sample-194-000000", "sample-194-000008",
                                                             "sample-225-000000"]
+
+
+@pytest.fixture(scope="session")
+def with_views(trained, tmp_path_factory) -> Path:
+    """The generator, had its set a tilted view and one of finer pixels."""
+    source = load_crystals(trained / "generator.safetensors")
+    views = parse_config(SIMULATE | {"views": VIEWS}, SimulateConfig, source="test").views
+    path = tmp_path_factory.mktemp("views") / "generator.safetensors"
+    replace(source, instrument=replace(source.instrument, views=views)).save(path)
+    return path
+
+
+def test_views_of_the_set_are_written_beside_row_for_row(with_views, sampled, small_set, tmp_path):
+    out = tmp_path / "made.h5"
+    assert verb("sample", "--generator", with_views, "--groups", "225:2,14:1", "--seed", "5", "--candidates", "2",
+                "--threads", "1", "--out", out) == 0
+    held = load_split(small_set.split, stack_digest=StackFile(small_set.stacks).identity)
+    instrument = load_crystals(with_views).instrument
+    with StackFile(out) as file, StackFile(sampled) as before:
+        base, stacks = file.table, file.read(range(3))
+        assert (stacks == before.read(range(3))).all()  # on the axes nothing changes
+        crystals = [Crystal.from_record(json.loads(row)["crystal"]) for row in base.provenance]
+    for number, name in enumerate(("tilted", "large"), start=1):
+        view = tmp_path / f"made.{name}.h5"
+        assert check_added_source(view, held, stacks=small_set.stacks)
+        with StackFile(view) as file:
+            assert file.identity.condition == name and file.detector.size_pixels == 16 * number
+            assert file.detector.pixel_size == pytest.approx(0.25 / number)
+            for column in ("sample_id", "space_group", "material", "origin", "partition", "derivation"):
+                assert getattr(file.table, column).tolist() == getattr(base, column).tolist()
+            for row, crystal in enumerate(crystals):
+                told, on_axis = (json.loads(table.provenance[row]) for table in (file.table, base))
+                assert told["view"] == name and ("specimen" in told) == (name == "tilted")
+                assert on_axis.items() <= told.items() and told["generator_digest"] == load_crystals(with_views).digest
+                as_simulated, _ = simulate_every_view(crystal, instrument.with_views, beam_energy_kev=100.0,
+                                                      engine=engine_of(instrument.with_views))[number]
+                seen = file.read([row])[0]
+                assert np.abs(as_simulated[0] - seen).max() <= seen.max() * 2**-10
+            assert name == "large" or np.abs(file.read(range(3)) - stacks).sum() > 0.05 * stacks.sum()
+
+
+def test_views_go_on_where_a_killed_command_has_stopped_and_can_be_left_out(with_views, tmp_path, monkeypatch):
+    def made(out, **how):
+        arm = ArmConfig(candidates=1)
+        return sample_crystals(SampleCrystalsConfig(seed=5, counts={225: 9}, mantissa_bits=10, arm=arm),
+                               generator=with_views, out=out, workers=1, **how)
+    whole, out = made(tmp_path / "whole.h5"), tmp_path / "out.h5"
+    def writer(path, **how):
+        return 1 / 0 if path == out else StackWriter(path, **how)
+    with monkeypatch.context() as patched, pytest.raises(ZeroDivisionError):
+        patched.setattr(drawn_files, "StackWriter", writer)
+        made(out)
+    assert (tmp_path / "out.tilted.h5").exists() and not out.exists()  # whoever finds the set finds its views
+    parts = tmp_path / "out.h5.parts"
+    endings = (".h5", ".tilted.h5", ".large.h5", ".json")
+    assert {path.name for path in parts.glob("225-*")} == {
+        f"225-{first:06d}{ending}" for first in (0, 8) for ending in endings}
+    (parts / "225-000008.json").unlink()
+    made(out)
+    for ending in ("h5", "tilted.h5", "large.h5"):
+        assert (tmp_path / f"out.{ending}").read_bytes() == (tmp_path / f"whole.{ending}").read_bytes()
+    bare = made(tmp_path / "bare.h5", views=False)
+    assert not list(tmp_path.glob("bare.*.h5"))
+    with StackFile(bare) as file, StackFile(whole) as other:
+        assert (file.read(range(9)) == other.read(range(9))).all()
+    (tmp_path / "bare.h5").rename(tmp_path / "out.tilted.h5")
+    with pytest.raises(InputError, match="inputs may not change"):
+        made(out)
+
+
+def test_a_candidate_that_a_view_cannot_show_gives_way_to_the_next(with_views, monkeypatch):
+    source, arm, shown = load_crystals(with_views), ArmConfig(candidates=1), []
+    first = draw_stack(source, arm, 225, 0, seed=5, refused=Counter()).crystal.material
+    def views(crystal, row, instrument):
+        shown.append(crystal.material)
+        if crystal.material == first:
+            raise InputError(source="view", rule="must be shown", value="none", remedy="Take another.")
+        return views_of(crystal, row, instrument)
+    monkeypatch.setattr(draw, "views_of", views)
+    refused: Counter[str] = Counter()
+    one = draw_stack(source, arm, 225, 0, seed=5, refused=refused, views=True)
+    assert shown == [first, one.crystal.material] and refused["not to be rendered in a view"] == 1
+    assert len(one.views) == 2 and first != one.crystal.material
 
 
 def test_a_sample_is_the_same_whatever_else_is_drawn_and_another_for_another_seed(sampled, source):

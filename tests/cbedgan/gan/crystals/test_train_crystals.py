@@ -90,7 +90,9 @@ def test_a_tilted_view_is_refused_a_larger_one_is_not(small_set, small_training,
     with StackFile(tmp_path / "tilted.h5") as file, pytest.raises(InputError, match='its view "tilted"'):
         Instrument.of(file, training.view, training.render)
     with StackFile(tmp_path / "large.h5") as file:
-        assert Instrument.of(file, training.view, training.render).config.detector.size_pixels == 16
+        instrument = Instrument.of(file, training.view, training.render)
+        assert instrument.config.detector.size_pixels == 16
+        assert instrument.config.views == () and [view.name for view in instrument.views] == ["tilted", "large"]
 
 
 def test_drawn_crystals_are_shown_as_the_set_shows_its_own(small_set, small_training):
