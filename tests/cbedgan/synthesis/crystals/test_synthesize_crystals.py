@@ -3,6 +3,7 @@
 import json
 import sys
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from cbedgan.crystal.crystals import Crystal, measure_symmetry, standard_crystal
 from cbedgan.distortion.modes import Mode
 from cbedgan.gan.crystals.draw import draw_stack
 from cbedgan.gan.crystals.trained_crystals import load_crystals
+from cbedgan.simulate.cbed.simulate_config import SimulateConfig
 from cbedgan.simulate.cbed.stack import resimulate
 from cbedgan.simulate.engine import engine_of
 from cbedgan.simulate.held_out import HeldOut
@@ -27,6 +29,7 @@ from classifier.samples.stackfile import StackFile
 from classifier.training.train import TrainClassifierConfig
 from project import ROOT
 from running import killed, verb
+from small_crystals import SIMULATE
 from tiny import ARM
 
 pytestmark = pytest.mark.slow
@@ -181,6 +184,34 @@ def test_the_configurations_that_are_shipped_are_whole_and_of_one_classifier():
     ideal = load_config(ROOT / "configs/symmetry/ideal.toml", TrainClassifierConfig)
     assert compared.classifier.model_copy(update={"loss": ideal.loss}) == ideal
     assert {ARMS[arm].loss for arm in compared.arms} == {ideal.loss}
+
+
+def test_views_of_the_set_lie_beside_row_for_row_and_feed_their_classifier(learnt, made, compare_config, tmp_path):
+    source = load_crystals(learnt.generator)
+    views = [{"name": "tilted", "specimen": {"tilt_mrad": 10.0}}]
+    tilted = parse_config(SIMULATE | {"views": views}, SimulateConfig, source="test").views
+    generator, config, out = tmp_path / "generator.safetensors", tmp_path / "config.toml", tmp_path / "synthetic.h5"
+    replace(source, instrument=replace(source.instrument, views=tilted)).save(generator)
+    config.write_text(TOML.replace("base = 4", "base = 2").replace("pool = 2.5", "pool = 1.5"))
+    given = [word for one in learnt.classifiers for word in ("--classifier", one)]
+    assert verb("synthesize", "--config", config, "--generator", generator, "--stacks", learnt.stacks, "--split",
+                learnt.split, "--paths", learnt.paths, *given, "--workers", "1", "--out", out) == 0
+    with StackFile(out) as base, StackFile(tmp_path / "synthetic.tilted.h5") as view, StackFile(made) as before:
+        assert view.identity.condition == "tilted" and len(base) == 15
+        assert (view.table.sample_id == base.table.sample_id).all()
+        kept = np.isin(base.table.sample_id, before.table.sample_id)
+        rows = [before.table.sample_id.tolist().index(name) for name in base.table.sample_id[kept]]
+        assert kept.sum() >= 3 and (base.read(kept) == before.read(rows)).all()  # on the axes nothing changes
+        for row in (0, len(base) - 1):
+            told, on_axis = (json.loads(file.table.provenance[row]) for file in (view, base))
+            assert told["view"] == "tilted" and on_axis.items() <= told.items()
+            instrument = load_crystals(generator).instrument.with_views
+            again = resimulate(instrument, str(view.table.provenance[row]), engine=engine_of(instrument))
+            assert np.abs(again - view.read([row])[0]).max() <= again.max() * 2**-10
+    asked = compare_config(arms=["real", "boundary_synthetic"], classifier=ARM | {"images": 48})
+    page = compare(asked, stacks=learnt.stacks, split=learnt.split, synthetic=tmp_path / "synthetic.tilted.h5",
+                   out=tmp_path / "out", workers=1)
+    assert json.loads(page.with_suffix(".json").read_text())["synthesis"]["made"]["hard"]["12"]["accepted"] == 2
 
 
 def test_what_does_not_fit_is_refused_by_name(learnt, tmp_path, capsys):
