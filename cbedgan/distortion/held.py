@@ -37,6 +37,9 @@ class Drawn(NamedTuple):
     g1: Float[np.ndarray, " 2"]
 
 
+SAME_AZIMUTH = 1e-9  # its sine: two poses that are one
+
+
 Engine = Callable[[Sequence[Scene]], list[Drawn]]
 
 
@@ -75,6 +78,15 @@ class HeldAxis:
         """Zone axis and turn of the drawn pattern at 0."""
         scene = _posed(self.terraces[0], self.g1)
         return Posed(scene.slab.zone_axis_uvw, float(np.degrees(scene.exposure.azimuth_rad)))
+
+    def held_azimuth(self, piece: Slab) -> float:
+        """The azimuth, rad, at which a distorted slab is drawn as the undistorted one is: the frame of the latter is
+        taken along on the shortest way from beam to beam, on which every axis across both of them stays.
+        """
+        x, _, z = self.terraces[0].slab.frame
+        turned = x - (piece.frame[2] @ x) / (1 + piece.frame[2] @ z) * (piece.frame[2] + z)
+        slab = np.arctan2(turned @ piece.frame[1], turned @ piece.frame[0])
+        return _posed(self.terraces[0], self.g1).exposure.azimuth_rad - float(slab)
 
     def scenes(self, cell: Cell, g1: int) -> list[Scene]:
         """The scenes of another cell of the same atoms, with a beam of `Scene.g` to +x."""
@@ -117,7 +129,7 @@ class HeldCrystal:
         axes = [HeldAxis(tuple(_terraces(scene)), lattice, one.g1)
                 for scene, one in zip(scenes, rendered, strict=True)]
         cell = crystal.primitive()
-        seen = _drawn([(axis, cell, axis.g1) for axis in axes], by_renderer)
+        seen = _drawn([axis.scenes(cell, axis.g1) for axis in axes], by_renderer)
         return cls(crystal, tuple(replace(axis, measured=frozenset(_nearest(_beams(axis, cell), one.g1)
                                                                   for one in terraces))
                                   for axis, terraces in zip(axes, seen, strict=True)), config.detector.tie)
@@ -125,26 +137,51 @@ class HeldCrystal:
 
 class Stacks(NamedTuple):
     """Of N distorted crystals, float32, in shares of the incident beam per pixel. seen: as their detectors pose them;
-    held: as the undistorted crystal is posed, all along."""
+    held: turned as the crystal is, so that what it keeps of its symmetry has one azimuth all along."""
 
     seen: Float[np.ndarray, "N 3 S S"]
     held: Float[np.ndarray, "N 3 S S"]
 
 
-def patterns(some: Sequence[tuple[HeldCrystal, Cell]], engine: Engine = by_renderer) -> Stacks:
-    """The stacks of distorted crystals, drawn in one batch."""
-    asked = [(axis, cell, axis.g1) for held, cell in some for axis in held.axes]
+def patterns(some: Sequence[tuple[HeldCrystal, Cell]], engine: Engine = by_renderer) -> Float[np.ndarray, "N 3 S S"]:
+    """The stacks of distorted crystals as their detectors pose them, drawn in one batch."""
+    asked = _asked(some)
+    return _means(_detected(some, asked, _drawn([axis.scenes(cell, g1) for axis, cell, g1 in asked], engine), engine))
+
+
+def patterns_and_held(some: Sequence[tuple[HeldCrystal, Cell]], engine: Engine = by_renderer) -> Stacks:
+    """The same, and beside them the patterns whose pose does not follow a reflection."""
+    asked = _asked(some)
+    scenes = [axis.scenes(cell, g1) for axis, cell, g1 in asked]
+    drawn = _drawn(scenes, engine)
+    held, again = list(drawn), {}
+    for k, (axis, _, _) in enumerate(asked):
+        azimuth = axis.held_azimuth(scenes[k][0].slab)
+        if abs(np.sin(azimuth - scenes[k][0].exposure.azimuth_rad)) > SAME_AZIMUTH:
+            again[k] = [replace(one, exposure=replace(one.exposure, azimuth_rad=azimuth)) for one in scenes[k]]
+    for k, fresh in zip(again, _drawn(list(again.values()), engine), strict=True):
+        held[k] = fresh
+    return Stacks(_means(_detected(some, asked, drawn, engine)), _means(held))
+
+
+def _asked(some: Sequence[tuple[HeldCrystal, Cell]]) -> list[tuple[HeldAxis, Cell, int]]:
+    """What is drawn first: each axis with the held reflection."""
+    return [(axis, cell, axis.g1) for held, cell in some for axis in held.axes]
+
+
+def _detected(some: Sequence[tuple[HeldCrystal, Cell]], asked: list[tuple[HeldAxis, Cell, int]],
+              drawn: list[list[Drawn]], engine: Engine) -> list[list[Drawn]]:
+    """What was drawn, drawn again where the detector takes another reflection than the held one."""
     ties = [held.tie for held, _ in some for _ in held.axes]
-    drawn = _drawn(asked, engine)
     again = {}
     for k, (axis, cell, _) in enumerate(asked):
         found = _another(axis, cell, drawn[k], ties[k])
         if found is not None:
-            again[k] = (axis, cell, found)
-    before = _means(drawn)
+            again[k] = axis.scenes(cell, found)
+    detected = list(drawn)
     for k, fresh in zip(again, _drawn(list(again.values()), engine), strict=True):
-        drawn[k] = fresh
-    return Stacks(_means(drawn), before)
+        detected[k] = fresh
+    return detected
 
 
 def _means(drawn: list[list[Drawn]]) -> Float[np.ndarray, "N 3 S S"]:
@@ -164,9 +201,8 @@ def _another(axis: HeldAxis, cell: Cell, terraces: list[Drawn], tie: float) -> i
     return min(found, key=lambda beam: (round(float(length[beam]), 6), beam))
 
 
-def _drawn(asked: Sequence[tuple[HeldAxis, Cell, int]], engine: Engine) -> list[list[Drawn]]:
+def _drawn(scenes: Sequence[list[Scene]], engine: Engine) -> list[list[Drawn]]:
     """All terraces of each pattern."""
-    scenes = [axis.scenes(cell, g1) for axis, cell, g1 in asked]
     flat = iter(engine([scene for terraces in scenes for scene in terraces]))
     return [[next(flat) for _ in terraces] for terraces in scenes]
 

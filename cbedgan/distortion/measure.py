@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from cbedgan.distortion.held import Engine, Stacks, by_renderer, by_simulator, patterns
+from cbedgan.distortion.held import Engine, Stacks, by_renderer, by_simulator, patterns, patterns_and_held
 from cbedgan.distortion.panel import Panel
 from cbedgan.distortion.paths import SymmetryPath
 from cbedgan.distortion.report.states import CROSSED, DENIED, NEVER, STATES
@@ -42,8 +42,9 @@ class Thresholds(NamedTuple):
 
     t_star: the first distortion from which on the subgroup is likelier, nan where there is none; low, high: around it;
     margin: left there; changes: of the margin's sign along the path; answers: space group at 0 and at the end;
-    t_shown: where a lost operation of a pattern is missed, and shown_by: in which pattern and which one; residuals: of
-    each path, pattern and lost operation, at 0 and at each distortion, see `added_asymmetry`.
+    t_shown: where a pattern misses a lost operation that does not stay in projection, and shown_by: which pattern and
+    which operation; residuals: of each path, pattern and lost operation, at 0 and at each distortion, see
+    `added_asymmetry`.
     """
 
     distortion: Float[np.ndarray, "P n"]
@@ -77,8 +78,8 @@ def measure(paths: Sequence[SymmetryPath], panel: Panel, config: ThresholdConfig
     pair = panel.class_map.indices(groups)  # [P, 2]
     grid = log_grid(config.least_angstrom, np.array([path.end for path in paths]), config.points)
     places = np.concatenate([np.zeros((len(paths), 1)), grid], axis=1)
-    stacks = patterns([(path.held, path.mode.cell(path.crystal, t))
-                       for path, row in zip(paths, places.tolist(), strict=True) for t in row])
+    stacks = patterns_and_held([(path.held, path.mode.cell(path.crystal, t))
+                                for path, row in zip(paths, places.tolist(), strict=True) for t in row])
     logits = panel.logits(stacks.seen)
     logits = logits.reshape(len(logits), *places.shape, -1)  # [C, P, n + 1, K]
     margins = _margins(logits, pair).transpose(1, 0, 2)
@@ -99,8 +100,8 @@ def measure(paths: Sequence[SymmetryPath], panel: Panel, config: ThresholdConfig
     along = Stacks(*(part.reshape(*places.shape, *part.shape[1:]) for part in stacks))
     t_data, t_dose = _seen(paths, along.seen, grid, config)
     residuals = [path.lost.along(own, path.outside()) for path, own in zip(paths, along.held, strict=True)]
-    shown = [_first_shown(own, distortion, config.least_difference)
-             for own, distortion in zip(residuals, grid, strict=True)]
+    shown = [_first_shown(path, own, distortion, config.least_difference)
+             for path, own, distortion in zip(paths, residuals, grid, strict=True)]
     return Thresholds(grid, margins, state, columns["distortion"], columns["low"], columns["high"], columns["margin"],
                       sign_changes(margins), answers, t_data, t_dose, np.array([t for t, _ in shown]),
                       [by for _, by in shown], residuals)
@@ -117,7 +118,7 @@ def by_exact_engine(path: SymmetryPath, panel: Panel, t_star: Float[np.ndarray, 
     least, most = middle / CHECKED_AROUND, np.array([min(middle * CHECKED_AROUND, path.end)])
     grid = log_grid(least, most, CHECKED_AT)
     places = [0.0, *grid[0].tolist()]
-    logits = panel.logits(patterns([(path.held, path.mode.cell(path.crystal, t)) for t in places], by_simulator).seen)
+    logits = panel.logits(patterns([(path.held, path.mode.cell(path.crystal, t)) for t in places], by_simulator))
     found = brackets(grid, _margins(logits[:, None], pair).transpose(1, 0, 2))
 
     def margin(rows: np.ndarray, distortion: np.ndarray) -> np.ndarray:
@@ -140,7 +141,7 @@ def _asked(paths: Sequence[SymmetryPath], pair: np.ndarray, panel: Panel, path: 
            distortion: np.ndarray, engine: Engine = by_renderer) -> np.ndarray:
     """Margin of one classifier on one path at a distortion, for each row."""
     stacks = patterns([(paths[p].held, paths[p].mode.cell(paths[p].crystal, t))
-                       for p, t in zip(path.tolist(), distortion.tolist(), strict=True)], engine).seen
+                       for p, t in zip(path.tolist(), distortion.tolist(), strict=True)], engine)
     margins = np.empty(len(member))
     for number in np.unique(member).tolist():
         rows = member == number
@@ -158,10 +159,19 @@ def _seen(paths: Sequence[SymmetryPath], stacks: Float[np.ndarray, "P n1 3 S S"]
     return np.array(t_data), np.array(t_dose)
 
 
-def _first_shown(residuals: list[list[list[float]]], distortion: Float[np.ndarray, " n"], bar: float
-                 ) -> tuple[float, tuple[int, int] | None]:
-    """The least distortion at which a residual reaches the bar, and its pattern and operation."""
-    found = [(reached(distortion, np.array(values[1:]), bar), (pattern, rank))
-             for pattern, some in enumerate(residuals) for rank, values in enumerate(some)]
+def _first_shown(path: SymmetryPath, residuals: list[list[list[float]]], distortion: Float[np.ndarray, " n"],
+                 bar: float) -> tuple[float, tuple[int, int] | None]:
+    """The least distortion at which a residual reaches the bar, and its pattern and operation.
+
+    What stays in projection is left out: of that only upper Laue zones show anything.
+
+    Parameters
+    ----------
+    path, residuals, distortion : what it loses, and by how much the patterns miss that at the rising distortions
+    bar : residual that counts
+    """
+    found = [(reached(distortion, np.array(residuals[pattern][rank][1:]), bar), (pattern, rank))
+             for pattern, shown in enumerate(path.lost.patterns)
+             for rank, one in enumerate(shown.operations) if not one.stays_in_projection]
     t, by = min(found, default=(np.inf, (0, 0)))
     return t, by if np.isfinite(t) else None

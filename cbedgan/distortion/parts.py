@@ -14,7 +14,7 @@ import numpy as np
 
 from cbedgan.crystal.crystals import Crystal
 from cbedgan.crystal.plan import DrawnSource
-from cbedgan.distortion.held import HeldCrystal, patterns
+from cbedgan.distortion.held import HeldCrystal, patterns_and_held
 from cbedgan.distortion.measure import ThresholdConfig, by_exact_engine, measure
 from cbedgan.distortion.panel import Panel
 from cbedgan.distortion.paths import PathsConfig, SymmetryPath, crystals_of_rows, drawn_crystals, paths_of
@@ -87,7 +87,7 @@ def draw_strip(task: Task, name: str, record: dict[str, Any]) -> None:
     with reproducible(task.threads):
         _, instrument = task.equipment()
         (path,) = rebuilt_paths([record], instrument)
-        stacks = patterns([(path.held, path.mode.cell(path.crystal, t)) for t in places.values()]).held
+        stacks = patterns_and_held([(path.held, path.mode.cell(path.crystal, t)) for t in places.values()]).held
     missed = [max((values[-1] for values in some), default=0.0) for some in record["residuals"]]
     change = [(missed[k], difference(stacks[-1:, [k]], stacks[0, [k]], one[None])[0])
               for k, one in enumerate(path.outside())]

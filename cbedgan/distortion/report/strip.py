@@ -47,7 +47,7 @@ def strip_places(path: Mapping[str, Any]) -> dict[str, float]:
 @picture(INKED)
 def strip(path: Mapping[str, Any], patterns: Float[np.ndarray, "n S S"], places: Mapping[str, float], pattern: int, *,
           bar: float) -> Figure:
-    """One of the three patterns along a path, in the pose of the undistorted crystal.
+    """One of the three patterns along a path, in a pose that turns with the crystal.
 
     Parameters
     ----------

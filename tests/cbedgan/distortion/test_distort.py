@@ -51,10 +51,10 @@ def test_residuals_of_what_is_lost_grow_from_nothing_and_the_sentence_says_where
         bar, shown = 0.02, []
         for pattern, some in zip(path["lost"]["patterns"], path["residuals"], strict=True):
             assert len(some) == len(pattern["operations"])
-            for values in some:
+            for lost, values in zip(pattern["operations"], some, strict=True):
                 assert values[0] == 0 and len(values) == 1 + len(path["distortion_angstrom"])
                 places = [t for t, value in zip(path["distortion_angstrom"], values[1:], strict=True) if value >= bar]
-                shown += places[:1]
+                shown += [] if lost["stays_in_projection"] else places[:1]
         if path["t_shown"] is not None:
             assert path["t_shown"] <= min(shown) and f"from {path['t_shown']:.3g} angstrom on" in path["text"]
         else:
