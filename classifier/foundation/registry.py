@@ -28,10 +28,12 @@ class Kinds:
     """Annotation of a field: Annotated[Protocol, Kinds(First, Second)] takes the listed kinds, and a user's own.
 
     Every kind is a Config with a field `kind` and offers the public members of the protocol. Where `kind` has a default
-    in the first class, a table without it means that class.
+    in the first class, a table without it means that class. elsewhere: said where a kind is unknown, of kinds that have
+    a configuration of their own.
     """
 
-    def __init__(self, *built_in: type[Config]) -> None:
+    def __init__(self, *built_in: type[Config], elsewhere: str = "") -> None:
+        self.elsewhere = elsewhere
         self.classes = {kind: one for one in built_in for kind in get_args(one.model_fields["kind"].annotation)}
         self.usual = built_in[0].model_fields["kind"].default
         self.members: set[str] = set()
@@ -44,7 +46,8 @@ class Kinds:
         choices["own"] = core_schema.with_info_plain_validator_function(self._own)
         return core_schema.tagged_union_schema(
             choices, self._choice, custom_error_type="kind",
-            custom_error_message=f"kind must be one of {', '.join(self.classes)}, or module:Name of your own",
+            custom_error_message=f"kind must be one of {', '.join(self.classes)}, or module:Name of your own"
+            f"{self.elsewhere and '; '}{self.elsewhere}",
             serialization=core_schema.plain_serializer_function_ser_schema(
                 lambda value, info: value.model_dump(mode=info.mode), info_arg=True))
 

@@ -11,5 +11,6 @@ from classifier.foundation.registry import Kinds
 class NetworkConfig(SharedConfig):
     """Both networks; `kind` tells which generator: "pixels", or "module:Name" of a user's own file."""
 
-    generator: Annotated[GeneratorKind, Kinds(PixelConfig)]
+    generator: Annotated[GeneratorKind, Kinds(PixelConfig, elsewhere="crystals are drawn by a configuration such as "
+                                              "configs/bench/train_gan_crystals.toml")]
     discriminator: DiscriminatorConfig

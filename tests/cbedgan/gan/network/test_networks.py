@@ -146,3 +146,9 @@ def test_networks_run_in_half_precision_on_a_gpu():
     class_idx = torch.tensor([0, 1], device="cuda")
     x = generator(torch.randn(2, 6, device="cuda"), class_idx)
     assert discriminator(x, class_idx).isfinite().all()
+
+
+def test_a_generator_of_forms_is_refused_with_where_crystals_are_configured():
+    with pytest.raises(InputError, match="kind must be one of pixels, .*crystals are drawn by .*train_gan_crystals.toml"):
+        parse_config({"generator": {"kind": "diffraction", "scatterers": 12}, "discriminator": {"widths": [8]}},
+                     NetworkConfig, source="old.toml")
