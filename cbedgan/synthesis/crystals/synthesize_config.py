@@ -14,7 +14,7 @@ Kind = Literal["interior", "boundary", "hard"]
 
 
 class BothSidesConfig(Config):
-    """Crystals are distorted by at least t_data and by at least least_angstrom: what is hidden teaches nothing.
+    """Crystals are distorted by at least t_data, and by at least least_angstrom.
 
     beyond: times t*, or times that least distortion where it is more, how far they are distorted at most; reuse: how
     often a path is used, each time at another distortion; attempts: crystals drawn in vain for one stack until it is
