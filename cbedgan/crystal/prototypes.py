@@ -1,9 +1,12 @@
 """Materials on real structure types: AFLOW prototypes with other elements of the same families, slightly distorted."""
 
-import warnings
+import gzip
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Literal
 
 import gemmi
@@ -65,19 +68,23 @@ class PrototypeSource(PrototypeConfig):
 @cache
 def prototypes() -> tuple[Crystal, ...]:
     """Return the AFLOW prototype structures that pymatgen carries, measured and standardised, in its order."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            from pymatgen.analysis.prototypes import AFLOW_PROTOTYPE_LIBRARY
-    except ImportError:
-        raise InputError(source="pymatgen", rule="the prototype structures come with pymatgen", value="not installed",
-                         remedy="Install it with `pip install cbedgan[simulate]`.") from None
     crystals = []
-    for entry in AFLOW_PROTOTYPE_LIBRARY:
-        structure, name = entry["snl"].structure, entry["tags"]["aflow"]
-        crystals.append(standard_crystal(structure.lattice.matrix, structure.frac_coords,
-                                         [site.Z for site in structure.species], source=f"AFLOW prototype {name}"))
+    for entry in json.loads(gzip.decompress(_aflow_file().read_bytes())):
+        # As pymatgen's own module reads it, but for the citations, whose parsing takes most of its ten seconds.
+        cell, sites = entry["snl"]["lattice"]["matrix"], entry["snl"]["sites"]
+        crystals.append(standard_crystal(np.array(cell), np.array([site["abc"] for site in sites]),
+                                         [gemmi.Element(site["species"][0]["element"]).atomic_number for site in sites],
+                                         source=f"AFLOW prototype {entry['tags']['aflow']}"))
     return tuple(crystals)
+
+
+def _aflow_file() -> Path:
+    """Return pymatgen's file of the AFLOW prototypes; InputError where pymatgen is not installed."""
+    module = find_spec("pymatgen.analysis.prototypes") if find_spec("pymatgen") is not None else None
+    if module is None or module.origin is None:
+        raise InputError(source="pymatgen", rule="the prototype structures come with pymatgen", value="not installed",
+                         remedy="Install it with `pip install cbedgan[simulate]`.")
+    return Path(module.origin).with_name("aflow_prototypes.json.gz")
 
 
 @cache
