@@ -1,4 +1,4 @@
-"""Wyckoff positions of the 230 space groups as in International Tables A, orbits and cells made of them in torch.
+"""Wyckoff positions of the 230 space groups as in International Tables A.
 
 May import: classifier.
 """

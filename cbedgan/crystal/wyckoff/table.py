@@ -74,11 +74,6 @@ def standard_setting(space_group: int) -> gemmi.SpaceGroup:
     return gemmi.get_spacegroup_reference_setting(int(space_group))
 
 
-def centring(space_group: int) -> Float[np.ndarray, "k 3"]:
-    """Return the centring translations of the conventional cell, fractional, the zero vector first."""
-    return np.array(standard_setting(space_group).operations().cen_ops) / gemmi.Op.DEN
-
-
 @cache
 def _groups() -> dict[int, list[str]]:
     """{space group: its lines "multiplicity letter coordinates"}; a line that begins with "group" opens each."""

@@ -6,7 +6,13 @@ import moyopy
 import numpy as np
 import pytest
 
-from cbedgan.crystal.crystals import Crystal, measure_symmetry, shortest_distance_ratio, standard_crystal
+from cbedgan.crystal.crystals import (
+    Crystal,
+    centring_translations,
+    measure_symmetry,
+    shortest_distance_ratio,
+    standard_crystal,
+)
 from cbedgan.crystal.plan import CrystalConfig, GroupQuota
 from cbedgan.crystal.prototypes import prototypes
 from cbedgan.crystal.real.families import FAMILIES
@@ -223,3 +229,7 @@ def test_a_cell_so_near_a_higher_symmetry_that_its_type_cannot_be_told_is_refuse
     with pytest.raises(InputError, match="the symmetry of a crystal must be measurable"):
         standard_crystal(np.diag([7.855548999384453, 5.564712365696075, 5.545960677696708]), strontium + vanadium,
                          [38] * 4 + [23] * 8, source="test", steady=True)
+
+
+def test_centring_of_a_rhombohedral_group_is_obverse():
+    assert centring_translations(146) == pytest.approx(np.array([[0, 0, 0], [2, 1, 1], [1, 2, 2]]) / 3)

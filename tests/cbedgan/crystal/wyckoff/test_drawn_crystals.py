@@ -2,14 +2,13 @@
 
 import numpy as np
 import pytest
-import torch
 
 from cbedgan.crystal.cif import crystals_from_cif, independent_atoms, write_cif
 from cbedgan.crystal.crystals import crystal_of_sites, shortest_distance_ratio
 from cbedgan.crystal.supergroup import quiet_moyo
-from cbedgan.crystal.wyckoff.cells import lattices
 from cbedgan.crystal.wyckoff.table import wyckoff_positions
 from classifier.crystal.spacegroup import NUMBERS
+from invariant_lattice import invariant_lattice
 
 ELEMENTS = [26, 14, 8]
 
@@ -18,8 +17,8 @@ def drawn(group, seed):
     """A crystal of three elements on general positions in a generic cell, no two atoms nearer than 0.8 angstrom."""
     generator = np.random.default_rng((group, seed))
     general = wyckoff_positions(group)[0]
-    volume = torch.tensor(12.0 * len(ELEMENTS) * general.multiplicity, dtype=torch.float64)
-    cell = lattices(torch.tensor(group), volume, torch.from_numpy(generator.normal(0, 0.3, 5))).numpy()
+    shape = generator.normal(0, [0.3, 0.3, 0.1, 0.1, 0.1])
+    cell = invariant_lattice(group, 12.0 * len(ELEMENTS) * general.multiplicity, shape)
     while True:
         free = generator.uniform(size=(len(ELEMENTS), 3))
         atoms = np.concatenate([general.atoms(point) for point in free])

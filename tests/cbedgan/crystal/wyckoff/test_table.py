@@ -5,16 +5,15 @@ import gzip
 import gemmi
 import numpy as np
 import pytest
-import torch
 
 from cbedgan.crystal.crystals import measure_symmetry
 from cbedgan.crystal.wyckoff import freeze
-from cbedgan.crystal.wyckoff.cells import lattices
-from cbedgan.crystal.wyckoff.table import TABLE, centring, standard_setting, wyckoff_positions
+from cbedgan.crystal.wyckoff.table import TABLE, standard_setting, wyckoff_positions
 from classifier.crystal.spacegroup import NUMBERS
+from invariant_lattice import invariant_lattice
 
 # Axes in the order in which moyopy puts them, and angles as in a reduced cell: so it renames no axis.
-SHAPE = torch.tensor([0.15, 0.3, 0.1, 0.12, 0.08], dtype=torch.float64)
+SHAPE = np.array([0.15, 0.3, 0.1, 0.12, 0.08])
 SYSTEMS = (NUMBERS[:15], NUMBERS[15:74], NUMBERS[74:142], NUMBERS[142:194], NUMBERS[194:])
 
 
@@ -83,8 +82,8 @@ def test_letters_are_those_of_moyopy_and_orbits_those_of_spglib(system):
         occupied = [*positions, positions[0], positions[0]]
         atoms = [position.atoms(generator.uniform(size=3)) for position in occupied]
         numbers = np.repeat([*range(1, len(positions) + 1), 1, 1], [len(images) for images in atoms])
-        volume = torch.tensor(60.0 * positions[0].multiplicity, dtype=torch.float64)
-        cell = lattices(torch.tensor(group), volume, SHAPE).numpy(), np.concatenate(atoms), numbers
+        lattice = invariant_lattice(group, 60.0 * positions[0].multiplicity, SHAPE)
+        cell = lattice, np.concatenate(atoms), numbers
         measured = measure_symmetry(*cell, precision_angstrom=1e-3)
         assert measured.number == group
         asked = [positions[number - 1] for number in measured.std_cell.numbers]
@@ -103,7 +102,3 @@ def test_letters_are_those_of_moyopy_and_orbits_those_of_spglib(system):
         assert dataset.number == group
         sizes = np.unique(dataset.crystallographic_orbits, return_counts=True)[1]
         assert sorted(sizes) == sorted(position.multiplicity for position in occupied)
-
-
-def test_centring_of_a_rhombohedral_group_is_obverse():
-    assert centring(146) == pytest.approx(np.array([[0, 0, 0], [2, 1, 1], [1, 2, 2]]) / 3)
