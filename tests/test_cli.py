@@ -12,7 +12,7 @@ from classifier.samples.stackfile import StackFile
 from running import verb
 
 VERBS = {"simulate", "prepare", "inspect", "folds", "split", "train-clf", "train-baseline", "train-gan", "probe",
-         "synthesize", "compare", "rank", "adjust-clf", "crystals", "export-olcf", "import", "predict", "demo", "judge",
+         "synthesize", "compare", "rank", "study", "adjust-clf", "crystals", "export-olcf", "import", "predict", "demo", "judge",
          "pretrain", "acquire", "label-next", "sample", "choose", "distort",
          "compare-generators", "assess"}
 SPLIT = """

@@ -26,6 +26,7 @@ OWNERS = {
     "abtem": {"cbedgan.bench.simulate"}}
 # Modules that draw; no other touches matplotlib.
 DRAWING = {"classifier.foundation.drawing", "cbedgan.comparison.figures", "cbedgan.ranking.figures",
+           "cbedgan.study.figures",
            "cbedgan.acquisition.figures", "cbedgan.gan.reporting.contact_sheet", "classifier.judgement.figures",
            "classifier.judgement.reading_figures", "classifier.inspection.page", "classifier.explanation.figure",
            "cbedgan.distortion.report.strip"}

@@ -1,5 +1,6 @@
 """Verbs that train the generator, find the boundary, fill it, compare; and the whole loop on the bundled data."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -164,6 +165,38 @@ def compare(config: Config, stacks: Stacks, split: Split, out: Folder,
 
     wrote(stage.compare(read(config, stage.CompareConfig), stacks=stacks, split=split, synthetic=synthetic, out=out,
                         workers=workers, probe=probe, generator=generator, classifier=classifier, reserve=reserve))
+
+
+@app.command()
+def study(config: Annotated[Path, typer.Argument(help="TOML file, such as configs/bench/study.toml.")],
+          stacks: Stacks, split: Split, out: Folder, workers: Workers = CORES,
+          source: Annotated[list[str] | None, typer.Option(
+              metavar="NAME=FILE", help="Stack file of a source that arms name; may be repeated.")] = None,
+          elsewhere: Annotated[list[Path] | None, typer.Option(
+              help="Labelled stack file, judged beside the test part; may be repeated.")] = None,
+          plan: Annotated[bool, typer.Option("--plan", help="Say what would be trained, and run nothing.")] = False,
+          ) -> None:
+    """Train arms with any added stacks and every seed: which help, against what, and where do they harm?"""
+    from cbedgan.study import study as stage
+    from cbedgan.study.study_config import StudyConfig
+
+    asked, files = read(config, StudyConfig), _named_files(source or ())
+    if plan:
+        print(stage.plan_study(asked, stacks=stacks, split=split, sources=files, out=out))
+        return
+    path = stage.study(asked, stacks=stacks, split=split, sources=files, out=out, workers=workers,
+                       elsewhere=elsewhere or ())
+    print((path.parent / "study.txt").read_text(encoding="utf-8"))
+    wrote(path)
+
+
+def _named_files(given: Sequence[str]) -> dict[str, Path]:
+    """Files by name, from NAME=FILE."""
+    pairs = [text.partition("=") for text in given]
+    if not all(name and path for name, _, path in pairs) or len({name for name, _, _ in pairs}) < len(pairs):
+        raise InputError(source="cbedgan study --source", rule="must be NAME=FILE, each name once",
+                         value=", ".join(given), remedy="Give for instance --source natural=random.h5.")
+    return {name: Path(path) for name, _, path in pairs}
 
 
 @app.command()

@@ -1,11 +1,13 @@
 """The arms of the comparison, and the training sources that set them apart, all at one number of stacks a group."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
+from jaxtyping import Int
 
 from classifier.foundation.errors import InputError
 from classifier.pattern.geometry import ViewConfig, view
@@ -122,32 +124,48 @@ def write_sources(sources: set[Source], *, synthetic: StackFile, real: StackFile
         eligible = {"duplicated": train, "reserve": True}.get(source, kind == KINDS.get(source))
         if not path.exists():
             group_of = np.where(eligible, file.table.space_group, 0)
-            rows = np.concatenate([_draw(np.flatnonzero(group_of == group), number, [seed, group])
-                                   for group, number in numbers.items()])
-            _copy(file, rows, source, view_config, {**provenance, "source": source}, path, seed)
+            copy_stacks(file, draw_rows(group_of, numbers, seed), view_config, path, {**provenance, "source": source},
+                        duplicated=source == "duplicated", shuffled=seed if source == "shuffled" else None)
     return paths, numbers
 
 
-def _draw(rows: np.ndarray, number: int, seed: list[int]) -> np.ndarray:
-    """Draw `number` of rows at random; a row comes again only after all others have come."""
-    return np.resize(np.random.default_rng(seed).permutation(rows), number)
+def draw_rows(group_of: Int[np.ndarray, " N"], numbers: Mapping[int, int], seed: int) -> Int[np.ndarray, " n"]:
+    """Rows drawn at random, so many of each space group; a row comes again only after all others of its group.
+
+    Parameters
+    ----------
+    group_of : of each row; those of no group that is asked for are not drawn
+    numbers : {space_group: number}
+    seed : a larger number of the same seed has all rows of a smaller one
+    """
+    return np.concatenate([np.resize(np.random.default_rng([seed, group]).permutation(
+        np.flatnonzero(group_of == group)), number) for group, number in numbers.items()])
 
 
-def _copy(file: StackFile, rows: np.ndarray, source: Source, view_config: ViewConfig, provenance: dict[str, Any],
-          path: Path, seed: int) -> None:
-    """Copy `rows` [n] of a stack file in the given view; a duplicate counts as a material, like any added stack."""
+def copy_stacks(file: StackFile, rows: np.ndarray, view_config: ViewConfig, path: Path, provenance: dict[str, Any], *,
+                duplicated: bool = False, shuffled: int | None = None) -> None:
+    """Copy stacks of a file in a view, so that added sources differ in nothing but what they show.
+
+    Parameters
+    ----------
+    file, rows : the stack file, and which of it, int [n]
+    view_config : in which view
+    path, provenance : of the copy
+    duplicated : whether they are training stacks that come again: each counts as a material, like any added stack
+    shuffled : seed of the order in which they get each other's labels; None: they keep their own
+    """
     table = file.table.take(rows)
-    if source == "duplicated":
+    if duplicated:
         columns = table.columns()
-        columns["provenance"] = np.array([json.dumps({"kind": source, "of": name}) for name in table.sample_id])
+        columns["provenance"] = np.array([json.dumps({"kind": "duplicated", "of": name}) for name in table.sample_id])
         columns["sample_id"] = np.array([f"{name}/duplicate-{i}" for i, name in enumerate(table.sample_id)])
         columns["material"] = columns["sample_id"]
         columns["origin"] = np.full(len(table), "synthetic")
         columns["partition"] = np.full(len(table), "train")
         table = SampleTable.build(len(table), **columns)
-    elif source == "shuffled":
-        order = np.random.default_rng([seed, len(rows)]).permutation(len(rows))
-        told = np.array([json.dumps({"kind": source, "of": name}) for name in table.sample_id])
+    elif shuffled is not None:
+        order = np.random.default_rng([shuffled, len(rows)]).permutation(len(rows))
+        told = np.array([json.dumps({"kind": "shuffled", "of": name}) for name in table.sample_id])
         table = replace(table, space_group=table.space_group[order], provenance=told)
     detector = view(np.zeros((1, file.detector.size_pixels, file.detector.size_pixels)), file.detector, view_config)[1]
     with StackWriter(path, detector=detector, pose=file.pose, intensity_unit=file.intensity_unit,

@@ -1,14 +1,14 @@
 """From the logits of all arms and seeds to the numbers of the report: scores, differences and verdicts, as JSON."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from cbedgan.comparison.arms import ARMS
 from classifier.foundation.atomic import plain
 from classifier.foundation.config import Config
+from classifier.foundation.errors import InputError
 from classifier.prediction.predict import Predictions
 from classifier.statistics.bootstrap import Bootstrap
 from classifier.statistics.metrics import (
@@ -77,13 +77,15 @@ def recalls_and_accuracies(trials: Trials, logits: Float[np.ndarray, "S N K"], d
 class Evaluation:
     """The test logits of every arm, {arm: float [S, N, K]}, on one set of trials, with shared bootstrap replicates.
 
-    training_materials: int [K], which decides what is few, medium and many; by_derivation: the same of real-derived and
-    of random crystals apart, where it is known which are which.
+    training_materials: int [K], which decides what is few, medium and many; references: the arm that each is held
+    against, where there is one; by_derivation: the same of real-derived and of random crystals apart, where it is known
+    which are which.
     """
 
     def __init__(self, config: VerdictConfig, logits: Mapping[str, np.ndarray], trials: Trials,
-                 training_materials: np.ndarray, by_derivation: "Mapping[str, Evaluation] | None" = None) -> None:
-        self.by_derivation = by_derivation or {}
+                 training_materials: np.ndarray, references: Mapping[str, str | None] | None = None,
+                 by_derivation: "Mapping[str, Evaluation] | None" = None) -> None:
+        self.references, self.by_derivation = references or {}, by_derivation or {}
         self.config, self.logits, self.trials = config, logits, trials
         self.training_materials, self.shot = training_materials, shot_class(training_materials)
         self.predicted = {arm: values.argmax(axis=2) for arm, values in logits.items()}
@@ -103,7 +105,7 @@ class Evaluation:
     def primary(self) -> dict[str, Any]:
         """The one difference fixed beforehand: it stands alone, so its interval needs no correction."""
         chosen = self.config.primary
-        return self._family([(chosen.arm, chosen.reference, self.shot == chosen.shot, {"shot": chosen.shot})])[0]
+        return self.differences([(chosen.arm, chosen.reference, self.shot == chosen.shot, {"shot": chosen.shot})])[0]
 
     def contrasts(self) -> list[dict[str, Any]]:
         """Every arm against the one it differs from in one argument and the primary arm against all, by shot class.
@@ -111,17 +113,17 @@ class Evaluation:
         One family: Holm's rule and the corrected intervals run over all of them.
         """
         chosen = self.config.primary
-        pairs = [(arm, reference) for arm in self.logits for reference in [ARMS[arm].reference]
+        pairs = [(arm, reference) for arm in self.logits for reference in [self.references.get(arm)]
                  if reference is not None and reference in self.logits]
         pairs += [(chosen.arm, other) for other in self.logits if other != chosen.arm]
-        return self._family([(arm, reference, self.shot == shot, {"shot": shot})
-                             for arm, reference in dict.fromkeys(pairs) for shot in self.shots()])
+        return self.differences([(arm, reference, self.shot == shot, {"shot": shot})
+                                 for arm, reference in dict.fromkeys(pairs) for shot in self.shots()])
 
-    def groups(self) -> list[dict[str, Any]]:
-        """The primary arm against its reference in each tested group: one family."""
-        chosen, single = self.config.primary, np.eye(len(self.shot), dtype=bool)
-        return self._family([(chosen.arm, chosen.reference, single[k], {"class_idx": int(k)})
-                             for k in np.flatnonzero(self.tested)])
+    def groups(self, arm: str, reference: str) -> list[dict[str, Any]]:
+        """One arm against another in each tested group: one family."""
+        single = np.eye(len(self.shot), dtype=bool)
+        return self.differences([(arm, reference, single[k], {"class_idx": int(k)})
+                                 for k in np.flatnonzero(self.tested)])
 
     def recall_intervals(self, arm: str) -> list[dict[str, Any]]:
         """Recall of each class in one arm with plain intervals, one entry a class."""
@@ -140,8 +142,8 @@ class Evaluation:
     def _interval(self, replicates: np.ndarray) -> dict[str, Any]:
         return plain(Interval.of(replicates, self.config.alpha).content())
 
-    def _family(self, members: list[tuple[str, str, np.ndarray, dict[str, Any]]]) -> list[dict[str, Any]]:
-        """Compare (arm, reference, classes bool [K], labels), all as one family."""
+    def differences(self, members: Sequence[tuple[str, str, np.ndarray, dict[str, Any]]]) -> list[dict[str, Any]]:
+        """Compare the mean recall of (arm, reference, classes bool [K], labels), all as one family."""
         replicates = [mean_present(self.recall[arm][:, classes]) - mean_present(self.recall[reference][:, classes])
                       for arm, reference, classes, _ in members]
         differences = family(replicates, self.config.alpha)
@@ -162,3 +164,29 @@ class Evaluation:
             "mcnemar": {"only_reference_right": lost, "only_arm_right": won, "p": exact_p},
             "verdict": difference.verdict(band=self.config.band, units=units, minimum_units=self.config.minimum_units),
         })
+
+
+def evaluate(judgement: VerdictConfig, answers: Mapping[str, Sequence[Predictions]], materials: np.ndarray, *,
+             split_names: Sequence[str], references: Mapping[str, str | None]) -> Evaluation:
+    """Evaluate what all arms and seeds answer to the same samples of known truth; other samples are an InputError.
+
+    Parameters
+    ----------
+    judgement : of the comparison
+    answers : {arm: predictions of each seed}
+    materials : int [K], training materials of each class
+    split_names : digests of the split that all are of
+    references : {arm: the one that it is held against, or None}
+    """
+    first = next(iter(answers.values()))[0]
+    for arm, of_seeds in answers.items():
+        for place, one in enumerate(of_seeds):
+            if not np.array_equal(one.sample_id, first.sample_id) or one.split_digest not in split_names:
+                raise InputError(source=f"predictions of {arm}, seed number {place + 1}",
+                                 value="other samples or another split", rule="all arms must answer the same samples",
+                                 remedy="Remove the run folder and compare again.")
+    logits = {arm: np.stack([one.logits for one in of_seeds]) for arm, of_seeds in answers.items()}
+    apart = {name: Evaluation(judgement, {arm: values[:, first.derivation == name] for arm, values in logits.items()},
+                              trials_of(some, judgement.unit), materials, references)
+             for name, some in first.by_derivation().items()}
+    return Evaluation(judgement, logits, trials_of(first, judgement.unit), materials, references, apart)

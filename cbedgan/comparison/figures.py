@@ -1,6 +1,6 @@
 """The pictures of the report, each drawn from arrays or from the report's own numbers and returned as PNG bytes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,15 +28,15 @@ def arm_colour(arm: str) -> str:
 
 
 @picture(ROWS)
-def contrasts(rows: list[dict[str, Any]], band: float) -> Figure:
+def contrasts(rows: list[dict[str, Any]], arm_labels: Mapping[str, str], band: float) -> Figure:
     """Forest of differences of mean recall: one line a pair of arms, one panel a shot class, corrected intervals."""
     pairs = list(dict.fromkeys((row["arm"], row["reference"]) for row in rows))
     panels = {}
-    for shot in SHOT_CLASSES:
+    for shot in (*SHOT_CLASSES, "all"):
         chosen = {(row["arm"], row["reference"]): row for row in rows if row["shot"] == shot}
         if chosen:
             panels[f"{shot} groups ({chosen[pairs[0]]['groups']})"] = [chosen[pair] for pair in pairs]
-    return forest(panels, [f"{ARMS[arm].label}  vs  {ARMS[other].label}" for arm, other in pairs], band,
+    return forest(panels, [f"{arm_labels[arm]}  vs  {arm_labels[other]}" for arm, other in pairs], band,
                   new_figure(9.6, 0.62 + 0.36 * len(pairs)), xlabel="difference of recall (points)")
 
 

@@ -1,6 +1,7 @@
 """The report of a comparison: its content as JSON, and the same as one HTML file with its pictures inside."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from classifier.pattern.geometry import ViewConfig, view
 from classifier.samples.split import Split
 from classifier.samples.stackfile import StackFile
 
+LABELS = {name: arm.label for name, arm in ARMS.items()}
 PICTURED_GROUPS = 6
 """So many groups, the poorest that were added to, are shown with their stacks."""
 
@@ -50,8 +52,9 @@ def content(evidence: Evidence) -> dict[str, Any]:
     evaluation, judgement = evidence.evaluation, evidence.config["judgement"]
     primary = evaluation.primary()
     return {
-        "headline": wording.headline(primary, alpha=judgement["alpha"], band=judgement["band"]),
-        "setting": wording.setting(primary, unit=judgement["unit"], seeds=len(evidence.config["seeds"])),
+        "headline": wording.headline(primary, wording.subject(primary["arm"]), alpha=judgement["alpha"],
+                                     band=judgement["band"]),
+        "setting": wording.setting(primary, LABELS, unit=judgement["unit"], seeds=len(evidence.config["seeds"])),
         "primary": primary,
         "contrasts": evaluation.contrasts(),
         "arms": {name: {"label": ARMS[name].label, "loss": ARMS[name].loss.kind, "source": ARMS[name].source,
@@ -73,6 +76,7 @@ def content(evidence: Evidence) -> dict[str, Any]:
 def _groups(evidence: Evidence) -> list[dict[str, Any]]:
     """One row a tested group, by number of training materials: counts, recall of every arm, primary difference."""
     evaluation, groups = evidence.evaluation, evidence.split.space_groups
+    primary = evaluation.config.primary
     recall = {name: evaluation.recall_intervals(name) for name in evaluation.logits}
     units = evaluation.trials.units_per_class()
     rows = [{
@@ -80,14 +84,14 @@ def _groups(evidence: Evidence) -> list[dict[str, Any]]:
         "shot": str(evaluation.shot[k]), "training_materials": int(evaluation.training_materials[k]),
         "test_units": int(units[k]), "stacks_added": evidence.numbers.get(groups[k], 0),
         "recall": {name: recall[name][k] for name in recall}, "difference": difference,
-    } for difference in evaluation.groups() for k in [difference["class_idx"]]]
+    } for difference in evaluation.groups(primary.arm, primary.reference) for k in [difference["class_idx"]]]
     return sorted(rows, key=lambda row: (-row["training_materials"], row["space_group"]))
 
 
 def pictures(evidence: Evidence, report: dict[str, Any]) -> dict[str, bytes]:
     """Every picture of the report by name, as PNG."""
     primary, band = report["primary"], evidence.config["judgement"]["band"]
-    drawn = {"contrasts": figures.contrasts(report["contrasts"], band),
+    drawn = {"contrasts": figures.contrasts(report["contrasts"], LABELS, band),
              "groups": figures.groups(report["groups"], primary, band),
              "confusion": figures.confusion(report["confusion"], report["space_groups"], primary)}
     floor = evidence.config["classifier"]["intensity"]["floor"]
@@ -125,5 +129,4 @@ def _first(file: StackFile, eligible: np.ndarray, wanted: ViewConfig) -> np.ndar
 def render(report: dict[str, Any], drawn: dict[str, bytes]) -> str:
     """Return the report as one HTML page without any outside resource."""
     return page("cbedgan.comparison", "report.html.j2", report=report, pictures=drawn,
-                labels={name: arm.label for name, arm in ARMS.items()}, colours=figures.VERDICT_COLOURS,
-                comparison=wording.comparison)
+                labels=LABELS, colours=figures.VERDICT_COLOURS, comparison=partial(wording.comparison, labels=LABELS))

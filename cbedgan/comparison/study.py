@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from cbedgan.comparison.arms import ARMS, Source, write_sources
-from cbedgan.comparison.evaluate import Evaluation, VerdictConfig, trials_of
+from cbedgan.comparison.evaluate import VerdictConfig, evaluate
 from cbedgan.comparison.report import Evidence, write_report
 from cbedgan.comparison.trainings import Job, train_all
 from cbedgan.comparison.walk import walk
@@ -14,7 +14,7 @@ from classifier.crystal.spacegroup import ClassMap
 from classifier.foundation.config import Config
 from classifier.foundation.errors import InputError, require
 from classifier.foundation.run import Run
-from classifier.prediction.predict import Predictions
+from classifier.prediction.predict import Predictions, predictions_path
 from classifier.samples.split import Split, load_split
 from classifier.samples.stackfile import SampleTable, StackFile
 from classifier.statistics.metrics import materials_per_class, shot_class
@@ -76,8 +76,11 @@ def compare(config: CompareConfig, *, stacks: Path, split: Path, synthetic: Path
                     out / "runs" / f"{arm}-seed{seed}")
                 for seed in config.seeds for arm in config.arms]
         train_all(jobs, workers)
-        evaluation = evaluate(config, parted, real.table, {arm: [job.out for job in jobs if job.arm == arm]
-                                                         for arm in config.arms})
+        evaluation = evaluate(
+            config.judgement, {arm: [Predictions.load(predictions_path(job.out)).take("test") for job in jobs
+                                     if job.arm == arm] for arm in config.arms},
+            training_materials(parted, real.table), split_names=parted.names,
+            references={arm: ARMS[arm].reference for arm in config.arms})
         path = write_report(Evidence(config.model_dump(mode="json"), evaluation, parted, real, added, numbers,
                                      run.provenance(), shown), out)
     run.finish({"report": path.name})
@@ -108,32 +111,6 @@ def _check_data(config: CompareConfig, split: Split, table: SampleTable, added: 
         raise InputError(source="compare configuration, judgement.primary.shot", value=config.judgement.primary.shot,
                          rule=f"must be a shot class that has test samples: {', '.join(sorted(shots)) or 'none has'}",
                          remedy="Ask about another class, or split so that the test part holds such groups.")
-
-
-def evaluate(config: CompareConfig, split: Split, table: SampleTable, folders: dict[str, list[Path]]) -> Evaluation:
-    """Evaluate the test predictions of all arms, all of the same samples.
-
-    Parameters
-    ----------
-    config : arms, seeds and verdicts
-    split, table : of the real stacks
-    folders : {arm: run folder of each seed}
-    """
-    tests = {arm: [Predictions.load(folder / "predictions.npz").take("test") for folder in of_seeds]
-             for arm, of_seeds in folders.items()}
-    first = tests[config.arms[0]][0]
-    for arm, of_seeds in tests.items():
-        for seed, one in zip(config.seeds, of_seeds, strict=True):
-            if not np.array_equal(one.sample_id, first.sample_id) or one.split_digest not in split.names:
-                raise InputError(source=f"predictions of {arm}, seed {seed}", value="other samples or another split",
-                                 rule="all arms must answer the same samples",
-                                 remedy="Remove the run folder and compare again.")
-    logits = {arm: np.stack([one.logits for one in of_seeds]) for arm, of_seeds in tests.items()}
-    materials, judgement = training_materials(split, table), config.judgement
-    apart = {name: Evaluation(judgement, {arm: values[:, first.derivation == name] for arm, values in logits.items()},
-                              trials_of(some, judgement.unit), materials)
-             for name, some in first.by_derivation().items()}
-    return Evaluation(judgement, logits, trials_of(first, judgement.unit), materials, apart)
 
 
 def training_materials(split: Split, table: SampleTable) -> np.ndarray:

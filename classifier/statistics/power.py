@@ -12,6 +12,12 @@ from scipy.stats import norm
 # 0.06 and 0.18, correlation of the difference within a type -0.10 and 0.25; of being right itself 0.37 and 0.49.
 DISCORDANT = 0.15
 WITHIN_TYPE = (0.1, 0.4)
+BETWEEN_SEEDS = 0.3
+
+
+def discordant_mean(seeds: int) -> float:
+    """DISCORDANT where each side is the mean of so many trainings: seeds average out what they do not share."""
+    return DISCORDANT * (BETWEEN_SEEDS + (1 - BETWEEN_SEEDS) / seeds)
 
 
 def detectable_difference(space_group: Int[np.ndarray, " N"], structure_type: Shaped[np.ndarray, " N"], *,

@@ -23,7 +23,9 @@ def logits(wrong: dict[int, int]) -> np.ndarray:
 
 
 def evaluation(**arms: dict[int, int]) -> Evaluation:
-    return Evaluation(CONFIG, {name: logits(wrong) for name, wrong in arms.items()}, TRIALS, MATERIALS)
+    return Evaluation(CONFIG, {name: logits(wrong) for name, wrong in arms.items()}, TRIALS, MATERIALS,
+                      {"real_logit_adjusted": "real", "duplicated_reals": "real", "boundary_synthetic": "real",
+                       "reserve_reals": "real"})
 
 
 def test_scores_are_those_of_the_matrix():
@@ -61,7 +63,7 @@ def test_contrasts_hold_every_arm_against_its_reference_and_the_primary_against_
 
 
 def test_groups_are_one_family_with_their_own_counts():
-    rows = evaluation(real={0: 8}, boundary_synthetic={}).groups()
+    rows = evaluation(real={0: 8}, boundary_synthetic={}).groups("boundary_synthetic", "real")
     assert [row["class_idx"] for row in rows] == [0, 1, 2]
     assert [row["estimate"] for row in rows] == pytest.approx([0.8, 0.0, 0.0])
     assert [row["verdict"] for row in rows] == ["helped", "no difference", "no difference"]
@@ -79,7 +81,8 @@ def test_a_class_without_test_samples_is_left_out():
 def test_confusion_rows_sum_to_one_and_everything_is_json():
     found = evaluation(real={0: 4}, boundary_synthetic={})
     np.testing.assert_allclose(found.confusion("real"), [[0.6, 0.4, 0], [0, 1, 0], [0, 0, 1]])
-    json.dumps([found.arms(), found.primary(), found.contrasts(), found.groups()], allow_nan=False)
+    json.dumps([found.arms(), found.primary(), found.contrasts(),
+                found.groups("boundary_synthetic", "real")], allow_nan=False)
 
 
 def test_kinds_of_test_crystals_stay_apart():
@@ -88,6 +91,6 @@ def test_kinds_of_test_crystals_stay_apart():
     rows = np.arange(UNITS) % 2 == 0  # of the even ones, half of the wrong
     trials = Trials.of(CLASS[rows], np.flatnonzero(rows).astype(str), K)
     apart = Evaluation(CONFIG, {arm: values[:, rows] for arm, values in whole.logits.items()}, trials, MATERIALS)
-    both = Evaluation(CONFIG, whole.logits, TRIALS, MATERIALS, {"real": apart})
+    both = Evaluation(CONFIG, whole.logits, TRIALS, MATERIALS, by_derivation={"real": apart})
     assert both.arms() == whole.arms() and both.by_derivation["real"].primary()["units"] == 10
     assert both.by_derivation["real"].arms()["real"]["few_recall"]["estimate"] == pytest.approx((1 / 5 + 1) / 2)
