@@ -12,8 +12,8 @@ from classifier.samples.stackfile import StackFile
 from running import verb
 
 VERBS = {"simulate", "prepare", "inspect", "folds", "split", "train-clf", "train-baseline", "train-gan", "probe",
-         "synthesize", "compare", "rank", "study", "adjust-clf", "crystals", "export-olcf", "import", "predict", "demo", "judge",
-         "pretrain", "acquire", "label-next", "sample", "choose", "distort",
+         "synthesize", "compare", "rank", "study", "adjust-clf", "crystals", "export-olcf", "import", "predict",
+         "demo", "judge", "pretrain", "acquire", "label-next", "sample", "choose", "distort",
          "compare-generators", "assess"}
 SPLIT = """
 group_by = "structure_type"

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from cbedgan.comparison.arms import copy_stacks, draw_rows, kinds
 from cbedgan.study.study_config import DUPLICATED, StudyArm, StudyConfig
 from classifier.foundation.errors import InputError
-from classifier.foundation.run import versions
 from classifier.samples.split import Split
 from classifier.samples.stackfile import SampleTable, StackFile
 from classifier.statistics.metrics import shot_class
@@ -65,12 +65,11 @@ def added_path(config: StudyConfig, name: str, seed: int, out: Path) -> Path | N
     arm = config.arms[name]
     if arm.source is None:
         return None
-    drawn = "all" if arm.number is None and not arm.shuffled else f"draw{config.source_seed(seed)}"
-    return out / "sources" / f"{name}-{drawn}.h5"
+    return out / "sources" / f"{name}-{'all' if _is_whole(arm) else f'draw{config.source_seed(seed)}'}.h5"
 
 
 def write_added(config: StudyConfig, numbers: Numbers, files: Mapping[str, StackFile], split: Split, out: Path) -> None:
-    """Write what each arm adds, one file a draw, cut to the view of the classifier; a file that is there stays.
+    """Write what each arm adds, one file a draw, cut to the view of the classifier; one that is as asked for stays.
 
     Its record names the source, not the study, so that trainings may be taken over into another study.
 
@@ -84,13 +83,26 @@ def write_added(config: StudyConfig, numbers: Numbers, files: Mapping[str, Stack
     for seed in config.seeds:
         for name, arm in config.arms.items():
             path = added_path(config, name, seed, out)
-            if path is None or arm.source is None or path.exists():
+            if path is None or arm.source is None:
                 continue
-            file, source_seed = files[arm.source], config.source_seed(seed)
+            file, source_seed = files[arm.source], None if _is_whole(arm) else config.source_seed(seed)
+            record = {"source": arm.source, "source_digest": file.digest, "kind": arm.kind, "source_seed": source_seed,
+                      "shuffled": arm.shuffled, "numbers": {str(key): one for key, one in numbers[name].items()},
+                      "view": config.classifier.view.model_dump(mode="json"), "split_digest": split.digest}
+            if path.exists() and _record(path) == record:
+                continue
             groups = eligible_groups(arm, file.table)
             if arm.source == DUPLICATED:
                 groups = np.where(np.isin(file.table.sample_id, split.parts["train"]), groups, 0)
-            record = {"source": arm.source, "source_digest": file.digest, "kind": arm.kind, "source_seed": source_seed,
-                      "shuffled": arm.shuffled, "split_digest": split.digest, "versions": versions()}
-            copy_stacks(file, draw_rows(groups, numbers[name], source_seed), config.classifier.view, path, record,
+            copy_stacks(file, draw_rows(groups, numbers[name], source_seed or 0), config.classifier.view, path, record,
                         duplicated=arm.source == DUPLICATED, shuffled=source_seed if arm.shuffled else None)
+
+
+def _is_whole(arm: StudyArm) -> bool:
+    """Whether an arm adds all that there is, so that every draw is the same."""
+    return arm.number is None and not arm.shuffled
+
+
+def _record(path: Path) -> dict[str, Any]:
+    with StackFile(path) as file:
+        return file.provenance

@@ -23,6 +23,7 @@ from classifier.foundation.atomic import write_json, write_text
 from classifier.foundation.page import page, percent, plain_text, points, times
 from classifier.inspection.power import KIND_NAMES
 from classifier.pattern.condition import Condition
+from classifier.statistics.power import BETWEEN_SEEDS, DISCORDANT
 
 SHOTS = ("few", "medium", "many", "all")
 
@@ -71,7 +72,8 @@ def content(evidence: StudyEvidence) -> dict[str, Any]:
                    + ("a draw of the added stacks for each." if len(config.source_seeds) > 1 else
                       "one draw of the added stacks: intervals do not cover another."),
         "question": question(config), "primary": primary,
-        "disagreement": disagreement(decisive, primary["arm"], primary["reference"]),
+        "disagreement": {"assumed": {"discordant": DISCORDANT, "between_seeds": BETWEEN_SEEDS},
+                         "found": disagreement(decisive, primary["arm"], primary["reference"])},
         "contrasts": [row | {"equal_numbers": evidence.numbers[row["arm"]] == evidence.numbers[row["reference"]]}
                       for row in contrasts(decisive, config.pairs)],
         "arms": _arms(evidence, decisive),

@@ -27,7 +27,7 @@ from classifier.statistics.metrics import shot_class
 
 
 @dataclass(frozen=True)
-class Opened:
+class StudyFiles:
     """The files of a study, open and checked. files: sources by name, "duplicated" being the real stacks; inputs:
     digests for the run's record; materials: int [K]; numbers: {arm: {space_group: stacks added}}."""
 
@@ -96,7 +96,7 @@ def plan_study(config: StudyConfig, *, stacks: Path, split: Path, sources: Mappi
 
 
 @contextmanager
-def opened(config: StudyConfig, stacks: Path, split: Path, sources: Mapping[str, Path]) -> Iterator[Opened]:
+def opened(config: StudyConfig, stacks: Path, split: Path, sources: Mapping[str, Path]) -> Iterator[StudyFiles]:
     """Open and check everything that a study reads, before anything is trained; InputError: what does not fit."""
     config.check()
     if set(sources) != config.sources:
@@ -115,10 +115,10 @@ def opened(config: StudyConfig, stacks: Path, split: Path, sources: Mapping[str,
                                 dict(zip(parted.space_groups, materials.tolist(), strict=True)))
         inputs = {"stacks": parted.stack_digest, "split": parted.digest} | {
             f"source {name}": digest for name, digest in digests.items()}
-        yield Opened(real, parted, files, inputs, materials, numbers)
+        yield StudyFiles(real, parted, files, inputs, materials, numbers)
 
 
-def _part(files: Opened, part: str) -> SampleTable:
+def _part(files: StudyFiles, part: str) -> SampleTable:
     return files.real.table.take(np.isin(files.real.table.sample_id, files.split.parts[part]))
 
 
@@ -151,7 +151,7 @@ def planned(config: StudyConfig, *, stacks: Path, split: Path, out: Path) -> Stu
     return runs
 
 
-def evaluation_of(config: StudyConfig, files: Opened, runs: StudyRuns, condition: Condition, where: Elsewhere | None
+def evaluation_of(config: StudyConfig, files: StudyFiles, runs: StudyRuns, condition: Condition, where: Elsewhere | None
                   ) -> Evaluation:
     """Evaluate all arms under a condition on the test part, or on a file from elsewhere."""
     def answers(folder: Path) -> Predictions:
