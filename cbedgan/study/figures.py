@@ -9,6 +9,7 @@ from classifier.foundation.drawing import ACCENT, DASHED, INKED, MUTED, SHADE, e
 
 ACROSS = 3  # panels side by side
 HARM = "#b3261e"
+TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
 
 @picture(INKED)
@@ -36,6 +37,9 @@ def gains(curves: dict[str, dict[str, Any]], band: float) -> Figure:
         if curve["ends_at"] is not None:
             axes.axvline(max(curve["ends_at"], 1), color=MUTED, lw=0.8, ls=DASHED)
         axes.set(title=label, xscale="log")
+        shown = [number for number in TICKS if materials.min() <= number <= materials.max()]
+        axes.set_xticks(shown, [str(number) for number in shown])
+        axes.set_xticks([], minor=True)
     for axes in panels.flat[len(curves):]:
         axes.set_visible(False)
     figure.supxlabel("real training materials of the group", fontsize=8.5)

@@ -79,6 +79,11 @@ class StudyConfig(Config):
         pairs = [(name, other) for name, arm in self.arms.items() for other in (self.nothing, *arm.references)]
         return [pair for pair in dict.fromkeys([*pairs, (primary.arm, primary.reference)]) if pair[0] != pair[1]]
 
+    @property
+    def family(self) -> int:
+        """Number of comparisons, at most: of every pair in few, medium, many and all groups."""
+        return 4 * len(self.pairs)
+
     def source_seed(self, seed: int) -> int:
         """The draw of added stacks that goes with a seed of training."""
         return self.source_seeds[self.seeds.index(seed) % len(self.source_seeds)]
@@ -100,6 +105,9 @@ class StudyConfig(Config):
             (len(set(self.conditions)) == len(self.conditions), "conditions", "must each be named once",
              self.conditions),
             (primary.arm != primary.reference, "judgement.primary", "must name two different arms", primary.arm),
+            (self.judgement.replicates >= self.family / self.judgement.alpha, "judgement.replicates",
+             f"must be at least the {self.family} comparisons of the family over alpha, or none could be told",
+             self.judgement.replicates),
             *((name in arms, key, f"must be among the arms {', '.join(arms)}", name)
               for key, name in (("nothing", self.nothing), ("equal_real", self.equal_real),
                                 ("judgement.primary.arm", primary.arm),

@@ -14,7 +14,7 @@ STUDY: dict[str, Any] = {
              "interior": {"label": "interior stacks", "source": "made", "kind": "interior", "number": 3},
              "plain": {"label": "plain", "classifier": {"loss": {"kind": "focal", "gamma": 2.0}}}},
     "seeds": [0, 1, 2], "conditions": ["ideal"],
-    "judgement": {"unit": "structure_type", "replicates": 200, "seed": 0, "alpha": 0.05, "band": 0.02,
+    "judgement": {"unit": "structure_type", "replicates": 600, "seed": 0, "alpha": 0.05, "band": 0.02,
                   "minimum_units": 3, "top_k": 2,
                   "primary": {"arm": "boundary", "reference": "interior", "shot": "few"}},
     "classifier": ARM}

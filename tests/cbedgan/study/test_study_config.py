@@ -40,6 +40,14 @@ def test_what_contradicts_itself_is_named(study_config, changes, key):
         study_config(**changes).check()
 
 
+def test_a_family_needs_replicates_enough(study_config):
+    assert study_config().family == 16
+    few = {**study_config().judgement.model_dump(), "replicates": 319}
+    with pytest.raises(InputError, match=r"judgement\.replicates: must be at least the 16 comparisons"):
+        study_config(judgement=few).check()
+    study_config(judgement={**few, "replicates": 320}).check()
+
+
 def test_other_steps_have_to_be_stated(study_config):
     longer = study_config({"longer": {"label": "longer", "classifier": {"images": 96}, "unequal_steps": True}})
     longer.check()
