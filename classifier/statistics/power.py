@@ -12,8 +12,8 @@ from scipy.stats import norm
 # 0.06 and 0.18, correlation of the difference within a type -0.10 and 0.25; of being right itself 0.37 and 0.49.
 DISCORDANT = 0.15
 WITHIN_TYPE = (0.1, 0.4)
-# Of the variance of that difference on one material, what trainings of other seeds share: -0.12 to 0.22 among six arms of
-# small networks on the demo's set; more is the cautious side.
+# Of the variance of that difference on one material, what trainings of other seeds share: -0.12 to 0.22 among six arms
+# of small networks on the demo's set; more is the cautious side.
 BETWEEN_SEEDS = 0.3
 
 

@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ def elsewhere(split_stacks, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_study_is_whole_alone_and_resumable(call, elsewhere, study_config):
+def test_the_study_is_whole_alone_and_resumable(call, elsewhere, study_config, tmp_path):
     config = study_config(source_seeds=[4, 5, 6], conditions=["counted_1e4", "ideal"], equal_real="interior", arms={
         "adjusted": {"label": "adjusted", "post_hoc": {"kind": "logit_adjustment", "taus": [1.0]}}})
     path = study(config, **call, workers=1)
@@ -60,6 +61,16 @@ def test_the_study_is_whole_alone_and_resumable(call, elsewhere, study_config):
     seeds = {json.loads(one.read_text())["inputs"].get("synthetic") for one in
              call["out"].glob("runs/boundary-seed*/run.json")}
     assert len(seeds) == 3  # each seed has a draw of its own
+
+    changed = study_config(source_seeds=[4, 5, 6], conditions=["counted_1e4", "ideal"])  # other arms: another folder
+    with pytest.raises(InputError, match="config_digest may not change"):
+        study(changed, **call, workers=1)
+    for folder in ("runs", "sources"):
+        shutil.copytree(call["out"] / folder, tmp_path / "other" / folder)
+    study(changed, **{**call, "out": tmp_path / "other"}, workers=1)
+    trained = [one.relative_to(call["out"]) for one in kept if one.name == "classifier.safetensors"]
+    assert all((tmp_path / "other" / one).stat().st_mtime_ns == (call["out"] / one).stat().st_mtime_ns
+               for one in trained)  # what stayed the same was taken over
 
 
 def test_a_plan_runs_nothing(call, study_config):
