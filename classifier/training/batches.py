@@ -126,7 +126,7 @@ def _drawn_at(config: TrainClassifierConfig, sources: list[Source], number: int,
 
 def _drawn(config: TrainClassifierConfig, sources: list[Source], number: int, images_seen: int) -> np.ndarray:
     """Samples int64 [n] of the numbered source in the batch drawn for images_seen."""
-    shares = [config.synthetic_share if source.share is None else source.share for source in sources[1:]]
+    shares = [config.added_share(images_seen) if source.share is None else source.share for source in sources[1:]]
     added = [int((images_seen + config.batch) * share) - int(images_seen * share) for share in shares]
     source, count = sources[number], added[number - 1] if number else config.batch - sum(added)
     # Seeds differ between sources and, for the first two, between seeds next to each other.
@@ -134,17 +134,21 @@ def _drawn(config: TrainClassifierConfig, sources: list[Source], number: int, im
     return source.strata.draw_by(source.class_probability, batch=count, seed=seed, images_seen=images_seen)
 
 
-def class_sizes(config: TrainClassifierConfig, sources: list[Source], endless: Stated | None = None) -> ClassSizes:
+def class_sizes(config: TrainClassifierConfig, sources: list[Source], endless: Stated | None = None, *,
+                images_seen: int = 0) -> ClassSizes:
     """Sizes of the classes that the loss sees; a class without samples counts as half of the rarest.
 
-    sources: the real samples, and perhaps those of an added file; endless: what comes without end beside them.
+    sources: the real samples, and perhaps those of an added file; endless: what comes without end beside them;
+    images_seen: batches are mixed as the one that is drawn then.
     """
-    shares = [config.synthetic_share] * (len(sources) - 1) + ([] if endless is None else [endless.share])
+    share = config.added_share(images_seen)
+    sources = sources if share else sources[:1]
+    shares = [share] * (len(sources) - 1) + ([] if endless is None else [endless.share])
     probability = sources[0].target_share()
     if shares:
         probability = (1 - sum(shares)) * probability
     if len(sources) > 1:
-        probability = probability + config.synthetic_share * config.synthetic_weight * sources[1].target_share()
+        probability = probability + share * config.synthetic_weight * sources[1].target_share()
     if endless is not None:
         probability = probability + endless.share * endless.weight * endless.target
     prior = class_prior(torch.from_numpy(probability).float(), smallest=float(probability[probability > 0].min()) / 2)

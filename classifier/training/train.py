@@ -123,12 +123,15 @@ def _run(config: TrainClassifierConfig, run: Run, parted: Split, stacks: StackFi
     if ranks.first:
         run.rewind(state.images_seen)
     sources = _with_copies(config, run, state.model, sources, measurement=fixed, cache=cache)
-    sizes = class_sizes(config, sources, stated).to(device)
+    # As batches are mixed first and last; the loss of a stage is told of its own mixture.
+    first, last = (class_sizes(config, sources, stated, images_seen=seen).to(device)
+                   for seen in (0, config.images - 1))
     validation = (held_out["validation"] if fixed is None else fixed.samples(held_out["validation"])).to(device)
 
     def take_step() -> None:
         added = [] if endless is None else [endless.source(state)]
-        step(state, config, [*sources, *added], sizes, class_map, ranks, drawn)
+        step(state, config, [*sources, *added], first if config.added_share(state.images_seen) else last, class_map,
+             ranks, drawn)
         state.images_seen += config.batch
 
     with open_endless(stream, config, state, class_map, transform, fixed, ranks=ranks, workers=workers) as endless:
@@ -145,7 +148,7 @@ def _run(config: TrainClassifierConfig, run: Run, parted: Split, stacks: StackFi
     network.folded()
     materials = torch.from_numpy(materials_per_class(real.class_idx.numpy(), real.material, len(class_map)))
     trained = TrainedClassifier(network.cpu().eval(), config.model, class_map, config.view, frame, transform,
-                                sizes.prior.cpu(), materials, parted.digest, parted.stack_digest, run.provenance())
+                                last.prior.cpu(), materials, parted.digest, parted.stack_digest, run.provenance())
     trained = with_trust(trained, training=real, validation=held_out["validation"],
                          shift_pixels=config.augment.shift_pixels, measurement=fixed, calibration=config.calibration,
                          answered=answered, notice_mixed_up=config.notice_mixed_up)

@@ -48,6 +48,8 @@ class TrainClassifierConfig(Config):
     sampling_power: float = 1.0  # p(class) ~ (training materials)^power
     sampling: AnySampler | None = added(None)  # in place of sampling_power
     synthetic_share: float = 0.25  # of each batch, taken from the added source
+    # Share of the images after which no batch has any: real samples last (SYNAuG, arXiv 2308.00994).
+    synthetic_until: Annotated[float, Field(gt=0, le=1)] = added(1.0)
     synthetic_weight: float = 0.5  # of its samples in the loss
     calibration: CalibrationConfig = added(CalibrationConfig())  # of the probabilities, after the training
     notice_mixed_up: bool = added(False)  # whether trust learns to notice patterns of different crystals
@@ -59,6 +61,11 @@ class TrainClassifierConfig(Config):
     def sampler(self) -> Sampler:
         """Which samples a batch holds."""
         return self.sampling or PowerSampler(power=self.sampling_power)
+
+    def added_share(self, images_seen: int) -> float:
+        """Share of an added file in the batch drawn for images_seen."""
+        real_last = self.synthetic_until < 1 and images_seen >= self.synthetic_until * self.images
+        return 0.0 if real_last else self.synthetic_share
 
     @model_validator(mode="after")
     def _mixed_samples_have_no_cell(self) -> "TrainClassifierConfig":

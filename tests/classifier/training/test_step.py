@@ -42,6 +42,20 @@ def test_an_added_source_gives_its_exact_share_over_time(make_train_config) -> N
     assert added == 170
 
 
+def test_real_samples_come_last_and_the_loss_is_told(make_train_config) -> None:
+    config = make_train_config(batch=10, images=100, synthetic_share=0.5, synthetic_weight=1.0, synthetic_until=0.35,
+                               sampling_power=1.0)
+    sources = [source((5, 3, 2)), source((0, 4), value=1.0, weight=1.0)]
+    added = [int((draw_batch(config, sources, seen, range(10))[0] == 1).all(dim=(1, 2, 3)).sum())
+             for seen in range(0, 100, 10)]
+    assert added == [5] * 4 + [0] * 6
+    priors = [class_sizes(config, sources, images_seen=seen) for seen in (0, 30, 40, 90)]
+    assert [sizes.prior.tolist() for sizes in priors] == [pytest.approx([0.25, 0.65, 0.1])] * 2 + [
+        pytest.approx([0.5, 0.3, 0.2])] * 2
+    assert priors[0].materials.tolist() == [5, 7, 2] and priors[-1].materials.tolist() == [5, 3, 2]
+    assert "synthetic_until" not in make_train_config().model_dump()  # older runs keep their digest
+
+
 def test_without_an_added_source_the_batch_is_as_large(make_train_config) -> None:
     x, _, weight = draw_batch(make_train_config(), [source((5, 3, 2))], 0, range(16))
     assert len(x) == 16 and (weight == 1).all()

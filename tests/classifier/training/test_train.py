@@ -4,6 +4,7 @@ import os
 import random
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -129,24 +130,47 @@ from classifier.foundation.config import load_config
 from classifier.training.train import TrainClassifierConfig, train_classifier
 folder = Path(sys.argv[1])
 config = TrainClassifierConfig.model_validate_json((folder / "config.json").read_text())
-train_classifier(config, stacks=Path(sys.argv[2]), split=Path(sys.argv[3]), out=folder / "killed")
+train_classifier(config, stacks=Path(sys.argv[2]), split=Path(sys.argv[3]), out=folder / "killed",
+                 synthetic=folder / "added.h5" if (folder / "added.h5").exists() else None)
 """
 
 
-@pytest.mark.parametrize("changes", [{}, {"micro_batch": 7, "early_stop": {"metric": "loss", "patience_images": 1600}}],
-                         ids=["plain", "early_stop"])
+def write_added(data, path: Path) -> Path:
+    """The training stacks of two groups under other names, as synthetic ones of the split."""
+    with StackFile(data.stacks) as file:
+        rows = np.flatnonzero(np.isin(file.table.sample_id, data.load().parts["train"])
+                              & np.isin(file.table.space_group, (186, 194)))
+        table, names = file.table.take(rows), np.array([f"added-{row}" for row in rows])
+        write_stack_file(path, file.read(rows), replace(table, sample_id=names, material=names,
+                                                        origin=np.full(len(rows), "synthetic")),
+                         **frame_of(file), provenance={"split_digest": data.load().digest})
+    return path
+
+
+@pytest.mark.parametrize("changes", [
+    {}, {"micro_batch": 7, "early_stop": {"metric": "loss", "patience_images": 1600}},
+    {"synthetic_until": 0.5, "synthetic_share": 0.4}], ids=["plain", "early_stop", "real_last"])
 def test_a_killed_training_resumes_to_the_same_bits(data, make_train_config, tmp_path, changes) -> None:
     config = make_train_config(images=2400, **changes)
     (tmp_path / "config.json").write_text(config.model_dump_json())
-    data.train(config, out=tmp_path / "whole")
+    synthetic = write_added(data, tmp_path / "added.h5") if config.synthetic_until < 1 else None
+    data.train(config, out=tmp_path / "whole", synthetic=synthetic)
     killed([sys.executable, "-c", KILLED, tmp_path, data.stacks, data.split],
            (tmp_path / "killed/checkpoint.safetensors").exists, after=random.uniform(0, 0.5))
     assert not (tmp_path / "killed/result.json").exists()
-    data.train(config, out=tmp_path / "killed")
+    data.train(config, out=tmp_path / "killed", synthetic=synthetic)
     # result.json holds the sha256 of the weights and of all that goes with them.
     for name in ("result.json", "metrics.jsonl"):
         assert sha256(tmp_path / "killed" / name) == sha256(tmp_path / "whole" / name), name
     assert weights(tmp_path / "killed") == weights(tmp_path / "whole")
+
+
+def test_a_classifier_that_ends_on_real_stacks_states_their_prior(data, make_train_config, tmp_path) -> None:
+    added = write_added(data, tmp_path / "added.h5")
+    priors = [load_classifier(data.train(make_train_config(images=64, synthetic_share=0.5, synthetic_until=until),
+                                         out=tmp_path / f"until-{until}", synthetic=added)).prior.tolist()
+              for until in (0.5, 1.0)]
+    assert priors[0] == pytest.approx([0.25] * 4) and sorted(priors[1]) == pytest.approx([1 / 6] * 2 + [1 / 3] * 2)
 
 
 def test_an_interrupt_saves_and_exits_with_130(data, make_train_config, tmp_path, monkeypatch) -> None:
