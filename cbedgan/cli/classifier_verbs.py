@@ -41,11 +41,14 @@ def train_baseline(config: Config, stacks: Stacks, split: Split, out: Folder) ->
 
 
 @app.command("adjust-clf")
-def adjust_clf(config: Config, classifier: Classifier, stacks: Stacks, split: Split, out: Folder) -> None:
+def adjust_clf(config: Config, classifier: Classifier, stacks: Stacks, split: Split, out: Folder,
+               synthetic: Annotated[Path | None, typer.Option(
+                   help="Stack file whose features a head is trained on as well.")] = None) -> None:
     """Mend the head of a trained classifier: adjusted logits, normalised or re-trained weights."""
     from classifier.adjustment.post_hoc import PostHocConfig, post_hoc
 
-    wrote(post_hoc(read(config, PostHocConfig), classifier=classifier, stacks=stacks, split=split, out=out))
+    wrote(post_hoc(read(config, PostHocConfig), classifier=classifier, stacks=stacks, split=split, out=out,
+                   synthetic=synthetic))
 
 
 @app.command()

@@ -1,4 +1,5 @@
-"""Training of a head alone: features of the training stacks under a frozen body, drawn with all classes alike."""
+"""Training of a head alone: features of the training stacks under a frozen body, drawn with all classes alike; perhaps
+added ones beside them."""
 
 import math
 from collections.abc import Callable
@@ -10,21 +11,22 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from classifier.foundation.config import Config, parse_config
+from classifier.foundation.config import Config, added, parse_config
 from classifier.network.stack_classifier import StackClassifier
 from classifier.pattern.augment import AugmentConfig, augment
 from classifier.pattern.measurement import MeasurementConfig
 from classifier.prediction.predict import PREDICT_AT_ONCE, TrainedClassifier, predict_features
 from classifier.samples.dataset import StackSet
 from classifier.samples.measured_samples import Measurement
-from classifier.training.losses import cross_entropy
-from classifier.training.sampling import Strata
+from classifier.training.losses import class_prior, cross_entropy
+from classifier.training.sampling import PowerSampler, Strata
 
 
 class HeadTraining(Config):
     """views: augmented copies of each training stack whose features are kept, augmented as in the body's training;
     images, batch: features seen in all and in a step; learning_rate: its peak, falling to zero along a cosine;
-    momentum, weight_decay: of stochastic gradient descent."""
+    momentum, weight_decay: of stochastic gradient descent; synthetic_share: of a step, where a file of added stacks is
+    given."""
 
     views: Annotated[int, Field(ge=1)] = 8
     images: Annotated[int, Field(ge=1)] = 65536
@@ -32,6 +34,7 @@ class HeadTraining(Config):
     learning_rate: float = 0.1
     momentum: float = 0.9
     weight_decay: float = 5e-4
+    synthetic_share: Annotated[float, Field(gt=0, lt=1)] = added(0.25)
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,31 @@ class FrozenFeatures:
         return cls(torch.cat(features).reshape(shape), torch.cat(target).reshape(shape),
                    Strata.build(samples.class_idx.numpy(), samples.material))
 
+    def draw(self, views: Tensor, *, seed: int | list[int], images_seen: int, power: float) -> tuple[Tensor, Tensor]:
+        """Features [n, F] and labels [n, K] of these views of n stacks, drawn with p(class) ~ (materials)^power.
+
+        Parameters
+        ----------
+        views : int [n]
+        seed, images_seen : of the draw
+        power : of the classes' numbers of materials
+        """
+        classes = self.strata.class_probability(PowerSampler(power=power))
+        rows = torch.from_numpy(self.strata.draw_by(classes, batch=len(views), seed=seed, images_seen=images_seen))
+        return self.features[views, rows], self.target[views, rows]
+
+    def class_shares(self, power: float) -> Tensor:
+        """Share of each class [K] in the labels of such draws."""
+        probability = self.strata.sample_probability(self.strata.class_probability(PowerSampler(power=power)))
+        return torch.from_numpy(probability).float() @ self.target.mean(0)
+
+
+def mixed_prior(config: HeadTraining, frozen: FrozenFeatures, beside: FrozenFeatures) -> Tensor:
+    """Frequencies [K] of the classes in steps that hold added features too; none is zero."""
+    share = round(config.synthetic_share * config.batch) / config.batch
+    mixed = (1 - share) * frozen.class_shares(0.0) + share * beside.class_shares(1.0)
+    return class_prior(mixed, smallest=float(mixed[mixed > 0].min()) / 2)
+
 
 def training_record(trained: TrainedClassifier) -> dict[str, Any]:
     """The configuration of the training that a classifier, perhaps mended since, comes from."""
@@ -88,22 +116,35 @@ def measurement_of(trained: TrainedClassifier) -> Measurement | None:
 
 
 def train_head(config: HeadTraining, frozen: FrozenFeatures, parameters: list[Tensor], head: Callable[[Tensor], Tensor],
-               seed: int) -> None:
+               seed: int, beside: FrozenFeatures | None = None) -> None:
     """Fit parameters of a head by cross-entropy; every class is drawn equally often, its materials equally often.
+
+    Added features take their share of each step, all their materials alike. Classes are then no longer alike, and the
+    loss is adjusted by the prior of the mixture. Such heads are those of LDMLR (Han et al. 2024, arXiv 2404.04517),
+    which draws the features themselves.
 
     Parameters
     ----------
     config, seed : steps and optimiser; seed of the draw
     frozen : features and their labels
     parameters, head : what is fitted, and features [B, F] -> logits [B, K], which depends on it
+    beside : features of added stacks, and their labels
     """
+    log_prior = 0.0 if beside is None else mixed_prior(config, frozen, beside).log()
     optimiser = torch.optim.SGD(parameters, lr=config.learning_rate, momentum=config.momentum,
                                 weight_decay=config.weight_decay)
     for images_seen in range(0, config.images, config.batch):
-        rows = torch.from_numpy(frozen.strata.draw(batch=config.batch, seed=seed, images_seen=images_seen, power=0.0))
         views = torch.from_numpy(np.random.default_rng([seed, images_seen, 1]).integers(
             len(frozen.features), size=config.batch))
-        loss = cross_entropy(head(frozen.features[views, rows]), frozen.target[views, rows]).mean()
+        if beside is None:
+            x, target = frozen.draw(views, seed=seed, images_seen=images_seen, power=0.0)
+            loss = cross_entropy(head(x), target).mean()
+        else:
+            count = round(config.synthetic_share * config.batch)
+            drawn = [beside.draw(views[:count], seed=[2 * seed + 1, 1], images_seen=images_seen, power=1.0),
+                     frozen.draw(views[count:], seed=seed, images_seen=images_seen, power=0.0)]
+            x, target = map(torch.cat, zip(*drawn, strict=True))
+            loss = cross_entropy(head(x) + log_prior, target).mean()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         for group in optimiser.param_groups:

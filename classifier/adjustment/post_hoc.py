@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -24,7 +25,7 @@ from classifier.foundation.run import Run
 from classifier.prediction.predict import Predictions, TrainedClassifier, load_classifier, predict_features
 from classifier.prediction.scores import score, score_conditions
 from classifier.prediction.side_data import with_side_data
-from classifier.samples.dataset import StackSet, load_stack_set
+from classifier.samples.dataset import StackSet, check_added_source, load_stack_set
 from classifier.samples.split import Split, load_split
 from classifier.samples.stackfile import StackFile
 from classifier.statistics import metrics
@@ -36,11 +37,12 @@ Taus = Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1, 
 @dataclass(frozen=True)
 class Frozen:
     """What a method may use: the trained head, the class frequencies of its training, float32 [K], and, when called,
-    features of the training stacks."""
+    features of the training stacks, and of added ones (None: there are none)."""
 
     head: nn.Linear
     prior: Tensor
     training: Callable[[int, int], FrozenFeatures]  # of (views, seed)
+    added: Callable[[int, int], FrozenFeatures | None] = lambda views, seed: None
 
 
 class LogitAdjustment(Config):
@@ -77,7 +79,8 @@ class Retrained(HeadTraining):
     def heads(self, frozen: Frozen, seed: int) -> list[tuple[dict[str, Any], nn.Linear]]:
         torch.manual_seed(seed)
         head = nn.Linear(frozen.head.in_features, frozen.head.out_features)
-        train_head(self, frozen.training(self.views, seed), list(head.parameters()), head, seed)
+        train_head(self, frozen.training(self.views, seed), list(head.parameters()), head, seed,
+                   frozen.added(self.views, seed))
         return [({}, head)]
 
 
@@ -88,7 +91,8 @@ class LearnableScale(HeadTraining):
 
     def heads(self, frozen: Frozen, seed: int) -> list[tuple[dict[str, Any], nn.Linear]]:
         scale = torch.ones(frozen.head.out_features, requires_grad=True)
-        train_head(self, frozen.training(self.views, seed), [scale], lambda h: h @ frozen.head.weight.T * scale, seed)
+        train_head(self, frozen.training(self.views, seed), [scale], lambda h: h @ frozen.head.weight.T * scale, seed,
+                   frozen.added(self.views, seed))
         return [({}, linear(frozen.head.weight * scale.detach()[:, None], torch.zeros(len(scale))))]
 
 
@@ -111,7 +115,8 @@ def linear(weight: Tensor, bias: Tensor) -> nn.Linear:
     return layer
 
 
-def post_hoc(config: PostHocConfig, *, classifier: Path, stacks: Path, split: Path, out: Path) -> Path:
+def post_hoc(config: PostHocConfig, *, classifier: Path, stacks: Path, split: Path, out: Path,
+             synthetic: Path | None = None) -> Path:
     """Write the mended classifier.safetensors, its predictions.npz (validation and test) and result.json.
 
     Where the configuration leaves a choice, the balanced accuracy on the validation part makes it.
@@ -122,34 +127,43 @@ def post_hoc(config: PostHocConfig, *, classifier: Path, stacks: Path, split: Pa
     classifier : checkpoint of the trained classifier, with a linear head
     stacks, split : the sample file, and split.json of it, that it was trained on
     out : run folder
+    synthetic : a sample file whose features join those of the train part when a head is trained; see train_classifier
     """
     out = Path(out)
+    if synthetic is not None and not isinstance(config.method, HeadTraining):
+        raise InputError(source="adjust-clf --synthetic", rule="goes with heads that are trained: retrained, "
+                         "learnable_scale", value=config.method.kind, remedy="Leave it out, or train a head.")
     with StackFile(stacks) as file:
         parted = load_split(split, stack_digest=file.identity)
         trained = load_classifier(classifier, split_digest=parted.names)
         if not isinstance(trained.model.head, nn.Linear):
             raise InputError(source=classifier, rule="only a linear head can be mended",
                              value=type(trained.model.head).__name__, remedy="Train with a linear head.")
-        run = Run.open(out, stage="adjust-clf", config=config,
-                       inputs={"stacks": parted.stack_digest, "split": parted.digest, "classifier": trained.digest})
+        inputs = {"stacks": parted.stack_digest, "split": parted.digest, "classifier": trained.digest}
+        if synthetic is not None:
+            inputs["synthetic"] = check_added_source(synthetic, parted, stacks=file)
+        run = Run.open(out, stage="adjust-clf", config=config, inputs=inputs)
         if run.result is None:
             with reproducible(config.threads):
-                _run(config, run, trained, trained.model.head, parted, file)
+                _run(config, run, trained, trained.model.head, parted, file, synthetic)
     return out / "classifier.safetensors"
 
 
 def _run(config: PostHocConfig, run: Run, trained: TrainedClassifier, head: nn.Linear, parted: Split,
-         stacks: StackFile) -> None:
+         stacks: StackFile, synthetic: Path | None) -> None:
     device = choose_device(config.device)
 
-    def load(part: str) -> StackSet:
-        samples = load_stack_set(stacks, class_map=trained.class_map, view=trained.view, intensity=trained.intensity,
-                                 sample_ids=parted.parts[part], frame=trained.frame)
-        return with_side_data(samples, stacks, trained.model_config)
+    def load(part: str, file: Path | StackFile = stacks) -> StackSet:
+        samples = load_stack_set(file, class_map=trained.class_map, view=trained.view, intensity=trained.intensity,
+                                 sample_ids=parted.parts[part] if file is stacks else None, frame=trained.frame)
+        return with_side_data(samples, file, trained.model_config)
+
+    def features(part: str, file: Path | StackFile, views: int, seed: int) -> FrozenFeatures:
+        return FrozenFeatures.of(model, load(part, file), views=views, seed=seed, trained=trained)
 
     model = copy.deepcopy(trained.model).to(device)
-    frozen = Frozen(head, trained.prior, lambda views, seed: FrozenFeatures.of(
-        model, load("train"), views=views, seed=seed, trained=trained))
+    frozen = Frozen(head, trained.prior, partial(features, "train", stacks),
+                    lambda views, seed: None if synthetic is None else features("train", synthetic, views, seed))
     heads = config.method.heads(frozen, config.seed)
     held_out, measurement = {part: load(part) for part in ("validation", "test")}, measurement_of(trained)
     validation = held_out["validation"] if measurement is None else measurement.samples(held_out["validation"])

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from classifier.adjustment.head_training import FrozenFeatures, measurement_of, training_record
+from classifier.adjustment.head_training import (
+    FrozenFeatures,
+    HeadTraining,
+    measurement_of,
+    mixed_prior,
+    training_record,
+)
 from classifier.adjustment.post_hoc import (
     Frozen,
     LearnableScale,
@@ -22,8 +28,10 @@ from classifier.foundation.config import load_config, parse_config
 from classifier.foundation.errors import InputError
 from classifier.prediction.predict import Predictions, load_classifier, predict
 from classifier.samples.dataset import StackSet
+from classifier.samples.stackfile import StackFile, write_stack_file
 from classifier.training.sampling import Strata
 from project import CONFIGS
+from tiny import frame_of
 
 TRAINING: dict[str, Any] = {"views": 2, "images": 512, "batch": 32, "learning_rate": 0.1, "momentum": 0.9,
                             "weight_decay": 0.0}
@@ -79,6 +87,21 @@ def test_a_retrained_head_sees_classes_equally_often_and_replays(imbalanced):
     assert float(head.weight[1, 0] - head.weight[0, 0]) > 0.5
 
 
+def test_added_features_join_and_the_loss_is_adjusted_by_the_prior_of_the_mixture(imbalanced):
+    """Half of each step is of class 1 alone: 3 of 4, and without the adjustment the border moves by log(3) / 2."""
+    classes = np.ones(200, dtype=int)
+    x = torch.from_numpy(np.random.default_rng(1).normal(1.0, 1.0, (2, 200, 1))).float()
+    beside = FrozenFeatures(x, torch.eye(2)[torch.from_numpy(classes)].expand(2, 200, 2),
+                            Strata.build(classes, np.arange(200).astype(str)))
+    half = TRAINING | {"synthetic_share": 0.5, "images": 4096, "batch": 64}
+    assert mixed_prior(parse(HeadTraining, **half), imbalanced, beside).tolist() == pytest.approx([0.25, 0.75])
+    held = replace(frozen([[-1.0], [1.0]], [0.0, 0.0], [0.9, 0.1], imbalanced), added=lambda views, seed: beside)
+    (_, head), = parse(Retrained, kind="retrained", **half).heads(held, seed=3)
+    head.requires_grad_(False)
+    assert abs(float((head.bias[0] - head.bias[1]) / (head.weight[1, 0] - head.weight[0, 0]))) < 0.2
+    assert "synthetic_share" not in parse(Retrained, kind="retrained", **TRAINING).model_dump()
+
+
 def test_learnt_scales_leave_the_directions(imbalanced):
     method = parse(LearnableScale, kind="learnable_scale", **TRAINING)
     (_, head), = method.heads(frozen([[-1.0], [0.25]], [5.0, 0.0], [0.9, 0.1], imbalanced), seed=0)
@@ -125,6 +148,29 @@ def test_retraining_leaves_the_body_and_whole_artefacts(data, trained, tmp_path)
     assert path.stat().st_mtime_ns == stamp
     twice = post_hoc(asked, classifier=path, stacks=data.stacks, split=data.split, out=tmp_path / "twice")
     assert load_classifier(twice).provenance["training"]["training"]["stage"] == "train-clf"
+
+
+@pytest.mark.slow
+def test_a_head_is_trained_on_an_added_file_as_well(data, trained, tmp_path):
+    def write(name, split_digest):
+        with StackFile(data.stacks) as file:
+            rows = np.flatnonzero(np.isin(file.table.sample_id, data.load().parts["train"]))[:4]
+            names = np.array([f"added-{row}" for row in rows])
+            write_stack_file(tmp_path / name, file.read(rows), replace(
+                file.table.take(rows), sample_id=names, material=names, origin=np.full(4, "synthetic")),
+                **frame_of(file), provenance={"split_digest": split_digest})
+        return tmp_path / name
+    added, given = write("added.h5", data.load().digest), {
+        "classifier": trained, "stacks": data.stacks, "split": data.split}
+    heads = [load_classifier(post_hoc(config(kind="retrained", **TRAINING), **given, out=tmp_path / name, synthetic=one)
+                             ).model.head for name, one in (("with", added), ("without", None))]
+    assert not torch.equal(heads[0].weight, heads[1].weight)
+    assert load_classifier(tmp_path / "with/classifier.safetensors").provenance["inputs"]["synthetic"]
+    with pytest.raises(InputError, match="goes with heads that are trained"):
+        post_hoc(config(kind="tau_normalised", taus=[1.0]), **given, out=tmp_path / "tau", synthetic=added)
+    with pytest.raises(InputError, match="must come from the split"):
+        post_hoc(config(kind="retrained", **TRAINING), **given, out=tmp_path / "no",
+                 synthetic=write("other.h5", "another"))
 
 
 @pytest.mark.slow
