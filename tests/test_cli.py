@@ -13,7 +13,7 @@ from running import verb
 
 VERBS = {"simulate", "prepare", "inspect", "folds", "split", "train-clf", "train-baseline", "train-gan", "probe",
          "synthesize", "compare", "rank", "study", "adjust-clf", "crystals", "export-olcf", "import", "predict",
-         "demo", "judge", "pretrain", "acquire", "label-next", "sample", "choose", "distort",
+         "demo", "judge", "pretrain", "acquire", "label-next", "sample", "choose", "distort", "rounds", "gate",
          "compare-generators", "assess"}
 SPLIT = """
 group_by = "structure_type"

@@ -29,7 +29,7 @@ DRAWING = {"classifier.foundation.drawing", "cbedgan.comparison.figures", "cbedg
            "cbedgan.study.figures",
            "cbedgan.acquisition.figures", "cbedgan.gan.reporting.contact_sheet", "classifier.judgement.figures",
            "classifier.judgement.reading_figures", "classifier.inspection.page", "classifier.explanation.figure",
-           "cbedgan.distortion.report.strip"}
+           "cbedgan.distortion.report.strip", "cbedgan.densify.figures"}
 # `comparison` reads files; only `walk` plays one path through the generator.
 FROM_STAGES = {"cbedgan.boundary.probefile", "cbedgan.boundary.margin", "cbedgan.gan.network.generator"}
 PICKLING = {"pickle", "_pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}

@@ -125,6 +125,30 @@ def synthesize(config: Config, generator: Generator, stacks: Stacks, split: Spli
                            classifier=asked[0], second_classifier=second_classifier, split=split, out=out))
 
 
+@app.command()
+def rounds(config: Config, generator: Generator, stacks: Stacks, split: Split, out: Folder, workers: Workers = CORES
+           ) -> None:
+    """Crystals: find boundaries, add stacks there, train again, and again; with a curve of recall and t*."""
+    from cbedgan.densify import rounds as stage
+
+    path = stage.rounds(read(config, stage.RoundsConfig), generator=generator, stacks=stacks, split=split, out=out,
+                        workers=workers)
+    print((path.parent / "report.txt").read_text(encoding="utf-8"))
+    wrote(path)
+
+
+@app.command()
+def gate(config: Config, synthetic: Annotated[Path, typer.Option(help="Stack file that synthesize wrote.")],
+         stacks: Stacks, split: Split, out: Folder, workers: Workers = CORES) -> None:
+    """Keep added stacks only of groups that they help, by cross-validation inside the train part."""
+    from cbedgan.densify import gate as stage
+
+    path = stage.gate(read(config, stage.GateConfig), synthetic=synthetic, stacks=stacks, split=split, out=out,
+                      workers=workers)
+    print(path.read_text(encoding="utf-8"))
+    wrote(path)
+
+
 def _left_out(options: dict[str, Path | None], kinds: str) -> None:
     """Refuse what goes with generators of other kinds."""
     for option, given in options.items():

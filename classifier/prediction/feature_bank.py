@@ -41,7 +41,8 @@ class FeatureBank:
         values = np.maximum(values, max(1e-9, 1e-9 * float(values[-1])))
         return features.mean(axis=0), vectors / np.sqrt(values)
 
-    def _white(self, features: np.ndarray) -> np.ndarray:
+    def whitened(self, features: np.ndarray) -> np.ndarray:
+        """Features float64 [N, F] less the bank's mean, in directions and units in which it has no covariance."""
         mean, matrix = self._whitening
         return (np.asarray(features, dtype=np.float64) / self.scale - mean) @ matrix
 
@@ -51,7 +52,7 @@ class FeatureBank:
         One mean for all classes (Kamoi and Kobayashi 2020, arXiv 2003.00402): it told what is not CBED from what is
         better than the distance to the nearest class mean, energy, or the nearest training features.
         """
-        return np.sqrt(np.square(self._white(features)).mean(axis=1))
+        return np.sqrt(np.square(self.whitened(features)).mean(axis=1))
 
     def nearest(self, features: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Rows int64 [N, n] of the nearest materials, each once, nearest first, and distances float64 [N, n].
@@ -59,7 +60,7 @@ class FeatureBank:
         The distance is 1 - cosine between whitened features: 0 to 2.
         """
         mine, others = (white / np.maximum(np.linalg.norm(white, axis=1, keepdims=True), 1e-12)
-                        for white in (self._white(features), self._white(self.features * self.scale)))
+                        for white in (self.whitened(features), self.whitened(self.features * self.scale)))
         distance = 1 - mine @ others.T
         order = np.argsort(distance, axis=1, kind="stable")
         _, code = np.unique(self.material, return_inverse=True)

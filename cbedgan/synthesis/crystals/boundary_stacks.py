@@ -6,7 +6,7 @@ a classifier does not see yet.
 
 from collections import Counter
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -19,20 +19,18 @@ from cbedgan.gan.crystals.instrument import Instrument
 from cbedgan.simulate.cbed.stack import refusal
 from cbedgan.synthesis.crystals.exposed import Fit, exposed, labelled
 from cbedgan.synthesis.crystals.found_paths import FoundPath, FoundPaths
+from cbedgan.synthesis.crystals.pairs import SIDES, Side
 from cbedgan.synthesis.crystals.synthesize_config import BothSidesConfig
-from classifier.crystal.spacegroup import point_group_order
-from classifier.crystal.subgroups import MAXIMAL_SUBGROUPS
 from classifier.foundation.errors import InputError
 
-Side = Literal["distorted", "undistorted"]
-SIDES: tuple[Side, ...] = ("distorted", "undistorted")
 DISTORTIONS = 4  # tried on one path, whose least ones may be too small to be measured
 DECIMALS = 7  # of a distortion in angstrom
 INSTEAD = 10**9  # number of the first new path in place of one that gave nothing
 
 
 class BoundaryStacks:
-    """Draws them one by one; each depends on seed, side, group and number alone, and on what is given here.
+    """Draws them one by one; each depends on seed, side, group, partner and number alone, and on what is given
+    here.
 
     Parameters
     ----------
@@ -40,31 +38,24 @@ class BoundaryStacks:
     source : of the crystals from which new paths start
     instrument : what crystals are exposed to
     fit : which crystals and stacks may be trained on; a path's at either end
-    classes : space groups between which new paths lead
     config, seed : how, and of the draws
     refused : by reason; counted here
     """
 
     def __init__(self, found: FoundPaths, source: CrystalSource, instrument: Instrument, fit: Fit,
-                 classes: tuple[int, ...], config: BothSidesConfig, seed: int, refused: Counter[str]) -> None:
+                 config: BothSidesConfig, seed: int, refused: Counter[str]) -> None:
         self.found, self.source, self.instrument, self.fit = found, source, instrument, fit
-        self.classes, self.config, self.seed, self.refused = classes, config, seed, refused
+        self.config, self.seed, self.refused = config, seed, refused
         self._new = lru_cache(maxsize=256)(self._new_path)
 
-    def sides(self, space_group: int) -> tuple[Side, ...]:
-        """The sides on which stacks of the group may be found at all."""
-        there = {"distorted": self._usable(space_group) or supergroups(space_group, self.classes),
-                 "undistorted": self._parents(space_group) or subgroups(space_group, self.classes)}
-        return tuple(side for side in SIDES if there[side])
+    def draw(self, side: str, space_group: int, partner: int, number: int) -> SampledStack | None:
+        """One stack of the group beside its partner; None where all attempts were in vain."""
+        return {"distorted": self._distorted, "undistorted": self._undistorted}[side](space_group, partner, number)
 
-    def draw(self, side: str, space_group: int, number: int) -> SampledStack | None:
-        """One stack; None where all attempts were in vain."""
-        return {"distorted": self._distorted, "undistorted": self._undistorted}[side](space_group, number)
-
-    def _distorted(self, space_group: int, number: int) -> SampledStack | None:
-        """Of a path that leads into the group, one of the file's until each has been used so often as it may."""
-        there, reuse = self._usable(space_group), self.config.reuse
-        order = np.random.default_rng([self.seed, space_group]).permutation(len(there))
+    def _distorted(self, space_group: int, partner: int, number: int) -> SampledStack | None:
+        """Of a path from the partner, one of the file's until each has been used so often as it may."""
+        there, reuse = self._usable(space_group, partner), self.config.reuse
+        order = np.random.default_rng([self.seed, space_group, partner]).permutation(len(there))
         key, use = number // reuse, number % reuse
         if number < len(there) * reuse:
             made = self._along(there[order[number % len(there)]], number, number // len(there), INSTEAD)
@@ -72,7 +63,7 @@ class BoundaryStacks:
                 return made
             key = INSTEAD + number
         for attempt in range(self.config.attempts):
-            path = self._new(space_group, key, attempt)
+            path = self._new(space_group, partner, key, attempt)
             made = None if path is None else self._along(path, number, use, attempt)
             if made is not None:
                 return made
@@ -83,53 +74,50 @@ class BoundaryStacks:
         between = path.reach.interval(path.end, self.config)
         assert between is not None
         for again in range(DISTORTIONS):
-            stream = self._stream("distorted", path.subgroup, number, attempt, again)
+            stream = self._stream("distorted", *path.pair, number, attempt, again)
             share = stream.random()
             share = share if again else (use + share) / self.config.reuse
             distortion = round(between[0] * (between[1] / between[0])**share, DECIMALS)
             crystal = self._moved(path, distortion)
             one = None if crystal is None else self._exposed(crystal, path.subgroup, stream)
             if one is not None:
-                return self._told(one, number, side="distorted", distortion_angstrom=distortion, attempt=attempt,
-                                  again=again, t_data=path.reach.t_data, pair=list(path.pair), path=path.number,
+                return self._told(one, path.crystal.space_group, number, side="distorted", attempt=attempt, again=again,
+                                  distortion_angstrom=distortion, t_data=path.reach.t_data, pair=list(path.pair),
                                   t_star=path.reach.t_star if np.isfinite(path.reach.t_star) else None,
-                                  parent=path.crystal.record(), mode=path.mode.record())
+                                  path=path.number, parent=path.crystal.record(), mode=path.mode.record())
         return None
 
-    def _undistorted(self, space_group: int, number: int) -> SampledStack | None:
-        """Of a crystal of the group from which a path leads, one of the file's while there are any."""
-        there = self._parents(space_group)
+    def _undistorted(self, space_group: int, partner: int, number: int) -> SampledStack | None:
+        """Of a crystal of the group from which a path leads to the partner, one of the file's while there are any."""
+        there = self._parents(space_group, partner)
         if number < len(there):
-            stream = self._stream("undistorted", space_group, number, INSTEAD)
+            stream = self._stream("undistorted", space_group, partner, number, INSTEAD)
             one = self._exposed(there[number], space_group, stream)
             if one is not None:
-                return self._told(one, number, side="undistorted", attempt=None)
-        lower = subgroups(space_group, self.classes)
-        for attempt in range(self.config.attempts if lower else 0):
-            stream = self._stream("undistorted", space_group, number, attempt)
+                return self._told(one, partner, number, side="undistorted", attempt=None)
+        for attempt in range(self.config.attempts):
+            stream = self._stream("undistorted", space_group, partner, number, attempt)
             crystal = self._drawn(space_group, stream)
             if crystal is None:
                 continue
-            if not paths_of(crystal, lower, self.found.config, self.instrument.config, self.seed):
+            if not paths_of(crystal, (partner,), self.found.config, self.instrument.config, self.seed):
                 self.refused["no path"] += 1
                 continue
             one = self._exposed(crystal, space_group, stream)
             if one is not None:
-                return self._told(one, number, side="undistorted", attempt=attempt)
+                return self._told(one, partner, number, side="undistorted", attempt=attempt)
         return None
 
-    def _told(self, one: SampledStack, number: int, **told: Any) -> SampledStack:
+    def _told(self, one: SampledStack, partner: int, number: int, **told: Any) -> SampledStack:
         space_group = one.crystal.space_group
-        return labelled(one, f"boundary-{space_group}-{told['side']}-{number:06d}", {
-            "kind": "boundary", "space_group": space_group, "seed": self.seed, "number": number, **told})
+        return labelled(one, f"boundary-{space_group}-{told['side']}-{partner}-{number:06d}", {
+            "kind": "boundary", "space_group": space_group, "partner": partner, "seed": self.seed, "number": number,
+            **told})
 
-    def _new_path(self, space_group: int, key: int, attempt: int) -> FoundPath | None:
-        """A path into the group from a drawn crystal of one of the groups that lead there."""
-        higher = supergroups(space_group, self.classes)
-        if not higher:
-            return None
-        stream = self._stream("distorted", space_group, key, attempt, DISTORTIONS)
-        crystal = self._drawn(higher[int(stream.integers(len(higher)))], stream)
+    def _new_path(self, space_group: int, partner: int, key: int, attempt: int) -> FoundPath | None:
+        """A path into the group from a drawn crystal of the partner."""
+        stream = self._stream("distorted", partner, space_group, key, attempt, DISTORTIONS)
+        crystal = self._drawn(partner, stream)
         if crystal is None:
             return None
         made = paths_of(crystal, (space_group,), self.found.config, self.instrument.config, self.seed)
@@ -162,24 +150,13 @@ class BoundaryStacks:
     def _exposed(self, crystal: Crystal, space_group: int, stream: np.random.Generator) -> SampledStack | None:
         return exposed(crystal, space_group, self.instrument, stream, self.fit, self.refused)
 
-    def _usable(self, space_group: int) -> list[FoundPath]:
-        """Paths of the file into the group that may be trained on, and on which there is something to be seen."""
-        return [path for path in self.found.into(space_group) if not self.fit.crystal(path.crystal)
+    def _usable(self, space_group: int, partner: int) -> list[FoundPath]:
+        """Paths of the file from the partner into the group that may be trained on, with something to be seen."""
+        return [path for path in self.found.between(partner, space_group) if not self.fit.crystal(path.crystal)
                 and path.reach.interval(path.end, self.config) is not None]
 
-    def _parents(self, space_group: int) -> list[Crystal]:
-        return [one for one in self.found.crystals(space_group) if not self.fit.crystal(one)]
+    def _parents(self, space_group: int, partner: int) -> list[Crystal]:
+        return [one for one in self.found.crystals(space_group, partner) if not self.fit.crystal(one)]
 
     def _stream(self, side: Side, *key: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, SIDES.index(side), *key])
-
-
-def supergroups(space_group: int, classes: tuple[int, ...]) -> list[int]:
-    """Classes of which the group is a maximal subgroup of the same cell: it has fewer rotations and mirrors then."""
-    return [other for other in classes if space_group in subgroups(other, (space_group,))]
-
-
-def subgroups(space_group: int, classes: tuple[int, ...]) -> list[int]:
-    """Classes that are maximal subgroups of the group in the same cell."""
-    order = point_group_order(space_group)
-    return [other for other in classes if other in MAXIMAL_SUBGROUPS[space_group] and point_group_order(other) < order]

@@ -91,14 +91,21 @@ class FoundPaths:
                 raise InputError(source=path, rule=rule, value=value, remedy="Run distort for this.")
         return cls(tuple(found), config, len(members), digest(content))
 
-    def into(self, subgroup: int) -> list[FoundPath]:
-        """The paths that lead into a group."""
-        return [path for path in self.paths if path.subgroup == subgroup]
+    def between(self, space_group: int, subgroup: int) -> list[FoundPath]:
+        """The paths from a group to a subgroup."""
+        return [path for path in self.paths if path.pair == (space_group, subgroup)]
 
-    def crystals(self, space_group: int) -> list[Crystal]:
-        """The different crystals of a group from which paths start."""
-        return list({path.crystal.material: path.crystal for path in self.paths
-                     if path.crystal.space_group == space_group}.values())
+    def crystals(self, space_group: int, subgroup: int) -> list[Crystal]:
+        """The different crystals of a group from which paths lead to a subgroup, as far as they are the subgroup's.
+
+        One with paths to several subgroups is of one of them, each in turn: no crystal is taken twice.
+        """
+        led: dict[str, list[FoundPath]] = {}
+        for path in self.paths:
+            if path.crystal.space_group == space_group:
+                led.setdefault(path.crystal.material, []).append(path)
+        owned = [(some[0].crystal, sorted({path.subgroup for path in some})) for some in led.values()]
+        return [crystal for number, (crystal, lower) in enumerate(owned) if lower[number % len(lower)] == subgroup]
 
     def typical(self, pair: tuple[int, int]) -> Reach:
         """Medians over the paths of a pair of groups, of all paths where it has none."""

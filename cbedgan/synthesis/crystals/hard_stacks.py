@@ -18,7 +18,8 @@ def denied(classifiers: tuple[Path, ...], stacks: Path, config: HardConfig) -> l
     return look(_loaded(classifiers), stacks, config.condition).probability.tolist()
 
 
-def chosen(records: Sequence[dict[str, Any]], count: int, config: HardConfig, key: Sequence[int]) -> list[np.ndarray]:
+def preferred(records: Sequence[dict[str, Any]], count: int, config: HardConfig, key: Sequence[int]
+              ) -> list[np.ndarray]:
     """Rows of each part of a group's pool that are kept, by the probabilities that its records hold.
 
     Parameters

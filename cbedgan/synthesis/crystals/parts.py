@@ -8,6 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from cbedgan.gan.crystals.draw import SampledStack
 from cbedgan.gan.crystals.drawn_files import write_part
 from cbedgan.gan.crystals.trained_crystals import TrainedCrystals, load_crystals
@@ -20,25 +22,35 @@ from cbedgan.synthesis.crystals.exposed import Fit
 from cbedgan.synthesis.crystals.found_paths import FoundPaths
 from cbedgan.synthesis.crystals.hard_stacks import denied
 from cbedgan.synthesis.crystals.interior_stacks import interior_stack
+from cbedgan.synthesis.crystals.pairs import spread
 from cbedgan.synthesis.crystals.synthesize_config import Kind, SynthesizeCrystalsConfig
 from classifier.foundation.atomic import write_json
 
 AT_ONCE = 8  # stacks of a part: a kill costs no more for each process
 
 
-class Part(NamedTuple):
-    """So many stacks of a kind and group, numbered from `first` on. side: of a boundary, "" of other kinds."""
+class Cell(NamedTuple):
+    """What has a quota of its own: a kind and group; of boundaries also a side and the partner across."""
 
     kind: Kind
-    side: str
     space_group: int
+    side: str = ""
+    partner: int = 0
+
+
+class Part(NamedTuple):
+    """So many stacks of a cell, numbered from `first` on."""
+
+    cell: Cell
     first: int
     count: int
 
     @property
     def name(self) -> str:
         """Of its files."""
-        return "-".join([self.kind, *([self.side] if self.side else []), str(self.space_group), f"{self.first:06d}"])
+        kind, space_group, side, partner = self.cell
+        return "-".join([kind, *([side] if side else []), str(space_group), *([str(partner)] if partner else []),
+                         f"{self.first:06d}"])
 
 
 class Opened(NamedTuple):
@@ -52,7 +64,7 @@ class Opened(NamedTuple):
 @dataclass(frozen=True)
 class Order:
     """What all parts are made of. name: digest of the set's record; paths: folder of distort; digests: of the
-    classifiers; classes: of the split."""
+    classifiers."""
 
     name: str
     folder: PartsFolder
@@ -62,7 +74,6 @@ class Order:
     classifiers: tuple[Path, ...]
     digests: tuple[str, ...]
     split_names: tuple[str, ...]
-    classes: tuple[int, ...]
     held_out: HeldOut
     mantissa_bits: int
 
@@ -84,7 +95,7 @@ class Order:
         opened = self.opened()
         assert opened.found is not None
         source = TrainedSource(kind="trained", generator=self.generator, arm=self.config.arm)
-        return BoundaryStacks(opened.found, source, opened.source.instrument, self.fit(), self.classes,
+        return BoundaryStacks(opened.found, source, opened.source.instrument, self.fit(),
                               self.config.boundary, self.config.seed, refused)
 
 
@@ -102,17 +113,29 @@ def _opened(name: str, generator: Path, paths: Path | None, split_names: tuple[s
                   Copies.load(copies, source))
 
 
-def parts_of(kind: Kind, side: str, space_group: int, numbers: range) -> list[Part]:
+def parts_of(cell: Cell, numbers: range) -> list[Part]:
     """The parts of these numbers."""
-    return [Part(kind, side, space_group, first, min(AT_ONCE, numbers.stop - first))
+    return [Part(cell, first, min(AT_ONCE, numbers.stop - first))
             for first in range(numbers.start, numbers.stop, AT_ONCE)]
 
 
-def made_up_for(asked: dict[tuple[int, str], int], made: Mapping[tuple[int, str], int]) -> list[Part]:
-    """What a side of a group's boundaries that is whole makes in place of what the other lacks; numbers of each."""
-    return [part for (group, side), number in asked.items() if made[group, side] == number
-            for (other_group, other), there in asked.items() if other_group == group and other != side
-            for part in parts_of("boundary", side, group, range(number, number + there - made[group, other]))]
+def made_up_for(quota: Mapping[Cell, int], asked: Mapping[Cell, int], made: Mapping[Cell, int]) -> list[Part]:
+    """What those of a group's pairs of which nothing is missing make in place of what others lack to the quota.
+
+    Parameters
+    ----------
+    quota, asked, made : of each cell how many are to be kept, were to be drawn, and were drawn
+    """
+    more: list[Part] = []
+    for group in sorted({cell.space_group for cell in quota if cell.kind == "boundary"}):
+        cells = sorted(cell for cell in quota if (cell.kind, cell.space_group) == ("boundary", group))
+        whole = [cell for cell in cells if made[cell] == asked[cell]]
+        lacking = sum(quota[cell] - made[cell] for cell in cells)
+        if whole and lacking > 0:
+            extra = spread(lacking, np.ones(len(whole)), np.arange(len(whole)))
+            more += [part for cell, number in zip(whole, extra.tolist(), strict=True)
+                     for part in parts_of(cell, range(asked[cell], asked[cell] + number))]
+    return more
 
 
 def make_part(order: Order, part: Part) -> None:
@@ -122,7 +145,7 @@ def make_part(order: Order, part: Part) -> None:
     made = [one for number in range(part.first, part.first + part.count) if (one := draw(number)) is not None]
     if made:
         write_part(order.folder, part.name, made, source, order.mantissa_bits)
-    told = {} if part.kind != "hard" or not made else {
+    told = {} if part.cell.kind != "hard" or not made else {
         "probability": denied(order.classifiers, order.folder.shard(part.name), order.config.hard)}
     write_json(order.folder.record(part.name), {"made": len(made), "refused": refused, **told,
                                                 "processor_seconds": time.process_time() - began})
@@ -130,9 +153,10 @@ def make_part(order: Order, part: Part) -> None:
 
 def _drawing(order: Order, part: Part, refused: Counter[str]) -> Callable[[int], SampledStack | None]:
     """What makes the stack of each number."""
-    if part.kind == "boundary":
+    kind, space_group, side, partner = part.cell
+    if kind == "boundary":
         boundary = order.boundary(refused)
-        return lambda number: boundary.draw(part.side, part.space_group, number)
+        return lambda number: boundary.draw(side, space_group, partner, number)
     source, fit = order.opened().source, order.fit()
-    return lambda number: interior_stack(source, order.config.arm, part.kind, part.space_group, number,
-                                         seed=order.config.seed, fit=fit, refused=refused)
+    return lambda number: interior_stack(source, order.config.arm, kind, space_group, number, seed=order.config.seed,
+                                         fit=fit, refused=refused)

@@ -41,8 +41,16 @@ def folder(tmp_path):
 def test_t_star_is_the_median_over_those_that_do_not_deny_the_group(folder):
     found = FoundPaths.read(folder, ["ours"], [])
     assert [one.reach for one in found.paths] == [(0.01, 0.04), (0.02, 0.3), (inf, inf), (0.03, inf), (0.04, inf)]
-    assert [one.number for one in found.into(123)] == [4] and found.classifiers == 0
-    assert len(found.crystals(221)) == 4 and not found.crystals(123)  # two paths start from one crystal
+    assert [one.number for one in found.between(221, 123)] == [4] and found.classifiers == 0
+    assert not found.between(123, 221) and not found.crystals(123, 221)
+
+
+def test_a_crystal_that_leads_to_several_subgroups_is_of_one_of_them(tmp_path):
+    never = {"t_data": None, "t_star": [None] * 3, "state": ["never"] * 3}
+    found = FoundPaths.read(written(tmp_path, [path(**never, a=a, subgroup=subgroup) for a in (4.0, 4.1, 4.2)
+                                               for subgroup in (166, 123)] + [path(**never, a=4.3)]), ["ours"], [])
+    assert [[one.lattice[0, 0] for one in found.crystals(221, subgroup)] for subgroup in (123, 166)] == [
+        [4.0, 4.2], [4.1, 4.3]]
 
 
 def test_the_classifiers_named_decide_where_the_file_knows_them(folder):

@@ -105,6 +105,56 @@ def test_both_sides_of_a_boundary_are_there_where_there_are_two(rows):
     sides = Counter((group, one.get("side")) for group, one in zip(table.space_group.tolist(), told, strict=True))
     assert sides[63, "distorted"] == sides[63, "undistorted"] == 2
     assert sides[194, "undistorted"] == 4 and sides[12, "distorted"] == 4  # no class lies above or below
+    names = [name for name, one in zip(table.sample_id.tolist(), told, strict=True) if one.get("side") == "distorted"]
+    assert {name.rsplit("-", 1)[0] for name in names} == {"boundary-63-distorted-194", "boundary-12-distorted-63"}
+
+
+def test_the_report_says_what_each_pair_was_to_get_and_got(made, rows):
+    told = json.loads(made.with_name("synthetic.h5.report.json").read_text())["made"]
+    assert told["boundary"]["63"]["pairs"] == {"distorted, 194": {"asked": 2, "made": 2},
+                                               "undistorted, 12": {"asked": 2, "made": 2}}
+    assert told["boundary"]["12"]["pairs"] == {"distorted, 63": {"asked": 4, "made": 4}}
+    assert "pairs" not in told["interior"]["12"] and told["interior"]["12"]["crystals"] == 1
+    stems = [(one.get("parent") or one["crystal"])["material"] for one in rows[1] if one["kind"] == "boundary"
+             and one["crystal"]["space_group"] == 12]
+    assert told["boundary"]["12"]["crystals"] == len(set(stems))
+
+
+@pytest.fixture(scope="module")
+def selecting(command, tmp_path_factory):
+    """selecting(TOML): the report of such a command, and the file."""
+    def run(more):
+        folder = tmp_path_factory.mktemp("selected")
+        config = folder / "config.toml"
+        config.write_text(TOML.replace("base = 4", "base = 2").replace("pool = 2.5", "pool = 1.0") + more)
+        words = command(folder / "out.h5")
+        words[2] = config
+        assert verb(*words) == 0
+        return json.loads((folder / "out.h5.report.json").read_text()), folder / "out.h5"
+    return run
+
+
+def test_what_is_kept_is_selected_from_more_than_the_quota(selecting, command, made):
+    report, out = selecting("""
+[selection.interior]
+kind = "prototype"
+times = 2.0
+[selection.boundary]
+kind = "variety"
+times = 2.0
+[selection.hard]
+kind = "covariance"
+times = 2.0
+""")
+    assert report["short"] == {"interior": [], "boundary": [], "hard": []}
+    pools = {kind: [row["pool"] for row in groups.values()] for kind, groups in report["made"].items()}
+    assert pools == {"interior": [2, 2, 2], "boundary": [4, 4, 4], "hard": [4, 4, 4]}
+    assert report["made"]["boundary"]["12"]["crystals"] == 2  # of four distortions of two crystals at most one each
+    with StackFile(out) as file, StackFile(made) as before:
+        assert len(file) == 15 and set(file.table.sample_id) != set(before.table.sample_id)
+        shared = np.intersect1d(file.table.sample_id, before.table.sample_id)
+        rows = [[one.table.sample_id.tolist().index(name) for name in shared] for one in (file, before)]
+        assert len(shared) and (file.read(rows[0]) == before.read(rows[1])).all()  # drawn alike, whatever is kept
 
 
 def test_a_distorted_crystal_lies_on_its_path_between_t_data_and_beyond_t_star(rows, learnt):
@@ -221,6 +271,14 @@ def test_what_does_not_fit_is_refused_by_name(learnt, tmp_path, capsys):
     with pytest.raises(InputError, match="--paths: must be given for boundary stacks"):
         synthesize_crystals(config, generator=learnt.generator, stacks=learnt.stacks, split=learnt.split,
                             out=tmp_path / "a.h5", workers=1)
+    for changes, message in (({"selection": {"interior": {"kind": "variety"}}}, "given for the selection variety"),
+                             ({"selection": {"hard": {"kind": "variety"}}}, "must be of kinds in sampling_strategy")):
+        with pytest.raises(InputError, match=message):
+            content = config.model_dump() | {"sampling_strategy": {"interior": {
+                "shots": ["few"], "ratio": 0.0, "base": 1, "target": 9}}} | changes
+            synthesize_crystals(parse_config(content, SynthesizeCrystalsConfig, source="test"),
+                                generator=learnt.generator, stacks=learnt.stacks, split=learnt.split,
+                                out=tmp_path / "a.h5", workers=1)
     given = ["synthesize", "--config", tmp_path / "none.toml", "--stacks", learnt.stacks, "--split", learnt.split,
              "--out", tmp_path / "a.h5"]
     assert verb(*given, "--generator", learnt.generator, "--probe", tmp_path / "probe.h5") == 2
