@@ -85,10 +85,9 @@ def gate(config: GateConfig, *, synthetic: Path, stacks: Path, split: Path, out:
     if pending:
         train_all(pending, min(workers, len(pending)), "gate")
     with StackFile(stacks) as file, StackFile(synthetic) as made:
-        found = _gains(config, file, parted, out)
-        passed = {one.space_group for one in found if one.passes}
-        kept = np.isin(made.table.space_group, sorted(passed))
-        added = {one.space_group: int((made.table.space_group == one.space_group).sum()) for one in found}
+        added = {group: int((made.table.space_group == group).sum()) for group in parted.space_groups}
+        found = _gains(config, file, parted, added, out)
+        kept = np.isin(made.table.space_group, [one.space_group for one in found if one.passes])
     if kept.any():
         join({"": synthetic}, out / "gated.h5", stage_record("gate", config, inputs), keep={"": kept})
     rows = [one._asdict() | {"passes": one.passes, "added": added[one.space_group]} for one in found]
@@ -136,7 +135,7 @@ def _from_held_out(table: SampleTable, held_out: HeldOut) -> Bool[np.ndarray, " 
         or (one["space_group"], one["formula"]) in held_out.formulas) for one in parents], dtype=bool)
 
 
-def _gains(config: GateConfig, file: StackFile, parted: Split, out: Path) -> list[Gained]:
+def _gains(config: GateConfig, file: StackFile, parted: Split, added: dict[int, int], out: Path) -> list[Gained]:
     """Of every group with added stacks or not: recall on all folds, and whether it passes."""
     def held(arm: str) -> dict[str, np.ndarray]:
         told = [[Predictions.load(predictions_path(_run_folder(out, fold, seed, arm), config.condition)
@@ -151,4 +150,4 @@ def _gains(config: GateConfig, file: StackFile, parted: Split, out: Path) -> lis
     count = materials_per_class(np.searchsorted(groups, table.space_group), table.material, len(groups))
     shots = dict(zip(groups.tolist(), map(str, shot_class(count)), strict=True))
     return gained(arms["without"]["space_group"], arms["without"]["material"], arms["without"]["right"],
-                  arms["with"]["right"], shots, strength=config.strength, least_gain=config.least_gain)
+                  arms["with"]["right"], shots, added, strength=config.strength, least_gain=config.least_gain)

@@ -28,17 +28,18 @@ class Gained(NamedTuple):
 
 
 def gained(space_group: Int[np.ndarray, " N"], material: Shaped[np.ndarray, " N"], without: Float[np.ndarray, " N"],
-           within: Float[np.ndarray, " N"], shots: Mapping[int, str], *, strength: float, least_gain: float
-           ) -> list[Gained]:
-    """Of each group (n g + strength m) / (n + strength): g its gain on n held-out materials, m its shot class's mean.
+           within: Float[np.ndarray, " N"], shots: Mapping[int, str], added: Mapping[int, int], *, strength: float,
+           least_gain: float) -> list[Gained]:
+    """Of each group (n g + strength m) / (n + strength): g its gain on n held-out materials, m the mean gain of
+    groups of its shot class that have added stacks.
 
-    A group of which nothing was held out has its shot class's mean gain, and 0 where that has none.
+    A group of which nothing was held out has that mean gain, and 0 where there is none.
 
     Parameters
     ----------
     space_group, material : of the held-out stacks of all folds
     without, within : how often each is named rightly, without and with added stacks
-    shots : shot class of every group to be judged
+    shots, added : shot class of every group to be judged, and its number of added stacks
     strength, least_gain : materials that weigh as much as the shot class; with which shrunk gain a group passes
     """
     weight = material_weights(material)
@@ -49,8 +50,9 @@ def gained(space_group: Int[np.ndarray, " N"], material: Shaped[np.ndarray, " N"
         a, b = (float(values[rows] @ own) if rows.any() else np.nan for values in (without, within))
         recall[group] = len(np.unique(material[rows])), a, b
     gains = {group: b - a for group, (_, a, b) in recall.items() if not np.isnan(a)}
-    means = {shot: float(np.mean(some)) if (some := [gain for group, gain in gains.items() if shots[group] == shot])
-             else 0.0 for shot in set(shots.values())}
+    like = {shot: [gain for group, gain in gains.items() if shots[group] == shot and added[group]]
+            for shot in set(shots.values())}
+    means = {shot: float(np.mean(some)) if some else 0.0 for shot, some in like.items()}
     judged = []
     for group, (count, a, b) in sorted(recall.items()):
         mean = means[shots[group]]
