@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -13,19 +13,21 @@ from cbedgan.crystal.crystals import Crystal
 from cbedgan.crystal.plan import DrawnSource
 from cbedgan.distortion.measure import ThresholdConfig
 from cbedgan.distortion.modes import Mode
+from cbedgan.distortion.panel import Sight
 from cbedgan.distortion.parts import Task, draw_paths, draw_strip, measure_paths, read_paths, simulate_path
 from cbedgan.distortion.paths import PathsConfig
 from cbedgan.distortion.report.pages import write_report
 from cbedgan.distortion.report.states import CROSSED
 from cbedgan.distortion.report.strip import chosen_strips
-from cbedgan.distortion.report.words import of_path
+from cbedgan.distortion.report.words import of_path, seen_in
 from cbedgan.simulate.cbed.simulate_config import RenderConfig
 from cbedgan.simulate.parts import PartsFolder
 from cbedgan.simulate.workers import in_pool
 from classifier.foundation.atomic import atomic_path, plain, read_json, write_json
-from classifier.foundation.config import Config
+from classifier.foundation.config import Config, added
 from classifier.foundation.errors import InputError
 from classifier.foundation.run import require_same_run, stage_record
+from classifier.pattern.condition import Condition
 from classifier.samples.split import load_split
 from classifier.samples.stackfile import StackFile
 
@@ -35,7 +37,11 @@ FOUND = "paths.json"
 class DistortConfig(Config):
     """crystals: drawn from `source`, or those of a held-out part of the stacks; groups: whose crystals, all classes
     where none are named; paths_at_once: measured in one batch; simulated: so many paths are also drawn by the exact
-    engine; threads: of each process; replicates: of the intervals."""
+    engine; threads: of each process; replicates: of the intervals.
+
+    condition: under which classifiers see patterns; draws: measured copies whose logits are averaged, of the same noise
+    all along a path (ideal: roundings with as many gains); view: of the set, whose specimens crystals then are.
+    """
 
     seed: int
     threads: int = 1
@@ -48,6 +54,9 @@ class DistortConfig(Config):
     paths_at_once: int = Field(16, ge=1)
     simulated: int = Field(0, ge=0)
     replicates: int = Field(1000, ge=100)
+    condition: Condition = added("ideal")
+    draws: Annotated[int, Field(ge=1)] = added(1)
+    view: str = added("")
 
     @model_validator(mode="after")
     def _drawn_from_something(self) -> "DistortConfig":
@@ -73,7 +82,8 @@ def distort(config: DistortConfig, *, classifiers: Sequence[Path], stacks: Path,
     """
     out = Path(out)
     task = Task(PartsFolder(out), tuple(map(Path, classifiers)), Path(stacks), Path(split), config.render,
-                config.crystals, config.source, config.paths, config.thresholds, config.seed, config.threads)
+                config.crystals, config.source, config.paths, config.thresholds, config.seed, config.threads,
+                Sight(config.condition, config.draws, config.seed), config.view)
     panel, _ = task.equipment()
     groups = config.groups or panel.class_map.space_groups
     panel.class_map.indices(np.array(groups))  # refuses what is no class
@@ -93,7 +103,8 @@ def distort(config: DistortConfig, *, classifiers: Sequence[Path], stacks: Path,
             content = _measured(config, task, groups, materials, workers)
         _keep_strips(content["strips"], task.folder, out)
         for number, path in enumerate(content["paths"]):
-            path |= {"number": number, "cif": _write_sides(path, number, out), "text": of_path(path)}
+            path |= {"number": number, "cif": _write_sides(path, number, out),
+                     "text": of_path(path, seen_in(config.condition, config.view))}
         content |= {"provenance": record, "stacks": Path(stacks).name,
                     "arms": {name: list(numbers) for name, numbers in panel.arms.items()},
                     "training_materials": materials}

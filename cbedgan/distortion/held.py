@@ -25,15 +25,16 @@ from cbedgan.simulate.cbed.detector import View, simulate_views
 from cbedgan.simulate.cbed.multislice import Exposure
 from cbedgan.simulate.cbed.simulate_config import SimulateConfig
 from cbedgan.simulate.cbed.slab_symmetry import SAME_HEIGHT, beam_operations
-from cbedgan.simulate.cbed.stack import conditions, detectors, slabs
+from cbedgan.simulate.cbed.stack import conditions, detectors, slabs, specimens_of
 from cbedgan.simulate.cbed.zone_axis import Cell, Slab, cut_alike
 from classifier.foundation.errors import InputError
 
 
 class Drawn(NamedTuple):
-    """Of one scene: its image, in shares of the incident beam per pixel, and the g1 that its detector measures."""
+    """Of one scene: its images in all views, in shares of the incident beam per pixel, and g1 as its detector measures
+    it."""
 
-    image: Float[np.ndarray, "S S"]
+    images: Float[np.ndarray, "V S S"]
     g1: Float[np.ndarray, " 2"]
 
 
@@ -46,14 +47,15 @@ Engine = Callable[[Sequence[Scene]], list[Drawn]]
 def by_renderer(scenes: Sequence[Scene]) -> list[Drawn]:
     """What the renderer draws, without gradients."""
     with torch.no_grad():
-        return [Drawn(one.images[0][0].numpy(), scene.g_now[one.g1])
+        return [Drawn(np.stack([image[0].numpy() for image in one.images]), scene.g_now[one.g1])
                 for scene, one in zip(scenes, render(list(scenes)), strict=True)]
 
 
 def by_simulator(scenes: Sequence[Scene]) -> list[Drawn]:
     """What the exact engine draws."""
-    results = [simulate_views(scene.slab, scene.exposure, scene.detector, list(scene.views))[0] for scene in scenes]
-    return [Drawn(one.image[0], one.shortest_g) for one in results]
+    results = [simulate_views(scene.slab, scene.exposure, scene.detector, list(scene.views),
+                              widest_tilt_mrad=scene.widest_tilt_mrad) for scene in scenes]
+    return [Drawn(np.stack([view.image[0] for view in some]), some[0].shortest_g) for some in results]
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +98,13 @@ class HeldAxis:
             scene.atoms, lattice=torch.from_numpy(lattice), sites=torch.from_numpy(sites))), g1)
             for scene in self.terraces]
 
+    def with_held_view(self, scenes: list[Scene]) -> list[Scene]:
+        """The same, with one view more where the held pose is another: it turns as the crystal does."""
+        turned = self.held_azimuth(scenes[0].slab) - scenes[0].exposure.azimuth_rad
+        if abs(np.sin(turned)) <= SAME_AZIMUTH:
+            return scenes
+        return [replace(scene, views=(*scene.views, View(turned_rad=turned))) for scene in scenes]
+
 
 @dataclass(frozen=True, eq=False)
 class HeldCrystal:
@@ -107,7 +116,10 @@ class HeldCrystal:
 
     @classmethod
     def of(cls, crystal: Crystal, config: SimulateConfig) -> "HeldCrystal":
-        """Expose the crystal as the configuration does, at its first energy; InputError where that cannot be."""
+        """Expose the crystal as the configuration does, at its first energy; InputError where that cannot be.
+
+        Where the configuration has a view, classifiers see the crystal in the first one's specimen.
+        """
         if config.render is None:
             raise InputError(source="render", rule="paths are drawn by the renderer", value=None,
                              remedy="Give the configuration a table [render].")
@@ -117,13 +129,17 @@ class HeldCrystal:
         kinds, kind = np.unique(numbers, return_inverse=True)
         atoms = Atoms(torch.from_numpy(lattice), torch.from_numpy(sites),
                       scattering_rows(kinds, energy, config.multislice), torch.from_numpy(kind))
-        scenes = []
-        for piece, detector, entry, azimuth in zip(slabs(crystal, config), detectors(crystal, config),
-                                                   drawn.entry_plane.tolist(), drawn.azimuth_rad.tolist(), strict=True):
+        scenes, tilted = [], config.views[:1]
+        specimens = specimens_of(crystal, tilted[0], config.seed, energy) if tilted else [None] * 3
+        for piece, detector, entry, azimuth, specimen in zip(
+                slabs(crystal, config), detectors(crystal, config), drawn.entry_plane.tolist(),
+                drawn.azimuth_rad.tolist(), specimens, strict=True):
             exposure = Exposure(energy, drawn.thickness_angstrom[:1],
                                 config.multislice.model_copy(update={"entry_plane": entry}),
                                 0.0 if detector.pose == "canonical" else azimuth)
-            scenes.append(Scene(piece, atoms, exposure, detector, (View(),), config.render))
+            views = (View(),) if specimen is None else (View(), View(specimen=specimen))
+            widest = tilted[0].specimen.widest_tilt_mrad if tilted and tilted[0].specimen else 0.0
+            scenes.append(Scene(piece, atoms, exposure, detector, views, config.render, widest))
         with torch.no_grad():
             rendered = render(scenes)
         axes = [HeldAxis(tuple(_terraces(scene)), lattice, one.g1)
@@ -136,46 +152,57 @@ class HeldCrystal:
 
 
 class Stacks(NamedTuple):
-    """Of N distorted crystals, float32, in shares of the incident beam per pixel. seen: as their detectors pose them;
-    held: turned as the crystal is, so that what it keeps of its symmetry has one azimuth all along."""
+    """Of N distorted crystals, float32, in shares of the incident beam per pixel.
+
+    seen: on their axes as their detectors pose them; shown: the same in the specimen in which classifiers see them;
+    held: on their axes, turned as the crystal is, so that what it keeps of its symmetry has one azimuth all along.
+    """
 
     seen: Float[np.ndarray, "N 3 S S"]
+    shown: Float[np.ndarray, "N 3 S S"]
     held: Float[np.ndarray, "N 3 S S"]
 
 
 def patterns(some: Sequence[tuple[HeldCrystal, Cell]], engine: Engine = by_renderer) -> Float[np.ndarray, "N 3 S S"]:
-    """The stacks of distorted crystals as their detectors pose them, drawn in one batch."""
-    asked = _asked(some)
-    return _means(_detected(some, asked, _drawn([axis.scenes(cell, g1) for axis, cell, g1 in asked], engine), engine))
+    """The stacks of distorted crystals as classifiers are shown them, drawn in one batch."""
+    unique, place = _unique(some)
+    asked = _asked(unique)
+    drawn = _drawn([axis.scenes(cell, axis.g1) for axis, cell, _ in asked], engine)
+    return _means(_detected(asked, drawn, engine), 1)[place]
 
 
 def patterns_and_held(some: Sequence[tuple[HeldCrystal, Cell]], engine: Engine = by_renderer) -> Stacks:
-    """The same, and beside them the patterns whose pose does not follow a reflection."""
-    asked = _asked(some)
-    scenes = [axis.scenes(cell, g1) for axis, cell, g1 in asked]
-    drawn = _drawn(scenes, engine)
-    held, again = list(drawn), {}
-    for k, (axis, _, _) in enumerate(asked):
-        azimuth = axis.held_azimuth(scenes[k][0].slab)
-        if abs(np.sin(azimuth - scenes[k][0].exposure.azimuth_rad)) > SAME_AZIMUTH:
-            again[k] = [replace(one, exposure=replace(one.exposure, azimuth_rad=azimuth)) for one in scenes[k]]
-    for k, fresh in zip(again, _drawn(list(again.values()), engine), strict=True):
-        held[k] = fresh
-    return Stacks(_means(_detected(some, asked, drawn, engine)), _means(held))
+    """The same, and beside them the patterns on the axes, posed in both ways."""
+    unique, place = _unique(some)
+    asked = _asked(unique)
+    drawn = _drawn([axis.with_held_view(axis.scenes(cell, axis.g1)) for axis, cell, _ in asked], engine)
+    plain = [len(axis.terraces[0].views) for axis, _, _ in asked]
+    held = [[one._replace(images=one.images[views:]) if len(one.images) > views else one for one in terraces]
+            for views, terraces in zip(plain, drawn, strict=True)]
+    detected = _detected(asked, [[one._replace(images=one.images[:views]) for one in terraces]
+                                 for views, terraces in zip(plain, drawn, strict=True)], engine)
+    return Stacks(*(part[place] for part in (_means(detected, 0), _means(detected, 1), _means(held, 0))))
 
 
-def _asked(some: Sequence[tuple[HeldCrystal, Cell]]) -> list[tuple[HeldAxis, Cell, int]]:
-    """What is drawn first: each axis with the held reflection."""
-    return [(axis, cell, axis.g1) for held, cell in some for axis in held.axes]
+def _unique(some: Sequence[tuple[HeldCrystal, Cell]]) -> tuple[list[tuple[HeldCrystal, Cell]], list[int]]:
+    """What is drawn once, and which of it each is: paths of one crystal begin alike."""
+    places: dict[tuple[int, bytes, bytes], int] = {}
+    place = [places.setdefault((id(held), lattice.tobytes(), sites.tobytes()), len(places))
+             for held, (lattice, sites, _) in some]
+    return [some[place.index(k)] for k in range(len(places))], place
 
 
-def _detected(some: Sequence[tuple[HeldCrystal, Cell]], asked: list[tuple[HeldAxis, Cell, int]],
-              drawn: list[list[Drawn]], engine: Engine) -> list[list[Drawn]]:
+def _asked(some: Sequence[tuple[HeldCrystal, Cell]]) -> list[tuple[HeldAxis, Cell, float]]:
+    """What is drawn first: each axis, with the held reflection; and lengths of g1 that count as one, relative."""
+    return [(axis, cell, held.tie) for held, cell in some for axis in held.axes]
+
+
+def _detected(asked: list[tuple[HeldAxis, Cell, float]], drawn: list[list[Drawn]], engine: Engine
+              ) -> list[list[Drawn]]:
     """What was drawn, drawn again where the detector takes another reflection than the held one."""
-    ties = [held.tie for held, _ in some for _ in held.axes]
     again = {}
-    for k, (axis, cell, _) in enumerate(asked):
-        found = _another(axis, cell, drawn[k], ties[k])
+    for k, (axis, cell, tie) in enumerate(asked):
+        found = _another(axis, cell, drawn[k], tie)
         if found is not None:
             again[k] = axis.scenes(cell, found)
     detected = list(drawn)
@@ -184,9 +211,10 @@ def _detected(some: Sequence[tuple[HeldCrystal, Cell]], asked: list[tuple[HeldAx
     return detected
 
 
-def _means(drawn: list[list[Drawn]]) -> Float[np.ndarray, "N 3 S S"]:
-    """Over the terraces of each pattern."""
-    images = np.stack([np.mean([one.image for one in terraces], axis=0) for terraces in drawn])
+def _means(drawn: list[list[Drawn]], view: int) -> Float[np.ndarray, "N 3 S S"]:
+    """Over the terraces of each pattern, in a view or, where there are fewer, in the last."""
+    images = np.stack([np.mean([one.images[min(view, len(one.images) - 1)] for one in terraces], axis=0)
+                       for terraces in drawn])
     return images.reshape(len(drawn) // 3, 3, *images.shape[1:]).astype(np.float32)
 
 

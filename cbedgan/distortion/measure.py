@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from cbedgan.distortion.held import Engine, Stacks, by_renderer, by_simulator, patterns, patterns_and_held
+from cbedgan.distortion.held import Engine, by_renderer, by_simulator, patterns, patterns_and_held
 from cbedgan.distortion.panel import Panel
 from cbedgan.distortion.paths import SymmetryPath
 from cbedgan.distortion.report.states import CROSSED, DENIED, NEVER, STATES
@@ -80,7 +80,7 @@ def measure(paths: Sequence[SymmetryPath], panel: Panel, config: ThresholdConfig
     places = np.concatenate([np.zeros((len(paths), 1)), grid], axis=1)
     stacks = patterns_and_held([(path.held, path.mode.cell(path.crystal, t))
                                 for path, row in zip(paths, places.tolist(), strict=True) for t in row])
-    logits = panel.logits(stacks.seen)
+    logits = panel.logits(stacks.shown, [path.crystal.material for path in paths for _ in places[0]])
     logits = logits.reshape(len(logits), *places.shape, -1)  # [C, P, n + 1, K]
     margins = _margins(logits, pair).transpose(1, 0, 2)
     found = brackets(grid, margins)
@@ -97,9 +97,9 @@ def measure(paths: Sequence[SymmetryPath], panel: Panel, config: ThresholdConfig
     state[found.path, found.member] = STATES.index(CROSSED)
     names = np.asarray(panel.class_map.space_groups)
     answers = names[logits[:, :, [0, -1]].argmax(axis=3)].transpose(1, 0, 2)
-    along = Stacks(*(part.reshape(*places.shape, *part.shape[1:]) for part in stacks))
-    t_data, t_dose = _seen(paths, along.seen, grid, config)
-    residuals = [path.lost.along(own, path.outside()) for path, own in zip(paths, along.held, strict=True)]
+    seen, held = (part.reshape(*places.shape, *part.shape[1:]) for part in (stacks.seen, stacks.held))
+    t_data, t_dose = _seen(paths, seen, grid, config)
+    residuals = [path.lost.along(own, path.outside()) for path, own in zip(paths, held, strict=True)]
     shown = [_first_shown(path, own, distortion, config.least_difference)
              for path, own, distortion in zip(paths, residuals, grid, strict=True)]
     return Thresholds(grid, margins, state, columns["distortion"], columns["low"], columns["high"], columns["margin"],
@@ -118,7 +118,8 @@ def by_exact_engine(path: SymmetryPath, panel: Panel, t_star: Float[np.ndarray, 
     least, most = middle / CHECKED_AROUND, np.array([min(middle * CHECKED_AROUND, path.end)])
     grid = log_grid(least, most, CHECKED_AT)
     places = [0.0, *grid[0].tolist()]
-    logits = panel.logits(patterns([(path.held, path.mode.cell(path.crystal, t)) for t in places], by_simulator))
+    logits = panel.logits(patterns([(path.held, path.mode.cell(path.crystal, t)) for t in places], by_simulator),
+                          [path.crystal.material] * len(places))
     found = brackets(grid, _margins(logits[:, None], pair).transpose(1, 0, 2))
 
     def margin(rows: np.ndarray, distortion: np.ndarray) -> np.ndarray:
@@ -145,7 +146,8 @@ def _asked(paths: Sequence[SymmetryPath], pair: np.ndarray, panel: Panel, path: 
     margins = np.empty(len(member))
     for number in np.unique(member).tolist():
         rows = member == number
-        margins[rows] = _margins(panel.logits_of(number, stacks[rows])[None, :, None], pair[path[rows]])[0, :, 0]
+        names = [paths[p].crystal.material for p in path[rows].tolist()]
+        margins[rows] = _margins(panel.logits_of(number, stacks[rows], names)[None, :, None], pair[path[rows]])[0, :, 0]
     return margins
 
 

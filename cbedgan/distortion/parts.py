@@ -16,7 +16,7 @@ from cbedgan.crystal.crystals import Crystal
 from cbedgan.crystal.plan import DrawnSource
 from cbedgan.distortion.held import HeldCrystal, patterns_and_held
 from cbedgan.distortion.measure import ThresholdConfig, by_exact_engine, measure
-from cbedgan.distortion.panel import Panel
+from cbedgan.distortion.panel import Panel, Sight
 from cbedgan.distortion.paths import PathsConfig, SymmetryPath, crystals_of_rows, drawn_crystals, paths_of
 from cbedgan.distortion.report.strip import strip, strip_places
 from cbedgan.distortion.visible import difference
@@ -25,13 +25,16 @@ from cbedgan.simulate.cbed.simulate_config import RenderConfig, SimulateConfig
 from cbedgan.simulate.parts import PartsFolder
 from classifier.foundation.atomic import atomic_path, plain, read_json, write_json
 from classifier.foundation.device import reproducible
+from classifier.foundation.errors import InputError
+from classifier.pattern.measurement import CONDITIONS
+from classifier.samples.measured_samples import require_beam_shares
 from classifier.samples.split import load_split
 from classifier.samples.stackfile import StackFile
 from classifier.samples.viewed import rows_of
 
 
 class Task(NamedTuple):
-    """What every worker is told. crystals, source, paths, thresholds, seed, threads: as configured."""
+    """What every worker is told. crystals, source, paths, thresholds, seed, threads, view: as configured."""
 
     folder: PartsFolder
     classifiers: tuple[Path, ...]
@@ -44,10 +47,13 @@ class Task(NamedTuple):
     thresholds: ThresholdConfig
     seed: int
     threads: int
+    sight: Sight
+    view: str
 
     def equipment(self) -> tuple[Panel, SimulateConfig]:
         """The classifiers and what crystals are exposed to, read once a process."""
-        return _equipment(self.classifiers, self.stacks, self.split, self.render.model_dump_json())
+        return _equipment(self.classifiers, self.stacks, self.split, self.render.model_dump_json(), self.sight,
+                          self.view)
 
 
 def draw_paths(task: Task, name: str, group: int) -> None:
@@ -119,8 +125,15 @@ def rebuilt_paths(records: list[dict[str, Any]], instrument: SimulateConfig) -> 
 
 
 @lru_cache(maxsize=1)
-def _equipment(classifiers: tuple[Path, ...], stacks: Path, split: Path, render: str) -> tuple[Panel, SimulateConfig]:
+def _equipment(classifiers: tuple[Path, ...], stacks: Path, split: Path, render: str, sight: Sight, view: str
+               ) -> tuple[Panel, SimulateConfig]:
     with StackFile(stacks) as file:
         parted = load_split(split, stack_digest=file.identity)
-        panel = Panel.load(classifiers, parted.names, file.mantissa_bits)
-        return panel, Instrument.of(file, panel.members[0].view, RenderConfig.model_validate_json(render)).config
+        panel = Panel.load(classifiers, parted.names, file.mantissa_bits, sight)
+        require_beam_shares(panel.members[0].frame, CONDITIONS[sight.condition], stacks)
+        instrument = Instrument.of(file, panel.members[0].view, RenderConfig.model_validate_json(render))
+    asked = tuple(one for one in instrument.views if one.name == view)
+    if view and (not asked or asked[0].specimen is None):
+        raise InputError(source=stacks, rule="its set must have the view, with a [views.specimen]", value=view,
+                         remedy="Name one of " + (", ".join(one.name for one in instrument.views) or "no views") + ".")
+    return panel, instrument.config.model_copy(update={"views": asked})

@@ -31,7 +31,8 @@ class Rendered(NamedTuple):
     """One scene. images: of each view, one for each thickness wanted, fractions of the incident beam per pixel.
 
     thickness_angstrom: real; g1: index of the shortest visible beam in `Scene.g`; radius_inv_angstrom: of the aperture;
-    pixel_inv_angstrom: of each view; azimuth_rad: turn from the slab's frame to the drawn one.
+    pixel_inv_angstrom: of each view; azimuth_rad: turn from the slab's frame to the drawn one of a view that
+    is not turned.
     """
 
     images: list[Float[Tensor, "T S S"]]
@@ -70,10 +71,12 @@ def results_of(scene: Scene, rendered: Rendered) -> list[PatternResult]:
     sizes = [view.size_pixels or scene.detector.size_pixels for view in scene.views]
     return [PatternResult(
         image.detach().cpu().numpy(), rendered.thickness_angstrom,
-        1e3 * rendered.radius_inv_angstrom / scene.wavenumber, scene.g_now[rendered.g1], pixel, rendered.azimuth_rad,
+        1e3 * rendered.radius_inv_angstrom / scene.wavenumber, scene.g_now[rendered.g1], pixel,
+        rendered.azimuth_rad + view.turned_rad,
         Detector(size, half / size, "shortest_g" if canonical else "1/angstrom"),
         float(np.linalg.norm(scene.slab.slope)), scene.cut.reach)
-        for image, pixel, size in zip(rendered.images, rendered.pixel_inv_angstrom, sizes, strict=True)]
+        for image, pixel, size, view in zip(rendered.images, rendered.pixel_inv_angstrom, sizes, scene.views,
+                                            strict=True)]
 
 
 def _groups(scenes: list[Scene]) -> Iterator[list[int]]:
@@ -103,8 +106,10 @@ def _draw(scene: Scene, disks: Leaving) -> Rendered:
         cosine, sine = g1 / unit
         turn = torch.stack((torch.stack((cosine, -sine)), torch.stack((sine, cosine))))
     sizes = [view.size_pixels or detector.size_pixels for view in scene.views]
-    images = [_picture(scene, disks, points, turn, azimuth, 2 * detector.half_width / size * unit, size)
-              for points, size in zip(scene.lit_points, sizes, strict=True)]
+    turns = [(turn @ torch.from_numpy(turn_matrix(view.turned_rad)).to(turn) if view.turned_rad else turn,
+              azimuth + view.turned_rad) for view in scene.views]
+    images = [_picture(scene, disks, points, *turned, 2 * detector.half_width / size * unit, size)
+              for points, turned, size in zip(scene.lit_points, turns, sizes, strict=True)]
     pixels = [2 * detector.half_width / size * (float(np.hypot(x, y)) if canonical else 1.0) for size in sizes]
     return Rendered(images, scene.periods() * scene.slab.period_angstrom, disks.g1, float(disks.radius.detach()),
                     pixels, azimuth)

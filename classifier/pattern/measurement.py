@@ -20,7 +20,7 @@ from torch import Tensor
 from classifier.foundation.config import Config, added
 from classifier.foundation.errors import InputError
 from classifier.microscope.blurring import convolved, sharp_modes, wide_modes
-from classifier.microscope.camera import Camera, counts, read_out
+from classifier.microscope.camera import Camera, Counter, counts, read_out
 from classifier.microscope.detector_blur import DetectorBlur, modulation
 from classifier.microscope.diffuse import Diffuse, spread
 from classifier.microscope.overlayer import Overlayer, halo
@@ -113,11 +113,13 @@ def measured_copy(intensity: Intensities, sample_ids: SampleIds, config: Measure
     return measured(intensity, config, copy_seeds(sample_ids, seed=seed, draw=draw))
 
 
-def measured(intensity: Intensities, config: MeasurementConfig, seeds: Sequence[int]) -> Intensities:
+def measured(intensity: Intensities, config: MeasurementConfig, seeds: Sequence[int], count: Counter = counts
+             ) -> Intensities:
     """Patterns as measured, see above; counts are divided by the electrons again.
 
     One seed a sample decides its copy, whichever samples stand beside it and whatever the device. Conditions that
-    differ in their ranges alone err alike. Intensities are shares of the incident beam, a pixel.
+    differ in their ranges alone err alike. Intensities are shares of the incident beam, a pixel. With
+    `steady_counts` in place of `count` the copies of patterns that hardly differ hardly differ.
     """
     if len(seeds) != len(intensity):
         raise InputError(source="seeds of measured copies", rule="there must be one for each sample",
@@ -130,7 +132,7 @@ def measured(intensity: Intensities, config: MeasurementConfig, seeds: Sequence[
                          remedy="Measure physical intensities, before they are normalised.")
     blocks, step = [], stacks_at_once(intensity.shape[1:])
     for start in range(0, len(intensity), step):
-        blocks.append(_measured(intensity[start : start + step], config, seeds[start : start + step]))
+        blocks.append(_measured(intensity[start : start + step], config, seeds[start : start + step], count))
     return torch.cat(blocks) if blocks else intensity
 
 
@@ -146,7 +148,7 @@ def drawn(config: MeasurementConfig, seeds: Sequence[int], patterns: int = 3) ->
     return (pose if config.moves else {}) | draw_values(config.effects(), streams(seeds), patterns)
 
 
-def _measured(block: Tensor, config: MeasurementConfig, seeds: Sequence[int]) -> Tensor:
+def _measured(block: Tensor, config: MeasurementConfig, seeds: Sequence[int], count: Counter) -> Tensor:
     """A block of patterns [N, C, H, W] as measured."""
     device = block.device
     generators, other, values = [torch.Generator().manual_seed(seed) for seed in seeds], [], {}
@@ -163,7 +165,7 @@ def _measured(block: Tensor, config: MeasurementConfig, seeds: Sequence[int]) ->
         block = _blurred(block, here)
     if config.electrons:
         rate = (block * config.electrons).cpu()
-        read = read_out(rate, values, generators, other) if config.camera else counts(rate, generators)
+        read = read_out(rate, values, generators, other, count) if config.camera else count(rate, generators)
         block = (read / config.electrons).to(device)
     return block
 

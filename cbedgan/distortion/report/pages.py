@@ -30,7 +30,9 @@ def as_text(found: dict[str, Any], paths_per_second: float) -> str:
     named = [(name, row) for name, row in found["whole"].items()]
     named += [(f"{row['space_group']} -> {row['subgroup']}", row) for row in found["pairs"]]
     table = Table(*("pair", "paths", "crystals", *SEEN, "arm", "t* (95 %)", "t*/t_data", "denied at 0, %",
-                    "never, %", "crossed, %", "named G, H, %"), title="Distortion in angstrom")
+                    "never, %", "crossed, %", "named G, H, %"),
+                  title=f"Distortion in angstrom; t* in {found['patterns']}, logits of "
+                        f"{found['draws']} copies averaged")
     for name, row in named:
         for rank, (arm, own) in enumerate(row["arms"].items()):
             lead = [name, str(row["paths"]), str(row["crystals"]), *(bounds(row[key]) for key in SEEN)]

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from cbedgan.distortion.report.states import STATES
-from cbedgan.distortion.report.words import of_pair
+from cbedgan.distortion.report.words import of_pair, seen_in
 from classifier.crystal.spacegroup import symbol
 from classifier.statistics.medians import interval, medians
 from classifier.statistics.metrics import shot_class
@@ -18,6 +18,8 @@ def tables(content: dict[str, Any]) -> dict[str, Any]:
     """All rows, from the content of paths.json."""
     paths, replicates = content["paths"], content["provenance"]["config"]["replicates"]
     seed = content["provenance"]["config"]["seed"]
+    patterns = seen_in(*(content["provenance"]["config"].get(key, default)
+                         for key, default in (("condition", "ideal"), ("view", ""))))
     pair = np.array([[path["space_group"], path["subgroup"]] for path in paths])
     shots = {int(group): str(shot_class(np.array([n]))[0]) for group, n in content["training_materials"].items()}
     rare = np.array([any(shots[group] == "few" for group in groups) for groups in pair.tolist()])
@@ -70,10 +72,11 @@ def tables(content: dict[str, Any]) -> dict[str, Any]:
             of = row(rows)
             pairs.append({"space_group": one[0], "subgroup": one[1], "symbols": [symbol(group) for group in one],
                           "shots": [shots[group] for group in one], **of,
-                          "text": of_pair([path for path, own in zip(paths, rows, strict=True) if own], of)})
+                          "text": of_pair([path for path, own in zip(paths, rows, strict=True) if own], of, patterns)})
     return {"whole": {name: row(rows) for name, rows in whole.items()}, "pairs": pairs,
             "compared": {name: compared(rows) for name, rows in whole.items()}, "engines": _engines(paths),
-            "within_tolerance": _within(paths, state)}
+            "within_tolerance": _within(paths, state), "patterns": patterns,
+            "draws": content["provenance"]["config"].get("draws", 1)}
 
 
 def _thresholds(paths: list[dict[str, Any]], state: np.ndarray) -> np.ndarray:

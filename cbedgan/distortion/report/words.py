@@ -32,11 +32,17 @@ def operation(lost: dict[str, Any]) -> str:
     return f"mirror line at {lost['azimuth_degree']:.0f}°{across}"
 
 
-def of_path(path: dict[str, Any]) -> str:
-    """A path's sentence, from its record in paths.json."""
+def seen_in(condition: str, view: str) -> str:
+    """What classifiers are shown, e.g. "ordinary patterns of the view tilted"."""
+    return f"{condition} patterns{f' of the view {view}' if view else ''}"
+
+
+def of_path(path: dict[str, Any], patterns: str) -> str:
+    """A path's sentence, from its record in paths.json and what patterns classifiers were shown."""
     seen = [t for t, state in zip(path["t_star"], path["state"], strict=True) if state == CROSSED]
-    classifiers = (f"{len(seen)} of {len(path['state'])} classifiers see it, from {number(float(np.median(seen)))} "
-                   "angstrom on in the median" if seen else f"none of {len(path['state'])} classifiers sees it appear")
+    classifiers = (f"{len(seen)} of {len(path['state'])} classifiers see it in {patterns}, from "
+                   f"{number(float(np.median(seen)))} angstrom on in the median" if seen else
+                   f"none of {len(path['state'])} classifiers sees it appear in {patterns}")
     if path["shown_by"] is None:
         return f"Lost {path['lost']['elements']}: no turn or mirror line of the patterns shows it; {classifiers}."
     pattern, rank = path["shown_by"]
@@ -46,8 +52,8 @@ def of_path(path: dict[str, Any]) -> str:
             f"{shown['after']} and loses its {operation(shown['operations'][rank])}; {classifiers}.")
 
 
-def of_pair(paths: Sequence[dict[str, Any]], row: dict[str, Any]) -> str:
-    """A pair's sentence, from its paths and its row of the table."""
+def of_pair(paths: Sequence[dict[str, Any]], row: dict[str, Any], patterns: str) -> str:
+    """A pair's sentence, from its paths, its row of the table, and what patterns classifiers were shown."""
     if "lost" not in paths[0]:  # of a version that did not look
         return ""
     (elements, count), *others = Counter(path["lost"]["elements"] for path in paths).most_common()
@@ -55,5 +61,5 @@ def of_pair(paths: Sequence[dict[str, Any]], row: dict[str, Any]) -> str:
     several = len(row["arms"]) > 1
     arms = ", ".join(f"{f'those of {name} ' if several else ''}from {bounds(own['t_star'])}"
                      for name, own in row["arms"].items())
-    return (f"Lost {elements}{share}: the patterns show it from {bounds(row['t_shown'])} angstrom on, the classifiers "
-            f"{arms}.")
+    return (f"Lost {elements}{share}: the patterns show it from {bounds(row['t_shown'])} angstrom on, the classifiers, "
+            f"in {patterns}, {arms}.")

@@ -23,10 +23,14 @@ from classifier.pattern.geometry import Detector, Pose
 
 
 class View(NamedTuple):
-    """How one propagation is drawn: pixels of a side, None for the detector's, and the state of the specimen."""
+    """How one propagation is drawn: pixels of a side, None for the detector's, and the state of the specimen.
+
+    turned_rad: counter-clockwise, of the drawn frame beside what the pose asks for.
+    """
 
     size_pixels: int | None = None
     specimen: Specimen = Specimen()
+    turned_rad: float = 0.0
 
 
 class LitPoint(NamedTuple):
@@ -121,12 +125,12 @@ def simulate_views(slab: Slab, exposure: Exposure, detector: DetectorConfig, vie
         pixel = frame.pixel_size * (float(pose.length) if canonical else 1.0)
         lit = [LitPoint(1e-3 * wavenumber * off, _nearest(disks.thickness_angstrom, wanted + more), share)
                for more, off, share in zip(thicker, tilt, weight, strict=True)]
-        image = draw(propagation, disks, pixel=pixel, azimuth_rad=azimuth_rad, size=size,
+        image = draw(propagation, disks, pixel=pixel, azimuth_rad=azimuth_rad + view.turned_rad, size=size,
                      samples_per_pixel=detector.samples_per_pixel, lit=lit)
         results.append(PatternResult(
             image, disks.thickness_angstrom[_nearest(disks.thickness_angstrom, wanted)],
-            1e3 * disks.radius / wavenumber, g1, pixel, azimuth_rad, frame, float(np.linalg.norm(slab.slope)),
-            propagation.config.g_max_inv_angstrom))
+            1e3 * disks.radius / wavenumber, g1, pixel, azimuth_rad + view.turned_rad, frame,
+            float(np.linalg.norm(slab.slope)), propagation.config.g_max_inv_angstrom))
     return results
 
 

@@ -169,7 +169,7 @@ def simulate_every_view(crystal: Crystal, config: SimulateConfig, *, beam_energy
     if config.distinct is not None:
         _require_distinct(crystal, axes, Exposure(beam_energy_kev, drawn.thickness_angstrom, config.multislice),
                           config.distinct)
-    specimens = [_specimens(crystal, view, config.seed, beam_energy_kev) for view in views]
+    specimens = [specimens_of(crystal, view, config.seed, beam_energy_kev) for view in views]
     canonical = config.detector.pose == "canonical"
     wanted = [[View(), *(View(view.size_pixels, some[k]) for view, some in zip(views, specimens, strict=True))]
               for k in range(3)]
@@ -208,7 +208,7 @@ def simulate_every_view(crystal: Crystal, config: SimulateConfig, *, beam_energy
     return made
 
 
-def _specimens(crystal: Crystal, view: ViewConfig, seed: int, beam_energy_kev: float) -> list[Specimen]:
+def specimens_of(crystal: Crystal, view: ViewConfig, seed: int, beam_energy_kev: float) -> list[Specimen]:
     """The specimen of each of the three patterns; they depend on the seed, the material, the energy and the view."""
     if view.specimen is None:
         return [Specimen()] * 3
