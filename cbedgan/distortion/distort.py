@@ -11,10 +11,11 @@ from pydantic import Field, model_validator
 from cbedgan.crystal.cif import write_cif
 from cbedgan.crystal.crystals import Crystal
 from cbedgan.crystal.plan import DrawnSource
+from cbedgan.distortion.between import BetweenConfig, unrelated
 from cbedgan.distortion.measure import ThresholdConfig
 from cbedgan.distortion.modes import Mode
 from cbedgan.distortion.panel import Sight
-from cbedgan.distortion.parts import Task, draw_paths, draw_strip, measure_paths, read_paths, simulate_path
+from cbedgan.distortion.parts import Task, cross_arcs, draw_paths, draw_strip, measure_paths, read_paths, simulate_path
 from cbedgan.distortion.paths import PathsConfig
 from cbedgan.distortion.report.pages import write_report
 from cbedgan.distortion.report.states import CROSSED
@@ -40,7 +41,8 @@ class DistortConfig(Config):
     engine; threads: of each process; replicates: of the intervals.
 
     condition: under which classifiers see patterns; draws: measured copies whose logits are averaged, of the same noise
-    all along a path (ideal: roundings with as many gains); view: of the set, whose specimens crystals then are.
+    all along a path (ideal: roundings with as many gains); view: of the set, whose specimens crystals then are;
+    between: paths between unrelated groups, where they are wanted.
     """
 
     seed: int
@@ -57,6 +59,7 @@ class DistortConfig(Config):
     condition: Condition = added("ideal")
     draws: Annotated[int, Field(ge=1)] = added(1)
     view: str = added("")
+    between: BetweenConfig | None = added(None)
 
     @model_validator(mode="after")
     def _drawn_from_something(self) -> "DistortConfig":
@@ -83,7 +86,7 @@ def distort(config: DistortConfig, *, classifiers: Sequence[Path], stacks: Path,
     out = Path(out)
     task = Task(PartsFolder(out), tuple(map(Path, classifiers)), Path(stacks), Path(split), config.render,
                 config.crystals, config.source, config.paths, config.thresholds, config.seed, config.threads,
-                Sight(config.condition, config.draws, config.seed), config.view)
+                Sight(config.condition, config.draws, config.seed), config.view, config.between)
     panel, _ = task.equipment()
     groups = config.groups or panel.class_map.space_groups
     panel.class_map.indices(np.array(groups))  # refuses what is no class
@@ -153,7 +156,15 @@ def _measured(config: DistortConfig, task: Task, groups: Sequence[int], material
          dict.fromkeys(drawn_strips, 1), "strips")
     strips = [{"number": number, "why": why, "png": f"{number:04d}.png", **read_json(folder.record(name))}
               for name, (number, why) in drawn_strips.items()]
-    return {"paths": paths, "paths_per_second": len(paths) / seconds, "strips": strips}
+    content = {"paths": paths, "paths_per_second": len(paths) / seconds, "strips": strips}
+    if config.between is not None:
+        arcs = read_paths(folder, list(drawn), "arcs")
+        batches = {f"arcs-{first:06d}": arcs[first:first + config.paths_at_once]
+                   for first in range(0, len(arcs), config.paths_at_once)}
+        work(cross_arcs, batches, {name: len(some) for name, some in batches.items()}, "between unrelated groups")
+        pairs = int(unrelated(task.equipment()[0].class_map).sum()) // 2
+        content["between"] = {"unrelated_pairs": pairs, "arcs": read_paths(folder, list(batches), "arcs")}
+    return content
 
 
 def _keep_strips(strips: list[dict[str, Any]], folder: PartsFolder, out: Path) -> None:

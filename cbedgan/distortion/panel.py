@@ -80,18 +80,15 @@ class Panel:
     def logits(self, stacks: Float[np.ndarray, "N 3 S S"], names: Sequence[str]) -> Float[np.ndarray, "C N K"]:
         """Means over the copies of stacks in shares of the incident beam; those of one name err alike."""
         every = [np.stack([self._of(number, copy) for number in range(len(self.members))])
-                 for copy in self._copies(stacks, names)]
+                 for copy in self.copies(stacks, names)]
         return np.mean(every, axis=0)
 
     def logits_of(self, number: int, stacks: Float[np.ndarray, "N 3 S S"], names: Sequence[str]
                   ) -> Float[np.ndarray, "N K"]:
         """One classifier's."""
-        return np.mean([self._of(number, copy) for copy in self._copies(stacks, names)], axis=0)
+        return np.mean([self._of(number, copy) for copy in self.copies(stacks, names)], axis=0)
 
-    def _of(self, number: int, intensity: Float[Tensor, "N 3 S S"]) -> Float[np.ndarray, "N K"]:
-        return predict_logits(self.members[number].model, self.members[number].intensity.normalise(intensity))
-
-    def _copies(self, stacks: Float[np.ndarray, "N 3 S S"], names: Sequence[str]) -> Iterator[Float[Tensor, "N 3 S S"]]:
+    def copies(self, stacks: Float[np.ndarray, "N 3 S S"], names: Sequence[str]) -> Iterator[Float[Tensor, "N 3 S S"]]:
         """Of an ideal stack: as a file holds it, and then rounded again with other gains, which part what is equal no
         more than the first does."""
         for draw in range(self.sight.draws):
@@ -101,3 +98,6 @@ class Panel:
                 continue
             gain = np.float32(1 + GAINS * draw / self.sight.draws)
             yield torch.from_numpy(round_mantissa(np.ascontiguousarray(stacks * gain), self.mantissa_bits) / gain)
+
+    def _of(self, number: int, intensity: Float[Tensor, "N 3 S S"]) -> Float[np.ndarray, "N K"]:
+        return predict_logits(self.members[number].model, self.members[number].intensity.normalise(intensity))

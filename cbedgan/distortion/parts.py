@@ -14,6 +14,8 @@ import numpy as np
 
 from cbedgan.crystal.crystals import Crystal
 from cbedgan.crystal.plan import DrawnSource
+from cbedgan.distortion.between import Arc, BetweenConfig, arcs_of
+from cbedgan.distortion.crossed_arcs import measure_arcs
 from cbedgan.distortion.held import HeldCrystal, patterns_and_held
 from cbedgan.distortion.measure import ThresholdConfig, by_exact_engine, measure
 from cbedgan.distortion.panel import Panel, Sight
@@ -34,7 +36,7 @@ from classifier.samples.viewed import rows_of
 
 
 class Task(NamedTuple):
-    """What every worker is told. crystals, source, paths, thresholds, seed, threads, view: as configured."""
+    """What every worker is told. crystals, source, paths, between, thresholds, seed, threads, view: as configured."""
 
     folder: PartsFolder
     classifiers: tuple[Path, ...]
@@ -49,6 +51,7 @@ class Task(NamedTuple):
     threads: int
     sight: Sight
     view: str
+    between: BetweenConfig | None = None
 
     def equipment(self) -> tuple[Panel, SimulateConfig]:
         """The classifiers and what crystals are exposed to, read once a process."""
@@ -57,13 +60,17 @@ class Task(NamedTuple):
 
 
 def draw_paths(task: Task, name: str, group: int) -> None:
-    """Write the paths of the crystals of a group."""
+    """Write the paths of the crystals of a group, and the arcs between them."""
     with reproducible(task.threads):
         panel, instrument = task.equipment()
-        found = []
+        found, arcs = [], []
         for crystal in islice(_crystals(task, group, instrument), task.paths.materials):
-            found += paths_of(crystal, panel.class_map.space_groups, task.paths, instrument, task.seed)
-    write_json(task.folder.record(name), {"paths": [path.record() for path in found]})
+            own = paths_of(crystal, panel.class_map.space_groups, task.paths, instrument, task.seed)
+            found += own
+            if task.between is not None:
+                arcs += arcs_of(own, panel.class_map, task.between, task.paths.minimum_distance_ratio)
+    write_json(task.folder.record(name), {"paths": [path.record() for path in found],
+                                          "arcs": [arc.record() for arc in arcs]})
 
 
 def measure_paths(task: Task, name: str, records: list[dict[str, Any]]) -> None:
@@ -75,6 +82,17 @@ def measure_paths(task: Task, name: str, records: list[dict[str, Any]]) -> None:
     write_json(task.folder.record(name), {
         "paths": [{**record, **thresholds.record(k)} for k, record in enumerate(records)],
         "seconds": time.perf_counter() - began})
+
+
+def cross_arcs(task: Task, name: str, records: list[dict[str, Any]]) -> None:
+    """Write what classifiers make of a batch of arcs."""
+    assert task.between is not None
+    with reproducible(task.threads):
+        panel, instrument = task.equipment()
+        held = _held(records, instrument)
+        measured = measure_arcs([Arc.of(record, held[record["crystal"]["material"]]) for record in records], panel,
+                                task.between)
+    write_json(task.folder.record(name), {"arcs": measured})
 
 
 def simulate_path(task: Task, name: str, record: dict[str, Any]) -> None:
@@ -104,9 +122,9 @@ def draw_strip(task: Task, name: str, record: dict[str, Any]) -> None:
     write_json(task.folder.record(name), {"pattern": pattern, "places": places})
 
 
-def read_paths(folder: PartsFolder, names: list[str]) -> list[dict[str, Any]]:
-    """The paths of parts, in their order."""
-    return [path for name in names for path in read_json(folder.record(name))["paths"]]
+def read_paths(folder: PartsFolder, names: list[str], what: str = "paths") -> list[dict[str, Any]]:
+    """The paths, or "arcs", of parts, in their order."""
+    return [path for name in names for path in read_json(folder.record(name))[what]]
 
 
 def _crystals(task: Task, group: int, instrument: SimulateConfig) -> Iterator[Crystal]:
@@ -119,9 +137,13 @@ def _crystals(task: Task, group: int, instrument: SimulateConfig) -> Iterator[Cr
 
 def rebuilt_paths(records: list[dict[str, Any]], instrument: SimulateConfig) -> list[SymmetryPath]:
     """Paths from their records; those of one crystal share its exposure."""
-    crystals = {record["crystal"]["material"]: record["crystal"] for record in records}
-    held = {name: HeldCrystal.of(Crystal.from_record(crystal), instrument) for name, crystal in crystals.items()}
+    held = _held(records, instrument)
     return [SymmetryPath.of(record, held[record["crystal"]["material"]]) for record in records]
+
+
+def _held(records: list[dict[str, Any]], instrument: SimulateConfig) -> dict[str, HeldCrystal]:
+    crystals = {record["crystal"]["material"]: record["crystal"] for record in records}
+    return {name: HeldCrystal.of(Crystal.from_record(crystal), instrument) for name, crystal in crystals.items()}
 
 
 @lru_cache(maxsize=1)

@@ -55,9 +55,10 @@ def sign_changes(margins: Float[np.ndarray, "P C n1"]) -> Int[np.ndarray, "P C"]
 
 
 def find_roots(margin: Callable[[Int[np.ndarray, " r"], Float[np.ndarray, " r"]], Float[np.ndarray, " r"]],
-               some: Brackets, *, tolerance: float, precision: float, rounds: int) -> Roots:
-    """Narrow all brackets at once, on a logarithmic scale, until each margin is within the tolerance or the bracket is
-    narrow: margins have small jumps, and large ones where the detector takes another reflection for the shortest.
+               some: Brackets, *, tolerance: float, precision: float, rounds: int, logarithmic: bool = True) -> Roots:
+    """Narrow all brackets at once, on a logarithmic scale or not, until each margin is within the tolerance or the
+    bracket is narrow: margins have small jumps, and large ones where the detector takes another reflection for the
+    shortest.
 
     False position with the Illinois rule (Dowell and Jarratt 1971, BIT 11, 168): the margin of an end that stays twice
     counts half. Every second round halves the bracket.
@@ -67,10 +68,12 @@ def find_roots(margin: Callable[[Int[np.ndarray, " r"], Float[np.ndarray, " r"]]
     margin : of some of the brackets (by number) at a distortion each; one call a round
     some : the brackets
     tolerance : of the margin
-    precision : relative, of the distortion
+    precision : of the distortion, relative on a logarithmic scale
     rounds : at most
+    logarithmic : whether the scale is
     """
-    low, high = np.log(some.low), np.log(some.high)
+    scale, back = (np.log, np.exp) if logarithmic else (np.array, np.array)
+    low, high = scale(some.low), scale(some.high)
     below, above = some.margin_low.astype(np.float64).copy(), some.margin_high.astype(np.float64).copy()
     nearer = np.abs(below) < np.abs(above)
     best, value = np.where(nearer, low, high), np.where(nearer, below, above)
@@ -82,7 +85,7 @@ def find_roots(margin: Callable[[Int[np.ndarray, " r"], Float[np.ndarray, " r"]]
         share = -below[open_ones] / (above[open_ones] - below[open_ones])
         share = np.full(len(open_ones), 0.5) if turn % 2 else np.clip(share, 0.01, 0.99)
         tried = low[open_ones] + share * (high[open_ones] - low[open_ones])
-        measured = margin(open_ones, np.exp(tried))
+        measured = margin(open_ones, back(tried))
         better = np.abs(measured) < np.abs(value[open_ones])
         best[open_ones[better]], value[open_ones[better]] = tried[better], measured[better]
         left = measured < 0
@@ -93,4 +96,4 @@ def find_roots(margin: Callable[[Int[np.ndarray, " r"], Float[np.ndarray, " r"]]
         below[other[stayed[other] == -1]] /= 2
         stayed[rows], stayed[other] = 1, -1
     at = np.where(np.abs(value) <= tolerance, best, (low + high) / 2)
-    return Roots(np.exp(at), value, np.exp(low), np.exp(high))
+    return Roots(back(at), value, back(low), back(high))

@@ -6,7 +6,7 @@ from typing import Any
 from rich.table import Table
 
 from cbedgan.distortion.report.tables import SEEN, tables
-from cbedgan.distortion.report.words import BEYOND, bounds
+from cbedgan.distortion.report.words import BEYOND, between_groups, bounds, crossed_arcs
 from classifier.foundation.atomic import plain, write_json, write_text
 from classifier.foundation.page import page, percent, plain_text, times
 
@@ -18,7 +18,8 @@ def write_report(content: dict[str, Any], out: Path) -> Path:
     write_json(out / "report.json", {**found, "provenance": content["provenance"]})
     write_text(out / "report.txt", as_text(found, content["paths_per_second"]))
     return write_text(out / "report.html", page(
-        "cbedgan.distortion.report", "report.html.j2", unknown=BEYOND, filters={"bounds": bounds}, found=found,
+        "cbedgan.distortion.report", "report.html.j2", unknown=BEYOND, filters={
+            "bounds": bounds, "between_groups": between_groups, "crossed_arcs": crossed_arcs}, found=found,
         strips=[{**strip, "path": content["paths"][strip["number"]], "picture": out / "strips" / strip["png"]}
                 for strip in content.get("strips", ())],
         config=config, arms=list(content["arms"]), speed=content["paths_per_second"]))
@@ -51,5 +52,10 @@ def as_text(found: dict[str, Any], paths_per_second: float) -> str:
                      f"{', '.join(map(times, quartiles)) if quartiles else 'n/a'}")
     parts.append(f"|p_a - p_b| <= 1e-3 of their sum at {percent(found['within_tolerance'])} % of crossings; "
                  f"{paths_per_second:.2f} paths/s")
+    if found["between"] is not None:
+        parts += [between_groups(found["between"]), *(
+            f"{row['symbols'][0]} to {row['symbols'][1]}, {row['arcs']} paths, {arm}: {crossed_arcs(own)}"
+            for row in found["between"]["pairs"] for arm, own in zip(found["whole"]["all pairs"]["arms"], row["arms"],
+                                                                      strict=True))]
     sentences = [f"{row['space_group']} -> {row['subgroup']}: {row['text']}\n" for row in found["pairs"]]
     return "".join([plain_text(*parts), *sentences])

@@ -76,7 +76,33 @@ def tables(content: dict[str, Any]) -> dict[str, Any]:
     return {"whole": {name: row(rows) for name, rows in whole.items()}, "pairs": pairs,
             "compared": {name: compared(rows) for name, rows in whole.items()}, "engines": _engines(paths),
             "within_tolerance": _within(paths, state), "patterns": patterns,
+            "between": _between(content.get("between"), list(content["arms"].values())),
             "draws": content["provenance"]["config"].get("draws", 1)}
+
+
+def _between(content: dict[str, Any] | None, arms: list[list[int]]) -> dict[str, Any] | None:
+    """Of arcs: how many pairs of unrelated classes have any; of each such pair, and of each arm, what was found.
+
+    Only arcs whose ends a classifier names rightly count as crossings; medians and means are of these.
+    """
+    if content is None:
+        return None
+    arcs, rows = content["arcs"], []
+    pairs = sorted({tuple(arc["groups"]) for arc in arcs})
+    for pair in pairs:
+        own = [arc for arc in arcs if tuple(arc["groups"]) == pair]
+        shown = []
+        for numbers in arms:
+            over = [(arc, k) for arc in own for k in numbers if arc["crossed"][k] and arc["angle"][k] is not None]
+            told = {key: [arc[key][k] for arc, k in over] for key in
+                    ("angle", "thickness_angstrom", "third", "common_named")}
+            shown.append({"asked": len(own) * len(numbers), "crossed": len(over),
+                          "repeated": sum(arc["changes"][k] > 1 for arc, k in over),
+                          **{key: float(np.median(values)) if values else None for key, values in told.items()}})
+        rows.append({"pair": list(pair), "symbols": [symbol(group) for group in pair], "arcs": len(own),
+                     "parents": sorted({symbol(arc["crystal"]["space_group"]) for arc in own}),
+                     "common": sorted({symbol(arc["common"]) for arc in own}), "arms": shown})
+    return {"unrelated_pairs": content["unrelated_pairs"], "drawn_pairs": len(pairs), "arcs": len(arcs), "pairs": rows}
 
 
 def _thresholds(paths: list[dict[str, Any]], state: np.ndarray) -> np.ndarray:

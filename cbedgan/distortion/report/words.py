@@ -63,3 +63,21 @@ def of_pair(paths: Sequence[dict[str, Any]], row: dict[str, Any], patterns: str)
                      for name, own in row["arms"].items())
     return (f"Lost {elements}{share}: the patterns show it from {bounds(row['t_shown'])} angstrom on, the classifiers, "
             f"in {patterns}, {arms}.")
+
+
+def between_groups(found: dict[str, Any]) -> str:
+    """How many unrelated classes paths lead between, and why there are no more."""
+    return (f"Between unrelated groups: {found['arcs']} paths, of {found['drawn_pairs']} of {found['unrelated_pairs']} "
+            "pairs of classes neither of which is a subgroup of the other. For the other "
+            f"{found['unrelated_pairs'] - found['drawn_pairs']} no drawn crystal of a class has both as maximal "
+            "subgroups of its cell: none is drawn.")
+
+
+def crossed_arcs(own: dict[str, Any]) -> str:
+    """What the classifiers of an arm make of the arcs of a pair."""
+    if not own["crossed"]:
+        return f"none of {own['asked']} named rightly at both ends"
+    return (f"{own['crossed']} of {own['asked']} named rightly at both ends and crossed, at {own['angle']:.0f} of 90 "
+            f"degrees; both plausible along {number(own['thickness_angstrom'])} angstrom; a third class on "
+            f"{100 * own['third']:.0f} %, the common group, true between, on {100 * own['common_named']:.0f} %; "
+            f"{own['repeated']} cross again")

@@ -3,6 +3,7 @@
 import json
 import sys
 
+import numpy as np
 import pytest
 
 from cbedgan.crystal.cif import crystals_from_cif
@@ -146,6 +147,23 @@ def test_held_out_crystals_are_those_of_the_set(seen, tmp_path):
                    split=seen.split, out=tmp_path / "out")
     content = json.loads((page.parent / "paths.json").read_text())
     assert {path["space_group"] for path in content["paths"]} <= {194, 63, 12} and content["arms"] == {"arm48": [0]}
+
+
+def test_under_a_condition_thresholds_are_those_of_the_mean_over_copies_with_one_noise_a_path(done, seen, tmp_path):
+    call = {"classifiers": seen.classifiers[:1], "stacks": seen.stacks, "split": seen.split}
+    page = distort(config(condition="ordinary", draws=2, groups=[194], between={}), **call, out=tmp_path / "out")
+    told, ideal = json.loads((page.parent / "paths.json").read_text()), done[1]
+    assert told["provenance"]["config"]["condition"] == "ordinary" and "condition" not in ideal["provenance"]["config"]
+    for path, same in zip(told["paths"], ideal["paths"], strict=False):
+        assert path["mode"] == same["mode"] and path["t_data"] == pytest.approx(same["t_data"], rel=1e-4)
+        assert path["margins"][0] != same["margins"][0] and "ordinary patterns" in path["text"]
+        # One noise: the first thousandth of an angstrom changes hardly anything.
+        assert abs(path["margins"][0][1] - path["margins"][0][0]) < 0.2 * np.ptp(path["margins"][0])
+    assert "likelier in\nordinary patterns (logits of 2 copies" in page.read_text()
+    assert told["between"] == {"unrelated_pairs": 0, "arcs": []}  # each is a subgroup of the one before
+    assert "0 paths, of 0 of 0 pairs" in (page.parent / "report.txt").read_text()
+    with pytest.raises(InputError, match="must have the view"):
+        distort(config(view="tilted"), **call, out=tmp_path / "other")
 
 
 def test_a_source_goes_with_drawn_crystals_alone():

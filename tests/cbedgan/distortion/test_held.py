@@ -13,7 +13,8 @@ from cbedgan.distortion.symmetry.subgroups import maximal_subgroups, operations_
 from cbedgan.distortion.visible import outside_direct_disk
 from cbedgan.simulate.cbed.detector_config import DetectorConfig, RingDrift
 from cbedgan.simulate.cbed.multislice import MultisliceConfig
-from cbedgan.simulate.cbed.simulate_config import RenderConfig, SimulateConfig
+from cbedgan.simulate.cbed.simulate_config import RenderConfig, SimulateConfig, ViewConfig
+from cbedgan.simulate.cbed.specimen import SpecimenConfig
 from cbedgan.simulate.cbed.stack import simulate_every_view
 from cbedgan.simulate.engine import engine_of
 
@@ -49,6 +50,20 @@ def test_undistorted_patterns_are_those_of_the_simulation(zincite, held):
     stacks = simulate_every_view(zincite, CONFIG, beam_energy_kev=100.0, views=(), engine=engine_of(CONFIG))[0][0]
     drawn = patterns([(held, zincite.primitive())])
     assert np.abs(drawn[0] - stacks[0]).sum() < 1e-4 * stacks[0].sum()
+
+
+def test_classifiers_are_shown_the_specimen_of_the_views_and_all_else_stays_on_the_axis(zincite, mode):
+    specimen = SpecimenConfig(tilt_mrad=2.0, probe_angstrom=200.0, wedge_degree=5.0)
+    tilted = CONFIG.model_copy(update={"views": (ViewConfig(name="tilted", specimen=specimen),)})
+    (flat, _), (off, _) = simulate_every_view(zincite, tilted, beam_energy_kev=100.0, engine=engine_of(tilted))
+    exposed = HeldCrystal.of(zincite, tilted)
+    stacks = patterns_and_held([(exposed, mode.cell(zincite, t)) for t in (0.0, 0.3)])
+    assert np.abs(stacks.shown[0] - off[0]).sum() < 1e-4 * off[0].sum()
+    assert np.abs(stacks.seen[0] - flat[0]).sum() < 1e-4 * flat[0].sum()
+    assert np.abs(stacks.shown - stacks.seen).sum() > 0.1 * stacks.seen.sum()
+    assert np.array_equal(patterns([(exposed, mode.cell(zincite, 0.3))])[0], stacks.shown[1])
+    (drawn,) = patterns([(exposed, zincite.primitive())], by_simulator)
+    assert np.corrcoef(drawn.ravel(), off[0].ravel())[0, 1] > 0.95
 
 
 def test_patterns_change_in_proportion_to_a_small_distortion(zincite, held, mode):
