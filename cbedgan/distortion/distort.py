@@ -14,7 +14,7 @@ from cbedgan.crystal.plan import DrawnSource
 from cbedgan.distortion.between import BetweenConfig, unrelated
 from cbedgan.distortion.measure import ThresholdConfig
 from cbedgan.distortion.modes import Mode
-from cbedgan.distortion.panel import Sight
+from cbedgan.distortion.panel import SeenUnder
 from cbedgan.distortion.parts import Task, cross_arcs, draw_paths, draw_strip, measure_paths, read_paths, simulate_path
 from cbedgan.distortion.paths import PathsConfig
 from cbedgan.distortion.report.pages import write_report
@@ -86,7 +86,7 @@ def distort(config: DistortConfig, *, classifiers: Sequence[Path], stacks: Path,
     out = Path(out)
     task = Task(PartsFolder(out), tuple(map(Path, classifiers)), Path(stacks), Path(split), config.render,
                 config.crystals, config.source, config.paths, config.thresholds, config.seed, config.threads,
-                Sight(config.condition, config.draws, config.seed), config.view, config.between)
+                SeenUnder(config.condition, config.draws, config.seed), config.view, config.between)
     panel, _ = task.equipment()
     groups = config.groups or panel.class_map.space_groups
     panel.class_map.indices(np.array(groups))  # refuses what is no class

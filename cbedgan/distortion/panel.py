@@ -23,7 +23,7 @@ from classifier.samples.stackfile import round_mantissa
 GAINS = 2.0**-5  # the gains with which stacks are rounded again lie within so much above 1: 32 steps of 10 bits
 
 
-class Sight(NamedTuple):
+class SeenUnder(NamedTuple):
     """How classifiers see a pattern: measured under a condition, in so many copies, whose logits are averaged.
 
     seed: of the copies. Noise is the same for all patterns of one name: along a path nothing changes but the crystal.
@@ -34,7 +34,7 @@ class Sight(NamedTuple):
     seed: int = 0
 
 
-IDEAL = Sight()
+IDEAL = SeenUnder()
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,10 +49,10 @@ class Panel:
     members: tuple[TrainedClassifier, ...]
     arms: dict[str, tuple[int, ...]]
     mantissa_bits: int
-    sight: Sight = IDEAL
+    sight: SeenUnder = IDEAL
 
     @classmethod
-    def load(cls, paths: Sequence[Path], split_digest: tuple[str, ...], mantissa_bits: int, sight: Sight = IDEAL
+    def load(cls, paths: Sequence[Path], split_digest: tuple[str, ...], mantissa_bits: int, sight: SeenUnder = IDEAL
              ) -> "Panel":
         """Read classifiers of a split; InputError unless all have one view and classes, and ask for no pose."""
         members = tuple(load_classifier(path, split_digest=split_digest) for path in paths)

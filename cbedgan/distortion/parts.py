@@ -18,7 +18,7 @@ from cbedgan.distortion.between import Arc, BetweenConfig, arcs_of
 from cbedgan.distortion.crossed_arcs import measure_arcs
 from cbedgan.distortion.held import HeldCrystal, patterns_and_held
 from cbedgan.distortion.measure import ThresholdConfig, by_exact_engine, measure
-from cbedgan.distortion.panel import Panel, Sight
+from cbedgan.distortion.panel import Panel, SeenUnder
 from cbedgan.distortion.paths import PathsConfig, SymmetryPath, crystals_of_rows, drawn_crystals, paths_of
 from cbedgan.distortion.report.strip import strip, strip_places
 from cbedgan.distortion.visible import difference
@@ -49,7 +49,7 @@ class Task(NamedTuple):
     thresholds: ThresholdConfig
     seed: int
     threads: int
-    sight: Sight
+    sight: SeenUnder
     view: str
     between: BetweenConfig | None = None
 
@@ -147,7 +147,7 @@ def _held(records: list[dict[str, Any]], instrument: SimulateConfig) -> dict[str
 
 
 @lru_cache(maxsize=1)
-def _equipment(classifiers: tuple[Path, ...], stacks: Path, split: Path, render: str, sight: Sight, view: str
+def _equipment(classifiers: tuple[Path, ...], stacks: Path, split: Path, render: str, sight: SeenUnder, view: str
                ) -> tuple[Panel, SimulateConfig]:
     with StackFile(stacks) as file:
         parted = load_split(split, stack_digest=file.identity)
