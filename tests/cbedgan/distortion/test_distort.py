@@ -154,7 +154,8 @@ def test_under_a_condition_thresholds_are_those_of_the_mean_over_copies_with_one
     page = distort(config(condition="ordinary", draws=2, groups=[194], between={}), **call, out=tmp_path / "out")
     told, ideal = json.loads((page.parent / "paths.json").read_text()), done[1]
     assert told["provenance"]["config"]["condition"] == "ordinary" and "condition" not in ideal["provenance"]["config"]
-    for path, same in zip(told["paths"], ideal["paths"], strict=False):
+    assert told["paths"]
+    for path, same in zip(told["paths"], [one for one in ideal["paths"] if one["space_group"] == 194], strict=True):
         assert path["mode"] == same["mode"] and path["t_data"] == pytest.approx(same["t_data"], rel=1e-4)
         assert path["margins"][0] != same["margins"][0] and "ordinary patterns" in path["text"]
         # One noise: the first thousandth of an angstrom changes hardly anything.
