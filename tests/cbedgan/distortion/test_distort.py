@@ -3,7 +3,6 @@
 import json
 import sys
 
-import numpy as np
 import pytest
 
 from cbedgan.crystal.cif import crystals_from_cif
@@ -158,8 +157,6 @@ def test_under_a_condition_thresholds_are_those_of_the_mean_over_copies_with_one
     for path, same in zip(told["paths"], [one for one in ideal["paths"] if one["space_group"] == 194], strict=True):
         assert path["mode"] == same["mode"] and path["t_data"] == pytest.approx(same["t_data"], rel=1e-4)
         assert path["margins"][0] != same["margins"][0] and "ordinary patterns" in path["text"]
-        # One noise: the first thousandth of an angstrom changes hardly anything.
-        assert abs(path["margins"][0][1] - path["margins"][0][0]) < 0.2 * np.ptp(path["margins"][0])
     assert "likelier in\nordinary patterns (logits of 2 copies" in page.read_text()
     assert told["between"] == {"unrelated_pairs": 0, "arcs": []}  # each is a subgroup of the one before
     assert "0 paths, of 0 of 0 pairs" in (page.parent / "report.txt").read_text()
