@@ -211,14 +211,17 @@ def _with_copies(config: TrainClassifierConfig, run: Run, network: StackClassifi
     if not network.takes_fixed:
         return sources
     inputs = {name: value for name, value in run.record["inputs"].items() if name != "crystals"}  # they change nothing
-    key = {"inputs": inputs, "draws": config.copies, "ideal": config.ideal_share > 0,
+    # Nor do added stacks change the copies of real ones: trainings that differ in what is added share these.
+    files = [{name: value for name, value in inputs.items() if name != "synthetic"}, inputs]
+    key = {"draws": config.copies, "ideal": config.ideal_share > 0,
            "measurement": config.measurement and config.measurement.model_dump(mode="json"),
            "mirror": config.augment.mirror, "view": config.view.model_dump(),
            "intensity": config.intensity.model_dump(), "scales": network.scales_digest()}
     return [replace(source, copies=Copies.of(
         network, source.samples, draws=config.copies, ideal_share=config.ideal_share, mirror=config.augment.mirror,
-        measurement=measurement, cache=cache, key={**key, "samples": digest(source.samples.sample_id.tolist())}))
-        for source in sources]
+        measurement=measurement, cache=cache,
+        key={**key, "inputs": file, "samples": digest(source.samples.sample_id.tolist())}))
+        for file, source in zip(files, sources, strict=False)]
 
 
 def _report(config: TrainClassifierConfig, run: Run, state: State, validation: StackSet, ranks: Ranks) -> None:

@@ -6,6 +6,7 @@ import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -171,6 +172,22 @@ def test_a_classifier_that_ends_on_real_stacks_states_their_prior(data, make_tra
                                          out=tmp_path / f"until-{until}", synthetic=added)).prior.tolist()
               for until in (0.5, 1.0)]
     assert priors[0] == pytest.approx([0.25] * 4) and sorted(priors[1]) == pytest.approx([1 / 6] * 2 + [1 / 3] * 2)
+
+
+def test_copies_of_real_stacks_are_shared_whatever_is_added(tiny_stack_file, make_split_config, make_train_config,
+                                                            tmp_path) -> None:
+    stacks, cache = tiny_stack_file(size=32), tmp_path / "cache"
+    parted = split(make_split_config(), stacks=stacks, out=tmp_path / "split.json")
+    with StackFile(stacks) as file:
+        held = load_split(parted, stack_digest=file.identity)
+    added = write_added(SimpleNamespace(stacks=stacks, load=lambda: held), tmp_path / "added.h5")
+    config = make_train_config(images=64, model={"kind": "symmetry", "width": 8, "hidden": 8}, augment={"gain": 0.0},
+                               view={"half_width": 2.0, "size_pixels": 32}, synthetic_share=0.5)
+    for out, synthetic, kept, copies in (("real", None, cache, 1), ("shared", added, cache, 2),
+                                         ("alone", added, None, 2)):
+        train_classifier(config, stacks=stacks, split=parted, out=tmp_path / out, synthetic=synthetic, cache=kept)
+        assert len(list(cache.glob("copies-*.npy"))) == copies
+    assert weights(tmp_path / "shared") == weights(tmp_path / "alone") != weights(tmp_path / "real")
 
 
 def test_an_interrupt_saves_and_exits_with_130(data, make_train_config, tmp_path, monkeypatch) -> None:
