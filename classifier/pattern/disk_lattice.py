@@ -15,6 +15,7 @@ from classifier.crystal.reciprocal import Basis, reduced_basis
 from classifier.foundation.errors import InputError
 from classifier.pattern.geometry import Detector
 
+ALIKE = 0.01  # of the shortest vector: distances that differ by less are equal
 EDGE_SHIFT = 0.4  # pixels by which the logarithm, brightening partly covered pixels, moves the edge of a disk outwards
 
 
@@ -46,6 +47,7 @@ def find_disk_lattice(pattern: Real[np.ndarray, "H H"], detector: Detector, *, d
         try:
             basis, origin = _fit(*_disk_places(flat, radius), radius, middle)
             basis, origin, edge = _sharpen(lit, basis, origin, radius)
+            _require_one_nearest(basis, origin, middle)
             if disk_radius is None:  # all disks together tell the radius better than the direct disk alone
                 radius = float(edge) - EDGE_SHIFT
         except InputError as error:
@@ -57,6 +59,18 @@ def find_disk_lattice(pattern: Real[np.ndarray, "H H"], detector: Detector, *, d
     if best is None:
         raise refusal or _no_lattice(0, radii[0] if radii else 0.0)
     return best
+
+
+def _require_one_nearest(basis: np.ndarray, origin: np.ndarray, centre: np.ndarray) -> None:
+    """InputError where another lattice point is as near to the centre as `origin`: which disk is the direct one?
+
+    A smooth spot in the middle of a square frame looks like four disks about a hole.
+    """
+    points = origin + np.array([(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)]) @ basis
+    nearest, second = np.sort(np.hypot(*(points - centre).T))[:2]
+    if second - nearest < ALIKE * np.hypot(*basis[0]):
+        raise InputError(source="disk lattice", rule="one disk must be nearest to the expected centre",
+                         value=f"two at {nearest:.1f} pixels", remedy="Say where the direct beam is.")
 
 
 def lit_map(pattern: Real[np.ndarray, "H W"]) -> Float[np.ndarray, "H W"]:

@@ -133,6 +133,17 @@ def test_patterns_without_a_lattice_are_refused(pattern):
         pose_from_image(pattern, Detector(64, 1.0, "pixel"), **RULE)
 
 
+def test_four_disks_about_a_hole_are_refused(disk_pattern):
+    """They are equally near to the middle of the frame; moved by two pixels one of them is nearest."""
+    basis = oblique(30, 1.0, 90, 45)
+    about_a_hole = basis[0] / 2 + basis[1] / 2
+    pattern = disk_pattern(128, basis, 8.0, amplitude=falling(basis), centre=about_a_hole)
+    with pytest.raises(InputError, match="nearest to the expected centre"):
+        find_disk_lattice(pattern, PIXELS, disk_radius=8.0)
+    moved = disk_pattern(128, basis, 8.0, amplitude=falling(basis), centre=about_a_hole - [2.0, 0.7])
+    assert len(find_disk_lattice(moved, PIXELS, disk_radius=8.0).basis) == 2
+
+
 def test_a_single_disk_is_refused(disk_pattern):
     basis = oblique(24, 1.0, 90, 0)
     pattern = disk_pattern(128, basis, 8.0, amplitude=lambda h, k: float(h == k == 0))
