@@ -70,7 +70,7 @@ def prototypes() -> tuple[Crystal, ...]:
     """Return the AFLOW prototype structures that pymatgen carries, measured and standardised, in its order."""
     crystals = []
     for entry in json.loads(gzip.decompress(_aflow_file().read_bytes())):
-        # As pymatgen's own module reads it, but for the citations, whose parsing takes most of its ten seconds.
+        # As pymatgen's own module reads it, but for the citations, whose parsing takes most of its time.
         cell, sites = entry["snl"]["lattice"]["matrix"], entry["snl"]["sites"]
         crystals.append(standard_crystal(np.array(cell), np.array([site["abc"] for site in sites]),
                                          [gemmi.Element(site["species"][0]["element"]).atomic_number for site in sites],

@@ -77,13 +77,13 @@ def gate(config: GateConfig, *, synthetic: Path, stacks: Path, split: Path, out:
         if run.result is not None:
             return out / "report.txt"
         _write_folds(config, file, parted, out)
+    apart = {fold: _apart(config, synthetic, stacks, _split(out, fold), out, inputs)
+             for fold in range(1, config.folds + 1)}
     jobs = [Job(arm=f"fold {fold}, {arm}", seed=seed, config=config.classifier.model_copy(update={"seed": seed}),
                 stacks=stacks, split=_split(out, fold), out=_run_folder(out, fold, seed, arm),
-                source=_apart(config, synthetic, stacks, _split(out, fold), out, inputs) if arm == "with" else None)
-            for fold in range(1, config.folds + 1) for seed in config.seeds for arm in ARMS]
-    pending = [job for job in jobs if not (job.out / "result.json").exists()]
-    if pending:
-        train_all(pending, min(workers, len(pending)), "gate")
+                source=added_stacks if arm == "with" else None)
+            for fold, added_stacks in apart.items() for seed in config.seeds for arm in ARMS]
+    train_all(jobs, workers, "gate")
     with StackFile(stacks) as file, StackFile(synthetic) as made:
         added = {group: int((made.table.space_group == group).sum()) for group in parted.space_groups}
         found = _gains(config, file, parted, added, out)

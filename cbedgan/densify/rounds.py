@@ -1,6 +1,5 @@
 """rounds [stage]: find the boundaries of the newest classifiers, add stacks there, train again, and again -> report."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -95,12 +94,10 @@ def _later(config: Any, number: int) -> Any:
 
 
 def _trained(config: RoundsConfig, data: dict[str, Path], added: Path | None, folder: Path, workers: int) -> list[Path]:
-    """The classifiers of a round, one a seed; a finished training is not repeated."""
+    """The classifiers of a round, one a seed."""
     jobs = [Job(arm=folder.name, seed=seed, config=config.classifier.model_copy(update={"seed": seed}), **data,
                 source=added, out=folder / f"classifier-{seed}") for seed in config.seeds]
-    pending: Sequence[Job] = [job for job in jobs if not (job.out / "result.json").exists()]
-    if pending:
-        train_all(pending, min(workers, len(pending)), folder.name)
+    train_all(jobs, workers, folder.name)
     return [job.out / "classifier.safetensors" for job in jobs]
 
 

@@ -42,10 +42,7 @@ def measure_arcs(arcs: Sequence[Arc], panel: Panel, config: BetweenConfig) -> li
     def margin(rows: np.ndarray, angle: np.ndarray) -> np.ndarray:
         drawn = patterns([(arcs[k].held, arcs[k].cell(one)) for k, one in
                           zip(arc[rows].tolist(), angle.tolist(), strict=True)])
-        every = panel.logits(drawn, [materials[k] for k in arc[rows].tolist()])
-        own = every[member[rows], np.arange(len(rows))]
-        first, second = pair[arc[rows]].T
-        return (own[np.arange(len(rows)), second] - own[np.arange(len(rows)), first]).astype(np.float64)
+        return panel.margins(member[rows], drawn, [materials[k] for k in arc[rows].tolist()], pair[arc[rows]])
 
     roots = find_roots(margin, found, tolerance=config.tolerance, precision=config.precision_degree,
                        rounds=config.rounds, logarithmic=False)

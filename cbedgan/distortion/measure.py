@@ -143,12 +143,7 @@ def _asked(paths: Sequence[SymmetryPath], pair: np.ndarray, panel: Panel, path: 
     """Margin of one classifier on one path at a distortion, for each row."""
     stacks = patterns([(paths[p].held, paths[p].mode.cell(paths[p].crystal, t))
                        for p, t in zip(path.tolist(), distortion.tolist(), strict=True)], engine)
-    margins = np.empty(len(member))
-    for number in np.unique(member).tolist():
-        rows = member == number
-        names = [paths[p].crystal.material for p in path[rows].tolist()]
-        margins[rows] = _margins(panel.logits_of(number, stacks[rows], names)[None, :, None], pair[path[rows]])[0, :, 0]
-    return margins
+    return panel.margins(member, stacks, [paths[p].crystal.material for p in path.tolist()], pair[path])
 
 
 def _seen(paths: Sequence[SymmetryPath], stacks: Float[np.ndarray, "P n1 3 S S"], grid: np.ndarray,

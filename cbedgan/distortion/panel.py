@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from classifier.crystal.spacegroup import ClassMap
@@ -87,6 +87,17 @@ class Panel:
                   ) -> Float[np.ndarray, "N K"]:
         """One classifier's."""
         return np.mean([self._of(number, copy) for copy in self.copies(stacks, names)], axis=0)
+
+    def margins(self, members: Int[np.ndarray, " N"], stacks: Float[np.ndarray, "N 3 S S"], names: Sequence[str],
+                pairs: Int[np.ndarray, "N 2"]) -> Float[np.ndarray, " N"]:
+        """log p(second) - log p(first) of a pair of classes, each stack by one classifier alone."""
+        margins = np.empty(len(members))
+        for number in np.unique(members).tolist():
+            rows = np.flatnonzero(members == number)
+            logits = self.logits_of(number, stacks[rows], [names[row] for row in rows.tolist()])
+            first, second = np.take_along_axis(logits, pairs[rows], axis=1).T
+            margins[rows] = second - first
+        return margins
 
     def copies(self, stacks: Float[np.ndarray, "N 3 S S"], names: Sequence[str]) -> Iterator[Float[Tensor, "N 3 S S"]]:
         """Of an ideal stack: as a file holds it, and then rounded again with other gains, which part what is equal no

@@ -65,7 +65,7 @@ def study(config: StudyConfig, *, stacks: Path, split: Path, sources: Mapping[st
     """
     out = Path(out)
     with opened(config, stacks, split, sources) as files:
-        beside = open_elsewhere(elsewhere, files.split.space_groups, _part(files, "train"))
+        beside = open_elsewhere(elsewhere, files.split.space_groups, _part(files.real, files.split, "train"))
         run = Run.open(out, stage="study", config=config, inputs=files.inputs)
         write_added(config, files.numbers, files.files, files.split, out)
         runs = planned(config, stacks=stacks, split=split, out=out)
@@ -109,8 +109,8 @@ def opened(config: StudyConfig, stacks: Path, split: Path, sources: Mapping[str,
         digests = {name: check_added_source(path, parted, stacks=real) for name, path in sources.items()}
         files = {name: exits.enter_context(StackFile(path)) for name, path in sources.items()} | {DUPLICATED: real}
         materials = training_materials(parted, real.table)
-        train = real.table.take(np.isin(real.table.sample_id, parted.parts["train"]))
-        _check_question(config, real.table, parted, materials)
+        train = _part(real, parted, "train")
+        _check_question(config, _part(real, parted, "test"), parted, materials)
         numbers = added_numbers(config, {name: file.table for name, file in files.items()} | {DUPLICATED: train},
                                 dict(zip(parted.space_groups, materials.tolist(), strict=True)))
         inputs = {"stacks": parted.stack_digest, "split": parted.digest} | {
@@ -118,13 +118,12 @@ def opened(config: StudyConfig, stacks: Path, split: Path, sources: Mapping[str,
         yield StudyFiles(real, parted, files, inputs, materials, numbers)
 
 
-def _part(files: StudyFiles, part: str) -> SampleTable:
-    return files.real.table.take(np.isin(files.real.table.sample_id, files.split.parts[part]))
+def _part(real: StackFile, split: Split, part: str) -> SampleTable:
+    return real.table.take(np.isin(real.table.sample_id, split.parts[part]))
 
 
-def _check_question(config: StudyConfig, table: SampleTable, split: Split, materials: np.ndarray) -> None:
+def _check_question(config: StudyConfig, test: SampleTable, split: Split, materials: np.ndarray) -> None:
     """Refuse a question that the test part cannot answer."""
-    test = table.take(np.isin(table.sample_id, split.parts["test"]))
     asked = test.take((test.derivation == config.crystals) | (config.crystals == "all"))
     tested = np.isin(split.space_groups, asked.space_group)
     shots = sorted(set(shot_class(materials)[tested].tolist()))
