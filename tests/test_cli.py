@@ -14,7 +14,7 @@ from running import verb
 VERBS = {"simulate", "prepare", "inspect", "folds", "split", "train-clf", "train-baseline", "train-gan", "probe",
          "synthesize", "compare", "rank", "study", "adjust-clf", "crystals", "export-olcf", "import", "predict",
          "demo", "judge", "pretrain", "acquire", "label-next", "sample", "choose", "distort", "rounds", "gate",
-         "compare-generators", "assess"}
+         "compare-generators", "assess", "doctor"}
 SPLIT = """
 group_by = "structure_type"
 validation_fraction = 0.2
@@ -37,7 +37,8 @@ def split_config(tmp_path: Path) -> Path:
 def test_every_verb_is_there_and_explains_itself(capsys):
     assert {command.name or command.callback.__name__ for command in app.registered_commands} == VERBS
     for name in VERBS:
-        assert verb(name, "--help") == 0 and "Usage" in capsys.readouterr().out
+        assert verb(name, "-h") == 0 and "Usage" in (short := capsys.readouterr().out)
+        assert verb(name, "--help") == 0 and capsys.readouterr().out == short and "Example: cbedgan" in short
 
 
 def test_version_is_that_of_the_package(capsys):

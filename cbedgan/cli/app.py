@@ -13,7 +13,8 @@ from cbedgan import __version__
 if TYPE_CHECKING:
     from classifier.foundation.config import AnyConfig
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False,
+app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", pretty_exceptions_enable=False,
+                  context_settings={"help_option_names": ["-h", "--help"]},
                   help="CBED stacks: simulate, classify, generate, find the decision boundary, fill it, and compare.")
 benchmarks = typer.Typer(no_args_is_help=True,
                          help="Measure speed, as ratios taken in one run on one machine; and what is refused.")

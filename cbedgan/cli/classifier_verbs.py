@@ -7,8 +7,20 @@ import typer
 from rich.console import Console
 
 from cbedgan.cli.app import app, read, wrote
-from cbedgan.cli.arguments import CORES, Cache, Classifier, Config, File, Folder, Split, Stacks, Workers
-from classifier.foundation.errors import InputError
+from cbedgan.cli.arguments import (
+    CORES,
+    NAMES_OF_SAMPLES,
+    Cache,
+    Classifier,
+    Config,
+    File,
+    Files,
+    Folder,
+    Split,
+    Stacks,
+    Workers,
+    named,
+)
 from classifier.pattern.condition import Condition
 from classifier.prediction.strategy import Strategy
 
@@ -54,7 +66,7 @@ def adjust_clf(config: Config, classifier: Classifier, stacks: Stacks, split: Sp
 @app.command()
 def predict(classifier: Annotated[list[Path], typer.Option(help="classifier.safetensors; several are an ensemble.")],
             file: Annotated[Path | None, typer.Argument(help="Stack file, labelled or not.")] = None,
-            stacks: Annotated[Path | None, typer.Option(help="The same, as an option.")] = None,
+            stacks: Files = None,
             out: Annotated[Path | None, typer.Option(help="Predictions (.npz); .json and .csv come beside.")] = None,
             top: Annotated[int, typer.Option(min=1, help="Groups named for a stack.")] = 6,
             accuracy: Annotated[float, typer.Option(
@@ -72,22 +84,19 @@ def predict(classifier: Annotated[list[Path], typer.Option(help="classifier.safe
     from classifier.prediction.answers import answer_stacks
     from classifier.prediction.predict import load_classifier
 
-    given = [path for path in (file, stacks) if path is not None]
-    if len(given) != 1:
-        raise InputError(source="cbedgan predict", rule="needs one stack file, as FILE or with --stacks",
-                         value="two" if given else "none", remedy="Name the file to answer.")
-    answers = answer_stacks([load_classifier(path) for path in classifier], given[0], top=top, accuracy=accuracy,
+    [path] = named([file] if file else [], stacks, verb="predict")
+    answers = answer_stacks([load_classifier(one) for one in classifier], path, top=top, accuracy=accuracy,
                             coverage=coverage, condition=condition)
     Console().print(answer_table(*answers))
     if explain or pictures is not None:
         from classifier.explanation.explain import explain_answers, explanation_text
 
         view = load_classifier(classifier[0]).view
-        answers = (explain_answers(answers[0], given[0], view, condition, pictures=pictures), *answers[1:])
+        answers = (explain_answers(answers[0], path, view, condition, pictures=pictures), *answers[1:])
         Console().print(explanation_text(answers[0]))
     if out is not None:
-        for path in write_answers(out, *answers):
-            wrote(path)
+        for written in write_answers(out, *answers):
+            wrote(written)
 
 
 @app.command()
@@ -123,7 +132,7 @@ def label_next(classifier: Annotated[list[Path], typer.Option(help="classifier.s
                strategy: Annotated[Strategy, typer.Option(help="How to choose.")], out: File,
                count: Annotated[int, typer.Option(min=1, help="Materials to rank.")] = 20,
                seed: Annotated[int, typer.Option(help="Of random.")] = 0,
-               stacks: Annotated[Path | None, typer.Option(help="Stacks of the training, for core_set.")] = None,
+               stacks: Annotated[Path | None, typer.Option(*NAMES_OF_SAMPLES, help="Of training: core_set.")] = None,
                split: Annotated[Path | None, typer.Option(help="Their split.json; its materials are left out.")] = None,
                probe: Annotated[Path | None, typer.Option(help="probe.h5, for boundary.")] = None,
                generator: Annotated[Path | None, typer.Option(help="The generator that was probed.")] = None) -> None:

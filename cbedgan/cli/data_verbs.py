@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from cbedgan.cli.app import app, read, wrote, wrote_json
-from cbedgan.cli.arguments import CORES, Config, File, Json, Split, Stacks, Workers
+from cbedgan.cli.arguments import CORES, NAMES_OF_SAMPLES, Config, File, Files, Json, Split, Stacks, Workers, named
 from classifier.foundation.errors import InputError
 
 Layout = Literal["olcf", "stfc"]
@@ -23,7 +23,8 @@ def simulate(config: Config, out: File, workers: Workers = CORES,
                  help="Structure file, or folder of them, in place of the plan.")] = None,
              split: Annotated[Path | None, typer.Option(
                  help="split.json: share no structure type and no formula with its validation and test parts.")] = None,
-             stacks: Annotated[Path | None, typer.Option(help="With --split: the stack file that was split.")] = None,
+             stacks: Annotated[Path | None, typer.Option(*NAMES_OF_SAMPLES,
+                                                         help="With --split: the sample file that was split.")] = None,
              shard: Annotated[str | None, typer.Option(
                  metavar="i/n", help="Work on that share only; the same without this merges.")] = None,
              merge: Annotated[bool, typer.Option(help="With --shard: make a stack file of that share alone.")] = False,
@@ -44,7 +45,7 @@ def simulate(config: Config, out: File, workers: Workers = CORES,
     from cbedgan.simulate.simulate import simulate as stage
 
     if (split is None) != (stacks is None):
-        raise InputError(source="--split and --stacks", rule="go together", value="one of them",
+        raise InputError(source="--split and --samples", rule="go together", value="one of them",
                          remedy="Give the split and the stack file that it parts, or neither.")
     settings = read(config, SimulateConfig)
     held_out = None if split is None or stacks is None else HeldOut.of(split, stacks)
@@ -105,19 +106,22 @@ def import_(config: Config, out: File,
 
 
 @app.command("export-olcf")
-def export_olcf(stacks: Annotated[Path, typer.Argument(help="Stack file of simulate: raw pose, 512 pixels.")],
-                out: Annotated[Path, typer.Option(help="Folder for train/, dev/ and test/; the same command resumes.")],
+def export_olcf(out: Annotated[Path, typer.Option(help="Folder for train/, dev/ and test/; the same command resumes.")],
+                file: Annotated[Path | None, typer.Argument(help="Sample file of simulate: raw pose, 512 pixels.")]
+                = None, stacks: Files = None,
                 samples_per_file: Annotated[int, typer.Option(min=1, help="Samples in a batch file.")] = 20,
                 partition: Annotated[str | None, typer.Option(help="Part of stacks that have none: train, validation "
                                                               "or test.")] = None) -> None:
     """Write simulated stacks in the layout of the published OLCF data set (see configs/olcf/simulate.toml)."""
     from cbedgan.simulate.olcf_layout import export_olcf as write
 
-    wrote(write(stacks, out=out, samples_per_file=samples_per_file, partition=partition))
+    [path] = named([file] if file else [], stacks, verb="export-olcf")
+    wrote(write(path, out=out, samples_per_file=samples_per_file, partition=partition))
 
 
 @app.command()
-def inspect(paths: Annotated[list[Path], typer.Argument(help="Stack files, or folders of them.")],
+def inspect(files: Annotated[list[Path] | None, typer.Argument(help="Sample files, or folders of them.")] = None,
+            stacks: Files = None,
             verify: Annotated[bool, typer.Option(help="Read every stack and check it.")] = False,
             split: Annotated[Path | None, typer.Option(help="split.json: look for leaks between its parts.")] = None,
             json: Json = None,
@@ -134,6 +138,7 @@ def inspect(paths: Annotated[list[Path], typer.Argument(help="Stack files, or fo
     from classifier.inspection.page import write_inspection_page
     from classifier.inspection.power import part_powers, power_table
 
+    paths = named(files, stacks, verb="inspect", one=False)
     if against is not None:
         if len(paths) != 1 or html is not None or split is not None:
             raise InputError(source="--against", rule="compares two files, and goes with --json and --tolerance alone",

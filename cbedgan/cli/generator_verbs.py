@@ -36,7 +36,8 @@ def sample(generator: Annotated[Path, typer.Option(help="generator.safetensors."
            every: Annotated[int | None, typer.Option("--all", min=1, help="As many of each group.")] = None,
            mantissa_bits: Annotated[int, typer.Option(min=1, max=23, help="As the real stacks' file has it.")] = 10,
            device: Annotated[Device, typer.Option(help="auto: a GPU where there is one.")] = "auto",
-           threads: Annotated[int, typer.Option(min=1, help="On the CPU; crystals: processes.")] = CORES,
+           workers: Annotated[int, typer.Option("--workers", "--threads", min=1,
+                                               help="Processes; generators of pixels: threads on the CPU.")] = CORES,
            candidates: Annotated[int | None, typer.Option(
                min=1, max=256, help="Crystals: so many, of which the discriminator chooses one; 1: no choice.")] = None,
            as_drawn: Annotated[bool, typer.Option("--as-drawn", help="Crystals: not moved by the network.")] = False,
@@ -50,13 +51,13 @@ def sample(generator: Annotated[Path, typer.Option(help="generator.safetensors."
         arm = crystals.ArmConfig(moved=not as_drawn, **({} if candidates is None else {"candidates": candidates}))
         wrote(crystals.sample_crystals(
             crystals.SampleCrystalsConfig(seed=seed, counts=counts, mantissa_bits=mantissa_bits, arm=arm),
-            generator=generator, out=out, workers=threads, cif=cif))
+            generator=generator, out=out, workers=workers, cif=cif))
         return
     if candidates is not None or as_drawn or cif is not None:
         raise InputError(source="cbedgan sample", rule="--candidates, --as-drawn, --cif are of generators of crystals",
                          value=generator, remedy="Leave them out.")
     config = stage.SampleConfig(seed=seed, counts=counts, mantissa_bits=mantissa_bits)
-    wrote(stage.sample(config, generator=generator, out=out, device=device, threads=threads))
+    wrote(stage.sample(config, generator=generator, out=out, device=device, threads=workers))
 
 
 @app.command()
@@ -192,8 +193,7 @@ def compare(config: Config, stacks: Stacks, split: Split, out: Folder,
 
 
 @app.command()
-def study(config: Annotated[Path, typer.Argument(help="TOML file, such as configs/bench/study.toml.")],
-          stacks: Stacks, split: Split, out: Folder, workers: Workers = CORES,
+def study(config: Config, stacks: Stacks, split: Split, out: Folder, workers: Workers = CORES,
           source: Annotated[list[str] | None, typer.Option(
               metavar="NAME=FILE", help="Stack file of a source that arms name; may be repeated.")] = None,
           elsewhere: Annotated[list[Path] | None, typer.Option(
