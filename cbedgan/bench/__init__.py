@@ -1,4 +1,4 @@
 """Benchmarks: one module each; figures are ratios, taken in turns in one run on one machine.
 
-May import: classifier, simulate.cbed.
+May import: classifier, crystal, simulate.cbed, simulate.pdf, simulate.xrd.
 """

@@ -124,3 +124,16 @@ def bench_render(stacks: Stacks,
     figures = stage.bench_render(stacks, most=most, seed=seed)
     Console().print(*stage.report(figures))
     wrote_json(json, figures)
+
+
+@benchmarks.command("powder")
+def bench_powder(crystals: Annotated[Path | None, typer.Option(
+                     help="Structure file or folder; without it the AFLOW prototypes.")] = None,
+                 most_atoms: Annotated[int, typer.Option(min=1, help="Of a primitive cell.")] = 200,
+                 json: Json = None) -> None:
+    """Time powder patterns and pair distribution functions of crystals, on one thread."""
+    from cbedgan.bench import powder as stage
+
+    figures = stage.bench_powder(crystals, most_atoms=most_atoms)
+    Console().print(stage.report(figures))
+    wrote_json(json, figures)

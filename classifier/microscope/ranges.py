@@ -36,6 +36,7 @@ Bound = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Range = Annotated[tuple[Bound, Bound], BeforeValidator(_pair), AfterValidator(_ordered)]
 ShareRange = Annotated[tuple[Share, Share], BeforeValidator(_pair), AfterValidator(_ordered)]
+SignedRange = Annotated[tuple[float, float], BeforeValidator(_pair), AfterValidator(_ordered)]
 Drawn = dict[str, Float[Tensor, "N C"]]  # by name, a value for each pattern
 
 
@@ -44,7 +45,8 @@ def streams(seeds: Sequence[int]) -> list[torch.Generator]:
     return [torch.Generator().manual_seed(seed ^ OTHER_STREAM) for seed in seeds]
 
 
-def draw_values(effects: Mapping[str, Config], generators: Sequence[torch.Generator], patterns: int) -> Drawn:
+def draw_values(effects: Mapping[str, Config], generators: Sequence[torch.Generator], patterns: int,
+                names: Sequence[str] = DRAWN) -> Drawn:
     """{"effect.value": [N, C]}: each value of each effect that is there, evenly within its range, a pattern.
 
     Parameters
@@ -52,10 +54,11 @@ def draw_values(effects: Mapping[str, Config], generators: Sequence[torch.Genera
     effects : {name: its ranges} of the effects that are there
     generators : one a sample, N; each gives as many numbers whichever effects are there
     patterns : of a sample, C
+    names : of all values that there may be, which share the numbers
     """
-    even = torch.stack([torch.rand(len(DRAWN), patterns, generator=generator) for generator in generators], 1)
+    even = torch.stack([torch.rand(len(names), patterns, generator=generator) for generator in generators], 1)
     values = {}
-    for name, numbers in zip(DRAWN, even, strict=True):
+    for name, numbers in zip(names, even, strict=True):
         effect, _, value = name.partition(".")
         if (ranges := effects.get(effect)) is not None:
             low, high = getattr(ranges, value)
