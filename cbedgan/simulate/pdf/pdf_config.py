@@ -1,7 +1,7 @@
 """Everything that decides a pair distribution function of a crystal."""
 
 from math import pi
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from jaxtyping import Float
@@ -49,7 +49,7 @@ class PdfConfig(Config):
         points = int((self.most_angstrom - self.least_angstrom) / step + 1e-9) + 1
         return self.least_angstrom + step * np.arange(points)
 
-    def variance_share(self, r: Any) -> Any:
-        """Of a pair's uncorrelated variance, what is left at a distance in angstrom (array or tensor), at least 0.1."""
+    def variance_share(self, r: Float[np.ndarray, " R"]) -> Float[np.ndarray, " R"]:
+        """A pair's variance in that without correlation and resolution, by distance in angstrom."""
         left = 1 - self.delta_1_angstrom / r - self.delta_2_angstrom2 / r**2
-        return left.clip(0.1) + (self.q_broad * r)**2
+        return np.maximum(left, 0.1) + (self.q_broad * r)**2

@@ -85,7 +85,8 @@ def _below_range(atoms: Scatterers, strength: Float[Tensor, "B n"], config: PdfC
     points = half_sphere(reciprocal.detach(), reach)
     at = torch.where(points.there[..., None], points.index @ reciprocal, reach[:, None, None]).norm(dim=-1)
     phase = 2 * pi * points.index @ atoms.positions.mT
-    still = strength[:, None] * torch.exp(-0.5 * atoms.of_sites(atoms.u_iso_angstrom2)[:, None] * at.square()[..., None])
+    u = atoms.of_sites(atoms.u_iso_angstrom2)[:, None]
+    still = strength[:, None] * torch.exp(-0.5 * u * at.square()[..., None])
     square = (still * phase.cos()).sum(-1).square() + (still * phase.sin()).sum(-1).square()
     height = torch.where(points.there, 8 * pi * square / (at * atoms.volume[:, None]), 0.0)  # of both of a Friedel pair
     place, weight = (torch.from_numpy(part).to(r) for part in np.polynomial.legendre.leggauss(64))
