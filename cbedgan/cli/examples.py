@@ -57,4 +57,5 @@ EXAMPLES = {
     "bench explain": f"cbedgan bench explain {_SPLIT} --condition ordinary",
     "bench pose": f"cbedgan bench pose {_SPLIT} --condition ordinary --most 20",
     "bench render": "cbedgan bench render --samples stacks.h5 --most 20",
+    "bench powder": "cbedgan bench powder --crystals my/cifs",
 }

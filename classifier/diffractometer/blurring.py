@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-SCALES = (0.0, 1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)  # of the widest, between which curves are interpolated
+STEPS = 8  # of widths up to the widest, between which curves are interpolated
 
 
 def frequencies(points: int, device: torch.device) -> Float[Tensor, " F"]:
@@ -44,7 +44,7 @@ def _blurred(curves: Tensor, width: Tensor, transfer: Callable[[Tensor, Tensor],
     place = (width / widest.clamp(min=1e-12))**power
     lower, below = curves, 0.0
     result = torch.where(place <= 0, curves, torch.zeros_like(curves))
-    for scale in SCALES[1:]:
+    for scale in (step / STEPS for step in range(1, STEPS + 1)):
         upper, above = filtered_curves(curves, transfer(scale * widest, wave)), scale**power
         here = (place > below) & (place <= above)
         result = torch.where(here, torch.lerp(lower, upper, (place - below) / (above - below)), result)

@@ -43,6 +43,10 @@ class PdfConfig(Config):
             raise ValueError("least_angstrom must lie below most_angstrom, and q_least below q_most")
         return self
 
+    def __hash__(self) -> int:
+        """Tables are kept by configuration."""
+        return hash(self.model_dump_json())
+
     def r_angstrom(self) -> Float[np.ndarray, " L"]:
         """The axis."""
         step = pi / self.q_most if self.step_angstrom is None else self.step_angstrom

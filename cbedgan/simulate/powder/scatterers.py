@@ -69,10 +69,10 @@ def scatterers(crystals: Sequence[Crystal], vibration: Vibration = 0.0, *,
         positions[row, :len(places)], occupancy[row, :len(places)], kind[row, :len(places)] = places, 1, which
         elements[row, :len(numbers)] = numbers
         displacement[row, :len(numbers)] = [_displacement(number, vibration) for number in numbers.tolist()]
-    real = [torch.from_numpy(part).to(dtype) for part in (np.array([lattice for lattice, *_ in cells]), positions,
-                                                          occupancy, displacement)]
+    lattice, places, filled, u = (torch.from_numpy(part).to(dtype) for part in (
+        np.array([lattice for lattice, *_ in cells]), positions, occupancy, displacement))
     numbers = torch.from_numpy(elements)[..., None]
-    return Scatterers(*real[:3], torch.from_numpy(kind), numbers, (numbers > 0).to(dtype), real[3])
+    return Scatterers(lattice, places, filled, torch.from_numpy(kind), numbers, (numbers > 0).to(dtype), u)
 
 
 def alike(sizes: Sequence[float], most: float) -> Iterator[list[int]]:

@@ -84,12 +84,16 @@ class XrdConfig(Config):
             raise ValueError("least_degree must lie below most_degree")
         return self
 
+    def __hash__(self) -> int:
+        """Tables are kept by configuration."""
+        return hash(self.model_dump_json())
+
     def two_theta_degree(self) -> Float[np.ndarray, " points"]:
         """The axis."""
         if self.spacing == "two_theta":
             return np.linspace(self.least_degree, self.most_degree, self.points)
-        ends = np.sin(np.radians([self.least_degree, self.most_degree]) / 2)
-        return np.degrees(2 * np.arcsin(np.linspace(*ends, self.points)))
+        least, most = (float(np.sin(np.radians(end) / 2)) for end in (self.least_degree, self.most_degree))
+        return np.degrees(2 * np.arcsin(np.linspace(least, most, self.points)))
 
 
 # nanox81: Gaussians of a standard deviation of 0.2 degree, atoms at rest, one wavelength.

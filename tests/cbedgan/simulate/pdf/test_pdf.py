@@ -76,6 +76,7 @@ def test_axis_is_that_of_liu():
     assert len(r) == 209 and r[0] == 1.5 and np.diff(r) == pytest.approx(pi / 23) and r[-1] <= 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("crystal, config, radius", [
     (nickel(), LIU, 110.0), (rutile(), SHARP, 38.0), (layered(), SHARP, 38.0)])
 def test_functions_are_those_of_a_slow_reference(crystal, config, radius):
@@ -121,6 +122,7 @@ def test_pairs_of_nickel_are_counted():
     assert counts == pytest.approx([12, 6])
 
 
+@pytest.mark.slow
 def test_gradients_reach_cell_sites_and_occupancies():
     atoms, config = scatterers([rutile()]), PdfConfig(most_angstrom=3.0, step_angstrom=0.5)
 

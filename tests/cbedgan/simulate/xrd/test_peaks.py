@@ -138,6 +138,7 @@ def test_platelets_lie_flat_and_a_mean_over_directions_stays():
     assert weight.mean() == pytest.approx(1, abs=0.03)
 
 
+@pytest.mark.slow
 def test_gradients_reach_cell_sites_occupancies_and_shares():
     atoms = scatterers([polar()], 0.01)
 

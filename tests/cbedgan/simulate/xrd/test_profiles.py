@@ -54,6 +54,7 @@ def test_a_profile_has_area_one():
     assert np.trapezoid(profile(far, 40.0, MODERN.profile), far) == pytest.approx(1, abs=2e-3)
 
 
+@pytest.mark.slow
 def test_many_crystals_come_in_order_and_as_alone():
     crystals = some(6)
     together = render_xrd(crystals, MODERN, dtype=torch.float64)
