@@ -11,7 +11,7 @@ from cbedgan.simulate.powder.scatterers import Scatterers
 
 
 @dataclass(frozen=True, eq=False)
-class Pairs:
+class AtomPairs:
     """distance_angstrom: of each pair; weight: how often it occurs, times what both atoms scatter; crystal: of the
     batch; kinds: index of both kinds of atoms, kind of the one times K plus that of the other."""
 
@@ -21,8 +21,8 @@ class Pairs:
     kinds: Int[Tensor, " P"]
 
 
-def pairs_within(atoms: Scatterers, strength: Float[Tensor, "B n"], radius_angstrom: float) -> Pairs:
-    """Pairs of an atom of the cell and any other one; a pair and its reverse are one, of twice the weight.
+def pairs_within(atoms: Scatterers, strength: Float[Tensor, "B n"], radius_angstrom: float) -> AtomPairs:
+    """AtomPairs of an atom of the cell and any other one; a pair and its reverse are one, of twice the weight.
 
     Parameters
     ----------
@@ -47,4 +47,4 @@ def pairs_within(atoms: Scatterers, strength: Float[Tensor, "B n"], radius_angst
     distance = torch.cat((squares[crystal, which, pair], square[own, own_pair])).sqrt()
     crystal, pair = torch.cat((crystal, own)), torch.cat((pair, own_pair))
     kind = atoms.kind[:, :, None] * atoms.elements.shape[1] + atoms.kind[:, None]
-    return Pairs(distance, 2 * both[crystal, pair], crystal, kind.flatten(1)[crystal, pair])
+    return AtomPairs(distance, 2 * both[crystal, pair], crystal, kind.flatten(1)[crystal, pair])

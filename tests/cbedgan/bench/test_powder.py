@@ -1,5 +1,7 @@
 """The benchmark of powder patterns times every renderer."""
 
+import pytest
+
 from cbedgan.bench.powder import bench_powder, report
 
 CIF = """data_salt
@@ -21,6 +23,7 @@ Cl1 Cl 0.5 0.5 0.5
 """
 
 
+@pytest.mark.slow
 def test_every_renderer_is_timed(tmp_path):
     (tmp_path / "salt.cif").write_text(CIF)
     figures = bench_powder(tmp_path / "salt.cif", most_atoms=4)
