@@ -22,7 +22,7 @@ class AtomPairs:
 
 
 def pairs_within(atoms: Scatterers, strength: Float[Tensor, "B n"], radius_angstrom: float) -> AtomPairs:
-    """AtomPairs of an atom of the cell and any other one; a pair and its reverse are one, of twice the weight.
+    """Pairs of an atom of the cell and any other one; a pair and its reverse are one, of twice the weight.
 
     Parameters
     ----------
