@@ -14,7 +14,7 @@ from running import verb
 VERBS = {"simulate", "prepare", "inspect", "folds", "split", "train-clf", "train-baseline", "train-gan", "probe",
          "synthesize", "compare", "rank", "study", "adjust-clf", "crystals", "export-olcf", "import", "predict",
          "demo", "judge", "pretrain", "acquire", "label-next", "sample", "choose", "distort", "rounds", "gate",
-         "compare-generators", "assess", "doctor"}
+         "compare-generators", "assess", "doctor", "import-curves"}
 SPLIT = """
 group_by = "structure_type"
 validation_fraction = 0.2

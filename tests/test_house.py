@@ -28,10 +28,12 @@ OWNERS = {
 DRAWING = {"classifier.foundation.drawing", "cbedgan.comparison.figures", "cbedgan.ranking.figures",
            "cbedgan.study.figures",
            "cbedgan.acquisition.figures", "cbedgan.gan.reporting.contact_sheet", "classifier.judgement.figures",
-           "classifier.judgement.reading_figures", "classifier.inspection.page", "classifier.explanation.figure",
-           "cbedgan.distortion.report.strip", "cbedgan.densify.figures"}
+           "classifier.judgement.reading_figures", "classifier.kind.curves", "classifier.kind.cbed",
+           "classifier.explanation.figure", "cbedgan.distortion.report.strip", "cbedgan.densify.figures"}
 # `comparison` reads files; only `walk` plays one path through the generator.
 FROM_STAGES = {"cbedgan.boundary.probefile", "cbedgan.boundary.margin", "cbedgan.gan.network.generator"}
+# Rooms that render, augment, import or draw; every other takes samples [N, C, *spatial] of any kind of measurement.
+KNOW_KINDS = {"classifier.kind", "classifier.imported", "classifier.inspection", "cbedgan.simulate", "cbedgan.render"}
 PICKLING = {"pickle", "_pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
 VAGUE_NAMES = {"utils", "util", "common", "helpers", "helper", "misc", "tools", "base"}
 
@@ -84,6 +86,8 @@ def breaches(name: str, source: str) -> Iterator[str]:
             yield f"{name} imports {target}: only {', '.join(sorted(OWNERS[library]))} may"
         if library == "matplotlib" and name not in DRAWING:
             yield f"{name} imports {target}: it is none of the drawing modules"
+        if target in set(MODULES) - set(ROOMS) and within(target, {"classifier.kind"}) and not within(room, KNOW_KINDS):
+            yield f"{name} imports {target}: only what renders, augments, imports or draws knows a kind of measurement"
         if target in MODULES and target not in ROOMS:
             if room not in FREE and room_of(target) not in allowed and not (
                     "classifier" in allowed and library == "classifier"):
@@ -133,6 +137,8 @@ def test_tests_mirror_the_source():
     ("cbedgan.gan.ema", "import cbedgan.boundary.probe", "may not import cbedgan.boundary"),
     ("cbedgan.comparison.study", "from cbedgan.gan.network.generator import x", "comparison reads files"),
     ("cbedgan.comparison.study", "from cbedgan.boundary.margin import x", "comparison reads files"),
+    ("cbedgan.comparison.study", "from classifier.kind.xrd import Xrd", "knows a kind of measurement"),
+    ("cbedgan.gan.train", "from classifier.kind import xrd", "knows a kind of measurement"),
     ("classifier.statistics.metrics", "import h5py", "only cbedgan.boundary.probefile"),
     ("classifier.statistics.metrics", "import matplotlib.pyplot as plt", "drawing modules"),
     ("classifier.foundation.checkpoint", "import torch\ntorch.save({}, 'a')", "torch.save goes through pickle"),
@@ -147,6 +153,7 @@ def test_each_rule_can_be_broken(name, source, breach):
 @pytest.mark.parametrize("name, source", [
     ("cbedgan.comparison.study", "from cbedgan.boundary.probefile import x"),
     ("cbedgan.comparison.walk", "from cbedgan.boundary.margin import x"),
+    ("cbedgan.simulate.plan", "from classifier.kind.xrd import Xrd"),
     ("cbedgan.comparison.study", "from classifier.pattern import symmetry"),
     ("cbedgan.gan.train", "from classifier.training.train import x\nfrom classifier.pattern.symmetry import y"),
     ("classifier.samples.stackfile", "import h5py\nfrom classifier.samples import stacklayout")])

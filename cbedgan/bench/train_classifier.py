@@ -70,7 +70,8 @@ def bench_train_classifier(config: TrainClassifierConfig, folder: Path, *, class
     with scratch(folder, "bench-train-clf-") as place, reproducible(config.threads):
         samples = made_up_set(place, config.view.size_pixels, stacks, class_map)
         sources = [Source.build(samples, sampler=config.sampler, weight=1.0, device=device)]
-        state, sizes = State(config, class_map, device), class_sizes(config, sources).to(device)
+        state = State(config, class_map, device, samples.x.shape[1:])
+        sizes = class_sizes(config, sources).to(device)
         work = operations(state.model, samples.x[:2].to(device))
         plain, blocks, plain_work = equal_work(config, classes, work)
         plain = plain.to(device)

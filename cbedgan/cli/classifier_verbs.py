@@ -47,7 +47,7 @@ def train_clf(config: Config, stacks: Stacks, split: Split, out: Folder,
 @app.command("train-baseline")
 def train_baseline(config: Config, stacks: Stacks, split: Split, out: Folder) -> None:
     """Fit a model that is no network on stated descriptors (configs/baselines/), scored like the networks."""
-    from classifier.training import train_baseline as stage
+    from classifier.baseline import train_baseline as stage
 
     wrote(stage.train_baseline(read(config, stage.TrainBaselineConfig), stacks=stacks, split=split, out=out))
 

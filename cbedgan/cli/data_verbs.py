@@ -105,6 +105,17 @@ def import_(config: Config, out: File,
     wrote(import_patterns(read(config, ImportConfig), files=files, out=out, like=like, dark=dark))
 
 
+@app.command("import-curves")
+def import_curves_(config: Config, out: File,
+                   files: Annotated[list[Path], typer.Argument(help=".xy, .csv, .gr, .chi or .xrdml, one curve each.")],
+                   like: Annotated[Path | None, typer.Option(
+                       help="Classifier (.safetensors) whose axis the curves shall have.")] = None) -> None:
+    """Bring your own powder patterns or pair distribution functions into a file that predict accepts."""
+    from classifier.imported.import_curves import ImportCurvesConfig, import_curves
+
+    wrote(import_curves(read(config, ImportCurvesConfig), files=files, out=out, like=like))
+
+
 @app.command("export-olcf")
 def export_olcf(out: Annotated[Path, typer.Option(help="Folder for train/, dev/ and test/; the same command resumes.")],
                 file: Annotated[Path | None, typer.Argument(help="Sample file of simulate: raw pose, 512 pixels.")]

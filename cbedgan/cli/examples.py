@@ -7,6 +7,7 @@ EXAMPLES = {
     "crystals": "cbedgan crystals --config configs/demo/simulate.toml",
     "prepare": "cbedgan prepare --config configs/olcf/prepare.toml --source downloads/olcf --out stacks.h5",
     "import": "cbedgan import --config configs/import/import.toml scan.hspy --out mine.h5",
+    "import-curves": "cbedgan import-curves --config configs/import/powder.toml scan.xy --out mine.h5",
     "export-olcf": "cbedgan export-olcf stacks.h5 --out published",
     "inspect": "cbedgan inspect stacks.h5 --verify --html stacks.html",
     "split": "cbedgan split --config configs/demo/split.toml --samples stacks.h5 --out split.json",

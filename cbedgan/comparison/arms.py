@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import Int
 
 from classifier.foundation.errors import InputError
-from classifier.pattern.geometry import ViewConfig, view
+from classifier.pattern.geometry import ViewConfig
+from classifier.pattern.grid import seen
 from classifier.samples.split import Split
 from classifier.samples.stackfile import SampleTable, StackFile, StackWriter
 from classifier.training.losses import CrossEntropy, LogitAdjusted, Loss
@@ -167,10 +168,10 @@ def copy_stacks(file: StackFile, rows: np.ndarray, view_config: ViewConfig, path
         order = np.random.default_rng([shuffled, len(rows)]).permutation(len(rows))
         told = np.array([json.dumps({"kind": "shuffled", "of": name}) for name in table.sample_id])
         table = replace(table, space_group=table.space_group[order], provenance=told)
-    detector = view(np.zeros((1, file.detector.size_pixels, file.detector.size_pixels)), file.detector, view_config)[1]
-    with StackWriter(path, detector=detector, pose=file.pose, intensity_unit=file.intensity_unit,
+    grid = seen(np.zeros((0, *file.grid.shape)), file.grid, view_config)[1]
+    with StackWriter(path, detector=grid, pose=file.pose, intensity_unit=file.intensity_unit,
                      provenance=provenance, mantissa_bits=file.mantissa_bits) as writer:
         for start in range(0, len(rows), BATCH):
             part = slice(start, start + BATCH)
-            stacks, _ = view(file.read(rows[part]), file.detector, view_config)
+            stacks, _ = seen(file.read(rows[part]), file.grid, view_config)
             writer.append(np.ascontiguousarray(stacks, dtype=np.float32), table.take(np.arange(len(rows))[part]))

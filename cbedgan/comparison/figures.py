@@ -140,15 +140,16 @@ def confusion(matrices: dict[str, Any], space_groups: Sequence[int], primary: di
 
 @picture(ROWS)
 def stacks(rows: list[tuple[str, list[np.ndarray | None]]], columns: Sequence[str], floor: float) -> Figure:
-    """Stacks side by side: a row a group (label, one [3, H, W] intensity or None for each column), log scale."""
+    """Samples side by side: a row a group (label, one [C, *spatial] or None for each column); patterns in log scale."""
     figure = Figure(figsize=(9.6, 0.42 + 1.02 * len(rows)), facecolor="white")
     outer = figure.add_gridspec(len(rows), len(columns), left=0.105, right=0.998, bottom=0.012,
                                 top=1 - 0.34 / (0.42 + 1.02 * len(rows)), wspace=0.05, hspace=0.06)
     brightest = max(float(stack.max()) for _, of_group in rows for stack in of_group if stack is not None)
+    channels = max(len(stack) for _, of_group in rows for stack in of_group if stack is not None)
     for r, (label, of_group) in enumerate(rows):
         for c, stack in enumerate(of_group):
-            cells = outer[r, c].subgridspec(1, 3, wspace=0.025)
-            for i in range(3):
+            cells = outer[r, c].subgridspec(1, channels, wspace=0.025)
+            for i in range(channels):
                 axes = figure.add_subplot(cells[i])
                 if stack is None:
                     axes.set_facecolor(SHADE)
@@ -165,7 +166,11 @@ def stacks(rows: list[tuple[str, list[np.ndarray | None]]], columns: Sequence[st
 
 
 def _pattern(axes: Axes, pattern: np.ndarray, floor: float, brightest: float) -> None:
-    """Show one pattern [H, W] on a log scale that starts at the floor; k_y grows upwards."""
+    """Show one pattern [H, W] on a log scale that starts at the floor, k_y upwards; or one curve [P] as it is."""
+    if pattern.ndim == 1:
+        axes.plot(pattern, color=INK, linewidth=0.6)
+        axes.set(xticks=[], yticks=[], ylim=(-0.05 * brightest, 1.05 * brightest))
+        return
     axes.imshow(np.maximum(pattern, floor), cmap="magma", norm=LogNorm(floor, brightest), origin="lower",
                 interpolation="nearest")
     axes.set(xticks=[], yticks=[])

@@ -15,7 +15,8 @@ from cbedgan.comparison.walk import Walk
 from classifier.crystal.spacegroup import crystal_system, symbol
 from classifier.foundation.atomic import write_json, write_text
 from classifier.foundation.page import page
-from classifier.pattern.geometry import ViewConfig, view
+from classifier.pattern.geometry import ViewConfig
+from classifier.pattern.grid import seen
 from classifier.samples.split import Split
 from classifier.samples.stackfile import StackFile
 
@@ -121,9 +122,9 @@ def _stacks(evidence: Evidence) -> tuple[list[tuple[str, list[np.ndarray | None]
 
 
 def _first(file: StackFile, eligible: np.ndarray, wanted: ViewConfig) -> np.ndarray | None:
-    """The first eligible stack [3, H, W] in the given view, or None."""
+    """The first eligible sample [C, *spatial] in the given view, or None."""
     rows = np.flatnonzero(eligible)[:1]
-    return view(file.read(rows), file.detector, wanted)[0][0] if len(rows) else None
+    return seen(file.read(rows), file.grid, wanted)[0][0] if len(rows) else None
 
 
 def render(report: dict[str, Any], drawn: dict[str, bytes]) -> str:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from classifier.foundation.config import Config, added, parse_config
 from classifier.network.stack_classifier import StackClassifier
-from classifier.pattern.augment import AugmentConfig, augment
+from classifier.pattern.augment import AnyAugmentation
 from classifier.pattern.measurement import MeasurementConfig
 from classifier.prediction.predict import PREDICT_AT_ONCE, TrainedClassifier, predict_features
 from classifier.samples.dataset import StackSet
@@ -37,6 +37,10 @@ class HeadTraining(Config):
     synthetic_share: Annotated[float, Field(gt=0, lt=1)] = added(0.25)
 
 
+class _Augmented(Config):
+    augment: AnyAugmentation
+
+
 @dataclass(frozen=True)
 class FrozenFeatures:
     """Features float32 [V, N, F] of V views of N training stacks, their soft labels [V, N, K], and how to draw them."""
@@ -56,7 +60,8 @@ class FrozenFeatures:
         samples, views : of training, and how many copies of each, augmented as in the body's training
         seed : of the augmentation
         """
-        settings = parse_config(training_record(trained)["augment"], AugmentConfig, source="the classifier's training")
+        augment = parse_config({"augment": training_record(trained)["augment"]}, _Augmented,
+                               source="the classifier's training").augment
         measurement = measurement_of(trained)
         features, target = [], []
         for number in range(views):
@@ -66,7 +71,7 @@ class FrozenFeatures:
                 x = samples.x[rows]
                 if measurement is not None:
                     x = measurement.of(x, samples.sample_id[rows.numpy()], draw=number)
-                x, label = augment(x, samples.soft_label[rows], generator, settings, trained.class_map)
+                x, label = augment.applied(x, samples.soft_label[rows], generator, trained.class_map)
                 pose = None if samples.pose is None else samples.pose[rows]
                 features.append(torch.from_numpy(predict_features(model, x, pose)))
                 target.append(label)

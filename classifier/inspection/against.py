@@ -112,7 +112,7 @@ def compare_builds(one: Path, other: Path, *, tolerance: float = TOLERANCE) -> A
         relation, differences = compare_plans(first, second, mine, theirs)
         frames = list(compare_frames(first, second))
         with progress("Compare stacks", len(mine)) as bar:
-            distances = None if frames and first.detector.size_pixels != second.detector.size_pixels else _measure(
+            distances = None if frames and first.grid.shape != second.grid.shape else _measure(
                 first, second, mine, theirs, tolerance=tolerance, advance=bar.advance)
         return Against((str(one), str(other)), (first.plan_digest, second.plan_digest), relation,
                        (len(mine), len(first) - len(mine), len(second) - len(mine)), tolerance,
@@ -122,12 +122,12 @@ def compare_builds(one: Path, other: Path, *, tolerance: float = TOLERANCE) -> A
 
 def _measure(first: StackFile, second: StackFile, mine: Int[np.ndarray, " n"], theirs: Int[np.ndarray, " n"], *,
              tolerance: float, advance: Callable[[int], None]) -> Distances:
-    distance, equal = np.empty((len(mine), 3)), 0
+    distance, equal = np.empty((len(mine), first.grid.shape[0])), 0
     for start in range(0, len(mine), AT_A_TIME):
         part = slice(start, start + AT_A_TIME)
         p, q = first.read(mine[part]), second.read(theirs[part])
         distance[part] = relative_l1(p, q)
-        equal += int((p == q).all(axis=(1, 2, 3)).sum())
+        equal += int((p == q).all(axis=tuple(range(1, p.ndim))).sum())
         advance(len(p))
     pattern = distance.argmax(axis=1)
     largest = distance.max(axis=1)
@@ -138,8 +138,9 @@ def _measure(first: StackFile, second: StackFile, mine: Int[np.ndarray, " n"], t
         tuple((str(first.table.sample_id[mine[row]]), int(pattern[row]) + 1, float(largest[row])) for row in worst))
 
 
-def relative_l1(p: Float[np.ndarray, "N 3 H W"], q: Float[np.ndarray, "N 3 H W"]) -> Float[np.ndarray, "N 3"]:
+def relative_l1(p: Float[np.ndarray, "N C *S"], q: Float[np.ndarray, "N C *S"]) -> Float[np.ndarray, "N C"]:
     """sum |P - Q| / sum Q of each pattern; of a dark Q infinite, unless P is as dark."""
-    apart = np.abs(p.astype(np.float64) - q).sum(axis=(2, 3))
-    light = q.sum(axis=(2, 3), dtype=np.float64)
+    spatial = tuple(range(2, p.ndim))
+    apart = np.abs(p.astype(np.float64) - q).sum(axis=spatial)
+    light = q.sum(axis=spatial, dtype=np.float64)
     return np.divide(apart, light, out=np.where(apart > 0, np.inf, 0.0), where=light > 0)

@@ -175,7 +175,7 @@ def _count(number: int, table: SampleTable, part: np.ndarray) -> GroupCount:
 
 def _inconsistencies(files: Sequence[FileEntry], samples: SampleTable, file_idx: np.ndarray) -> Iterator[str]:
     """Say what does not fit together in the tables and settings of the files."""
-    for setting in ("size_pixels", "pixel_size", "unit", "pose", "intensity_unit"):
+    for setting in ("kind", "size_pixels", "pixel_size", "unit", "pose", "intensity_unit"):
         values = {str(getattr(entry, setting)) for entry in files}
         if len(values) > 1:
             yield f"The files differ in {setting}: {', '.join(sorted(values))}."

@@ -48,7 +48,7 @@ def compare_plans(first: StackFile, second: StackFile, mine: Int[np.ndarray, " n
 
 def compare_frames(first: StackFile, second: StackFile) -> Iterator[str]:
     """Sentences on what the pixels mean, where that differs."""
-    for name, one, other in (("pose", first.pose, second.pose), ("detector", first.detector, second.detector),
+    for name, one, other in (("pose", first.pose, second.pose), ("detector", first.grid, second.grid),
                              ("unit of intensity", first.intensity_unit, second.intensity_unit),
                              ("condition", first.identity.condition, second.identity.condition)):
         if one != other:

@@ -64,7 +64,7 @@ def equal_stacks(files: Sequence[StackFile], faults: list[str]) -> list[tuple[in
     """Pairs of rows, of all files under each other, whose stacks are equal; what cannot be read is added to faults."""
     starts = np.cumsum([0, *map(len, files)])
     keys = np.concatenate([np.zeros(0, np.int64), *(
-        file.crc32.astype(np.int64) + (file.detector.size_pixels << 32) for file in files)])
+        file.crc32.astype(np.int64) + (file.grid.shape[-1] << 32) for file in files)])
     _, first, of_key = np.unique(keys, return_index=True, return_inverse=True)
     pairs = [(int(first[of_key[row]]), int(row)) for row in np.flatnonzero(first[of_key] != np.arange(len(keys)))]
     if len(pairs) > CONFIRMED_PAIRS:

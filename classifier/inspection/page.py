@@ -1,26 +1,22 @@
 """The page of inspect: what stack files hold and what is wrong with them, with stacks of every space group."""
 
-import io
 import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
-from matplotlib.image import imsave
 
 from classifier.foundation.atomic import write_text
 from classifier.foundation.errors import InputError
 from classifier.foundation.page import page
 from classifier.inspection.catalog import Catalog
+from classifier.kind.cbed import DECADES
+from classifier.kind.measurement_kind import drawn_sample
 from classifier.samples.stackfile import StackFile
 from classifier.statistics.metrics import SHOT_CLASSES
 
 STACKS_SHOWN = 2  # of each group, of different materials where there are
-LARGEST_PICTURE = 96  # pixels a side; larger patterns are averaged over blocks
-DECADES = 5  # of the grey scale, below the brightest pixel of a stack
-GAP = 2  # pixels between patterns
 
 
 def write_inspection_page(path: Path, catalog: Catalog) -> None:
@@ -44,7 +40,7 @@ def _pictures(catalog: Catalog) -> dict[int, list[dict[str, Any]]]:
         for row in _chosen(np.flatnonzero(table.space_group == group), table.material):
             file = files[catalog.file_idx[row]]
             try:
-                picture = picture_of(file.read([row - starts[catalog.file_idx[row]]])[0])
+                picture = drawn_sample(file.read([row - starts[catalog.file_idx[row]]])[0], file.grid)
             except InputError:
                 picture = None
             drawn[int(group)].append({"picture": picture, "sample": str(table.sample_id[row]),
@@ -60,20 +56,3 @@ def _chosen(rows: np.ndarray, materials: np.ndarray) -> np.ndarray:
     _, first = np.unique(materials[rows], return_index=True)
     several = np.sort(first)[:STACKS_SHOWN]
     return rows[several] if len(several) == STACKS_SHOWN else rows[:STACKS_SHOWN]
-
-
-def picture_of(stack: np.ndarray) -> bytes:
-    """The patterns of a stack [3, H, W] side by side, log scale, k_y upwards, as PNG."""
-    blocks = -(-stack.shape[-1] // LARGEST_PICTURE)
-    size = stack.shape[-1] // blocks
-    cut = stack[:, :size * blocks, :size * blocks].astype(np.float64)
-    small = cut.reshape(3, size, blocks, size, blocks).mean(axis=(2, 4))
-    top = max(small.max(), np.finfo(np.float32).tiny)
-    shade = np.log10(np.maximum(small / top, 10.0**-DECADES)) / DECADES + 1
-    colours = matplotlib.colormaps["inferno"](shade[:, ::-1])
-    canvas = np.zeros((size, 3 * size + 2 * GAP, 4))
-    for k in range(3):
-        canvas[:, k * (size + GAP):k * (size + GAP) + size] = colours[k]
-    stream = io.BytesIO()
-    imsave(stream, canvas, format="png")
-    return stream.getvalue()

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from classifier.foundation.errors import InputError
+from classifier.pattern.geometry import Detector
+from classifier.pattern.grid import Grid
 from classifier.samples.stackfile import StackFile
 
 SAMPLED_STACKS = 16  # read of each file for the range of intensities, unless every stack is
@@ -46,7 +48,11 @@ class Intensities:
 
 @dataclass(frozen=True)
 class FileEntry:
-    """One stack file: what it holds and how its patterns lie; pixel_size in `unit`, stage: the one that wrote it."""
+    """One stack file: what it holds and how its patterns lie; stage: the one that wrote it.
+
+    kind, extent: of measurement, and shape and axes of a sample in words; size_pixels, pixel_size: along the last axis,
+    in `unit`.
+    """
 
     path: str
     digest: str
@@ -57,6 +63,8 @@ class FileEntry:
     materials: int
     structure_types: int
     origins: tuple[str, ...]
+    kind: str
+    extent: str
     size_pixels: int
     pixel_size: float
     unit: str
@@ -69,8 +77,7 @@ class FileEntry:
     intensities: Intensities | None
 
     def __str__(self) -> str:
-        lines = [f"{self.path}: {self.samples} samples of {self.size_pixels} x {self.size_pixels} pixels, "
-                 f"{self.pixel_size:.6g} {self.unit} each, {self.pose} pose; {self.materials} materials, "
+        lines = [f"{self.path}: {self.samples} samples of {self.extent}; {self.materials} materials, "
                  f"{self.structure_types} structure types; {' and '.join(self.origins) or 'no origin'}; "
                  f"written by {self.stage or 'an unknown stage'}; digest {self.digest[:12]}{self._set()}"]
         quantities = [f"{name} {text}" for name, text in self.quantities().items() if text]
@@ -107,12 +114,27 @@ def survey(file: StackFile, *, every_stack: bool, faults: list[str], findings: l
         path=str(file.path), digest=file.digest, plan_digest=file.plan_digest,
         condition=file.identity.condition, size_bytes=file.path.stat().st_size, samples=len(file),
         materials=distinct(table.material), structure_types=distinct(table.structure_type),
-        origins=tuple(np.unique(table.origin).tolist()), size_pixels=file.detector.size_pixels,
-        pixel_size=file.detector.pixel_size, unit=file.detector.unit, pose=file.pose,
+        origins=tuple(np.unique(table.origin).tolist()), kind=file.grid.kind,
+        extent=_extent(file.grid, file.pose), size_pixels=file.grid.shape[-1], pixel_size=_last_step(file.grid),
+        unit=file.grid.described_axes()[-1][2], pose=file.pose,
         intensity_unit=file.intensity_unit, stage=str(file.provenance.get("stage", "")),
         beam_energy_kev=Range.of(table.beam_energy_kev), thickness_angstrom=Range.of(table.thickness_angstrom),
         convergence_semi_angle_mrad=Range.of(table.convergence_semi_angle_mrad),
         intensities=_intensities(file, sampled_rows(len(file), every_stack), faults, findings, advance))
+
+
+def _extent(grid: Grid, pose: str) -> str:
+    """Shape and axes of a sample in words."""
+    if isinstance(grid, Detector):
+        return f"{grid.size_pixels} x {grid.size_pixels} pixels, {grid.pixel_size:.6g} {grid.unit} each, {pose} pose"
+    axes = [f"{axis.name} from {axis.first:.6g} in {axis.points} points, {axis.step:.6g} {axis.unit} apart"
+            for axis in grid.axes]
+    wave = grid.wavelength_angstrom
+    return f"kind {grid.kind}, {' and '.join(axes)}" + (f", wavelength {wave:.6g} angstrom" if wave else "")
+
+
+def _last_step(grid: Grid) -> float:
+    return grid.pixel_size if isinstance(grid, Detector) else grid.axes[-1].step
 
 
 def sampled_rows(samples: int, every_stack: bool) -> np.ndarray:
@@ -128,7 +150,7 @@ def distinct(names: np.ndarray) -> int:
 
 def _intensities(file: StackFile, rows: np.ndarray, faults: list[str], findings: list[str],
                  advance: Callable[[], None]) -> Intensities | None:
-    totals, brightest = np.full((len(rows), 3), np.nan), 0.0
+    totals, brightest = np.full((len(rows), file.grid.shape[0]), np.nan), 0.0
     for place, row in enumerate(rows):
         advance()
         try:
@@ -136,9 +158,10 @@ def _intensities(file: StackFile, rows: np.ndarray, faults: list[str], findings:
         except InputError as fault:
             faults.append(str(fault))
             continue
-        if not stack.any(axis=(1, 2)).all():
+        each = stack.reshape(len(stack), -1)
+        if not each.any(axis=1).all():
             findings.append(f"{file.path}, sample {file.table.sample_id[row]}: a pattern has no intensity.")
-        totals[place], brightest = stack.sum(axis=(1, 2), dtype=np.float64), max(brightest, float(stack.max()))
+        totals[place], brightest = each.sum(axis=1, dtype=np.float64), max(brightest, float(stack.max()))
     read = np.isfinite(totals).all(axis=1)
     total = Range.of(totals[read])
     return Intensities(total, brightest, int(read.sum())) if total else None

@@ -1,7 +1,7 @@
 """The classifier's own network: a residual CNN over patterns or stacks, and what a configuration may ask of it."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -10,6 +10,7 @@ from jaxtyping import Float
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from classifier.crystal.spacegroup import ClassMap
 from classifier.features.self_comparison import MULTIPLE, with_differences
 from classifier.foundation.config import Config, added
 from classifier.foundation.errors import InputError
@@ -18,10 +19,11 @@ from classifier.network import azimuthal_features
 from classifier.network.azimuthal_features import AzimuthalEmbedding
 from classifier.network.backbone import Block, body
 from classifier.network.comparison_network import ComparisonConfig
-from classifier.network.eight_views import Views
+from classifier.network.curve_networks import CurveConfig, LiuConfig
 from classifier.network.stack_classifier import NetworkKind, StackClassifier
 from classifier.network.symmetry_network import SymmetryConfig
 from classifier.network.tasks import TasksConfig, refuse_leak
+from classifier.pattern.eight_views import Views
 
 # Bounds, so that a forged checkpoint cannot ask for a network without end.
 Width = Annotated[int, Field(ge=1, le=4096)]
@@ -47,6 +49,7 @@ class ModelConfig(Config):
     pose_input: an embedding of the recorded pose stands beside the features, see pose_input; tasks: added heads.
     """
 
+    dimensions: ClassVar[int] = 2
     kind: Literal["residual"] = added("residual")
     widths: Annotated[tuple[Width, ...], Field(max_length=16)] = (16, 32, 64, 128)
     blocks: Count | Annotated[tuple[Count, ...], Field(max_length=16)] = 1
@@ -78,7 +81,16 @@ class ModelConfig(Config):
         return ResidualClassifier(self, classes, size_pixels, channels, mirror_partner)
 
 
-AnyNetwork = Annotated[NetworkKind, Kinds(ModelConfig, ComparisonConfig, SymmetryConfig)]
+AnyNetwork = Annotated[NetworkKind, Kinds(ModelConfig, ComparisonConfig, SymmetryConfig, CurveConfig, LiuConfig)]
+
+
+def build_network(config: NetworkKind, shape: Sequence[int], class_map: ClassMap) -> StackClassifier:
+    """A new network for samples of `shape` [C, *spatial] and these classes; InputError where it takes other samples."""
+    if config.dimensions != len(shape) - 1:
+        raise InputError(source="model", rule=f'kind = "{config.kind}" takes samples with {config.dimensions} axes',
+                         value=f"samples {list(shape)}", remedy='Take kind = "curve" for curves, another for patterns.')
+    return config.build(classes=len(class_map), size_pixels=shape[-1], channels=shape[0],
+                        mirror_partner=class_map.mirror_partner(), space_groups=class_map.space_groups)
 
 
 class ResidualClassifier(StackClassifier):

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from classifier.foundation.config import Config
 from classifier.foundation.errors import InputError
 from classifier.network.batch_draws import BatchDropout, DrawsForBatch
-from classifier.network.eight_views import Views, average_over_views
 from classifier.network.kinship_head import KinshipHead
 from classifier.network.pose_embedding import EMBEDDED, PoseEmbedding
 from classifier.network.task_heads import TaskHeads
 from classifier.network.tasks import TasksConfig, refuse_leak
+from classifier.pattern.eight_views import Views, average_over_views
 
 Head = Literal["linear", "cosine", "kinship"]
 COSINE_SCALE = 30.0  # of a cosine head's logits; LDAM's published code (arXiv 1906.07413) has 30
@@ -28,6 +28,7 @@ COSINE_SCALE = 30.0  # of a cosine head's logits; LDAM's published code (arXiv 1
 class HeadFields(Config):
     """What stands behind any encoder, see ModelConfig; `unordered` says what takes the patterns' order from them."""
 
+    dimensions: ClassVar[int] = 2
     unordered: ClassVar[str | None] = None
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5
     head: Head = "linear"
@@ -53,6 +54,8 @@ class NetworkKind(Protocol):
     @property
     def tasks(self) -> TasksConfig | None: ...
 
+    dimensions: ClassVar[int]  # axes of a sample that it takes
+
     def model_dump(self) -> dict[str, Any]:
         """What a checkpoint keeps of it; every Config has this."""
         ...
@@ -60,11 +63,11 @@ class NetworkKind(Protocol):
     def build(self, *, classes: int, size_pixels: int, channels: int = 3,
               mirror_partner: Sequence[int] | np.ndarray | None = None,
               space_groups: Sequence[int] | None = None) -> "StackClassifier":
-        """A new network for samples [C, size_pixels, size_pixels].
+        """A new network for samples [C, size_pixels, size_pixels], or [C, size_pixels] of one axis.
 
         Parameters
         ----------
-        classes, channels, size_pixels : K, C, and the side of a pattern
+        classes, channels, size_pixels : K, C, and the side of a pattern, or the points of a curve
         mirror_partner : int [K] of ClassMap, which averages over mirrored views need
         space_groups : [K], of the classes, which a head of kin needs
         """
@@ -72,7 +75,7 @@ class NetworkKind(Protocol):
 
 
 class StackClassifier(DrawsForBatch):
-    """Stacks x [B, C, H, W] to logits [B, K]; a network gives `encoded` and ends its __init__ with `add_heads`."""
+    """Samples x [B, C, *spatial] to logits [B, K]; a network gives `encoded` and ends its __init__ with `add_heads`."""
 
     takes_fixed = False  # whether `fixed` gives anything but x, so that copies of the training stacks are taken once
     views: Views
@@ -113,7 +116,7 @@ class StackClassifier(DrawsForBatch):
         partner = torch.arange(classes) if mirror_partner is None else torch.as_tensor(mirror_partner)
         self.register_buffer("partner", partner, persistent=False)
 
-    def fixed(self, x: Float[Tensor, "B C H W"]) -> Tensor:
+    def fixed(self, x: Float[Tensor, "B C *spatial"]) -> Tensor:
         """What of the encoder has no learned parameters, so that a training takes it once: here nothing, x itself."""
         return x
 
@@ -125,10 +128,11 @@ class StackClassifier(DrawsForBatch):
     def encoded(self, seen: Tensor) -> Tensor:
         """Features float32 [B, F] of what `fixed` gives of stacks alone."""
 
-    def fit(self, x: Float[Tensor, "N C H W"]) -> None:
+    def fit(self, x: Float[Tensor, "N C *spatial"]) -> None:
         """Take from the training part's stacks the scales that the encoder needs, if any."""
 
-    def features(self, x: Float[Tensor, "B C H W"], pose: Float[Tensor, "B 9"] | None = None) -> Float[Tensor, "B F"]:
+    def features(self, x: Float[Tensor, "B C *spatial"], pose: Float[Tensor, "B 9"] | None = None
+                 ) -> Float[Tensor, "B F"]:
         """Features of stacks, of one view, and of their pose where the network has that input and needs it."""
         return self._features(self.fixed(x), pose)
 
@@ -140,7 +144,8 @@ class StackClassifier(DrawsForBatch):
                              value="stacks alone", remedy="Take a classifier without pose_input.")
         return torch.cat([self.encoded(seen), self.pose(pose)], dim=1)
 
-    def forward(self, x: Float[Tensor, "B C H W"], pose: Float[Tensor, "B 9"] | None = None) -> Float[Tensor, "B K"]:
+    def forward(self, x: Float[Tensor, "B C *spatial"], pose: Float[Tensor, "B 9"] | None = None
+                ) -> Float[Tensor, "B K"]:
         """Logits of x itself in training, over all views in evaluation."""
         if self.training or self.views == "one":
             return self.one_view(x, pose)

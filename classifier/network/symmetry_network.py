@@ -20,8 +20,8 @@ from classifier.features.pattern_features import FORMAT, LEAST_PIXELS, feature_n
 from classifier.foundation.errors import InputError
 from classifier.network.azimuthal_features import QUANTILES, ranked
 from classifier.network.batch_draws import BatchDropout
-from classifier.network.eight_views import Views
 from classifier.network.stack_classifier import Head, HeadFields, StackClassifier
+from classifier.pattern.eight_views import Views
 
 FITTED = 4096  # training stacks that the quantiles are taken from, at most
 FITTED_VALUES = 16000  # of a feature, at most: torch sorts 16M numbers at once and no more

@@ -1,6 +1,6 @@
 """Label-preserving transforms of a whole stack, batched and differentiable; each names the invariance it uses."""
 
-from typing import Annotated
+from typing import Annotated, Literal, Protocol
 
 import numpy as np
 import torch
@@ -11,12 +11,41 @@ from torch import Tensor
 from classifier.crystal.spacegroup import ClassMap
 from classifier.foundation.config import Config, added
 from classifier.foundation.errors import InputError
+from classifier.foundation.registry import Kinds
+from classifier.pattern.curve_augment import CurveAugmentConfig
+from classifier.pattern.geometry import Detector
+from classifier.pattern.grid import Grid
 
 Stacks = Float[Tensor, "B C H W"]
 
 
+class Augmentation(Protocol):
+    """What changes samples of a kind of measurement and leaves their labels right.
+
+    mirror: whether it reflects samples; shift_pixels: the largest shift that a classifier bears by it.
+    """
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def mirror(self) -> bool: ...
+
+    @property
+    def shift_pixels(self) -> int: ...
+
+    def require(self, grid: Grid) -> None:
+        """Refuse (InputError) samples that it is not for."""
+        ...
+
+    def applied(self, x: Float[Tensor, "B C *spatial"], label: Shaped[Tensor, " N *K"], generator: torch.Generator,
+                class_map: ClassMap, rows: range | None = None) -> tuple[Tensor, Tensor]:
+        """New samples and their labels; arguments as of `augment`."""
+        ...
+
+
 class AugmentConfig(Config):
-    """mirror: reflect a stack half of the time, and move its label to the enantiomorphic group.
+    """Of CBED stacks. mirror: reflect a stack half of the time, and move its label to the enantiomorphic group.
 
     half_turn, quarter_turns: turn by 180, or by any multiple of 90 degrees; quarter turns need the raw pose, since the
     canonical pose keeps the shortest reflection on the x axis.
@@ -24,12 +53,27 @@ class AugmentConfig(Config):
     erase: share of stacks in which a rectangle loses its intensity (needs intensity.per_radius = false).
     """
 
+    kind: Literal["pattern"] = added("pattern")
     mirror: bool = True
     half_turn: bool = True
     quarter_turns: bool = False
     gain: float = 0.05
     shift_pixels: int = 0
     erase: Annotated[float, Field(ge=0, le=1)] = added(0.0)
+
+    def require(self, grid: Grid) -> None:
+        """Refuse (InputError) samples that are no CBED stacks."""
+        if not isinstance(grid, Detector):
+            raise InputError(source="augment", rule="without a kind it is for CBED patterns",
+                             value=f"samples of kind {grid.kind}", remedy='Write [augment] with kind = "curve".')
+
+    def applied(self, x: Stacks, label: Shaped[Tensor, " N *K"], generator: torch.Generator, class_map: ClassMap,
+                rows: range | None = None) -> tuple[Tensor, Tensor]:
+        """Stacks transformed by `augment`."""
+        return augment(x, label, generator, self, class_map, rows)
+
+
+AnyAugmentation = Annotated[Augmentation, Kinds(AugmentConfig, CurveAugmentConfig)]
 
 
 def augment(x: Stacks, label: Shaped[Tensor, " N *K"], generator: torch.Generator, config: AugmentConfig,

@@ -6,17 +6,20 @@ turn, changes them. In any other pose only those are taken that no turn changes 
 
 import math
 from collections.abc import Iterator
-from typing import Literal
+from typing import Annotated, Literal, Protocol
 
 import numpy as np
 import torch
 from jaxtyping import Float
+from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from classifier.foundation.config import Config
+from classifier.foundation.config import Config, added
 from classifier.foundation.errors import InputError
+from classifier.foundation.registry import Kinds
 from classifier.pattern.geometry import Detector
+from classifier.pattern.grid import Grid, SampleGrid, detector_of
 from classifier.pattern.symmetry import azimuthal_spectrum, mirror_share, n_fold_share, ring_radius
 
 FAMILIES = ("radial", "angular", "symmetry", "direct", "dark")
@@ -25,17 +28,82 @@ FOLDS = (2, 3, 4, 6)
 STACKS_AT_ONCE = 128  # polar samples of more do not stay in the processor's cache
 
 
+class Descriptors(Protocol):
+    """What a model that is no network sees of samples."""
+
+    @property
+    def kind(self) -> str: ...
+
+    def names(self, grid: Grid) -> list[str]:
+        """One a descriptor, D in all."""
+        ...
+
+    def of(self, samples: Float[np.ndarray, "N C *spatial"], grid: Grid) -> Float[np.ndarray, "N D"]:
+        """Descriptors of samples of physical intensity."""
+        ...
+
+    def groups(self, names: list[str]) -> dict[str, list[bool]]:
+        """{what is shuffled together: whether each descriptor belongs to it}."""
+        ...
+
+
 class DescriptorConfig(Config):
     """floor: of the logarithm log(1 + I / floor), intensity per pixel; rings: of the radial profile; bands: wider
     rings, each with its azimuthal orders 1..orders; direct_disk_radius: in the detector's unit; pattern_order: "kept",
     or "free" where the three zone axes have no order: each descriptor is then sorted over the three patterns."""
 
+    kind: Literal["stated"] = added("stated")
     floor: float
     rings: int
     bands: int
     orders: int
     direct_disk_radius: float
     pattern_order: Literal["kept", "free"]
+
+    def names(self, grid: Grid) -> list[str]:
+        """Those of `descriptor_names`."""
+        return descriptor_names(detector_of(grid, "descriptors"), self)
+
+    def of(self, samples: Float[np.ndarray, "N C *spatial"], grid: Grid) -> Float[np.ndarray, "N D"]:
+        """Those of `describe`."""
+        return describe(samples, detector_of(grid, "descriptors"), self)
+
+    def groups(self, names: list[str]) -> dict[str, list[bool]]:
+        """Families, and patterns."""
+        families = {family: [name.startswith(f"{family}:") for name in names] for family in FAMILIES}
+        return families | {f"pattern {place}": [name.endswith(f"pattern {place}") for name in names]
+                           for place in PLACES[self.pattern_order]}
+
+
+class ValuesConfig(Config):
+    """The values of a curve themselves, or their square roots; segments: of the axis, shuffled one after the other."""
+
+    kind: Literal["values"]
+    square_root: bool = False
+    segments: Annotated[int, Field(ge=1, le=256)] = 16
+
+    def names(self, grid: Grid) -> list[str]:
+        """Place and unit along the axis."""
+        if not (isinstance(grid, SampleGrid) and len(grid.axes) == 1):
+            raise InputError(source='descriptors, kind = "values"', rule="is for samples of one axis",
+                             value=f"samples of kind {grid.kind}", remedy="Take stated descriptors for CBED patterns.")
+        axis = grid.axes[0]
+        return [f"{axis.name} {place:.6g} {axis.unit}".rstrip() + (f", curve {k + 1}" if grid.channels > 1 else "")
+                for k in range(grid.channels) for place in axis.coordinates()]
+
+    def of(self, samples: Float[np.ndarray, "N C P"], grid: Grid) -> Float[np.ndarray, "N D"]:
+        """One row a sample, its curves one after the other."""
+        values = samples.reshape(len(samples), -1).astype(np.float32)
+        return np.sqrt(values) if self.square_root else values
+
+    def groups(self, names: list[str]) -> dict[str, list[bool]]:
+        """Runs of neighbouring points, named by the first and the last."""
+        runs = np.array_split(np.arange(len(names)), min(self.segments, len(names)))
+        return {f"{names[run[0]]} to {names[run[-1]]}": [bool(inside) for inside in np.isin(range(len(names)), run)]
+                for run in runs}
+
+
+AnyDescriptors = Annotated[Descriptors, Kinds(DescriptorConfig, ValuesConfig)]
 
 
 def describe(intensity: Float[np.ndarray, "N 3 H W"], detector: Detector, config: DescriptorConfig

@@ -5,13 +5,15 @@ fixed number of pixels and points along +x. Scale and azimuth say nothing about 
 """
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float, Float32, Real
 
-from classifier.foundation.config import Config
+from classifier.foundation.config import Config, added
 from classifier.foundation.errors import InputError
 
+CBED = "cbed"  # the kind of measurement whose grid a detector is
 UNITS = ("1/angstrom", "mrad", "shortest_g", "pixel")
 EQUAL_INTENSITY = 1e-3  # relative difference below which two disks are called equally bright
 
@@ -20,6 +22,7 @@ EQUAL_INTENSITY = 1e-3  # relative difference below which two disks are called e
 class Detector:
     """A square detector: pattern[row, col] = [k_y, k_x], origin at the middle, size in pixels, pixel size in `unit`."""
 
+    kind: ClassVar[str] = CBED
     size_pixels: int
     pixel_size: float
     unit: str
@@ -36,12 +39,30 @@ class Detector:
         """Centres of the pixels along one side, in `unit`; zero is the middle of the side."""
         return (np.arange(self.size_pixels) - self.size_pixels / 2 + 0.5) * self.pixel_size
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """[C, H, W] of a stack: three zone axes."""
+        return (3, self.size_pixels, self.size_pixels)
+
+    def described_axes(self) -> list[tuple[str, np.ndarray, str, bool]]:
+        """Axes of a stack as files name them: (name, coordinates, unit, is navigation)."""
+        side = self.coordinates()
+        return [("direction", np.arange(3.0), "", True), ("k_y", side, self.unit, False),
+                ("k_x", side, self.unit, False)]
+
+    def attributes(self) -> dict[str, int | float | str]:
+        """What a file keeps of it."""
+        return {"size_pixels": self.size_pixels, "pixel_size": self.pixel_size, "unit": self.unit}
+
 
 class ViewConfig(Config):
-    """The part of a pattern that a network sees: the square |k_x|, |k_y| <= half_width in size_pixels^2 pixels."""
+    """The part of a pattern that a network sees: the square |k_x|, |k_y| <= half_width in size_pixels^2 pixels.
 
-    half_width: float  # in the detector's unit
-    size_pixels: int
+    half_width: in the detector's unit. Without both keys samples are seen whole, as they are, whatever their kind.
+    """
+
+    half_width: float = added(0.0)
+    size_pixels: int = added(0)
 
 
 def view(stacks: np.ndarray, detector: Detector, config: ViewConfig) -> tuple[np.ndarray, Detector]:

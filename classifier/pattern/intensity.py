@@ -18,13 +18,13 @@ RING_STD_SHARE = 0.05  # of the widest ring's spread: the least that a ring has,
 
 
 class IntensityConfig(Config):
-    """transform: "log" compresses as log(1 + I / floor), "fourth_root" as (I + floor)^(1/4).
+    """transform: "log" compresses as log(1 + I / floor), "fourth_root" as (I + floor)^(1/4), "linear" not at all.
 
     floor: intensity (in the file's unit) below which the transform is linear, so that zeros stay finite.
     per_radius: centre and scale every ring of pixels around the direct beam by its own mean and spread.
     """
 
-    transform: Literal["log", "fourth_root"] = "log"
+    transform: Literal["log", "fourth_root", "linear"] = "log"
     floor: float = 1e-6  # for shares of the incident beam
     per_radius: bool = False
 
@@ -49,7 +49,7 @@ class IntensityTransform:
 
     @classmethod
     def fit(cls, intensity: np.ndarray | Tensor, config: IntensityConfig) -> "IntensityTransform":
-        """Fit the scale on training stacks [N, 3, H, W] of physical intensity; nothing else may be shown to it."""
+        """Fit the scale on training samples [N, C, *spatial] of physical intensity; nothing else may be shown to it."""
         stacks = torch.as_tensor(intensity)
         return cls.fit_blocks(lambda: stacks.split(stacks_at_once(stacks.shape[1:])), config)
 
@@ -121,12 +121,16 @@ def _on_pixels(ring_values: Tensor, x: Tensor) -> Tensor:
 def _compress(intensity: Tensor, config: IntensityConfig) -> Tensor:
     if config.transform == "log":
         return torch.log1p(intensity / config.floor)
+    if config.transform == "linear":
+        return intensity
     return (intensity + config.floor).sqrt().sqrt() - config.floor**0.25
 
 
 def _expand(y: Tensor, config: IntensityConfig) -> Tensor:
     if config.transform == "log":
         return config.floor * torch.expm1(y)
+    if config.transform == "linear":
+        return y
     # Written without the difference root^4 - floor, which would cancel for weak intensities.
     root = config.floor**0.25
     return y * (y + 2 * root) * (y * (y + 2 * root) + 2 * root * root)
@@ -144,6 +148,9 @@ def _ring_mean(blocks: Iterable[Tensor]) -> Tensor:
     total, count = torch.zeros(()), 0
     for block in blocks:
         total, count = total + block.sum((0, 1), dtype=torch.float64), count + block.shape[0] * block.shape[1]
+    if total.dim() != 2:
+        raise InputError(source="intensity.per_radius", rule="is for patterns, which have rings around their middle",
+                         value=f"samples of {total.dim()} axes", remedy="Leave it out.")
     ring = _rings(total.shape[0], total.shape[1])
     sums = torch.zeros(int(ring.max()) + 1, dtype=torch.float64).index_add_(0, ring.flatten(), total.flatten())
     return sums / (torch.bincount(ring.flatten()).double() * count)

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float, Real
 
 from classifier.pattern.geometry import Detector
+from classifier.pattern.grid import Grid
 from classifier.pattern.intensity import IntensityTransform, stacks_at_once
 
 # What each measurement is, and what it means when it leaves the range of training.
@@ -20,16 +21,23 @@ CHECKS: dict[str, tuple[str, str]] = {
     "direct_disk": ("direct disk above the gap beside the first disk", "another scale, aperture or centre"),
     "first_disk": ("first disk on +x above the gap beside it", "not in canonical pose: turned or scaled"),
 }
-NEVER_TOO_SMALL = ("offset", "asymmetry", "plateau")  # zero is best
+CURVE_CHECKS: dict[str, tuple[str, str]] = {
+    "curve_mean": ("mean of the curve", "a background left, or hardly a peak"),
+    "curve_median": ("median of the curve", "a background left, or cut off at zero"),
+    "curve_contrast": ("spread of the compressed curve", "flat, or normalised in another way"),
+    "curve_roughness": ("log10 of the curvature's share of the contrast", "noisier, sharper or broader"),
+    "curve_plateau": ("share of points at the maximum", "saturated or constant"),
+}
+NEVER_TOO_SMALL = ("offset", "asymmetry", "plateau", "curve_plateau")  # zero is best
 RANGE_QUANTILES = (0.001, 0.999)  # of the training patterns
 MARGIN = 0.1  # of the range's width, added at both ends
 COPIES = 16  # of float32 size that measuring holds of the stacks
 SMALLEST_WIDTH = 1e-3  # of a range, so that rounding does not leave one that had no width at all
 
 
-def measure(intensity: Real[np.ndarray, "N 3 H W"], transform: IntensityTransform, detector: Detector, *,
-            shift_pixels: int) -> Float[np.ndarray, "N 3 C"]:
-    """Measure every check on stacks of physical intensity; C = len(CHECKS).
+def measure(intensity: Real[np.ndarray, "N P *spatial"], transform: IntensityTransform, grid: Grid, *,
+            shift_pixels: int) -> Float[np.ndarray, "N P C"]:
+    """Measure every check on stacks of physical intensity, C = len(CHECKS), or on curves, C = len(CURVE_CHECKS).
 
     The two checks of the pose need lengths in units of the shortest g; elsewhere they are zero. In the canonical pose
     the direct disk and the first one almost touch halfway along +x. Above and below that point lies a gap that no disk
@@ -37,14 +45,26 @@ def measure(intensity: Real[np.ndarray, "N 3 H W"], transform: IntensityTransfor
 
     Parameters
     ----------
-    intensity, detector, transform : stacks, what their pixels mean, and the classifier's scale
+    intensity, grid, transform : stacks or other samples, what their values stand over, and the classifier's scale
     shift_pixels : offset along each axis that the classifier bears; all but the offset is measured after the pattern
         was moved, by no more than that, to where it is most like its half turn
     """
     at_once = max(1, stacks_at_once(intensity.shape[1:]) // COPIES)
-    blocks = [_measure(intensity[start:start + at_once], transform, detector, shift_pixels)
+    blocks = [_measure(intensity[start:start + at_once], transform, grid, shift_pixels)
+              if isinstance(grid, Detector) else _measure_curves(intensity[start:start + at_once], transform)
               for start in range(0, len(intensity), at_once)]
-    return np.concatenate(blocks) if blocks else np.zeros((0, 3, len(CHECKS)))
+    checks = CHECKS if isinstance(grid, Detector) else CURVE_CHECKS
+    return np.concatenate(blocks) if blocks else np.zeros((0, grid.shape[0], len(checks)))
+
+
+def _measure_curves(intensity: np.ndarray, transform: IntensityTransform) -> np.ndarray:
+    """Measure samples of other kinds, [N, C, *spatial], each channel as one row of values, which are curves mostly."""
+    curves = np.asarray(intensity, dtype=np.float64).reshape(*intensity.shape[:2], -1)
+    x = transform.normalise(curves.astype(np.float32)).astype(np.float64)
+    contrast = x.std(-1)
+    curvature = np.sqrt(np.square(np.diff(x, 2, axis=-1)).mean(-1)) / (contrast + 1e-9)
+    return np.stack([curves.mean(-1), np.median(curves, axis=-1), contrast, np.log10(curvature + 1e-9),
+                     (curves >= 0.9999 * curves.max(-1, keepdims=True)).mean(-1)], axis=-1)
 
 
 def _measure(intensity: np.ndarray, transform: IntensityTransform, detector: Detector, shift_pixels: int) -> np.ndarray:
@@ -103,34 +123,39 @@ def _centred(x: np.ndarray, shift_pixels: int) -> tuple[np.ndarray, np.ndarray]:
 
 @dataclass(frozen=True, eq=False)
 class Plausibility:
-    """The range of each check over training: low, high, float64 [len(CHECKS)]; shift_pixels: as they were measured."""
+    """The range of each check over training: low, high, float64 [C]; shift_pixels: as they were measured."""
 
     low: np.ndarray
     high: np.ndarray
     shift_pixels: int
 
+    @property
+    def checks(self) -> dict[str, tuple[str, str]]:
+        """Those that were measured: of patterns or of curves, told by their number."""
+        return CHECKS if len(self.low) == len(CHECKS) else CURVE_CHECKS
+
     @classmethod
-    def fit(cls, measured: Float[np.ndarray, "N 3 C"], shift_pixels: int) -> "Plausibility":
+    def fit(cls, measured: Float[np.ndarray, "N P C"], shift_pixels: int) -> "Plausibility":
         """Take the range over training patterns; the offset may be as large as shift_pixels at least."""
         low, high = np.quantile(measured.reshape(-1, measured.shape[-1]), RANGE_QUANTILES, axis=0)
         margin = np.maximum(MARGIN * (high - low), SMALLEST_WIDTH)
-        low, high = low - margin, high + margin
-        for place, name in enumerate(CHECKS):
+        range_ = cls(low - margin, high + margin, shift_pixels)
+        for place, name in enumerate(range_.checks):
             if name in NEVER_TOO_SMALL:
-                high[place] = max(high[place], shift_pixels) if name == "offset" else high[place]
-                low[place] = -high[place]
-        return cls(low, high, shift_pixels)
+                range_.high[place] = max(range_.high[place], shift_pixels) if name == "offset" else range_.high[place]
+                range_.low[place] = -range_.high[place]
+        return range_
 
-    def excursion(self, measured: Float[np.ndarray, "N 3 C"]) -> Float[np.ndarray, "N 3 C"]:
+    def excursion(self, measured: Float[np.ndarray, "N P C"]) -> Float[np.ndarray, "N P C"]:
         """Distance from the middle of the range, in halves of its width; above 1, and infinite for NaN, is outside."""
         middle, half = (self.low + self.high) / 2, (self.high - self.low) / 2
         return np.nan_to_num(np.abs(measured - middle) / half, nan=np.inf, posinf=np.inf)
 
-    def complaints(self, measured: Float[np.ndarray, "3 C"]) -> list[str]:
+    def complaints(self, measured: Float[np.ndarray, "P C"]) -> list[str]:
         """Say what is out of range in one stack: one sentence a check, of its worst pattern."""
         outside = self.excursion(measured[None])[0]
         sentences = []
-        for place, (name, meaning) in enumerate(CHECKS.values()):
+        for place, (name, meaning) in enumerate(self.checks.values()):
             pattern = int(outside[:, place].argmax())
             if outside[pattern, place] > 1:
                 sentences.append(f"{meaning} (pattern {pattern + 1}: {name} {measured[pattern, place]:.3g}, in "
@@ -140,10 +165,11 @@ class Plausibility:
     def state(self) -> dict[str, Any]:
         """Return plain values for a checkpoint."""
         return {"shift_pixels": self.shift_pixels, "ranges": {
-            name: [float(self.low[place]), float(self.high[place])] for place, name in enumerate(CHECKS)}}
+            name: [float(self.low[place]), float(self.high[place])] for place, name in enumerate(self.checks)}}
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> "Plausibility":
         """Rebuild it from `state()`."""
-        low, high = np.array([state["ranges"][name] for name in CHECKS], dtype=np.float64).T
+        checks = CHECKS if set(CHECKS) <= set(state["ranges"]) else CURVE_CHECKS
+        low, high = np.array([state["ranges"][name] for name in checks], dtype=np.float64).T
         return cls(low, high, int(state["shift_pixels"]))

@@ -21,7 +21,7 @@ from classifier.prediction.trust import Trust, confidence_threshold, plausible_p
 from classifier.statistics.conformal import least_probability
 from classifier.statistics.metrics import SHOT_CLASSES, shot_class, softmax
 
-SHOWN_LEVELS = ("crystal_system", "point_group")
+SHOWN_LEVELS = ("crystal_system", "bravais_lattice", "point_group")
 NEAREST = 3  # training materials named for a stack
 COVERAGE = 0.95  # of the plausible groups, unless another is asked
 LARGEST = 1e9  # strangeness of what is mixed up
@@ -183,14 +183,14 @@ def _asked(classifier: TrainedClassifier, stacks: Path, rules: Rules, condition:
 
 
 def _look(own: OwnStacks, trust: Trust, features: np.ndarray) -> _Look:
-    bank, scale, detector = trust.bank, own.classifier.intensity, own.classifier.frame.detector
-    seen = measure(own.intensity, scale, detector, shift_pixels=trust.plausibility.shift_pixels)
+    bank, scale, frame = trust.bank, own.classifier.intensity, own.classifier.frame
+    seen = measure(own.intensity, scale, frame.grid, shift_pixels=trust.plausibility.shift_pixels)
     rows, distance = bank.nearest(features, NEAREST)
     nearest = [tuple(zip(bank.material[row].tolist(), bank.space_group[row].tolist(), far.tolist(), strict=True))
                for row, far in zip(rows, distance, strict=True)]
     mixed_up = np.full(len(seen), np.nan) if trust.one_crystal is None else trust.one_crystal.excess(
         own.x, torch.from_numpy(own.intensity), own.table.shortest_g_inv_angstrom,
-        shortest_g_pixels=1 / detector.pixel_size)
+        shortest_g_pixels=1 / frame.detector.pixel_size)
     return _Look(bank.distance(features) / trust.usual_distance, trust.plausibility.excursion(seen),
                  [trust.plausibility.complaints(stack) for stack in seen], nearest, mixed_up)
 

@@ -18,11 +18,12 @@ from classifier.foundation.atomic import atomic_path
 from classifier.foundation.checkpoint import load_checkpoint, save_checkpoint
 from classifier.foundation.errors import reported
 from classifier.foundation.registry import read_kind
-from classifier.network.model import AnyNetwork
+from classifier.network.model import AnyNetwork, build_network
 from classifier.network.pose_input import load_pose_features
 from classifier.network.stack_classifier import NetworkKind, StackClassifier
 from classifier.pattern.condition import Condition
 from classifier.pattern.geometry import Detector, ViewConfig
+from classifier.pattern.grid import Grid, grid_of
 from classifier.pattern.intensity import IntensityTransform
 from classifier.pattern.measurement import CONDITIONS, measured_copy
 from classifier.prediction.trust import Trust
@@ -58,7 +59,8 @@ class TrainedClassifier:
     digest: str = ""
     trust: Trust | None = None
 
-    def logits(self, x: Float[Tensor, "B C H W"], pose: Float[Tensor, "B 9"] | None = None) -> Float[Tensor, "B K"]:
+    def logits(self, x: Float[Tensor, "B C *spatial"], pose: Float[Tensor, "B 9"] | None = None
+               ) -> Float[Tensor, "B K"]:
         """Logits of normalised stacks; differentiable, one pass."""
         return self.model(x, pose)
 
@@ -66,7 +68,7 @@ class TrainedClassifier:
         """Write the checkpoint (kind "classifier") and return its digest."""
         parts = {"model": self.model.state_dict(), "model_config": self.model_config.model_dump(),
                  "space_groups": list(self.class_map.space_groups), "view": self.view.model_dump(),
-                 "detector": asdict(self.frame.detector), "intensity": self.intensity.state(),
+                 **_named(self.frame.grid), "intensity": self.intensity.state(),
                  "prior": self.prior, "training_materials": self.training_materials}
         if self.trust is not None:
             parts["trust"] = self.trust.state()
@@ -82,14 +84,14 @@ def load_classifier(path: Path, *, split_digest: str | tuple[str, ...] | None = 
     with reported(path, rule="the checkpoint must hold a complete classifier", remedy="Train it again."):
         config = read_kind(AnyNetwork, parts["model_config"], source=path)
         class_map = ClassMap(tuple(parts["space_groups"]))
-        frame = Frame(Detector(**parts["detector"]), header["pose"], header["intensity_unit"])
-        model = config.build(classes=len(class_map), size_pixels=frame.detector.size_pixels,
-                             mirror_partner=class_map.mirror_partner(), space_groups=class_map.space_groups)
+        frame = Frame(Detector(**parts["detector"]) if "detector" in parts else grid_of(parts["grid"]),
+                      header["pose"], header["intensity_unit"])
+        model = build_network(config, frame.grid.shape, class_map)
         model.load_state_dict(parts["model"])
         trust = Trust.from_state(parts["trust"]) if "trust" in parts else None  # older ones have none
         if trust is not None:
             trust.require(classes=len(class_map), features=model.head.weight.shape[1],
-                          size_pixels=frame.detector.size_pixels)
+                          size_pixels=frame.grid.shape[-1])
         return TrainedClassifier(
             model.to(memory_format=torch.channels_last).eval().requires_grad_(False), config, class_map,
             ViewConfig(**parts["view"]), frame, IntensityTransform.from_state(parts["intensity"]), parts["prior"],
@@ -97,7 +99,12 @@ def load_classifier(path: Path, *, split_digest: str | tuple[str, ...] | None = 
             checkpoint.digest, trust)
 
 
-def predict_logits(model: StackClassifier, x: Float[Tensor, "N C H W"], pose: Float[Tensor, "N 9"] | None = None
+def _named(grid: Grid) -> dict[str, dict[str, Any]]:
+    """The grid under the name by which checkpoints know it."""
+    return {"detector" if isinstance(grid, Detector) else "grid": asdict(grid)}
+
+
+def predict_logits(model: StackClassifier, x: Float[Tensor, "N C *spatial"], pose: Float[Tensor, "N 9"] | None = None
                    ) -> Float[np.ndarray, "N K"]:
     """Logits of normalised stacks, batch by batch, in evaluation mode, as numpy.
 
@@ -106,7 +113,7 @@ def predict_logits(model: StackClassifier, x: Float[Tensor, "N C H W"], pose: Fl
     return _batch_by_batch(model, lambda *seen: [model(*seen)], [model.head.out_features], x, pose)[0]
 
 
-def predict_features(model: StackClassifier, x: Float[Tensor, "N C H W"], pose: Float[Tensor, "N 9"] | None = None
+def predict_features(model: StackClassifier, x: Float[Tensor, "N C *spatial"], pose: Float[Tensor, "N 9"] | None = None
                      ) -> Float[np.ndarray, "N F"]:
     """Features as predict_logits gives logits."""
     return _batch_by_batch(model, lambda *seen: [model.features(*seen)], [model.feature_count], x, pose)[0]
@@ -240,7 +247,7 @@ def _array(content: bytes) -> np.ndarray:
 class OwnStacks:
     """Every stack of a user's file, labelled or not, as one classifier wants them.
 
-    intensity, x: float32 [N, 3, H, W], physical and normalised; pose: [N, 9] where the classifier has that input.
+    intensity, x: float32 [N, C, *spatial], physical and normalised; pose: [N, 9] where the classifier has that input.
     """
 
     classifier: TrainedClassifier
@@ -258,7 +265,8 @@ class OwnStacks:
             intensity, table, frame = load_physical(file, classifier.view)
             classifier.frame.require(frame, stacks)
             require_beam_shares(frame, CONDITIONS[condition], stacks)
-            intensity = measured_copy(torch.from_numpy(intensity), table.sample_id, CONDITIONS[condition]).numpy()
+            if condition != "ideal":
+                intensity = measured_copy(torch.from_numpy(intensity), table.sample_id, CONDITIONS[condition]).numpy()
             x = torch.from_numpy(classifier.intensity.normalise(intensity))
             pose = load_pose_features(file) if classifier.model_config.pose_input else None
         return cls(classifier, intensity, x, pose, table, file.digest, condition)

@@ -29,7 +29,7 @@ __all__ = ["Frame", "StackSet", "check_added_source", "load_physical", "load_sta
 class StackSet:
     """Samples for a network, with their labels.
 
-    x: float32 [N, 3, H, W], normalised; in memory, or a cache's map, which stays on the disk and whose batches `reader`
+    x: float32 [N, C, *spatial], normalised; in memory, or a map of a cache, on the disk, whose batches `reader`
     reads; soft_label: class probabilities, one-hot where the file states none; pose, task_target: where the network
     wants them, see side_data; shortest_g: |g1| of each pattern in 1/angstrom, NaN where nobody recorded it.
     """
@@ -64,7 +64,7 @@ class StackSet:
             return replace(moved, x=self.x.to(device))
         return replace(moved, reader=Prefetch(self.reader.cache, device=device))
 
-    def gather(self, rows: Callable[[int], np.ndarray]) -> Float[Tensor, "B 3 H W"]:
+    def gather(self, rows: Callable[[int], np.ndarray]) -> Float[Tensor, "B C *spatial"]:
         """The batch x at rows(0) on the device; from a cache it lasts until the next call.
 
         rows(k): samples int64 [B] of the k-th batch from now on, so that a cache is read ahead.
@@ -77,7 +77,7 @@ def sent(rows: Int[np.ndarray, " n"], device: torch.device) -> Int[Tensor, " n"]
     return torch.from_numpy(rows).to(device, non_blocking=True)
 
 
-def stack_set(intensity: Real[np.ndarray, "N 3 H W"], table: SampleTable, *, class_map: ClassMap,
+def stack_set(intensity: Real[np.ndarray, "N C *spatial"], table: SampleTable, *, class_map: ClassMap,
               transform: IntensityTransform, source: object) -> StackSet:
     """Normalise intensities and bring them together with the labels of their table.
 

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from classifier.foundation.errors import InputError
+from classifier.pattern.grid import detector_of
 from classifier.pattern.intensity import IntensityTransform, stacks_at_once
 from classifier.pattern.measurement import BEAM_SHARE, MeasurementConfig, SampleIds, measured_copy
 from classifier.samples.dataset import StackSet
@@ -40,7 +41,9 @@ class Measurement:
 
 
 def require_beam_shares(frame: Frame, config: MeasurementConfig, source: object) -> None:
-    """Refuse to count electrons in intensities of a unit that says nothing of the beam."""
+    """Refuse to measure what is no CBED, and to count electrons in a unit that says nothing of the beam."""
+    if config != MeasurementConfig():
+        detector_of(frame.grid, f"{source}, measurement or condition")
     if config.electrons and frame.intensity_unit != BEAM_SHARE:
         raise InputError(source=source, rule=f"electrons can be counted where intensities are a {BEAM_SHARE}",
                          value=frame.intensity_unit, remedy="Leave electrons out of the measurement.")

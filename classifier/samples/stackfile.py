@@ -1,4 +1,4 @@
-"""Read and write stack files: CBED stacks with their table, axes and provenance, verified down to the bit."""
+"""Read and write stack files: samples with their table, axes and provenance, verified down to the bit."""
 
 import json
 import os
@@ -16,7 +16,8 @@ from jaxtyping import Float32
 
 from classifier.foundation.atomic import atomic_path
 from classifier.foundation.errors import InputError, reported
-from classifier.pattern.geometry import Detector
+from classifier.pattern.geometry import CBED, Detector
+from classifier.pattern.grid import Grid, detector_of, grid_of
 from classifier.samples import stacklayout
 from classifier.samples.plan import SetIdentity, identity_of
 from classifier.samples.sampletable import SampleTable
@@ -50,19 +51,19 @@ def round_mantissa(stacks: np.ndarray, bits: int) -> np.ndarray:
 class StackWriter:
     """Write a stack file batch by batch, as a context manager; it appears whole on a clean exit, or not at all.
 
-    detector: what the pixels mean; pose: "raw" or "canonical"; intensity_unit: of the physical intensities;
-    provenance: what made the file, JSON content; mantissa_bits: to which the intensities are rounded, None keeps all;
-    digest: there after the exit.
+    detector: what the pixels mean, or for another kind than CBED the grid of a sample; pose: "raw" or, of CBED alone,
+    "canonical"; intensity_unit: of the physical intensities; provenance: what made the file, JSON content;
+    mantissa_bits: to which the intensities are rounded, None keeps all; digest: there after the exit.
     """
 
     digest: str
 
-    def __init__(self, path: Path, *, detector: Detector, pose: str, intensity_unit: str, provenance: dict[str, Any],
+    def __init__(self, path: Path, *, detector: Grid, pose: str, intensity_unit: str, provenance: dict[str, Any],
                  mantissa_bits: int | None = None) -> None:
-        if pose not in POSES:
-            raise InputError(source=path, rule=f"pose must be one of {', '.join(POSES)}", value=pose,
-                             remedy="Name the pose of the patterns.")
-        self.path, self._detector = Path(path), detector
+        if pose not in POSES[:None if detector.kind == CBED else 1]:
+            raise InputError(source=path, rule=f"pose must be one of {', '.join(POSES)}, and raw but for CBED",
+                             value=pose, remedy="Name the pose of the patterns.")
+        self.path, self._grid = Path(path), detector
         self._mantissa_bits = MANTISSA_BITS if mantissa_bits is None else mantissa_bits
         self._description = {"pose": pose, "intensity_unit": intensity_unit, "provenance": provenance,
                              "mantissa_bits": self._mantissa_bits}
@@ -73,7 +74,7 @@ class StackWriter:
         with reported(self.path, **WRITABLE), ExitStack() as exits:
             temporary = exits.enter_context(atomic_path(self.path))
             self._file = exits.enter_context(h5py.File(temporary, "w", libver=stacklayout.LIBVER))
-            self._stacks = stacklayout.create_stacks(self._file, self._detector.size_pixels)
+            self._stacks = stacklayout.create_stacks(self._file, self._grid)
             exits.push(self._finish)
             self._exits = exits.pop_all()
         return self
@@ -83,7 +84,7 @@ class StackWriter:
             return self._exits.__exit__(*error)
 
     def append(self, stacks: np.ndarray, table: SampleTable) -> None:
-        """Add stacks float32 [n, 3, H, W] of physical intensities (finite, >= 0) and their n rows."""
+        """Add samples float32 [n, C, *spatial] of physical intensities (finite, >= 0) and their n rows."""
         self._check(stacks, table)
         stacks = round_mantissa(np.ascontiguousarray(stacks), self._mantissa_bits)
         # HDF5 cannot even close a file cleanly once the disk is full, so the room is looked for first.
@@ -104,9 +105,9 @@ class StackWriter:
             given = f"{stacks.dtype} {list(stacks.shape)}" if hasattr(stacks, "dtype") else type(stacks).__name__
             raise InputError(source=f"{self.path}, batch from sample {table.sample_id[0] if len(table) else 'none'}",
                              rule=f"stacks must be a float32 array {list(expected)}", value=given,
-                             remedy="Give one stack a row of the table, in the detector's size.")
+                             remedy="Give one sample a row of the table, in the detector's size.")
         # False for NaN too; the ceiling keeps the largest floats from being rounded to infinity.
-        wrong = ~((stacks >= 0) & (stacks <= 1e38)).all(axis=(1, 2, 3))
+        wrong = ~((stacks >= 0) & (stacks <= 1e38)).all(axis=tuple(range(1, stacks.ndim)))
         if wrong.any():
             row = int(np.flatnonzero(wrong)[0])
             raise InputError(source=f"{self.path}, sample {table.sample_id[row]}",
@@ -119,12 +120,12 @@ class StackWriter:
             table = SampleTable.concatenate(self._tables)
             table.check(self.path)
             self.digest = stacklayout.write_description(
-                self._file, table, np.array(self._crc32, dtype=np.uint32), self._detector, **self._description)
+                self._file, table, np.array(self._crc32, dtype=np.uint32), self._grid, **self._description)
 
 
-def write_stack_file(path: Path, stacks: np.ndarray, table: SampleTable, *, detector: Detector, pose: str,
+def write_stack_file(path: Path, stacks: np.ndarray, table: SampleTable, *, detector: Grid, pose: str,
                      intensity_unit: str, provenance: dict[str, Any], mantissa_bits: int | None = None) -> str:
-    """Write stacks float32 [N, 3, H, W] and their table as one file; returns its digest. The rest: StackWriter."""
+    """Write samples float32 [N, C, *spatial] and their table as one file; returns its digest. The rest: StackWriter."""
     with StackWriter(path, detector=detector, pose=pose, intensity_unit=intensity_unit, provenance=provenance,
                      mantissa_bits=mantissa_bits) as writer:
         writer.append(stacks, table)
@@ -135,7 +136,8 @@ class StackFile:
     """A stack file to read; table, axes and provenance are verified on opening, each stack on every read.
 
     digest: sha256 over table, axes, provenance and the crc32 of every stack, which tells damage and what was computed
-    from pixels; identity: which set it is of, the same on every machine; crc32: uint32 [N]. Any fault of the file is
+    from pixels; identity: which set it is of, the same on every machine; crc32: uint32 [N]; grid: of a sample, whose
+    kind and axes it knows. Any fault of the file is
     an InputError. Each process opens its own handle, so that an instance may go to forked or spawned workers.
     """
 
@@ -154,23 +156,26 @@ class StackFile:
 
     def _load(self, file: h5py.File) -> None:
         file_format = stacklayout.read_text(file, "format")
-        if file_format != stacklayout.FORMAT:
-            raise InputError(source=self.path, rule=f"the file must be a {stacklayout.FORMAT}",
+        kind = stacklayout.kind_of(file_format)
+        if not kind:
+            raise InputError(source=self.path, rule=f"the file must be a {CBED}{stacklayout.FORMAT} or alike",
                              value=f"format {file_format or 'unknown'}, keys {', '.join(sorted(file)) or 'none'}",
                              remedy="Convert other layouts with the stage prepare; if a stage wrote it, it is damaged.")
-        entries = stacklayout.read_description(file)
+        place = stacklayout.place_of(kind)
+        entries = stacklayout.read_description(file, f"/{place}")
         self.digest: str = stacklayout.content_digest(entries)
         if self.digest != stacklayout.read_text(file, "digest"):
             raise ValueError("table, axes and provenance do not match the digest of the file")
-        group: Any = file[stacklayout.STACKS].parent
-        self.detector = Detector(int(group.attrs["size_pixels"]), float(group.attrs["pixel_size"]),
-                                 stacklayout.read_text(group, "unit"))
+        group: Any = file[place].parent
+        self.grid: Grid = grid_of(json.loads(stacklayout.read_text(group, "grid"))) if kind != CBED else Detector(
+            int(group.attrs["size_pixels"]), float(group.attrs["pixel_size"]), stacklayout.read_text(group, "unit"))
         self.pose = stacklayout.read_text(group, "pose")
         self.intensity_unit = stacklayout.read_text(group, "intensity_unit")
         self.mantissa_bits = int(group.attrs["mantissa_bits"])
         self.provenance: dict[str, Any] = json.loads(entries[f"/{stacklayout.PROVENANCE}"].item())
-        if self.pose not in POSES or not isinstance(self.provenance, dict):
-            raise ValueError(f"the pose is {self.pose!r}, the provenance {type(self.provenance).__name__}")
+        if self.pose not in POSES or self.grid.kind != kind or not isinstance(self.provenance, dict):
+            raise ValueError(f"the kind is {self.grid.kind!r}, the pose {self.pose!r}, the provenance "
+                             f"{type(self.provenance).__name__}")
         columns = {name: entries[f"/{stacklayout.SAMPLES}/{name}"] for name in SampleTable.__dataclass_fields__
                    if name not in stacklayout.OPTIONAL or f"/{stacklayout.SAMPLES}/{name}" in entries}
         self.crc32 = entries[f"/{stacklayout.SAMPLES}/crc32"]
@@ -181,12 +186,17 @@ class StackFile:
             name: np.char.decode(values, "utf-8") if values.dtype.kind == "S" else values
             for name, values in columns.items()})
         self.table.check(self.path)
-        stacks: Any = file[stacklayout.STACKS]
-        sample = (3, self.detector.size_pixels, self.detector.size_pixels)
+        stacks: Any = file[place]
+        sample = self.grid.shape
         if stacks.dtype != np.float32 or stacks.shape != (len(self.crc32), *sample) or stacks.chunks != (1, *sample):
             raise ValueError(f"the stacks are {stacks.dtype} {stacks.shape} in chunks {stacks.chunks}")
         if stacks.id.get_num_chunks() != len(self):
             raise ValueError("stacks are missing")
+
+    @property
+    def detector(self) -> Detector:
+        """What the pixels of CBED patterns mean; of samples of another kind an InputError."""
+        return detector_of(self.grid, self.path)
 
     @cached_property
     def identity(self) -> SetIdentity:
@@ -199,10 +209,11 @@ class StackFile:
         return self.identity.plan
 
     def _open(self) -> h5py.Dataset:
-        """The dataset of stacks, float32 [N, 3, H, W], through this process's own handle."""
+        """The dataset of samples, float32 [N, C, *spatial], through this process's own handle."""
         if self._stacks is None or self._process != os.getpid():
             # A chunk is read whole and once: HDF5's cache of chunks would only copy it.
-            self._stacks, self._process = h5py.File(self.path, "r", rdcc_nbytes=0)[stacklayout.STACKS], os.getpid()
+            file = h5py.File(self.path, "r", rdcc_nbytes=0)
+            self._stacks, self._process = file[stacklayout.place_of(self.grid.kind)], os.getpid()
         return self._stacks
 
     def close(self) -> None:
@@ -223,12 +234,11 @@ class StackFile:
     def __len__(self) -> int:
         return len(self.table)
 
-    def read(self, indices: Any) -> Float32[np.ndarray, "n 3 H W"]:
-        """Read the stacks at `indices` (integers [n], any order, or a mask [N]), verified."""
+    def read(self, indices: Any) -> Float32[np.ndarray, "n C *spatial"]:
+        """Read the samples at `indices` (integers [n], any order, or a mask [N]), verified."""
         indices = np.asarray(indices)
         indices = np.arange(len(self))[indices if indices.size else []].reshape(-1)
-        size = self.detector.size_pixels
-        stacks = np.empty((len(indices), 3, size, size), dtype=np.float32)
+        stacks = np.empty((len(indices), *self.grid.shape), dtype=np.float32)
         breaks = np.flatnonzero(np.diff(indices) != 1) + 1
         for first, last in zip((0, *breaks), (*breaks, len(indices)), strict=True):
             if first < last:
@@ -236,7 +246,7 @@ class StackFile:
         return stacks
 
     def _read_run(self, start: int, out: np.ndarray) -> None:
-        """Fill `out` float32 [n, 3, H, W] with the stacks from `start` on; a damaged one is an InputError naming it."""
+        """Fill `out` float32 [n, C, *spatial] with the samples from `start` on; a damaged one is an InputError."""
         try:
             with reported(self.path, **READABLE):
                 self._open().read_direct(out, np.s_[start:start + len(out)])
@@ -250,7 +260,7 @@ class StackFile:
             raise self._damaged(start + wrong[0], "its crc32 differs")
         # False for NaN too. Our writer refuses such intensities; another program's may be sound in all but these.
         if out.size and not (out.min() >= 0 and out.max() < np.inf):
-            row = int(np.flatnonzero(~((out >= 0) & (out < np.inf)).all(axis=(1, 2, 3)))[0])
+            row = int(np.flatnonzero(~((out >= 0) & (out < np.inf)).all(axis=tuple(range(1, out.ndim))))[0])
             raise self._damaged(start + row, "an intensity is negative or not finite")
 
     def _damaged(self, row: int, reason: str) -> InputError:

@@ -1,11 +1,13 @@
-"""What a stack file looks like inside: its keys, the links other programs follow, and the digest over its content.
+"""What a file of samples looks like inside: its keys, the links other programs follow, the digest over its content.
 
-One copy of the stacks; emdfile and py4DSTEM reach it by /cbed_root, HyperSpy by /Experiments, NeXus readers by /entry.
+One copy of the samples; emdfile and py4DSTEM reach it by /cbed_root, HyperSpy by /Experiments, NeXus readers by /entry.
+Samples of another kind of measurement than CBED lie under its name in place of cbed.
 """
 
 import hashlib
 import json
 import mmap
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,13 @@ import hdf5plugin
 import numpy as np
 
 from classifier.foundation.errors import InputError
-from classifier.pattern.geometry import Detector
+from classifier.pattern.geometry import CBED
+from classifier.pattern.grid import Grid
 from classifier.samples.sampletable import SampleTable
 
-STACKS, SAMPLES, PROVENANCE = "cbed_root/cbed/data", "samples", "provenance"
+SAMPLES, PROVENANCE = "samples", "provenance"
 OPTIONAL = ("derivation",)  # columns that a file leaves out where nothing is known, as files of before they came
-FORMAT = "cbed-stack-file 1"
+FORMAT = "-stack-file 1"  # after the kind of measurement
 # What other programs look for. They want variable-length text, so that it is beyond our digest; see fixed_text.
 ROOT = {"NX_class": "NXroot", "default": "entry", "file_format": "HyperSpy", "file_format_version": "3.3",
         "version_major": 1, "version_minor": 0, "emd_group_type": "file", "UUID": "0", "authoring_program": "cbedgan",
@@ -31,35 +34,48 @@ HIGHEST_PACKING = 1100
 HEAP = b"GCOL\1\0\0\0"  # head of a global heap
 
 
-def create_stacks(file: h5py.File, size_pixels: int) -> h5py.Dataset:
-    """Create the growing dataset of stacks, float32 [0, 3, H, W], each sample a chunk packed and checksummed alone."""
-    return file.create_dataset(STACKS, shape=(0, 3, size_pixels, size_pixels), dtype="<f4", fletcher32=True,
-                               maxshape=(None, 3, size_pixels, size_pixels), chunks=(1, 3, size_pixels, size_pixels),
+def place_of(kind: str) -> str:
+    """Key of the samples in a file of this kind."""
+    return f"{kind}_root/{kind}/data"
+
+
+STACKS = place_of(CBED)
+
+
+def kind_of(file_format: str) -> str:
+    """The kind of measurement that the format of a file names; "" where it is no format of ours."""
+    kind = file_format.removesuffix(FORMAT)
+    return kind if kind != file_format and re.fullmatch("[a-z][a-z0-9_]{0,63}", kind) else ""
+
+
+def create_stacks(file: h5py.File, grid: Grid) -> h5py.Dataset:
+    """Create the growing dataset of samples, float32 [0, C, *spatial], each a chunk packed and checksummed alone."""
+    return file.create_dataset(place_of(grid.kind), shape=(0, *grid.shape), dtype="<f4", fletcher32=True,
+                               maxshape=(None, *grid.shape), chunks=(1, *grid.shape),
                                **hdf5plugin.Bitshuffle(cname="lz4"))
 
 
-def write_description(file: h5py.File, table: SampleTable, crc32: np.ndarray, detector: Detector, *, pose: str,
+def write_description(file: h5py.File, table: SampleTable, crc32: np.ndarray, grid: Grid, *, pose: str,
                       intensity_unit: str, mantissa_bits: int, provenance: dict[str, Any]) -> str:
     """Write everything but the stacks themselves; returns the digest of the file, also stored in it.
 
     Parameters
     ----------
     file, table, crc32 : with its stacks; a row, and a checksum uint32 [N], for each of them
-    detector, pose, intensity_unit, mantissa_bits, provenance : as of StackWriter
+    grid, pose, intensity_unit, mantissa_bits, provenance : as of StackWriter
     """
-    file.attrs.update(ROOT, format=fixed_text(FORMAT))
-    file[STACKS].attrs["units"] = intensity_unit
-    file[STACKS].parent.attrs.update(
-        size_pixels=detector.size_pixels, pixel_size=detector.pixel_size, unit=fixed_text(detector.unit),
+    file.attrs.update(ROOT, format=fixed_text(grid.kind + FORMAT))
+    samples = file[place_of(grid.kind)]
+    samples.attrs["units"] = intensity_unit
+    samples.parent.attrs.update(
+        {key: fixed_text(value) if isinstance(value, str) else value for key, value in grid.attributes().items()},
         pose=fixed_text(pose), intensity_unit=fixed_text(intensity_unit), mantissa_bits=mantissa_bits)
-    side = detector.coordinates()
-    _write_axes(file, [("sample", np.arange(float(len(table))), "", True), ("direction", np.arange(3.0), "", True),
-                       ("k_y", side, detector.unit, False), ("k_x", side, detector.unit, False)])
+    _write_axes(file, grid.kind, [("sample", np.arange(float(len(table))), "", True), *grid.described_axes()])
     for name, values in {**table.columns(), "crc32": crc32}.items():
         if name not in OPTIONAL or (values != "").any():
             _write_column(file, f"{SAMPLES}/{name}", values)
     file[PROVENANCE] = np.bytes_(json.dumps(provenance, sort_keys=True))
-    digest = content_digest(read_description(file))
+    digest = content_digest(read_description(file, f"/{place_of(grid.kind)}"))
     file.attrs["digest"] = fixed_text(digest)
     return digest
 
@@ -82,15 +98,17 @@ def read_text(item: h5py.HLObject, key: str) -> str:
     return text.decode()
 
 
-def _write_axes(file: h5py.File, axes: list[tuple[str, np.ndarray, str, bool]]) -> None:
-    """Describe the four axes (name, coordinates, unit, is navigation) to EMD, NeXus and HyperSpy readers."""
-    file["cbed_root"].attrs.update(emd_group_type="root", python_class="Root")
-    emd: Any = file["cbed_root/cbed"]
+def _write_axes(file: h5py.File, kind: str, axes: list[tuple[str, np.ndarray, str, bool]]) -> None:
+    """Describe the axes (name, coordinates, unit, is navigation) to EMD, NeXus and HyperSpy readers."""
+    images = sum(not navigate for *_, navigate in axes) == 2
+    file[f"{kind}_root"].attrs.update(emd_group_type="root", python_class="Root")
+    emd: Any = file[f"{kind}_root/{kind}"]
     emd.attrs.update(emd_group_type="array", python_class="Array")
-    file.create_group("entry").attrs.update(NX_class="NXentry", default="cbed")
-    nexus = file.create_group("entry/cbed")
-    nexus.attrs.update(NX_class="NXdata", signal="data", axes=[name for name, *_ in axes], interpretation="image")
-    hyperspy = file.create_group("Experiments/cbed")
+    file.create_group("entry").attrs.update(NX_class="NXentry", default=kind)
+    nexus = file.create_group(f"entry/{kind}")
+    nexus.attrs.update(NX_class="NXdata", signal="data", axes=[name for name, *_ in axes],
+                       interpretation="image" if images else "spectrum")
+    hyperspy = file.create_group(f"Experiments/{kind}")
     hyperspy.attrs.update(package="hyperspy", package_version="2.5.0")
     for number, (name, coordinates, unit, navigate) in enumerate(axes):
         emd[f"dim{number}"] = coordinates
@@ -102,13 +120,14 @@ def _write_axes(file: h5py.File, axes: list[tuple[str, np.ndarray, str, bool]]) 
             _type="UniformDataAxis", name=name, size=len(coordinates), units=unit, navigate=navigate,
             index_in_array=number, is_binned=False, offset=float(coordinates[0]) if len(coordinates) else 0.0,
             scale=float(coordinates[1] - coordinates[0]) if len(coordinates) > 1 else 1.0)
-    hyperspy.create_group("metadata/General").attrs["title"] = "CBED stacks"
+    hyperspy.create_group("metadata/General").attrs["title"] = "CBED stacks" if kind == CBED else f"{kind} samples"
     hyperspy.create_group("metadata/Signal").attrs["signal_type"] = ""
     hyperspy.create_group("original_metadata")
     hyperspy.create_group("learning_results")
     # Soft links: with hard links the EMD reader finds no array.
-    for alias in ("entry/cbed/data", "Experiments/cbed/data", "cbed_stacks"):
-        file[alias] = h5py.SoftLink(f"/{STACKS}")
+    named = "stacks" if kind == CBED else "samples"
+    for alias in (f"entry/{kind}/data", f"Experiments/{kind}/data", f"{kind}_{named}"):
+        file[alias] = h5py.SoftLink(f"/{place_of(kind)}")
 
 
 def _write_column(file: h5py.File, key: str, values: np.ndarray) -> None:
@@ -119,8 +138,10 @@ def _write_column(file: h5py.File, key: str, values: np.ndarray) -> None:
     file.create_dataset(key, data=values, **(packing if len(values) else {}))
 
 
-def read_description(file: h5py.File) -> dict[str, np.ndarray]:
-    """Read every link, dataset and attribute of fixed length, but for the stacks: {path: array}, text as UTF-8 bytes.
+def read_description(file: h5py.File, stacks: str = f"/{STACKS}") -> dict[str, np.ndarray]:
+    """Read every link, dataset and attribute of fixed length, but for the samples at the path `stacks`.
+
+    Gives {path: array}, text as UTF-8 bytes.
 
     A dataset that lies outside the file, or declares far more than the file can hold, is an InputError before it is
     read. So is an object with two names: a few dozen groups could have more paths than can be walked.
@@ -138,7 +159,7 @@ def read_description(file: h5py.File) -> dict[str, np.ndarray]:
                 entries[f"{name}@{key}"] = np.asarray(item.attrs[key])
         if isinstance(item, h5py.Dataset):
             refuse_bomb(item)
-            entries[name] = np.array(item.shape) if name == f"/{STACKS}" else np.asarray(item[()])
+            entries[name] = np.array(item.shape) if name == stacks else np.asarray(item[()])
             return
         for key in item:
             link = item.get(key, getlink=True)

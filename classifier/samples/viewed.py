@@ -10,27 +10,45 @@ from jaxtyping import Float32, Int
 
 from classifier.foundation.config import digest
 from classifier.foundation.errors import InputError
-from classifier.pattern.geometry import Detector, ViewConfig, view
+from classifier.pattern.geometry import Detector, ViewConfig
+from classifier.pattern.grid import Grid, SampleGrid, detector_of, seen
 from classifier.pattern.intensity import stacks_at_once
 from classifier.samples.stackfile import SampleTable, StackFile, opened
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What the pixels of a set of stacks mean: the detector (after the view), the pose and the unit of intensity."""
+    """What the values of a set of samples mean: the grid (after the view), the pose and the unit of intensity."""
 
-    detector: Detector
+    grid: Grid
     pose: str
     intensity_unit: str
 
+    @property
+    def detector(self) -> Detector:
+        """What the pixels of CBED patterns mean; of samples of another kind an InputError."""
+        return detector_of(self.grid, "frame of the samples")
+
     def require(self, other: "Frame", source: object) -> None:
-        """Refuse stacks in another frame than this one; pixel sizes may differ by rounding."""
-        mine, theirs = self.detector, other.detector
-        alike = (other.pose, other.intensity_unit, theirs.unit, theirs.size_pixels) == (
-            self.pose, self.intensity_unit, mine.unit, mine.size_pixels)
-        if not alike or abs(theirs.pixel_size / mine.pixel_size - 1) > 1e-6:
+        """Refuse samples in another frame than this one; pixel sizes, axes and wavelengths may differ by rounding."""
+        alike = (other.pose, other.intensity_unit) == (self.pose, self.intensity_unit)
+        if not (alike and _same(self.grid, other.grid)):
             raise InputError(source=source, rule=f"detector, pose and intensity unit must be those of training, {self}",
                              value=other, remedy="Bring the patterns to these, or train on patterns like these.")
+
+
+def _same(mine: Grid, other: Grid) -> bool:
+    """Whether grids are of one kind, size and unit, and their numbers differ by rounding alone."""
+    if isinstance(mine, Detector) and isinstance(other, Detector):
+        return (mine.unit, mine.size_pixels) == (other.unit, other.size_pixels) and (
+            abs(other.pixel_size / mine.pixel_size - 1) <= 1e-6)
+    if not (isinstance(mine, SampleGrid) and isinstance(other, SampleGrid)):
+        return False
+    names, numbers = zip(*(((grid.kind, grid.shape, [(axis.name, axis.unit) for axis in grid.axes]),
+                            [grid.wavelength_angstrom or 0.0, *(number for axis in grid.axes
+                                                                for number in (axis.first, axis.step))])
+                           for grid in (mine, other)), strict=True)
+    return names[0] == names[1] and np.allclose(*numbers, rtol=1e-6, atol=1e-9)
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,38 +58,36 @@ class Viewed:
     file: StackFile
     config: ViewConfig
     rows: np.ndarray
-    shape: tuple[int, ...]  # [N, 3, H, W]
+    shape: tuple[int, ...]  # [N, C, *spatial]
     frame: Frame
 
     @classmethod
     def of(cls, file: StackFile, config: ViewConfig, sample_ids: Sequence[str] | None) -> "Viewed":
-        """The samples' rows, and the detector as the view shows it."""
+        """The samples' rows, and the grid as the view shows it."""
         rows = np.arange(len(file)) if sample_ids is None else rows_of(file, sample_ids)
-        size = file.detector.size_pixels
-        empty, detector = view(np.zeros((0, 3, size, size), np.float32), file.detector, config)
-        return cls(file, config, rows, (len(rows), *empty.shape[1:]), Frame(detector, file.pose, file.intensity_unit))
+        empty, grid = seen(np.zeros((0, *file.grid.shape), np.float32), file.grid, config)
+        return cls(file, config, rows, (len(rows), *empty.shape[1:]), Frame(grid, file.pose, file.intensity_unit))
 
     def table(self) -> SampleTable:
         """Rows of the samples."""
         return self.file.table.take(self.rows)
 
-    def read(self) -> Float32[np.ndarray, "N 3 H W"]:
+    def read(self) -> Float32[np.ndarray, "N C *spatial"]:
         """All samples."""
         intensity = np.empty(self.shape, dtype=np.float32)
         self._read_into(intensity, 0)
         return intensity
 
     def _read_into(self, out: np.ndarray, start: int) -> None:
-        """Read the samples from `start` on into out float32 [n, 3, H, W], few at a time at full size."""
-        size = self.file.detector.size_pixels
-        step = stacks_at_once((3, size, size))
+        """Read the samples from `start` on into out float32 [n, C, *spatial], few at a time, whole."""
+        step = stacks_at_once(self.file.grid.shape)
         for first in range(0, len(out), step):
             part = out[first:first + step]
             rows = self.rows[start + first:start + first + len(part)]
-            part[:] = view(self.file.read(rows), self.file.detector, self.config)[0]
+            part[:] = seen(self.file.read(rows), self.file.grid, self.config)[0]
 
     def blocks(self) -> Iterator[np.ndarray]:
-        """The samples in turn, float32 [n, 3, H, W] in blocks that memory has room for."""
+        """The samples in turn, float32 [n, C, *spatial] in blocks that memory has room for."""
         step = stacks_at_once(self.shape[1:])
         for start in range(0, self.shape[0], step):
             block = np.empty((min(step, self.shape[0] - start), *self.shape[1:]), dtype=np.float32)
@@ -86,7 +102,7 @@ class Viewed:
 
 def load_physical(stacks: Path | StackFile, config: ViewConfig, sample_ids: Sequence[str] | None = None
                   ) -> tuple[np.ndarray, SampleTable, Frame]:
-    """Read intensities float32 [N, 3, H, W] in the given view, their table and frame; all samples, or sample_ids."""
+    """Read intensities float32 [N, C, *spatial] in a view, their table and frame; all samples, or sample_ids."""
     with opened(stacks) as file:
         viewed = Viewed.of(file, config, sample_ids)
         return viewed.read(), viewed.table(), viewed.frame

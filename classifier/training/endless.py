@@ -10,7 +10,7 @@ import numpy as np
 from classifier.crystal.spacegroup import ClassMap
 from classifier.foundation.errors import InputError, require
 from classifier.foundation.ranks import Ranks
-from classifier.pattern.geometry import view
+from classifier.pattern.grid import seen
 from classifier.pattern.intensity import IntensityTransform
 from classifier.samples.measured_samples import Measurement
 from classifier.samples.viewed import Frame
@@ -69,7 +69,8 @@ def open_endless(source: StackSource | None, config: TrainClassifierConfig, stat
         return
     fixed = None
     if state.model.takes_fixed:
-        fixed = FixedPart.of(state.model, config.model, config.view.size_pixels, measurement=measurement,
+        fixed = FixedPart.of(state.model, config.model, config.view.size_pixels or source.frame.detector.size_pixels,
+                             measurement=measurement,
                              ideal_share=config.ideal_share, mirror=config.augment.mirror)
     recipe = Recipe(config.seed, class_map, config.view, intensity, fixed)
     end = source.stream.window_at(config.images - 1).stop
@@ -89,9 +90,8 @@ def require_stream(source: StackSource | None, config: TrainClassifierConfig, cl
     """
     if source is None:
         return None
-    size = source.frame.detector.size_pixels
-    detector = view(np.zeros((0, 3, size, size), np.float32), source.frame.detector, config.view)[1]
-    frame.require(Frame(detector, source.frame.pose, source.frame.intensity_unit), source.name)
+    grid = seen(np.zeros((0, *source.frame.grid.shape), np.float32), source.frame.grid, config.view)[1]
+    frame.require(Frame(grid, source.frame.pose, source.frame.intensity_unit), source.name)
     given, stream = source.group_shares, source.stream
     others = config.synthetic_share if added else 0.0
     shares = np.array([given.get(group, 0.0) for group in class_map.space_groups], dtype=np.float64)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from classifier.crystal.spacegroup import ClassMap
 from classifier.foundation.checkpoint import load_checkpoint, save_checkpoint
+from classifier.network.model import build_network
 from classifier.network.stack_classifier import StackClassifier
 from classifier.training.stopping import Best
 from classifier.training.train_config import TrainClassifierConfig
@@ -22,11 +23,11 @@ class State:
     skipped, unreported (steps), loss_sum: on the device, so that counting them makes nobody wait for it.
     """
 
-    def __init__(self, config: TrainClassifierConfig, class_map: ClassMap, device: torch.device) -> None:
+    def __init__(self, config: TrainClassifierConfig, class_map: ClassMap, device: torch.device,
+                 shape: tuple[int, ...]) -> None:
+        """shape: [C, *spatial] of a sample."""
         torch.manual_seed(config.seed)
-        model = config.model.build(classes=len(class_map), size_pixels=config.view.size_pixels,
-                                   mirror_partner=class_map.mirror_partner(),
-                                   space_groups=class_map.space_groups)
+        model = build_network(config.model, shape, class_map)
         self.model = model.to(device)
         self.model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.average = copy.deepcopy(self.model).requires_grad_(False)

@@ -9,7 +9,7 @@ from torch import Tensor
 from classifier.crystal.spacegroup import ClassMap
 from classifier.foundation.ranks import Ranks
 from classifier.network.batch_draws import place_rows
-from classifier.pattern.augment import augment, mix
+from classifier.pattern.augment import mix
 from classifier.samples.measured_samples import Measurement
 from classifier.training.batches import Source, draw_batch, draw_beside, draw_copies
 from classifier.training.losses import ClassSizes
@@ -47,7 +47,7 @@ def step(state: State, config: TrainClassifierConfig, sources: list[Source], siz
                 ideal = torch.rand(config.batch, generator=draws)[rows.start : rows.stop] < config.ideal_share
                 seen = torch.where(ideal.to(x.device)[:, None, None, None], x, seen)
             x = seen
-        x, target = augment(x, target, draws, config.augment, class_map, rows)
+        x, target = config.augment.applied(x, target, draws, class_map, rows)
     if config.mixup_alpha:
         x, target = mix(x, target, np.random.default_rng([seed, 1]), config.mixup_alpha)
         x = x[own.start : own.stop]

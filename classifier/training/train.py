@@ -98,6 +98,7 @@ def _run(config: TrainClassifierConfig, run: Run, parted: Split, stacks: StackFi
     with ranks.first_first() if cache else nullcontext():  # one of them builds the cache
         real, transform, frame = load_training_set(stacks, class_map=class_map, view=config.view, cache=cache,
                                                    intensity=config.intensity, sample_ids=parted.parts["train"])
+        config.augment.require(frame.grid)
         real = with_side_data(real, stacks, config.model, cache)
         load = partial(_load, config, class_map=class_map, intensity=transform, cache=cache)
         sources = [Source.build(real, sampler=config.sampler, weight=1.0, device=device)]
@@ -114,7 +115,7 @@ def _run(config: TrainClassifierConfig, run: Run, parted: Split, stacks: StackFi
         require_mixable(frame, real, held_out["validation"])
     drawn, fixed = (None if config.measurement is None else Measurement(config.measurement, transform, seed)
                     for seed in (config.seed, JUDGED_SEED))
-    state = State(config, class_map, device)
+    state = State(config, class_map, device, frame.grid.shape)
     if run.checkpoint_path.exists():
         state.load(run.checkpoint_path)
     else:

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from classifier.foundation.config import Config, added
 from classifier.foundation.errors import InputError
 from classifier.network.model import AnyNetwork, ModelConfig
-from classifier.pattern.augment import AugmentConfig
+from classifier.pattern.augment import AnyAugmentation, AugmentConfig
 from classifier.pattern.condition import Condition
 from classifier.pattern.geometry import ViewConfig
 from classifier.pattern.intensity import IntensityConfig
@@ -26,9 +26,9 @@ class TrainClassifierConfig(Config):
     threads: int = 1
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["fp32", "bf16"] = "fp32"  # of the body's products; bf16 keeps weights, head and loss in float32
-    view: ViewConfig
+    view: ViewConfig = added(ViewConfig())  # without keys: samples whole, as they are
     intensity: IntensityConfig = IntensityConfig()
-    augment: AugmentConfig = AugmentConfig()
+    augment: AnyAugmentation = AugmentConfig()
     model: AnyNetwork = ModelConfig()
     loss: AnyLoss = CrossEntropy(kind="cross_entropy")
     measurement: MeasurementConfig | None = added(None)  # of which every step draws new copies; None: none

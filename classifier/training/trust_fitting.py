@@ -61,7 +61,7 @@ def with_trust(classifier: TrainedClassifier, *, training: StackSet, validation:
                                               for seen in _blocks(training, rows, measurement)]),
                              training.material[rows], space_group)
     measured = np.concatenate([
-        measure(transform.denormalise(x).numpy(), transform, classifier.frame.detector, shift_pixels=shift_pixels)
+        measure(transform.denormalise(x).numpy(), transform, classifier.frame.grid, shift_pixels=shift_pixels)
         for x, _ in _blocks(training, rows[::-(-len(rows) // MEASURED)], measurement)])
     logits, features = (np.concatenate(column) for column in zip(*(
         predict_with_features(model, *seen) for seen in _blocks(validation, validation_rows, measurement)),

@@ -12,7 +12,8 @@ from project import ROOT
 from running import verb
 
 COMMANDS = typer.main.get_command(app)
-WITHOUT_SAMPLES = {"simulate", "crystals", "prepare", "import", "judge", "demo", "pretrain", "doctor", "sample"}
+WITHOUT_SAMPLES = {"simulate", "crystals", "prepare", "import", "import-curves", "judge", "demo", "pretrain", "doctor",
+                   "sample"}
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

@@ -12,7 +12,8 @@ from rich.console import Console
 
 from classifier.foundation.errors import InputError
 from classifier.inspection import catalog as module
-from classifier.inspection.page import picture_of, write_inspection_page
+from classifier.inspection.page import write_inspection_page
+from classifier.kind.cbed import Cbed
 from classifier.pattern.geometry import Detector
 from classifier.samples.split import split
 from classifier.samples.stackfile import SampleTable, StackFile, write_stack_file
@@ -179,6 +180,6 @@ def test_the_page_holds_every_group_with_pictures(tiny_stack_file, tmp_path):
 def test_a_picture_shows_rows_upwards_and_patterns_side_by_side():
     stack = np.full((3, 4, 4), 1e-9, dtype=np.float32)
     stack[0, 0, 0] = stack[2, 3, 3] = 1.0
-    shown = imread(io.BytesIO(picture_of(stack)))
+    shown = imread(io.BytesIO(Cbed.picture(stack)))
     bright = np.argwhere(shown[..., :3].sum(-1) > 2)
     assert shown.shape == (4, 16, 4) and bright.tolist() == [[0, 15], [3, 0]]

@@ -1,4 +1,4 @@
-"""Models that cost nothing: majority, prior, logistic regression, ExtraTrees, nearest neighbours, each with its grid.
+"""Models that cost nothing: guessing, two regressions, two kinds of trees, nearest neighbours, each with its grid.
 
 Each is a scikit-learn Pipeline from descriptors [N, D] to class probabilities; what a configuration lists is searched.
 """
@@ -10,16 +10,18 @@ from pydantic import Field
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.decomposition import PCA
 from sklearn.dummy import DummyClassifier
-from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import ParameterGrid
 from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import QuantileTransformer, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, QuantileTransformer, StandardScaler
 
+from classifier.baseline.product_regression import ProductRegression
 from classifier.foundation.config import Config
 
-Scale = Literal["standard", "rank"]  # mean 0 and spread 1, or the normal quantile of the rank
+# Mean 0 and spread 1, the normal quantile of the rank, or descriptors as they are.
+Scale = Literal["standard", "rank", "none"]
 ClassWeight = Literal["none", "balanced"]  # every sample alike, or every class alike
 RANKS = 200  # quantiles that the rank scale keeps
 
@@ -64,6 +66,50 @@ class Logistic(Searched):
             solver="saga", max_iter=self.iterations, tol=self.tolerance, random_state=seed))
 
 
+class ElasticRegression(Searched):
+    """Multinomial regression on standardised descriptors, or on their products in pairs, see ProductRegression.
+
+    alpha, l1_share: strength of the penalty and the share of its l1 part (Lambda of Liu et al. 2019); products: whether
+    on all X_i X_j, j > i; epochs: passes over the training part; step: of the first one, in changes of a logit.
+    """
+
+    kind: Literal["elastic_net"]
+    products: tuple[bool, ...]
+    alpha: tuple[Annotated[float, Field(ge=0)], ...]
+    l1_share: tuple[Annotated[float, Field(ge=0, le=1)], ...]
+    class_weight: tuple[ClassWeight, ...]
+    epochs: Annotated[int, Field(ge=1)]
+    batch: Annotated[int, Field(ge=1)] = 256
+    step: Annotated[float, Field(gt=0)] = 1.0
+
+    def pipeline(self, choice: dict[str, Any], seed: int, threads: int) -> Pipeline:
+        """The regression standardises what it sees itself."""
+        return make_pipeline(ProductRegression(
+            alpha=choice["alpha"], l1_share=choice["l1_share"], products=choice["products"], seed=seed,
+            balanced=choice["class_weight"] == "balanced", epochs=self.epochs, batch=self.batch, step=self.step))
+
+
+class GradientBoosting(Searched):
+    """Boosted trees on binned descriptors (Ke et al. 2017, LightGBM, as in scikit-learn), none held out to stop early.
+
+    rounds: trees a class; most_leaves: of a tree; l2: penalty on the values of the leaves.
+    """
+
+    kind: Literal["gradient_boosting"]
+    rounds: tuple[Annotated[int, Field(ge=1)], ...]
+    learning_rate: tuple[Annotated[float, Field(gt=0)], ...]
+    most_leaves: tuple[Annotated[int, Field(ge=2)], ...]
+    l2: tuple[Annotated[float, Field(ge=0)], ...]
+    class_weight: tuple[ClassWeight, ...]
+
+    def pipeline(self, choice: dict[str, Any], seed: int, threads: int) -> Pipeline:
+        """Trees need no scale."""
+        return make_pipeline(HistGradientBoostingClassifier(
+            max_iter=choice["rounds"], learning_rate=choice["learning_rate"], max_leaf_nodes=choice["most_leaves"],
+            l2_regularization=choice["l2"], class_weight=_weight(choice["class_weight"]), early_stopping=False,
+            random_state=seed))
+
+
 class ExtraTrees(Searched):
     """Extremely randomised trees (Geurts et al. 2006, Mach. Learn. 63, 3).
 
@@ -84,7 +130,10 @@ class ExtraTrees(Searched):
 
 
 class Neighbours(Searched):
-    """Votes of the nearest training samples in the first principal components, each of unit spread."""
+    """Votes of the nearest training samples in the first principal components, each of unit spread.
+
+    components 0 takes the scaled descriptors themselves, as a search in a data base of patterns does.
+    """
 
     kind: Literal["neighbours"]
     scale: tuple[Scale, ...]
@@ -95,12 +144,14 @@ class Neighbours(Searched):
 
     def pipeline(self, choice: dict[str, Any], seed: int, threads: int) -> Pipeline:
         """Scale, principal components, votes."""
+        reduced = PCA(choice["components"], whiten=True, svd_solver="full") if choice["components"] else _scale("none")
         return make_pipeline(
-            _scale(choice["scale"]), PCA(choice["components"], whiten=True, svd_solver="full"),
+            _scale(choice["scale"]), reduced,
             NeighbourVote(choice["neighbours"], choice["distance_power"], _weight(choice["class_weight"]), threads))
 
 
-Method = Annotated[Guess | Logistic | ExtraTrees | Neighbours, Field(discriminator="kind")]
+Method = Annotated[Guess | Logistic | ElasticRegression | ExtraTrees | GradientBoosting | Neighbours,
+                   Field(discriminator="kind")]
 
 
 class NeighbourVote(ClassifierMixin, BaseEstimator):
@@ -138,6 +189,8 @@ class NeighbourVote(ClassifierMixin, BaseEstimator):
 
 
 def _scale(name: Scale) -> BaseEstimator:
+    if name == "none":
+        return FunctionTransformer()
     if name == "standard":
         return StandardScaler()
     return QuantileTransformer(n_quantiles=RANKS, subsample=None,  # pyright: ignore[reportArgumentType]

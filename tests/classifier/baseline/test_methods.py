@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from classifier.baseline.methods import ExtraTrees, Guess, Logistic, Neighbours, NeighbourVote
+from classifier.baseline.train_baseline import TrainBaselineConfig
 from classifier.foundation.config import load_config, parse_config
-from classifier.training.baselines import ExtraTrees, Guess, Logistic, Neighbours, NeighbourVote
-from classifier.training.train_baseline import TrainBaselineConfig
 from project import CONFIGS
 
 LOGISTIC = {"kind": "logistic", "scale": ["standard"], "inverse_strength": [1.0], "l1_share": [0.5],

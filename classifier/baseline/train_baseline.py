@@ -6,16 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich.console import Console
+from rich.text import Text
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
+from classifier.baseline.methods import Method
 from classifier.crystal.spacegroup import ClassMap
 from classifier.foundation.atomic import read_json, write_json
-from classifier.foundation.config import Config
+from classifier.foundation.config import Config, added
 from classifier.foundation.errors import reported
 from classifier.foundation.run import Interrupted, Run, StopRequest, progress
-from classifier.pattern.descriptors import FAMILIES, PLACES, DescriptorConfig, describe, descriptor_names
+from classifier.pattern.descriptors import AnyDescriptors
 from classifier.pattern.geometry import ViewConfig
 from classifier.prediction.predict import Predictions
 from classifier.prediction.scores import score
@@ -25,7 +28,6 @@ from classifier.samples.split import Split, load_split
 from classifier.samples.stackfile import StackFile
 from classifier.samples.viewed import Viewed
 from classifier.statistics import metrics
-from classifier.training.baselines import Method
 
 SMOOTHING = 1e-3  # share of the training frequencies in each prediction: no log is infinite, ties go to the commoner
 
@@ -38,8 +40,8 @@ class TrainBaselineConfig(Config):
 
     seed: int = 0
     threads: int = 1
-    view: ViewConfig
-    descriptors: DescriptorConfig
+    view: ViewConfig = added(ViewConfig())  # without keys: samples whole, as they are
+    descriptors: AnyDescriptors
     folds: int = 5
     repeats: int = 5
     method: Method
@@ -75,12 +77,17 @@ def _run(config: TrainBaselineConfig, run: Run, parted: Split, file: StackFile) 
     views = {part: Viewed.of(file, config.view, names) for part, names in parted.parts.items()}
     table = {part: viewed.table() for part, viewed in views.items()}
     truth = {part: class_map.indices(rows.space_group) for part, rows in table.items()}
-    names = descriptor_names(views["train"].frame.detector, config.descriptors)
+    names = config.descriptors.names(views["train"].frame.grid)
     features = {part: np.concatenate([np.zeros((0, len(names)), np.float32), *(
-        describe(block, viewed.frame.detector, config.descriptors) for block in viewed.blocks())])
+        config.descriptors.of(block, viewed.frame.grid) for block in viewed.blocks())])
         for part, viewed in views.items()}
     searched = search(config, run.folder / "search.json", features["train"], truth["train"], units(table["train"]))
     best = max(searched, key=lambda row: row["balanced_accuracy"])["choice"]
+    if len(searched) > 1:
+        for row in searched:
+            choice = ", ".join(f"{name} {value}" for name, value in row["choice"].items())
+            Console(stderr=True, soft_wrap=True).print(
+                Text(f"{row['balanced_accuracy']:6.1%}  {choice}{'  <- taken' if row['choice'] == best else ''}"))
     model = config.method.pipeline(best, config.seed, config.threads).fit(features["train"], truth["train"])
 
     samples = np.bincount(truth["train"], minlength=len(class_map))
@@ -148,7 +155,7 @@ def log_probabilities(model: Pipeline, features: np.ndarray, samples: np.ndarray
 
 def importance(model: Pipeline, features: np.ndarray, truth: np.ndarray, names: list[str], config: TrainBaselineConfig
                ) -> dict[str, float]:
-    """Balanced accuracy lost, {family or pattern: mean}, when its descriptors are shuffled together over the samples.
+    """Balanced accuracy lost, {family, pattern or segment: mean}, when its descriptors are shuffled together.
 
     Permutation importance (Breiman 2001, Mach. Learn. 45, 5) of groups, for single descriptors stand in for each other.
 
@@ -162,10 +169,7 @@ def importance(model: Pipeline, features: np.ndarray, truth: np.ndarray, names: 
         return {}
     random = np.random.default_rng(config.seed)
     whole, lost = _balanced_accuracy(truth, model.predict(features)), {}
-    groups = {family: [name.startswith(f"{family}:") for name in names] for family in FAMILIES}
-    groups |= {f"pattern {place}": [name.endswith(f"pattern {place}") for name in names]
-               for place in PLACES[config.descriptors.pattern_order]}
-    for group, members in groups.items():
+    for group, members in config.descriptors.groups(names).items():
         shuffled = []
         for _ in range(config.repeats if any(members) else 0):
             changed = features.copy()

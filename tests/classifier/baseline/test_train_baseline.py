@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from sklearn.dummy import DummyClassifier
 
+from classifier.baseline import train_baseline as stage
+from classifier.baseline.train_baseline import TrainBaselineConfig, log_probabilities, search, train_baseline, units
 from classifier.foundation.atomic import read_json, write_json
 from classifier.foundation.config import parse_config
 from classifier.foundation.errors import InputError
 from classifier.prediction.predict import Predictions
 from classifier.samples.sampletable import SampleTable
-from classifier.training import train_baseline as stage
-from classifier.training.train_baseline import TrainBaselineConfig, log_probabilities, search, train_baseline, units
 
 NEAREST = {"kind": "neighbours", "scale": ["standard"], "components": [4], "neighbours": [1, 3],
            "distance_power": [0.0], "class_weight": ["none", "balanced"]}
