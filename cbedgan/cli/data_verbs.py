@@ -34,20 +34,20 @@ def simulate(config: Config, out: File, workers: Workers = CORES,
              partition: Annotated[str | None, typer.Option(help="Of SLURM.")] = None,
              minutes: Annotated[int, typer.Option(min=1, help="Of one SLURM job; then it is queued again.")] = 240,
              at_once: Annotated[int, typer.Option(min=1, help="SLURM jobs at a time.")] = 64) -> None:
-    """Simulate CBED stacks of crystals into a stack file (needs the extra "simulate")."""
+    """Simulate CBED stacks, powder patterns or PDFs of crystals into a sample file (needs the extra "simulate")."""
     missing = [name for name in SIMULATION_PACKAGES if find_spec(name) is None]
     if missing:
         raise InputError(source="cbedgan simulate", rule="needs the extra 'simulate'", value=f"no {', '.join(missing)}",
                          remedy="Install it: pip install 'cbedgan[simulate]'.")
-    from cbedgan.simulate.cbed.simulate_config import SimulateConfig
     from cbedgan.simulate.held_out import HeldOut
     from cbedgan.simulate.manifest import Share
+    from cbedgan.simulate.set_config import load_set_config
     from cbedgan.simulate.simulate import simulate as stage
 
     if (split is None) != (stacks is None):
         raise InputError(source="--split and --samples", rule="go together", value="one of them",
                          remedy="Give the split and the stack file that it parts, or neither.")
-    settings = read(config, SimulateConfig)
+    settings = load_set_config(config)
     held_out = None if split is None or stacks is None else HeldOut.of(split, stacks)
     if slurm is None:
         share = None if shard is None else Share.parse(shard)
@@ -71,9 +71,9 @@ def crystals(config: Config,
     """Count the crystals, space groups and structure types of each source (config: of simulate)."""
     from cbedgan.crystal.census.against import told_apart, told_apart_table
     from cbedgan.crystal.census.counts import count_sources, source_table
-    from cbedgan.simulate.cbed.simulate_config import SimulateConfig
+    from cbedgan.simulate.set_config import load_set_config
 
-    settings = read(config, SimulateConfig)
+    settings = load_set_config(config)
     if against is not None:
         Console().print(told_apart_table(told_apart(settings.crystals, against, seed=settings.seed), against))
         return

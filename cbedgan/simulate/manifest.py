@@ -12,9 +12,10 @@ from typing import Any
 
 from cbedgan.crystal.crystals import Crystal
 from cbedgan.crystal.plan import CrystalPlan, PlannedCrystal, plan_group
-from cbedgan.simulate.cbed.simulate_config import SimulateConfig
 from cbedgan.simulate.cbed.stack import refusal
+from cbedgan.simulate.curve_set import curve_refusal
 from cbedgan.simulate.held_out import HeldOut
+from cbedgan.simulate.set_config import SetConfig, SimulateConfig
 from cbedgan.simulate.workers import in_pool
 from classifier.foundation.atomic import read_json, write_json
 from classifier.foundation.config import digest
@@ -46,7 +47,7 @@ class Share:
         return f"{self.number}/{self.of}"
 
 
-def plan(config: SimulateConfig, given: list[Crystal] | None, identity: dict[str, Any], workers: int,
+def plan(config: SetConfig, given: list[Crystal] | None, identity: dict[str, Any], workers: int,
          held_out: HeldOut | None = None, kept: Path | None = None) -> Manifest:
     """Plan the jobs of the configuration, or of the crystals `given`, and deal them to units.
 
@@ -71,7 +72,7 @@ def plan(config: SimulateConfig, given: list[Crystal] | None, identity: dict[str
     return manifest
 
 
-def replan(manifest: Manifest, failed: dict[str, str], config: SimulateConfig, given: list[Crystal] | None,
+def replan(manifest: Manifest, failed: dict[str, str], config: SetConfig, given: list[Crystal] | None,
            workers: int, held_out: HeldOut | None = None, kept: Path | None = None) -> Manifest:
     """Plan the groups of failed materials again without them.
 
@@ -117,17 +118,20 @@ def units_of(manifest: Manifest, share: Share | None) -> dict[str, list[Job]]:
 class _Refuse:
     """Says why a crystal cannot be simulated, or may not be; it goes to the processes that plan."""
 
-    config: SimulateConfig
+    config: SetConfig
     failed: dict[str, str]
     held_out: HeldOut | None
 
     def __call__(self, crystal: Crystal) -> str | None:
         if self.held_out is not None and (reason := self.held_out.reason(crystal)):
             return reason
-        return self.failed.get(crystal.material) or refusal(crystal, self.config)
+        if crystal.material in self.failed:
+            return self.failed[crystal.material]
+        return refusal(crystal, self.config) if isinstance(self.config, SimulateConfig) else curve_refusal(
+            crystal, self.config)
 
 
-def _plan(manifest: Manifest, config: SimulateConfig, given: list[Crystal] | None, groups: list[int],
+def _plan(manifest: Manifest, config: SetConfig, given: list[Crystal] | None, groups: list[int],
           workers: int, held_out: HeldOut | None, kept: Path | None) -> None:
     """Put freshly planned jobs and passed-over materials of `groups` (of files: all) in place of the manifest's.
 
@@ -156,7 +160,7 @@ def _plan(manifest: Manifest, config: SimulateConfig, given: list[Crystal] | Non
     manifest["passed_over"] = sorted(passed_over, key=lambda entry: order.get(entry[0], 0))
 
 
-def _planned(config: SimulateConfig, group: int, kept: Path | None, name: str, function: Callable[..., CrystalPlan],
+def _planned(config: SetConfig, group: int, kept: Path | None, name: str, function: Callable[..., CrystalPlan],
              *arguments: Any) -> dict[str, Any]:
     """Jobs and passed-over materials of a group, and the processor seconds they took; where they are kept, from there.
 
@@ -166,16 +170,23 @@ def _planned(config: SimulateConfig, group: int, kept: Path | None, name: str, f
         return content
     began = time.process_time()
     chosen, passed = function(*arguments)
-    jobs = [{"name": f"{entry.crystal.material}-{energy:g}kev", "beam_energy_kev": energy,
-             "partition": entry.partition, "crystal": entry.crystal.record(),
+    energies = config.beam_energies_kev if isinstance(config, SimulateConfig) else (None,)
+    jobs = [{**_named(entry.crystal, energy), "partition": entry.partition, "crystal": entry.crystal.record(),
              **({"derivation": entry.derivation} if entry.derivation else {})}
-            for entry in chosen for energy in config.beam_energies_kev]
+            for entry in chosen for energy in energies]
     content = {"name": name, "jobs": jobs, "passed_over": [[group, *entry] for entry in passed],
                "seconds": time.process_time() - began}
     if kept is not None:
         write_json(kept, content)
         return read_json(kept)
     return content
+
+
+def _named(crystal: Crystal, beam_energy_kev: float | None) -> Job:
+    """The name of a job, and the energy of its electrons, where there are any."""
+    if beam_energy_kev is None:
+        return {"name": crystal.material}
+    return {"name": f"{crystal.material}-{beam_energy_kev:g}kev", "beam_energy_kev": beam_energy_kev}
 
 
 def _chosen(given: list[Crystal], refuse: _Refuse) -> CrystalPlan:
@@ -191,7 +202,8 @@ def _chosen(given: list[Crystal], refuse: _Refuse) -> CrystalPlan:
             passed_over.append((f"{crystal.material} ({crystal.source})", reason))
     if not chosen:
         raise InputError(source="crystals", rule="at least one crystal must be within the limits",
-                         value=passed_over, remedy="Raise maximum_steps, or give other files.")
+                         value=passed_over,
+                         remedy="Raise maximum_steps or maximum_primitive_atoms, or give other files.")
     return CrystalPlan(chosen, passed_over)
 
 

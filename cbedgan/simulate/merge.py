@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from cbedgan.simulate.cbed.simulate_config import SimulateConfig
 from cbedgan.simulate.manifest import Job, Manifest, Share, units_of
 from cbedgan.simulate.parts import PartsFolder
-from cbedgan.simulate.units import INTENSITY_UNIT, frame
+from cbedgan.simulate.set_config import SetConfig
+from cbedgan.simulate.units import layout_of
 from classifier.foundation.atomic import read_json, write_json
 from classifier.foundation.errors import InputError
 from classifier.foundation.run import versions
@@ -33,7 +33,7 @@ def report_of(out: Path) -> Path:
     return out.with_name(f"{out.name}.report.json")
 
 
-def merge(out: Path, manifest: Manifest, config: SimulateConfig, parts: PartsFolder, share: Share | None) -> None:
+def merge(out: Path, manifest: Manifest, config: SetConfig, parts: PartsFolder, share: Share | None) -> None:
     """Write report, views, reserve (if the plan has one) and at last `out`, in the order of the manifest.
 
     A damaged shard is removed and named in an InputError.
@@ -84,12 +84,12 @@ def report(manifest: Manifest, units: dict[str, list[Job]], parts: PartsFolder) 
             "groups": {str(group): groups[group] for group in sorted(groups)}}
 
 
-def _write(path: Path, jobs: list[Job], place: dict[str, str], provenance: dict[str, Any], config: SimulateConfig,
+def _write(path: Path, jobs: list[Job], place: dict[str, str], provenance: dict[str, Any], config: SetConfig,
            parts: PartsFolder) -> None:
     shards: dict[str, tuple[StackFile, dict[str, Any]]] = {}
     view = provenance.get(CONDITION, "")
-    with StackWriter(path, detector=frame(config, view), pose=config.detector.pose, intensity_unit=INTENSITY_UNIT,
-                     provenance=provenance, mantissa_bits=config.mantissa_bits) as writer:
+    with StackWriter(path, **layout_of(config, view), provenance=provenance,
+                     mantissa_bits=config.mantissa_bits) as writer:
         for job in jobs:
             unit = place[job["name"]]
             try:

@@ -11,11 +11,11 @@ import torch
 
 from cbedgan.crystal.crystals import Crystal
 from cbedgan.crystal.structure_files import crystals_from_files
-from cbedgan.simulate.cbed.simulate_config import SimulateConfig
 from cbedgan.simulate.held_out import HeldOut
 from cbedgan.simulate.manifest import Manifest, Share, plan, replan
 from cbedgan.simulate.merge import merge, reserve_of, view_of
 from cbedgan.simulate.parts import PartsFolder
+from cbedgan.simulate.set_config import SetConfig
 from cbedgan.simulate.units import run_units
 from classifier.foundation.config import digest
 from classifier.foundation.errors import InputError
@@ -24,7 +24,7 @@ from classifier.foundation.run import require_same_run
 from classifier.samples.stackfile import StackFile
 
 
-def simulate(config: SimulateConfig, *, out: Path, workers: int, crystals: Path | None = None,
+def simulate(config: SetConfig, *, out: Path, workers: int, crystals: Path | None = None,
              share: Share | None = None, alone: bool = False, device: str = "cpu",
              held_out: HeldOut | None = None) -> Path:
     """Simulate the stacks of all planned crystals, or of structure files, into a stack file.
@@ -75,7 +75,7 @@ def simulate(config: SimulateConfig, *, out: Path, workers: int, crystals: Path 
     return out
 
 
-def prepare_manifest(config: SimulateConfig, *, out: Path, workers: int, crystals: Path | None = None,
+def prepare_manifest(config: SetConfig, *, out: Path, workers: int, crystals: Path | None = None,
                      device: str = "cpu", held_out: HeldOut | None = None) -> Manifest:
     """Plan the set into `<out>.parts`, and return its manifest.
 
@@ -89,7 +89,7 @@ def prepare_manifest(config: SimulateConfig, *, out: Path, workers: int, crystal
         return parts.manifest(identity, lambda: plan(config, given, identity, workers, held_out, parts.planned))
 
 
-def _given(config: SimulateConfig, crystals: Path | None) -> list[Crystal] | None:
+def _given(config: SetConfig, crystals: Path | None) -> list[Crystal] | None:
     """The crystals of the files, None where the configuration plans them."""
     if crystals is not None:
         return crystals_from_files(crystals)
@@ -99,7 +99,7 @@ def _given(config: SimulateConfig, crystals: Path | None) -> list[Crystal] | Non
     return None
 
 
-def _identity(config: SimulateConfig, given: list[Crystal] | None, share: Share | None, device: str,
+def _identity(config: SetConfig, given: list[Crystal] | None, share: Share | None, device: str,
               held_out: HeldOut | None) -> dict[str, Any]:
     """What the set is: another one may not go on in its folder or its file."""
     if given is not None:
@@ -117,7 +117,7 @@ def _identity(config: SimulateConfig, given: list[Crystal] | None, share: Share 
             "inputs": inputs}
 
 
-def _finished(out: Path, identity: dict[str, Any], config: SimulateConfig) -> bool:
+def _finished(out: Path, identity: dict[str, Any], config: SetConfig) -> bool:
     """Whether `out`, which is written last, is there; InputError when it, its reserve or a view is another set's."""
     names = ["", *(view.name for view in config.views)]
     for path in (view_of(one, name) for one in (reserve_of(out), out) for name in names):

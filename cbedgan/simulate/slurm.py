@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cbedgan.simulate.cbed.simulate_config import SimulateConfig
 from cbedgan.simulate.held_out import HeldOut
 from cbedgan.simulate.manifest import Share
+from cbedgan.simulate.set_config import SetConfig
 from cbedgan.simulate.simulate import prepare_manifest, simulate
 from classifier.foundation.errors import InputError
 
@@ -33,7 +33,7 @@ class Cluster:
 class ShareTask:
     """One share, in the form in which it goes to a node."""
 
-    config: SimulateConfig
+    config: SetConfig
     settings: dict[str, Any]
     share: Share
 
@@ -48,7 +48,7 @@ class ShareTask:
         return DelayedSubmission(self)
 
 
-def submit(config: SimulateConfig, cluster: Cluster, *, out: Path, workers: int,
+def submit(config: SetConfig, cluster: Cluster, *, out: Path, workers: int,
            crystals: Path | None = None, device: str = "cpu", held_out: HeldOut | None = None) -> "list[submitit.Job]":
     """Plan here, then submit every share as a job of its own; `simulate` without a share merges later.
 

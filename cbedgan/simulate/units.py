@@ -8,10 +8,12 @@ import numpy as np
 
 from cbedgan.crystal.crystals import Crystal
 from cbedgan.simulate.cbed.simulate_config import SimulateConfig
-from cbedgan.simulate.cbed.stack import StacksAndRows, simulate_every_view
+from cbedgan.simulate.cbed.stack import simulate_every_view
+from cbedgan.simulate.curve_set import curve_sample
 from cbedgan.simulate.engine import engine_of
 from cbedgan.simulate.manifest import Job
 from cbedgan.simulate.parts import PartsFolder
+from cbedgan.simulate.set_config import SetConfig
 from cbedgan.simulate.workers import in_pool
 from classifier.foundation.atomic import write_json
 from classifier.foundation.config import digest
@@ -23,7 +25,7 @@ from classifier.samples.stackfile import write_stack_file
 INTENSITY_UNIT = "fraction of the incident beam per pixel"
 
 
-def run_units(units: dict[str, list[Job]], config: SimulateConfig, parts: PartsFolder, *, workers: int,
+def run_units(units: dict[str, list[Job]], config: SetConfig, parts: PartsFolder, *, workers: int,
               device: str) -> None:
     """Work on all units; after SIGINT or SIGTERM those at work are finished, then Interrupted.
 
@@ -38,7 +40,7 @@ def run_units(units: dict[str, list[Job]], config: SimulateConfig, parts: PartsF
             description="simulating stacks", sizes={unit: len(jobs) for unit, jobs in units.items()})
 
 
-def work(unit: str, jobs: list[Job], config: SimulateConfig, parts: PartsFolder, device: str) -> None:
+def work(unit: str, jobs: list[Job], config: SetConfig, parts: PartsFolder, device: str) -> None:
     """Simulate the jobs of a unit into its shard and write its record.
 
     The record holds, by name of the job, its rows [first, end) in the shard or why it failed, and the processor
@@ -69,18 +71,28 @@ def work(unit: str, jobs: list[Job], config: SimulateConfig, parts: PartsFolder,
         record["seconds"][job["name"]] = round(time.process_time() - began, 4)
     for name in names if done else ():
         write_stack_file(parts.shard(unit, name), np.concatenate(stacks[name]), SampleTable.concatenate(tables[name]),
-                         detector=frame(config, name), pose=config.detector.pose, intensity_unit=INTENSITY_UNIT,
-                         provenance={"shard_of": digest(config)})
+                         **layout_of(config, name), provenance={"shard_of": digest(config)})
     write_json(parts.record(unit), {**record, "ended": time.time()})
 
 
-def simulate_job(job: Job, config: SimulateConfig, device: str) -> list[StacksAndRows]:
-    """The job's stacks, float32, and rows, and those of each view; the reserve is a file of its own and needs no mark
+def simulate_job(job: Job, config: SetConfig, device: str) -> list[tuple[np.ndarray, SampleTable]]:
+    """The job's samples, float32, and rows, and those of each view; the reserve is a file of its own and needs no mark
     of it."""
-    every = simulate_every_view(Crystal.from_record(job["crystal"]), config, beam_energy_kev=job["beam_energy_kev"],
-                                partition="" if job["partition"] == "reserve" else job["partition"], device=device,
-                                engine=engine_of(config))
+    crystal = Crystal.from_record(job["crystal"])
+    partition = "" if job["partition"] == "reserve" else job["partition"]
+    if isinstance(config, SimulateConfig):
+        every = simulate_every_view(crystal, config, beam_energy_kev=job["beam_energy_kev"], partition=partition,
+                                    device=device, engine=engine_of(config))
+    else:
+        every = [curve_sample(crystal, config, partition)]
     return [(stacks, replace(rows, derivation=np.full(len(rows), job.get("derivation", "")))) for stacks, rows in every]
+
+
+def layout_of(config: SetConfig, view: str = "") -> dict[str, Any]:
+    """What a file of the set, or of its view, is told beside its samples: detector or axes, pose and unit."""
+    if isinstance(config, SimulateConfig):
+        return {"detector": frame(config, view), "pose": config.detector.pose, "intensity_unit": INTENSITY_UNIT}
+    return {"detector": config.samples.grid(), "pose": "raw", "intensity_unit": config.samples.unit}
 
 
 def frame(config: SimulateConfig, view: str = "") -> Detector:

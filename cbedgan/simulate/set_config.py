@@ -1,0 +1,26 @@
+"""Any configuration of `simulate`: CBED where a file names no kind, else what its kind says."""
+
+import tomllib
+from pathlib import Path
+
+from cbedgan.simulate.cbed.simulate_config import SimulateConfig
+from cbedgan.simulate.curve_set import AnyCurveSet, PdfSetConfig, XrdSetConfig
+from classifier.foundation.config import load_config
+from classifier.foundation.errors import InputError, reported
+
+SetConfig = SimulateConfig | AnyCurveSet
+KINDS: dict[str, type[XrdSetConfig] | type[PdfSetConfig]] = {"xrd": XrdSetConfig, "pdf": PdfSetConfig}
+
+
+def load_set_config(path: Path) -> SetConfig:
+    """Read a configuration of `simulate`; InputError where it is none."""
+    if not path.exists():
+        return load_config(path, SimulateConfig)
+    with reported(path, rule="the configuration must be TOML", remedy="Correct that line."):
+        kind = tomllib.loads(path.read_text(encoding="utf-8")).get("kind")
+    if kind is None:
+        return load_config(path, SimulateConfig)
+    if kind not in KINDS:
+        raise InputError(source=path, rule=f"kind must be one of {', '.join(KINDS)}, or left out for CBED", value=kind,
+                         remedy="See docs/powder.md.")
+    return load_config(path, KINDS[kind])
