@@ -22,7 +22,7 @@ from cbedgan.simulate.powder.lattice_points import half_sphere
 from cbedgan.simulate.powder.nodes import spread
 from cbedgan.simulate.powder.scatterers import Scatterers, alike, scatterers
 
-MOST_PAIRS = 2.0**21  # of a batch
+MOST_PAIRS = 2.0**18  # of a batch
 LEAST_RESOLUTION = 0.01  # 1/angstrom: Bragg peaks below the range are at least so wide
 
 

@@ -36,8 +36,8 @@ def farthest_degree(config: XrdConfig) -> float:
     return min(config.most_degree + MARGIN_DEGREE, 179.0)
 
 
-def profile(distance_degree: Float[np.ndarray, "*any"], two_theta_degree: Float[np.ndarray, "*any"],
-            config: ProfileConfig) -> Float[np.ndarray, "*any"]:
+def profile(distance_degree: Float[np.ndarray, "*#any"], two_theta_degree: Float[np.ndarray, "*#any"],
+            config: ProfileConfig) -> Float[np.ndarray, "*#any"]:
     """The pseudo-Voigt profile, of area 1, in 1/degree.
 
     Parameters

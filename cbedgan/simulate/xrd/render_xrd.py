@@ -14,7 +14,7 @@ from cbedgan.simulate.xrd.profiles import farthest_degree, pattern_of
 from cbedgan.simulate.xrd.xrd_config import XrdConfig
 from classifier.foundation.errors import InputError
 
-MOST_PHASES = 2.0**21  # of a batch: reflections times sites
+MOST_PHASES = 2.0**20  # of a batch: reflections times sites
 
 
 def xrd_patterns(atoms: Scatterers, config: XrdConfig,
