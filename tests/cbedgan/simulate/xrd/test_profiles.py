@@ -29,7 +29,7 @@ def direct(peaks: Peaks, config: XrdConfig) -> np.ndarray:
         for line in config.lines:
             sine = np.sin(np.radians(place) / 2) * line.wavelength_angstrom / config.lines[0].wavelength_angstrom
             here = np.degrees(2 * np.arcsin(sine))
-            total += line.share * amount * profile(axis - here, np.array(here), config.profile)
+            total += line.share * amount * profile(axis - here, np.array([here]), config.profile)
     return total
 
 
@@ -51,7 +51,7 @@ def test_axes_are_as_the_presets_say():
 
 def test_a_profile_has_area_one():
     far = np.linspace(-200, 200, 400001)
-    assert np.trapezoid(profile(far, np.array(40.0), MODERN.profile), far) == pytest.approx(1, abs=2e-3)
+    assert np.trapezoid(profile(far, np.array([40.0]), MODERN.profile), far) == pytest.approx(1, abs=2e-3)
 
 
 @pytest.mark.slow
