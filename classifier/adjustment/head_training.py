@@ -13,13 +13,13 @@ from torch import Tensor
 
 from classifier.foundation.config import Config, added, parse_config
 from classifier.network.stack_classifier import StackClassifier
-from classifier.pattern.augment import AnyAugmentation
-from classifier.pattern.measurement import MeasurementConfig
+from classifier.pattern.augment import AnyAugmentation, AugmentConfig
 from classifier.prediction.predict import PREDICT_AT_ONCE, TrainedClassifier, predict_features
 from classifier.samples.dataset import StackSet
 from classifier.samples.measured_samples import Measurement
 from classifier.training.losses import class_prior, cross_entropy
 from classifier.training.sampling import PowerSampler, Strata
+from classifier.training.train_config import AnyMeasurement
 
 
 class HeadTraining(Config):
@@ -37,8 +37,9 @@ class HeadTraining(Config):
     synthetic_share: Annotated[float, Field(gt=0, lt=1)] = added(0.25)
 
 
-class _Augmented(Config):
-    augment: AnyAugmentation
+class _Seen(Config):
+    augment: AnyAugmentation = AugmentConfig()
+    measurement: AnyMeasurement | None = None
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class FrozenFeatures:
         samples, views : of training, and how many copies of each, augmented as in the body's training
         seed : of the augmentation
         """
-        augment = parse_config({"augment": training_record(trained)["augment"]}, _Augmented,
+        augment = parse_config({"augment": training_record(trained)["augment"]}, _Seen,
                                source="the classifier's training").augment
         measurement = measurement_of(trained)
         features, target = [], []
@@ -116,8 +117,8 @@ def training_record(trained: TrainedClassifier) -> dict[str, Any]:
 def measurement_of(trained: TrainedClassifier) -> Measurement | None:
     """The measurement whose copies a classifier learned from; None where the stacks were as they are."""
     content = training_record(trained).get("measurement")
-    return None if content is None else Measurement(
-        parse_config(content, MeasurementConfig, source="the classifier's training"), trained.intensity)
+    config = parse_config({"measurement": content}, _Seen, source="the classifier's training").measurement
+    return None if config is None else Measurement(config, trained.intensity, grid=trained.frame.grid)
 
 
 def train_head(config: HeadTraining, frozen: FrozenFeatures, parameters: list[Tensor], head: Callable[[Tensor], Tensor],

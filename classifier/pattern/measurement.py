@@ -9,7 +9,7 @@ from. Every effect is drawn for each pattern by itself, and none changes the lab
 
 import hashlib
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -29,11 +29,32 @@ from classifier.microscope.pose_error import Distortion, moved
 from classifier.microscope.presets import PRESETS
 from classifier.microscope.ranges import Drawn, draw_values, streams
 from classifier.pattern.condition import Condition
+from classifier.pattern.grid import Grid, detector_of
 from classifier.pattern.intensity import stacks_at_once
 
 Intensities = Float[Tensor, "N C H W"]
 BEAM_SHARE = "fraction of the incident beam per pixel"  # the unit of intensities that electrons can be counted in
 SampleIds = Sequence[object] | np.ndarray
+
+
+class MeasuredCopies(Protocol):
+    """How samples of a kind of measurement are measured."""
+
+    @property
+    def kind(self) -> str: ...
+
+    def model_dump(self, *, mode: str = "python") -> dict[str, Any]:
+        """What caches and records keep of it; every Config has this."""
+        ...
+
+    def require(self, grid: Grid, intensity_unit: str, source: object) -> None:
+        """Refuse (InputError) samples that it is not for."""
+        ...
+
+    def copies(self, intensity: Float[Tensor, "N C *spatial"], sample_ids: SampleIds, grid: Grid | None, *, seed: int,
+               draw: int) -> Float[Tensor, "N C *spatial"]:
+        """The copies number `draw` of physical intensities of these names, on their grid."""
+        ...
 
 
 class MeasurementConfig(Config):
@@ -46,6 +67,7 @@ class MeasurementConfig(Config):
     A file may say preset = "ordinary" and whatever shall differ from it.
     """
 
+    kind: Literal["cbed"] = added("cbed")
     electrons: Annotated[float, Field(ge=0)] | None = None
     centre_pixels: Annotated[float, Field(ge=0)] = 0.0
     scale: Annotated[float, Field(ge=0, le=0.5)] = 0.0
@@ -65,6 +87,19 @@ class MeasurementConfig(Config):
         if (name := content["preset"]) not in PRESETS:
             raise ValueError(f"preset must be one of {', '.join(PRESETS)}, not {name!r}")
         return dict(PRESETS[name]) | {key: value for key, value in content.items() if key != "preset"}
+
+    def require(self, grid: Grid, intensity_unit: str, source: object) -> None:
+        """Refuse (InputError) what is no CBED, and to count electrons in a unit that says nothing of the beam."""
+        if self != MeasurementConfig():
+            detector_of(grid, f"{source}, measurement or condition")
+        if self.electrons and intensity_unit != BEAM_SHARE:
+            raise InputError(source=source, rule=f"electrons can be counted where intensities are a {BEAM_SHARE}",
+                             value=intensity_unit, remedy="Leave electrons out of the measurement.")
+
+    def copies(self, intensity: Intensities, sample_ids: SampleIds, grid: Grid | None, *, seed: int, draw: int
+               ) -> Intensities:
+        """The copies number `draw`; see measured_copy."""
+        return measured_copy(intensity, sample_ids, self, seed=seed, draw=draw)
 
     @model_validator(mode="after")
     def _camera_counts(self) -> "MeasurementConfig":

@@ -137,7 +137,7 @@ def score_conditions(classifier: TrainedClassifier, parts: Mapping[str, StackSet
     """
     told, materials = {}, classifier.training_materials.numpy()
     for name in conditions:
-        measurement = Measurement(CONDITIONS[name], classifier.intensity)
+        measurement = Measurement(CONDITIONS[name], classifier.intensity, grid=classifier.frame.grid)
         predictions = Predictions.concatenate([
             Predictions.of(classifier, measurement.samples(samples), part=part,
                            provenance={**provenance, "condition": name}) for part, samples in parts.items()])

@@ -7,10 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from classifier.foundation.errors import InputError
-from classifier.pattern.grid import detector_of
+from classifier.pattern.grid import Grid
 from classifier.pattern.intensity import IntensityTransform, stacks_at_once
-from classifier.pattern.measurement import BEAM_SHARE, MeasurementConfig, SampleIds, measured_copy
+from classifier.pattern.measurement import MeasuredCopies, SampleIds
 from classifier.samples.dataset import StackSet
 from classifier.samples.viewed import Frame
 
@@ -19,16 +18,18 @@ JUDGED_SEED = 0  # of the copies that are judged: the same for every network, so
 
 @dataclass(frozen=True)
 class Measurement:
-    """How samples of one scale are measured; seed: of all copies."""
+    """How samples of one scale are measured; seed: of all copies; grid: of a sample, which those of curves need."""
 
-    config: MeasurementConfig
+    config: MeasuredCopies
     intensity: IntensityTransform
     seed: int = JUDGED_SEED
+    grid: Grid | None = None
 
-    def of(self, x: Float[Tensor, "N C H W"], sample_ids: SampleIds, draw: int = 0) -> Float[Tensor, "N C H W"]:
+    def of(self, x: Float[Tensor, "N C *spatial"], sample_ids: SampleIds, draw: int = 0
+           ) -> Float[Tensor, "N C *spatial"]:
         """The copies number `draw` of normalised stacks of these names, on the device of x."""
-        return torch.cat([self.intensity.normalise(measured_copy(
-            self.intensity.denormalise(x[rows]), sample_ids[rows], self.config, seed=self.seed, draw=draw))
+        return torch.cat([self.intensity.normalise(self.config.copies(
+            self.intensity.denormalise(x[rows]), sample_ids[rows], self.grid, seed=self.seed, draw=draw))
             for rows in _blocks(x)])
 
     def samples(self, samples: StackSet, rows: np.ndarray | None = None) -> StackSet:
@@ -40,13 +41,9 @@ class Measurement:
         return replace(samples, x=self.of(samples.x, samples.sample_id), reader=None)
 
 
-def require_beam_shares(frame: Frame, config: MeasurementConfig, source: object) -> None:
-    """Refuse to measure what is no CBED, and to count electrons in a unit that says nothing of the beam."""
-    if config != MeasurementConfig():
-        detector_of(frame.grid, f"{source}, measurement or condition")
-    if config.electrons and frame.intensity_unit != BEAM_SHARE:
-        raise InputError(source=source, rule=f"electrons can be counted where intensities are a {BEAM_SHARE}",
-                         value=frame.intensity_unit, remedy="Leave electrons out of the measurement.")
+def require_beam_shares(frame: Frame, config: MeasuredCopies, source: object) -> None:
+    """Refuse to measure samples of another kind, or to count electrons in a unit that says nothing of the beam."""
+    config.require(frame.grid, frame.intensity_unit, source)
 
 
 def _blocks(x: Tensor) -> list[slice]:

@@ -1,4 +1,4 @@
 """How classifiers learn: losses, sampling, batches and steps.
 
-May import: foundation, statistics, crystal, pattern, samples, network, stream, prediction.
+May import: foundation, statistics, crystal, pattern, diffractometer, samples, network, stream, prediction.
 """

@@ -45,7 +45,7 @@ def step(state: State, config: TrainClassifierConfig, sources: list[Source], siz
             seen = measurement.of(x, rows, draw=state.images_seen)
             if config.ideal_share:
                 ideal = torch.rand(config.batch, generator=draws)[rows.start : rows.stop] < config.ideal_share
-                seen = torch.where(ideal.to(x.device)[:, None, None, None], x, seen)
+                seen = torch.where(ideal.to(x.device).view(-1, *[1] * (x.dim() - 1)), x, seen)
             x = seen
         x, target = config.augment.applied(x, target, draws, class_map, rows)
     if config.mixup_alpha:

@@ -113,7 +113,8 @@ def _run(config: TrainClassifierConfig, run: Run, parted: Split, stacks: StackFi
             require_beam_shares(frame, asked, stacks.path)
     if config.notice_mixed_up:
         require_mixable(frame, real, held_out["validation"])
-    drawn, fixed = (None if config.measurement is None else Measurement(config.measurement, transform, seed)
+    drawn, fixed = (None if config.measurement is None else Measurement(
+        config.measurement, transform, seed, frame.grid)
                     for seed in (config.seed, JUDGED_SEED))
     state = State(config, class_map, device, frame.grid.shape)
     if run.checkpoint_path.exists():

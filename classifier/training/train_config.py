@@ -5,18 +5,22 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from classifier.diffractometer.copies import PdfCopies, XrdCopies
 from classifier.foundation.config import Config, added
 from classifier.foundation.errors import InputError
+from classifier.foundation.registry import Kinds
 from classifier.network.model import AnyNetwork, ModelConfig
 from classifier.pattern.augment import AnyAugmentation, AugmentConfig
 from classifier.pattern.condition import Condition
 from classifier.pattern.geometry import ViewConfig
 from classifier.pattern.intensity import IntensityConfig
-from classifier.pattern.measurement import MeasurementConfig
+from classifier.pattern.measurement import MeasuredCopies, MeasurementConfig
 from classifier.statistics.calibration_choice import CalibrationConfig
 from classifier.training.losses import AnyLoss, CrossEntropy
 from classifier.training.sampling import AnySampler, PowerSampler, Sampler
 from classifier.training.stopping import EarlyStopConfig
+
+AnyMeasurement = Annotated[MeasuredCopies, Kinds(MeasurementConfig, XrdCopies, PdfCopies)]
 
 
 class TrainClassifierConfig(Config):
@@ -31,7 +35,7 @@ class TrainClassifierConfig(Config):
     augment: AnyAugmentation = AugmentConfig()
     model: AnyNetwork = ModelConfig()
     loss: AnyLoss = CrossEntropy(kind="cross_entropy")
-    measurement: MeasurementConfig | None = added(None)  # of which every step draws new copies; None: none
+    measurement: AnyMeasurement | None = added(None)  # of which every step draws new copies; None: none
     ideal_share: Annotated[float, Field(ge=0, lt=1)] = added(0.0)  # of the stacks seen: not measured, as they are
     copies: Annotated[int, Field(ge=1, le=64)] = added(8)  # measured ones of a stack, whose fixed features are kept
     judged_under: tuple[Condition, ...] = added(())  # conditions that are predicted and scored as well
