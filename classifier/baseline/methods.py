@@ -106,8 +106,8 @@ class GradientBoosting(Searched):
         """Trees need no scale."""
         return make_pipeline(HistGradientBoostingClassifier(
             max_iter=choice["rounds"], learning_rate=choice["learning_rate"], max_leaf_nodes=choice["most_leaves"],
-            l2_regularization=choice["l2"], class_weight=_weight(choice["class_weight"]), early_stopping=False,
-            random_state=seed))
+            l2_regularization=choice["l2"], class_weight=_weight(choice["class_weight"]), random_state=seed,
+            early_stopping=False))  # pyright: ignore[reportArgumentType]
 
 
 class ExtraTrees(Searched):

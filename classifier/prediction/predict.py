@@ -88,12 +88,13 @@ def load_classifier(path: Path, *, split_digest: str | tuple[str, ...] | None = 
                       header["pose"], header["intensity_unit"])
         model = build_network(config, frame.grid.shape, class_map)
         model.load_state_dict(parts["model"])
+        model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         trust = Trust.from_state(parts["trust"]) if "trust" in parts else None  # older ones have none
         if trust is not None:
             trust.require(classes=len(class_map), features=model.head.weight.shape[1],
                           size_pixels=frame.grid.shape[-1])
         return TrainedClassifier(
-            model.to(memory_format=torch.channels_last).eval().requires_grad_(False), config, class_map,
+            model.eval().requires_grad_(False), config, class_map,
             ViewConfig(**parts["view"]), frame, IntensityTransform.from_state(parts["intensity"]), parts["prior"],
             parts["training_materials"], header["split_digest"], header["stack_digest"], header["provenance"],
             checkpoint.digest, trust)
