@@ -151,14 +151,14 @@ def test_micro_batches_and_a_checkpoint_change_nothing(described, make_train_con
     for micro in (None, 5):
         config = make_train_config(model=model, micro_batch=micro)
         only = source(described, config.model)
-        sizes, state = class_sizes(config, [only]), State(config, MAP, CPU)
+        sizes, state = class_sizes(config, [only]), State(config, MAP, CPU, (3, 16, 16))
         fit_side_data(state.model, only.samples, source="test")
         state.average.load_state_dict(state.model.state_dict())
         losses = [float(step(state, config, [only], sizes, MAP, ALONE))]
         state.images_seen += config.batch
         if micro:
             state.save(tmp_path / "c.safetensors", {})
-            state = State(config, MAP, CPU)
+            state = State(config, MAP, CPU, (3, 16, 16))
             state.load(tmp_path / "c.safetensors")
         losses.append(float(step(state, config, [only], sizes, MAP, ALONE)))
         found.append((losses, list(state.model.parameters())))
@@ -170,7 +170,7 @@ def test_micro_batches_and_a_checkpoint_change_nothing(described, make_train_con
 def test_log_variances_do_not_decay_and_added_stacks_need_no_target(described, make_train_config) -> None:
     model = {**NET, "tasks": {**TASKS, "weighting": "uncertainty"}}
     config = make_train_config(model=model, weight_decay=100.0, synthetic_share=0.5)
-    state = State(config, MAP, CPU)
+    state = State(config, MAP, CPU, (3, 16, 16))
     assert [group["weight_decay"] for group in state.optimiser.param_groups] == [100.0, 0.0]
     assert state.optimiser.param_groups[1]["params"] == [state.model.tasks.log_variance]
     real = source(described, config.model)

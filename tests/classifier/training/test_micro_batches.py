@@ -38,7 +38,7 @@ def sources(device: torch.device = CPU) -> list[Source]:
 
 def trained(config, steps: int = 4) -> State:
     given = sources()
-    state, sizes = State(config, MAP, CPU), class_sizes(config, given)
+    state, sizes = State(config, MAP, CPU, (3, 16, 16)), class_sizes(config, given)
     for _ in range(steps):
         step(state, config, given, sizes, MAP, ALONE)
         state.images_seen += config.batch
@@ -113,7 +113,7 @@ def test_a_training_in_micro_batches_resumes_to_the_same_bits(make_train_config,
     config = make_train_config(micro_batch=6)
     state, given = trained(config, steps=3), sources()
     state.save(tmp_path / "c.safetensors", {})
-    again, sizes = State(config, MAP, CPU), class_sizes(config, given)
+    again, sizes = State(config, MAP, CPU, (3, 16, 16)), class_sizes(config, given)
     again.load(tmp_path / "c.safetensors")
     for one in (state, again):
         step(one, config, given, sizes, MAP, ALONE)
@@ -122,7 +122,7 @@ def test_a_training_in_micro_batches_resumes_to_the_same_bits(make_train_config,
 
 def test_a_step_that_is_not_finite_changes_nothing_but_the_count(make_train_config) -> None:
     config, given = make_train_config(), sources()
-    state, sizes = State(config, MAP, CPU), class_sizes(config, given)
+    state, sizes = State(config, MAP, CPU, (3, 16, 16)), class_sizes(config, given)
     sick = [replace(one, samples=replace(one.samples, x=one.samples.x * float("nan"))) for one in given]
     before = [{name: tensor.clone() for name, tensor in network.state_dict().items()}
               for network in (state.model, state.average)]
@@ -131,7 +131,7 @@ def test_a_step_that_is_not_finite_changes_nothing_but_the_count(make_train_conf
     for network, held in zip((state.model, state.average), before, strict=True):
         assert all(torch.equal(tensor, held[name]) for name, tensor in network.state_dict().items())
     assert (state.skipped, state.unreported, state.loss_sum) == (2, 0, 0)
-    healthy = State(config, MAP, CPU)
+    healthy = State(config, MAP, CPU, (3, 16, 16))
     for one in (state, healthy):
         loss = step(one, config, given, sizes, MAP, ALONE)
     assert largest_difference(state, healthy) == 0
@@ -159,7 +159,7 @@ def test_a_step_never_waits_for_the_gpu(make_train_config) -> None:
         "mirror": True, "half_turn": True, "quarter_turns": False, "gain": 0.02, "shift_pixels": 1})
     gpu = torch.device("cuda")
     given = sources(gpu)
-    state, sizes = State(config, MAP, gpu), class_sizes(config, given).to(gpu)
+    state, sizes = State(config, MAP, gpu, (3, 16, 16)), class_sizes(config, given).to(gpu)
     for turn in range(3):
         torch.cuda.set_sync_debug_mode("error" if turn else "default")
         try:

@@ -89,7 +89,7 @@ def test_the_learning_rate_warms_up_and_falls_to_zero(make_train_config) -> None
 def test_a_step_is_a_function_of_state_and_images_seen(make_train_config) -> None:
     config, sources = make_train_config(), [source((5, 3, 2), value=0.3)]
     sizes = class_sizes(config, sources)
-    states = [State(config, MAP, CPU) for _ in range(2)]
+    states = [State(config, MAP, CPU, (3, 16, 16)) for _ in range(2)]
     assert step(states[0], config, sources, sizes, MAP, ALONE) == step(states[1], config, sources, sizes, MAP, ALONE)
     torch.rand(7)
     step(states[0], config, sources, sizes, MAP, ALONE)
@@ -101,7 +101,7 @@ def test_a_step_is_a_function_of_state_and_images_seen(make_train_config) -> Non
 def test_a_state_survives_its_file_with_moments_laid_out_as_their_parameters(make_train_config, tmp_path) -> None:
     config, sources = make_train_config(), [source((5, 3, 2), value=0.3)]
     sizes = class_sizes(config, sources)
-    state, again = State(config, MAP, CPU), State(config, MAP, CPU)
+    state, again = State(config, MAP, CPU, (3, 16, 16)), State(config, MAP, CPU, (3, 16, 16))
     step(state, config, sources, sizes, MAP, ALONE)
     state.images_seen = 16
     state.save(tmp_path / "c.safetensors", {})
@@ -117,14 +117,14 @@ def test_a_state_survives_its_file_with_moments_laid_out_as_their_parameters(mak
 def test_a_step_sees_new_copies_of_what_was_drawn_and_each_of_two_ranks_the_same_ones(make_train_config, monkeypatch):
     config, sources, seen = make_train_config(batch=8), [source((5, 3, 2), value=0.3)], []
     measurement = Measurement(MeasurementConfig(electrons=1e4), IntensityTransform(IntensityConfig(), high=8.0))
-    monkeypatch.setattr("classifier.training.step.augment", lambda x, target, *_: (seen.append(x), (x, target))[1])
+    monkeypatch.setattr("classifier.pattern.augment.augment", lambda x, target, *_: (seen.append(x), (x, target))[1])
     sizes = class_sizes(config, sources)
     for ranks, images_seen in ((ALONE, 0), (ALONE, 8), (ALONE, 0)):
-        state = State(config, MAP, CPU)
+        state = State(config, MAP, CPU, (3, 16, 16))
         state.images_seen = images_seen
         step(state, config, sources, sizes, MAP, ranks, measurement)
     monkeypatch.setattr(Ranks, "rows", lambda self, batch: range(4, 8))
-    step(State(config, MAP, CPU), config, sources, sizes, MAP, ALONE, measurement)
-    step(State(config, MAP, CPU), config, sources, sizes, MAP, ALONE)
+    step(State(config, MAP, CPU, (3, 16, 16)), config, sources, sizes, MAP, ALONE, measurement)
+    step(State(config, MAP, CPU, (3, 16, 16)), config, sources, sizes, MAP, ALONE)
     assert not torch.equal(seen[0], seen[1]) and torch.equal(seen[0], seen[2]) and torch.equal(seen[0][4:], seen[3])
     assert len(seen[0].unique()) > 5 and (seen[4] == 0.3).all()
