@@ -3,8 +3,10 @@
 import hashlib
 import json
 import tomllib
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -18,6 +20,18 @@ class Config(BaseModel):
 
 
 AnyConfig = TypeVar("AnyConfig", bound=Config)
+# What pydantic calls a fault, in our words; {names} are those of its context.
+WORDS = {"missing": "is missing", "extra_forbidden": "is no key here", "int_type": "must be a whole number",
+         "int_from_float": "must be a whole number", "float_type": "must be a number",
+         "finite_number": "must be a finite number", "bool_type": "must be true or false",
+         "string_type": "must be text in quotes", "greater_than": "must be above {gt}",
+         "greater_than_equal": "must be at least {ge}", "less_than": "must be below {lt}",
+         "less_than_equal": "must be at most {le}", "literal_error": "must be {expected}",
+         "union_tag_invalid": "its {discriminator} must be one of {expected_tags}",
+         "union_tag_not_found": "needs the key {discriminator}", "tuple_type": "must be a list in brackets",
+         "list_type": "must be a list in brackets", "dict_type": "must be a table", "model_type": "must be a table",
+         "model_attributes_type": "must be a table", "too_short": "must have at least {min_length} entries",
+         "too_long": "must have at most {max_length} entries", "string_too_short": "must not be empty"}
 OWN_CODE = "own code"  # key of pydantic's context: whether kinds of a user's own may be imported, see registry
 
 
@@ -26,15 +40,49 @@ def added(default: Any) -> Any:
     return Field(default, exclude_if=lambda value: value == default)
 
 
-def load_config(path: Path, model: type[AnyConfig]) -> AnyConfig:
-    """Read the TOML file at `path` into `model`, or raise one InputError that lists every faulty key."""
+class Alternatives:
+    """Base of an annotation that lists the classes that a field can hold, by their `kind` (see registry.Kinds)."""
+
+    classes: dict[str, type[Config]]
+
+
+def load_config(path: Path, model: type[AnyConfig], changes: Sequence[str] = ()) -> AnyConfig:
+    """Read the TOML file at `path` into `model`, or raise one InputError that lists every faulty key.
+
+    changes: texts "table.key=value", the value as TOML or as plain text, which take the place of what the file says.
+    """
+    path = Path(path)
+    content = read_toml(path)
+    for text in changes:
+        _change(content, text)
+    source = f"{path} with {', '.join(changes)}" if changes else path
+    return parse_config(content, model, source=source, own_code=True)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The content of a TOML file; a missing or damaged one is an InputError."""
     path = Path(path)
     if not path.exists():
         raise InputError(source=path, rule="the configuration file must exist", value="no file",
                          remedy="Give the path of a TOML file, for instance one of configs/demo/.")
     with reported(path, rule="the configuration must be TOML", remedy="Correct that line."):
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    return parse_config(content, model, source=path, own_code=True)
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def _change(content: dict[str, Any], text: str) -> None:
+    """Set what "table.key=value" says in a configuration's content."""
+    name, equals, written = text.partition("=")
+    *tables, key = name.strip().split(".")
+    try:
+        value = tomllib.loads(f"value = {written}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = written.strip()
+    for table in tables:
+        content = content.setdefault(table, {}) if isinstance(content, dict) else content
+    if not (equals and key and isinstance(content, dict)):
+        raise InputError(source=f"--set {text}", rule="must be KEY=VALUE or TABLE.KEY=VALUE", value=text,
+                         remedy="Give for instance --set seed=1, or --set train.batch=32.")
+    content[key] = value
 
 
 def load_configs(folder: Path, model: type[AnyConfig], *, kind: str, like: str) -> dict[str, AnyConfig]:
@@ -68,11 +116,60 @@ def parse_config(content: dict[str, Any], model: type[AnyConfig], *, source: obj
         return model.model_validate_json(json.dumps(content, default=str), strict=True, context={OWN_CODE: own_code})
     except ValidationError as error:
         raise_own(error, source)
-        faults = error.errors(include_url=False)
-        told = "; ".join(f"`{'.'.join(map(str, fault['loc']))}`: {fault['msg']}"
-                          + ("" if fault["type"] == "missing" else f" (got {fault['input']!r})") for fault in faults)
-        raise InputError(source=source, rule=f"the keys of {model.__name__} must be complete and of the right type",
+        told = "; ".join(_told(fault, model) for fault in error.errors(include_url=False))
+        raise InputError(source=source, rule="its keys must be complete, known and of the right type",
                          value=told, remedy=f"Its keys are: {', '.join(model.model_fields)}.") from None
+
+
+def configs_in(annotation: Any) -> Iterator[type[Config]]:
+    """The configuration classes that an annotation, or a note beside one, lets a field hold."""
+    if isinstance(annotation, Alternatives):
+        yield from annotation.classes.values()
+    elif isinstance(annotation, type) and issubclass(annotation, Config):
+        yield annotation
+    else:
+        for part in get_args(annotation):
+            yield from configs_in(part)
+
+
+def configs_of(model: type[Config], key: str) -> list[type[Config]]:
+    """The configuration classes that a key of `model` can hold; [] for a plain value."""
+    field = model.model_fields[key]
+    return [one for each in (field.annotation, *field.metadata) for one in configs_in(each)]
+
+
+def _told(fault: Any, model: type[Config]) -> str:
+    """One fault of pydantic's in our words, and for an unknown name which known one is like it."""
+    classes: list[type[Config]] = [model]
+    place: list[str] = []
+    known: list[str] = []
+    for step in fault["loc"]:
+        holders = [one for one in classes if step in one.model_fields]
+        tagged = [one for one in classes if step in _kinds_of(one)]
+        if not holders and tagged:
+            classes = tagged  # pydantic names the kind as a step of its own
+            continue
+        known = [name for one in classes for name in one.model_fields]
+        place.append(str(step))
+        if not isinstance(step, int):
+            classes = [inner for one in holders for inner in configs_of(one, step)]
+    kind, context = fault["type"], fault.get("ctx", {})
+    words = WORDS[kind].format(**context) if kind in WORDS else str(context.get("error", fault["msg"]))
+    if kind == "extra_forbidden":
+        like = get_close_matches(place[-1], known, n=1)
+        words += f", did you mean `{like[0]}`?" if like else f", there are {', '.join(known)}"
+    elif kind == "literal_error" and isinstance(fault["input"], str):
+        like = get_close_matches(fault["input"], context["expected"].replace(" or ", ", ").replace("'", "").split(", "),
+                                 n=1)
+        words += f", did you mean '{like[0]}'?" if like else ""
+    found = "" if kind in ("missing", "extra_forbidden") else f" (found {fault['input']!r})"
+    return f"`{'.'.join(place)}` {words}{found}"
+
+
+def _kinds_of(model: type[Config]) -> tuple[Any, ...]:
+    """The values of a class's `kind`, by which pydantic tells it from others; () where it has none."""
+    tags = [model.model_fields[name] for name in ("kind", "pose") if name in model.model_fields]
+    return tuple(value for tag in tags for value in get_args(tag.annotation))
 
 
 def raise_own(error: ValidationError, source: object) -> None:

@@ -17,14 +17,14 @@ from typing import Any, get_args
 from pydantic import GetCoreSchemaHandler, TypeAdapter, ValidationError, ValidationInfo
 from pydantic_core import core_schema
 
-from classifier.foundation.config import OWN_CODE, Config, raise_own
+from classifier.foundation.config import OWN_CODE, Alternatives, Config, raise_own
 from classifier.foundation.errors import FAULTS_OF_CONTENT, InputError
 
 PLUGINS = "CBEDGAN_PLUGINS"
 _taken: dict[str, tuple[type[Config], str]] = {}  # {"module:Name": (class, sha256 of its file when it was taken)}
 
 
-class Kinds:
+class Kinds(Alternatives):
     """Annotation of a field: Annotated[Protocol, Kinds(First, Second)] takes the listed kinds, and a user's own.
 
     Every kind is a Config with a field `kind` and offers the public members of the protocol. Where `kind` has a default
