@@ -18,6 +18,10 @@ from classifier.prediction.predict import Predictions
 from classifier.prediction.task_answers import in_words
 from classifier.prediction.trust import PLAUSIBLE
 
+# Parts of labelled stacks in the order in which they are told: never together.
+PARTS = {"test": "test part", "": "materials that it did not learn from (where they chose its thresholds, --split "
+         "tells them apart)", "validation": "validation part, which chose its thresholds",
+         "train": "materials that it learned from, which say nothing of new ones"}
 SHOWN = 50  # stacks printed; files hold all of them
 
 
@@ -33,7 +37,7 @@ def answer_table(answers: Sequence[Answer], rules: Rules, predictions: Predictio
             Text("\n".join(_group(*entry) for entry in answer.groups), style=style),
             Text("\n".join([*(f"{name} {p:.2f}" for name, p in answer.levels.values()),
                             *in_words(answer.properties).split("; ")]).strip(), style=style),
-            Text("\n".join(_group(*entry) for entry in answer.siblings) or "none", style=style),
+            Text(_siblings(answer), style=style),
             Text("\n".join(f"{material} ({group}) {far:.2f}" for material, group, far in answer.nearest)))
     return Group(table, *(Text(line) for line in _remarks(answers, rules, predictions)))
 
@@ -46,7 +50,8 @@ def write_answers(path: Path, answers: Sequence[Answer], rules: Rules, predictio
     verdicts = {"trust_fitted": rules.fitted, "accuracy": rules.accuracy, "probability_not_ruled_out": rules.plausible,
                 "coverage": rules.coverage, "confidence": rules.confidence if math.isfinite(rules.confidence) else None}
     write_json(beside[0], {"rules": verdicts, "provenance": predictions.provenance,
-                           "answers": [answer.to_json() for answer in answers]})
+                           "answers": [{**answer.to_json(), "part": part} for answer, part in
+                                       zip(answers, predictions.part.tolist(), strict=True)]})
     with atomic_path(beside[1]) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         rows = csv.writer(stream)
         ranks = range(1, 1 + max((len(answer.groups) for answer in answers), default=0))
@@ -54,14 +59,14 @@ def write_answers(path: Path, answers: Sequence[Answer], rules: Rules, predictio
         rows.writerow(["sample_id", "verdict", "refusals",
                        *(f"{name}_{rank}" for rank in ranks for name in ("space_group", "symbol", "probability")),
                        *(name for level in levels for name in (level, f"{level}_probability")),
-                       "siblings_not_ruled_out", "nearest_training_materials", "plausible_groups"])
+                       "siblings_not_ruled_out", "nearest_training_materials", "plausible_groups", "part"])
         rows.writerows([answer.sample_id, "refused" if answer.refusals else "answered", "; ".join(answer.refusals),
                         *(value for group, p in answer.groups for value in (group, symbol(group), f"{p:.6g}")),
                         *(value for name, p in answer.levels.values() for value in (name, f"{p:.6g}")),
                         " ".join(str(group) for group, _ in answer.siblings),
                         "; ".join(f"{material} {far:.4g}" for material, _, far in answer.nearest),
-                        " ".join(str(group) for group, _ in answer.plausible)]
-                       for answer in answers)
+                        " ".join(str(group) for group, _ in answer.plausible), part]
+                       for answer, part in zip(answers, predictions.part.tolist(), strict=True))
     return [path, *beside]
 
 
@@ -69,6 +74,14 @@ def _verdict(answer: Answer) -> Text:
     if not answer.refusals:
         return Text("answered", style="green")
     return Text("refused: " + "; ".join(answer.refusals), style="red")
+
+
+def _siblings(answer: Answer) -> str:
+    """Those that it knows and does not rule out, and how many it does not know."""
+    known = "\n".join(_group(*entry) for entry in answer.siblings)
+    if not answer.unknown:
+        return known or "none"
+    return f"{known or 'none that it knows'}; {len(answer.unknown)} that it does not know"
 
 
 def _group(space_group: int, probability: float) -> str:
@@ -82,18 +95,12 @@ def _remarks(answers: Sequence[Answer], rules: Rules, predictions: Predictions) 
     refused = sum(bool(answer.refusals) for answer in answers)
     lines.append(f"{len(answers) - refused} answered, {refused} refused"
                  + "".join(f"; {count} {kind}" for kind, count in kinds.most_common()) + ".")
-    labelled = predictions.space_group > 0
-    if labelled.any():
-        right = np.array([answer.groups[0][0] for answer in answers]) == predictions.space_group
-        given = np.array([not answer.refusals for answer in answers])
-        lines.append(f"By the file's own labels: {right[labelled].mean():.1%} of {labelled.sum()} right"
-                     + (f", {right[labelled & given].mean():.1%} of the {(labelled & given).sum()} answered."
-                        if (labelled & given).any() else "."))
+    lines += _by_label(answers, predictions)
     if rules.in_set:
         size = np.mean([len(answer.plausible) for answer in answers]) if answers else 0.0
         lines.append(f"Plausible groups, {size:.1f} a stack, are to hold the true one in {rules.coverage:.0%}, on "
                      "average over few-shot groups, medium and many: --out names them."
-                     + _covered(answers, predictions.space_group))
+                     + _covered(answers, predictions))
     enough = (f"{SIBLING_SHARE:g} of the first group's" if rules.plausible is None else
               f"{rules.plausible:.3g}, which the true group reached in {PLAUSIBLE:.0%} of validation")
     lines.append(f"Siblings: direct sub- and supergroups of the first group with a probability of at least {enough}.")
@@ -106,8 +113,22 @@ def _remarks(answers: Sequence[Answer], rules: Rules, predictions: Predictions) 
     return lines
 
 
-def _covered(answers: Sequence[Answer], space_group: np.ndarray) -> str:
-    """How often the plausible groups do hold the true one, by the file's own labels; nothing where it has none."""
-    held = [any(group == truth for group, _ in answer.plausible)
-            for answer, truth in zip(answers, space_group.tolist(), strict=True) if truth > 0]
-    return f" Here they do in {np.mean(held):.1%}." if held else ""
+def _by_label(answers: Sequence[Answer], predictions: Predictions) -> list[str]:
+    """How many are right by the file's own labels, of each part by itself: what was learned is no test."""
+    labelled, lines = predictions.space_group > 0, []
+    right = np.array([answer.groups[0][0] for answer in answers]) == predictions.space_group
+    given = np.array([not answer.refusals for answer in answers])
+    for part in (one for one in PARTS if one in set(predictions.part[labelled].tolist())):
+        rows = labelled & (predictions.part == part)
+        lines.append(f"By the file's own labels, {PARTS[part]}: {right[rows].mean():.1%} of {rows.sum()} right"
+                     + (f", {right[rows & given].mean():.1%} of the {(rows & given).sum()} answered."
+                        if (rows & given).any() else "."))
+    return lines
+
+
+def _covered(answers: Sequence[Answer], predictions: Predictions) -> str:
+    """How often the plausible groups do hold the true one, by labels of what was not learned; nothing where none is."""
+    held = [any(group == truth for group, _ in answer.plausible) for answer, truth, part in
+            zip(answers, predictions.space_group.tolist(), predictions.part.tolist(), strict=True)
+            if truth > 0 and part in ("", "test")]
+    return f" Here they do in {np.mean(held):.1%} of what was not learned." if held else ""

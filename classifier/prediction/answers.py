@@ -18,6 +18,8 @@ from classifier.prediction.ensemble import mean_log_probability
 from classifier.prediction.predict import OwnStacks, Predictions, TrainedClassifier, predict_with_features
 from classifier.prediction.side_data import properties, task_answers
 from classifier.prediction.trust import Trust, confidence_threshold, plausible_probability
+from classifier.samples.split import load_split
+from classifier.samples.stackfile import StackFile
 from classifier.statistics.conformal import least_probability
 from classifier.statistics.metrics import SHOT_CLASSES, shot_class, softmax
 
@@ -110,13 +112,13 @@ class Rules:
 
 
 def answer_stacks(classifiers: Sequence[TrainedClassifier], stacks: Path, *, top: int, accuracy: float,
-                  coverage: float = COVERAGE, condition: Condition = "ideal"
+                  coverage: float = COVERAGE, condition: Condition = "ideal", split: Path | None = None
                   ) -> tuple[list[Answer], Rules, Predictions]:
     """Answer every stack of a file, labelled or not, with the mean of the classifiers' calibrated probabilities.
 
     A stack is refused when its pattern is implausible, its features lie farther from the training's than 99 % of
     validation's (mean over the classifiers), or its confidence is below what reached `accuracy` on validation.
-    Predictions: of one classifier its logits as they are, of several the logarithm of their mean.
+    Predictions: of one classifier its logits as they are, of several the logarithm of their mean; part: see `parts_of`.
 
     Parameters
     ----------
@@ -124,6 +126,7 @@ def answer_stacks(classifiers: Sequence[TrainedClassifier], stacks: Path, *, top
     top, accuracy : space groups in an answer; what answers are to reach
     coverage : how often the true group is to be among the plausible ones
     condition : under which the stacks are measured before they are answered
+    split : of these stacks, where they are what was parted
     """
     class_map = classifiers[0].class_map
     for other in classifiers[1:]:
@@ -142,7 +145,21 @@ def answer_stacks(classifiers: Sequence[TrainedClassifier], stacks: Path, *, top
                for row, (sample_id, p) in enumerate(zip(each[0].sample_id.tolist(), probability, strict=True))]
     if named := properties(classifiers, told):
         answers = [replace(answer, properties=of) for answer, of in zip(answers, named, strict=True)]
-    return answers, rules, each[0] if len(each) == 1 else _mean(each, logits)
+    together = each[0] if len(each) == 1 else _mean(each, logits)
+    return answers, rules, replace(together, part=parts_of(classifiers, together, stacks, split))
+
+
+def parts_of(classifiers: Sequence[TrainedClassifier], predictions: Predictions, stacks: Path, split: Path | None
+             ) -> np.ndarray:
+    """The part of each stack, str [N]: as a split of the file says, else "train" where a classifier learned from its
+    material, and "" for all others, which may be those that chose its thresholds."""
+    if split is not None:
+        with StackFile(stacks) as file:
+            parts = load_split(split, stack_digest=file.identity).parts
+        of = {sample_id: part for part, names in parts.items() for sample_id in names}
+        return np.array([of.get(sample_id, "") for sample_id in predictions.sample_id.tolist()], dtype=str)
+    learned = [one.trust.bank.material for one in classifiers if one.trust is not None]
+    return np.where(np.isin(predictions.material, np.concatenate(learned or [np.array([], dtype=str)])), "train", "")
 
 
 def _mean(each: Sequence[Predictions], logits: np.ndarray) -> Predictions:

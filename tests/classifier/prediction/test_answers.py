@@ -187,7 +187,7 @@ def test_too_few_validation_stacks_leave_no_trust(trained, tiny_networks) -> Non
 
 def test_the_verb_wants_one_file(tiny_networks, capsys) -> None:
     verb("predict", "--classifier", tiny_networks.classifier)
-    assert "needs one stack file" in " ".join(capsys.readouterr().err.split())
+    assert "needs one sample file" in " ".join(capsys.readouterr().err.split())
     assert verb("predict", tiny_networks.stacks, "--classifier", tiny_networks.classifier) == 0
     assert "answered" in capsys.readouterr().out
 
@@ -257,3 +257,12 @@ def test_what_cannot_show_one_crystal_is_not_asked_for_it(trained, tiny_networks
         samples = tiny_networks.samples(judge, file.table.sample_id)
     with pytest.raises(InputError, match="needs 100 training stacks of 32 pixels"):
         with_trust(judge, training=samples, validation=samples, shift_pixels=1, notice_mixed_up=True)
+
+
+def test_stacks_of_training_are_told_from_others(trained, tiny_networks) -> None:
+    *_, predictions = answer_stacks(trained, tiny_networks.stacks, top=1, accuracy=0.5)
+    with StackFile(tiny_networks.stacks) as file:
+        assert (predictions.part == np.where(file.table.partition == "train", "train", "")).all()
+    *_, predictions = answer_stacks(trained[:1], tiny_networks.stacks, top=1, accuracy=0.5,
+                                    split=tiny_networks.split)
+    assert {"train", "test"} <= set(predictions.part.tolist())
