@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from cbedgan.crystal.crystals import Crystal
 from cbedgan.crystal.plan import CrystalPlan, PlannedCrystal, plan_group
+from cbedgan.crystal.structure_files import Structures
 from cbedgan.simulate.cbed.stack import refusal
 from cbedgan.simulate.curve_set import curve_refusal
 from cbedgan.simulate.held_out import HeldOut
@@ -23,6 +26,7 @@ from classifier.foundation.errors import InputError
 
 JOBS_PER_UNIT = 20  # so that 100,000 jobs leave 5,000 files
 LEAST_UNITS = 64  # as far as there are jobs: enough to keep many processes busy to the end
+SAME_LENGTH, SAME_ANGLE_DEGREE = 0.05, 2.0  # to which cells of one material agree, measured twice
 Job = dict[str, Any]
 Manifest = dict[str, Any]
 
@@ -47,7 +51,7 @@ class Share:
         return f"{self.number}/{self.of}"
 
 
-def plan(config: SetConfig, given: list[Crystal] | None, identity: dict[str, Any], workers: int,
+def plan(config: SetConfig, given: Structures | None, identity: dict[str, Any], workers: int,
          held_out: HeldOut | None = None, kept: Path | None = None) -> Manifest:
     """Plan the jobs of the configuration, or of the crystals `given`, and deal them to units.
 
@@ -72,7 +76,7 @@ def plan(config: SetConfig, given: list[Crystal] | None, identity: dict[str, Any
     return manifest
 
 
-def replan(manifest: Manifest, failed: dict[str, str], config: SetConfig, given: list[Crystal] | None,
+def replan(manifest: Manifest, failed: dict[str, str], config: SetConfig, given: Structures | None,
            workers: int, held_out: HeldOut | None = None, kept: Path | None = None) -> Manifest:
     """Plan the groups of failed materials again without them.
 
@@ -131,7 +135,7 @@ class _Refuse:
             crystal, self.config)
 
 
-def _plan(manifest: Manifest, config: SetConfig, given: list[Crystal] | None, groups: list[int],
+def _plan(manifest: Manifest, config: SetConfig, given: Structures | None, groups: list[int],
           workers: int, held_out: HeldOut | None, kept: Path | None) -> None:
     """Put freshly planned jobs and passed-over materials of `groups` (of files: all) in place of the manifest's.
 
@@ -189,14 +193,13 @@ def _named(crystal: Crystal, beam_energy_kev: float | None) -> Job:
     return {"name": f"{crystal.material}-{beam_energy_kev:g}kev", "beam_energy_kev": beam_energy_kev}
 
 
-def _chosen(given: list[Crystal], refuse: _Refuse) -> CrystalPlan:
+def _chosen(given: Structures, refuse: _Refuse) -> CrystalPlan:
     """What of the crystals from files can be simulated, each material once, and what is passed over."""
-    chosen, passed_over, seen = [], [], set()
-    for crystal in given:
-        name = (crystal.formula, crystal.space_group)
-        reason = "same formula and space group as another file" if name in seen else refuse(crystal)
+    chosen, passed_over = [], list(given.unreadable)
+    for crystal in given.crystals:
+        again = any(_alike(crystal, entry.crystal) for entry in chosen)
+        reason = "same formula, space group and structure as another file" if again else refuse(crystal)
         if reason is None:
-            seen.add(name)
             chosen.append(PlannedCrystal(crystal, ""))
         else:
             passed_over.append((f"{crystal.material} ({crystal.source})", reason))
@@ -205,6 +208,15 @@ def _chosen(given: list[Crystal], refuse: _Refuse) -> CrystalPlan:
                          value=passed_over,
                          remedy="Raise maximum_steps or maximum_primitive_atoms, or give other files.")
     return CrystalPlan(chosen, passed_over)
+
+
+def _alike(one: Crystal, other: Crystal) -> bool:
+    """Whether two crystals are one material measured twice, and no polymorphs: same sites, and cells that agree."""
+    if (one.formula, one.space_group, one.structure_type) != (other.formula, other.space_group, other.structure_type):
+        return False
+    (lengths, angles), (others, other_angles) = one.cell_parameters(), other.cell_parameters()
+    return bool((np.abs(lengths / others - 1) < SAME_LENGTH).all()
+                and (np.abs(angles - other_angles) < SAME_ANGLE_DEGREE).all())
 
 
 def _kind(job: Job) -> tuple[int, str]:

@@ -9,8 +9,7 @@ from typing import Any
 
 import torch
 
-from cbedgan.crystal.crystals import Crystal
-from cbedgan.crystal.structure_files import crystals_from_files
+from cbedgan.crystal.structure_files import Structures, say_unreadable, structures_from_files
 from cbedgan.simulate.held_out import HeldOut
 from cbedgan.simulate.manifest import Manifest, Share, plan, replan
 from cbedgan.simulate.merge import merge, reserve_of, view_of
@@ -89,21 +88,23 @@ def prepare_manifest(config: SetConfig, *, out: Path, workers: int, crystals: Pa
         return parts.manifest(identity, lambda: plan(config, given, identity, workers, held_out, parts.planned))
 
 
-def _given(config: SetConfig, crystals: Path | None) -> list[Crystal] | None:
+def _given(config: SetConfig, crystals: Path | None) -> Structures | None:
     """The crystals of the files, None where the configuration plans them."""
     if crystals is not None:
-        return crystals_from_files(crystals)
+        given = structures_from_files(crystals)
+        say_unreadable(given)
+        return given
     if not config.crystals.groups:
         raise InputError(source="crystals.groups", rule="a plan must name space groups where no files are given",
                          value="none", remedy="Give structure files with --crystals, or name groups and their numbers.")
     return None
 
 
-def _identity(config: SetConfig, given: list[Crystal] | None, share: Share | None, device: str,
+def _identity(config: SetConfig, given: Structures | None, share: Share | None, device: str,
               held_out: HeldOut | None) -> dict[str, Any]:
     """What the set is: another one may not go on in its folder or its file."""
     if given is not None:
-        inputs = {"crystals": digest([crystal.record() for crystal in given])}
+        inputs = {"crystals": digest([crystal.record() for crystal in given.crystals])}
     else:
         inputs = config.crystals.inputs()
     inputs |= own_sources(config)

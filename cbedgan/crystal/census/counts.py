@@ -11,7 +11,7 @@ from rich.table import Table
 from cbedgan.crystal.crystals import Crystal
 from cbedgan.crystal.plan import CrystalConfig
 from cbedgan.crystal.prototypes import prototypes
-from cbedgan.crystal.structure_files import crystals_from_files
+from cbedgan.crystal.structure_files import Structures, say_unreadable, structures_from_files
 from cbedgan.crystal.supergroup import hidden_supergroup
 from classifier.foundation.errors import InputError
 from classifier.foundation.run import progress
@@ -53,7 +53,9 @@ def count_sources(config: CrystalConfig, *, seed: int, tries: int, files: Path |
     if source is None:
         raise InputError(source="crystals.random", rule="the configuration must say what crystals are drawn from",
                          value="no such table", remedy="Take one of configs/bench, or add the table.")
-    given = [] if files is None else crystals_from_files(files)
+    read = Structures([], []) if files is None else structures_from_files(files)
+    say_unreadable(read)
+    given = read.crystals
     small = [crystal for crystal in prototypes() if crystal.n_primitive <= config.maximum_primitive_atoms]
     drawn = []
     with progress(f"drawing crystals, {source.kind}", len(ALL_GROUPS)) as bar:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cbedgan.crystal.structure_files import crystals_from_files
+from cbedgan.crystal.structure_files import crystals_from_files, say_unreadable, structures_from_files
 from classifier.foundation.errors import InputError
 
 SALT = """rock salt, primitive cell
@@ -134,3 +134,17 @@ def test_other_files_are_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="must hold"):
         crystals_from_files(tmp_path / "empty")
+
+
+def test_one_bad_file_of_a_folder_is_left_out_and_named(tmp_path, capsys):
+    write(tmp_path, "POSCAR_bromide", names="Na Br")
+    write(tmp_path, "POSCAR_broken", names="Na Xx")
+    found = structures_from_files(tmp_path)
+    assert [crystal.formula for crystal in found.crystals] == ["BrNa"]
+    (name, reason), = found.unreadable
+    assert name == "POSCAR_broken" and "elements and as many counts" in reason
+    say_unreadable(found)
+    assert capsys.readouterr().err.startswith("left out: POSCAR_broken: ")
+    (tmp_path / "POSCAR_bromide").unlink()
+    with pytest.raises(InputError, match="elements and as many counts"):  # nothing else is there
+        structures_from_files(tmp_path)
