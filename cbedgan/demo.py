@@ -3,7 +3,6 @@
 import shutil
 import time
 from collections.abc import Callable
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -14,31 +13,16 @@ from cbedgan.comparison.study import CompareConfig, compare
 from cbedgan.distortion.distort import DistortConfig, distort
 from cbedgan.gan.crystals.train_crystals import TrainCrystalsConfig, train_crystals
 from cbedgan.gan.crystals.trained_crystals import load_crystals
+from cbedgan.shipped import config_folder, data_folder
 from cbedgan.synthesis.crystals.synthesize_crystals import SynthesizeCrystalsConfig, synthesize_crystals
 from classifier.foundation.atomic import atomic_path, read_json
 from classifier.foundation.config import AnyConfig, Config, load_config
-from classifier.foundation.errors import InputError
 from classifier.prediction.predict import load_classifier
 from classifier.samples.split import SplitConfig, load_split, split
 from classifier.samples.stackfile import StackFile
 from classifier.training.train import TrainClassifierConfig, train_classifier
 
 NETWORKS = ("generator", "classifier", "second_classifier")
-
-
-def config_folder() -> Path:
-    """The folder of the demo's configurations: in the installed package, else beside it in the repository."""
-    package = Path(str(files("cbedgan")))
-    for folder in (package / "configs" / "demo", package.parent / "configs" / "demo"):
-        if folder.is_dir():
-            return folder
-    raise InputError(source="configs/demo", rule="must come with the package or lie beside it in the repository",
-                     value="neither", remedy="Install cbedgan again.")
-
-
-def data_folder() -> Path:
-    """The folder of the bundled stacks and pretrained networks."""
-    return Path(str(files("cbedgan"))) / "data"
 
 
 def _config(name: str, model: type[AnyConfig]) -> AnyConfig:

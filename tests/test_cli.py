@@ -14,7 +14,7 @@ from running import verb
 VERBS = {"simulate", "prepare", "inspect", "folds", "split", "train-clf", "train-baseline", "train-gan", "probe",
          "synthesize", "compare", "rank", "study", "adjust-clf", "crystals", "export-olcf", "import", "predict",
          "demo", "judge", "pretrain", "acquire", "label-next", "sample", "choose", "distort", "rounds", "gate",
-         "compare-generators", "assess", "doctor", "import-curves"}
+         "compare-generators", "assess", "doctor", "import-curves", "models"}
 SPLIT = """
 group_by = "structure_type"
 validation_fraction = 0.2
@@ -98,3 +98,9 @@ def test_inspect_compares_builds_and_tells_by_its_code(capsys, tiny_stack_file, 
         assert found["verdict"] in capsys.readouterr().out
     assert verb("inspect", one, "--against", other, "--tolerance", "10") == 0
     assert verb("inspect", one, other, "--against", other) == 2 and "--against" in capsys.readouterr().err
+
+
+def test_a_sample_file_is_written_under_a_name_of_one(capsys, tmp_path):
+    assert verb("sample", "--generator", "builtin:demo", "--seed", 0, "--all", 1, "--out", tmp_path / "s.png") == 2
+    told = capsys.readouterr().err
+    assert "must be a sample file, which ends in .h5" in told and "s.h5" in told and not list(tmp_path.iterdir())

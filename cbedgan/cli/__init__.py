@@ -7,14 +7,18 @@ from rich.text import Text
 
 # The order of these is that of the help.
 # ruff: isort: off
-from cbedgan.cli import data_verbs, classifier_verbs, generator_verbs, machine_verbs, bench_verbs  # noqa: F401
+from cbedgan.cli import data_verbs, classifier_verbs, generator_verbs  # noqa: F401
+from cbedgan.cli import machine_verbs, config_verbs, bench_verbs  # noqa: F401
 # ruff: isort: on
-from cbedgan.cli.app import app, benchmarks
-from cbedgan.cli.conventions import add_examples, say_how_to_go_on
+from cbedgan.cli.app import app, benchmarks, configurations
+from cbedgan.cli.conventions import add_examples, add_settings, say_how_to_go_on
 from classifier.foundation.errors import InputError
 
 add_examples(app)
 add_examples(benchmarks, before="bench ")
+add_examples(configurations, before="config ")
+add_settings(app)
+add_settings(benchmarks)
 
 EXIT_INPUT, EXIT_INTERRUPTED = 2, 130
 

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from cbedgan.cli.app import benchmarks, read, wrote_json
-from cbedgan.cli.arguments import Config, Json, Split, Stacks
+from cbedgan.cli.arguments import Classifiers, Config, Json, Split, Stacks
 from classifier.pattern.condition import Condition
 
 Place = Annotated[Path, typer.Option(help="Where made-up stacks may lie a while.")]
@@ -59,8 +59,7 @@ def bench_train_clf(config: Config, folder: Place, classes: Classes = 45,
 
 
 @benchmarks.command("trust")
-def bench_trust(classifier: Annotated[list[Path], typer.Option(help="classifier.safetensors; may be repeated.")],
-                stacks: Stacks, split: Split,
+def bench_trust(classifier: Classifiers, stacks: Stacks, split: Split,
                 accuracy: Annotated[float, typer.Option(min=0, max=1, help="Asked of what is answered.")] = 0.9,
                 most: Annotated[int, typer.Option(min=1, help="Stacks of the test part.")] = 400,
                 seed: Annotated[int, typer.Option(help="Of the choice and of the noise.")] = 0,

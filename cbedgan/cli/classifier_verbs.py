@@ -12,6 +12,7 @@ from cbedgan.cli.arguments import (
     NAMES_OF_SAMPLES,
     Cache,
     Classifier,
+    Classifiers,
     Config,
     File,
     Files,
@@ -19,6 +20,8 @@ from cbedgan.cli.arguments import (
     Split,
     Stacks,
     Workers,
+    classifier_named,
+    generator_named,
     named,
 )
 from classifier.pattern.condition import Condition
@@ -64,9 +67,12 @@ def adjust_clf(config: Config, classifier: Classifier, stacks: Stacks, split: Sp
 
 
 @app.command()
-def predict(classifier: Annotated[list[Path], typer.Option(help="classifier.safetensors; several are an ensemble.")],
-            file: Annotated[Path | None, typer.Argument(help="Stack file, labelled or not.")] = None,
+def predict(file: Annotated[Path | None, typer.Argument(help="Sample file, labelled or not.")] = None,
+            classifier: Annotated[list[Path] | None, typer.Option(
+                callback=classifier_named, help="classifier.safetensors, or builtin:NAME; several are an ensemble; "
+                "without it the built-in one that fits.")] = None,
             stacks: Files = None,
+            split: Annotated[Path | None, typer.Option(help="split.json of the file, whose parts are told.")] = None,
             out: Annotated[Path | None, typer.Option(help="Predictions (.npz); .json and .csv come beside.")] = None,
             top: Annotated[int, typer.Option(min=1, help="Groups named for a stack.")] = 6,
             accuracy: Annotated[float, typer.Option(
@@ -85,8 +91,15 @@ def predict(classifier: Annotated[list[Path], typer.Option(help="classifier.safe
     from classifier.prediction.predict import load_classifier
 
     [path] = named([file] if file else [], stacks, verb="predict")
+    if not classifier:
+        from cbedgan.shipped import BUILTIN, fitting_classifier, network_path
+
+        name = fitting_classifier(path)
+        classifier = [network_path(name, "classifier")]
+        print(f"By {name}, which ships and fits this file: `cbedgan models {name.removeprefix(BUILTIN)}` says what it "
+              "knows.")
     answers = answer_stacks([load_classifier(one) for one in classifier], path, top=top, accuracy=accuracy,
-                            coverage=coverage, condition=condition)
+                            coverage=coverage, condition=condition, split=split)
     Console().print(answer_table(*answers))
     if explain or pictures is not None:
         from classifier.explanation.explain import explain_answers, explanation_text
@@ -127,7 +140,7 @@ def acquire(config: Config, stacks: Stacks, split: Split, out: Folder, workers: 
 
 
 @app.command("label-next")
-def label_next(classifier: Annotated[list[Path], typer.Option(help="classifier.safetensors; repeat it for bald.")],
+def label_next(classifier: Classifiers,
                pool: Annotated[Path, typer.Option(help="Stack file of what could be labelled.")],
                strategy: Annotated[Strategy, typer.Option(help="How to choose.")], out: File,
                count: Annotated[int, typer.Option(min=1, help="Materials to rank.")] = 20,
@@ -135,7 +148,8 @@ def label_next(classifier: Annotated[list[Path], typer.Option(help="classifier.s
                stacks: Annotated[Path | None, typer.Option(*NAMES_OF_SAMPLES, help="Of training: core_set.")] = None,
                split: Annotated[Path | None, typer.Option(help="Their split.json; its materials are left out.")] = None,
                probe: Annotated[Path | None, typer.Option(help="probe.h5, for boundary.")] = None,
-               generator: Annotated[Path | None, typer.Option(help="The generator that was probed.")] = None) -> None:
+               generator: Annotated[Path | None, typer.Option(callback=generator_named,
+                                                              help="The generator that was probed.")] = None) -> None:
     """Rank a pool's materials by what their labels or simulations would teach the classifier."""
     from cbedgan.acquisition import label_next as stage
 

@@ -9,7 +9,20 @@ import typer
 from rich.console import Console
 
 from cbedgan.cli.app import app, read, wrote, wrote_json
-from cbedgan.cli.arguments import CORES, NAMES_OF_SAMPLES, Config, File, Files, Json, Split, Stacks, Workers, named
+from cbedgan.cli.arguments import (
+    CORES,
+    NAMES_OF_SAMPLES,
+    Config,
+    File,
+    Files,
+    Json,
+    SampleFile,
+    Split,
+    Stacks,
+    Workers,
+    classifier_named,
+    named,
+)
 from classifier.foundation.errors import InputError
 
 Layout = Literal["olcf", "stfc"]
@@ -18,7 +31,7 @@ EXIT_DAMAGED = 1
 
 
 @app.command()
-def simulate(config: Config, out: File, workers: Workers = CORES,
+def simulate(config: Config, out: SampleFile, workers: Workers = CORES,
              crystals: Annotated[Path | None, typer.Option(
                  help="Structure file, or folder of them, in place of the plan.")] = None,
              split: Annotated[Path | None, typer.Option(
@@ -81,7 +94,7 @@ def crystals(config: Config,
 
 
 @app.command()
-def prepare(config: Config, out: File,
+def prepare(config: Config, out: SampleFile,
             source: Annotated[Path, typer.Option(help="Folder into which the data set was unpacked.")],
             workers: Workers = CORES,
             layout: Annotated[Layout | None, typer.Option(help="Of the source; by its folders when left out.")]
@@ -93,10 +106,11 @@ def prepare(config: Config, out: File,
 
 
 @app.command("import")
-def import_(config: Config, out: File,
+def import_(config: Config, out: SampleFile,
             files: Annotated[list[Path], typer.Argument(help="HyperSpy, NeXus, EMD, .npy or TIFF files.")],
             like: Annotated[Path | None, typer.Option(
-                help="Classifier (.safetensors) whose detector, pose and unit the patterns shall have.")] = None,
+                callback=classifier_named, help="Classifier (.safetensors, or builtin:demo) whose detector, pose and "
+                "unit the patterns shall have.")] = None,
             dark: Annotated[Path | None, typer.Option(help="File of one pattern without the beam, subtracted.")] = None,
             ) -> None:
     """Bring your own patterns into a stack file that predict accepts."""
@@ -106,10 +120,10 @@ def import_(config: Config, out: File,
 
 
 @app.command("import-curves")
-def import_curves_(config: Config, out: File,
+def import_curves_(config: Config, out: SampleFile,
                    files: Annotated[list[Path], typer.Argument(help=".xy, .csv, .gr, .chi or .xrdml, one curve each.")],
                    like: Annotated[Path | None, typer.Option(
-                       help="Classifier (.safetensors) whose axis the curves shall have.")] = None) -> None:
+                       callback=classifier_named, help="Classifier (.safetensors) whose axis the curves shall have.")] = None) -> None:
     """Bring your own powder patterns or pair distribution functions into a file that predict accepts."""
     from classifier.imported.import_curves import ImportCurvesConfig, import_curves
 

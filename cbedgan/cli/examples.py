@@ -6,7 +6,7 @@ EXAMPLES = {
     "simulate": "cbedgan simulate --config configs/demo/simulate.toml --out stacks.h5",
     "crystals": "cbedgan crystals --config configs/demo/simulate.toml",
     "prepare": "cbedgan prepare --config configs/olcf/prepare.toml --source downloads/olcf --out stacks.h5",
-    "import": "cbedgan import --config configs/import/import.toml scan.hspy --out mine.h5",
+    "import": "cbedgan import --config configs/import/import.toml --like builtin:demo scan.hspy --out mine.h5",
     "import-curves": "cbedgan import-curves --config configs/import/powder.toml scan.xy --out mine.h5",
     "export-olcf": "cbedgan export-olcf stacks.h5 --out published",
     "inspect": "cbedgan inspect stacks.h5 --verify --html stacks.html",
@@ -16,13 +16,13 @@ EXAMPLES = {
     "train-baseline": f"cbedgan train-baseline --config configs/baselines/logistic.toml {_SPLIT} --out runs/logistic",
     "adjust-clf": "cbedgan adjust-clf --config configs/demo/adjust_clf.toml "
                   f"--classifier runs/classifier/classifier.safetensors {_SPLIT} --out runs/adjusted",
-    "predict": "cbedgan predict mine.h5 --classifier runs/classifier/classifier.safetensors --out answers.npz",
+    "predict": "cbedgan predict mine.h5 --classifier builtin:demo --out answers.npz",
     "judge": "cbedgan judge runs/classifier/predictions.npz --out runs/judgement",
     "acquire": f"cbedgan acquire --config configs/acquisition/demo.toml {_SPLIT} --out runs/acquire",
     "label-next": "cbedgan label-next --classifier runs/classifier/classifier.safetensors --pool unlabelled.h5 "
                   "--strategy margin --out next.json",
     "train-gan": f"cbedgan train-gan --config configs/demo/train_gan.toml {_SPLIT} --out runs/generator",
-    "sample": "cbedgan sample --generator runs/generator/generator.safetensors --groups 225:10,216:10 --seed 0 "
+    "sample": "cbedgan sample --generator builtin:demo --groups 225:10,216:10 --seed 0 "
               "--out drawn.h5 --cif crystals",
     "assess": "cbedgan assess --config configs/bench/assess_crystals.toml "
               f"--generator runs/generator/generator.safetensors {_SPLIT} --out runs/assessed",
@@ -49,7 +49,10 @@ EXAMPLES = {
                           f"--variants configs/gan {_SPLIT} --out runs/variants",
     "demo": "cbedgan demo --pretrained --out runs/demo",
     "pretrain": "cbedgan pretrain --out runs/pretrain",
+    "models": "cbedgan models demo",
     "doctor": "cbedgan doctor --json machine.json",
+    "config show": "cbedgan config show train-clf",
+    "config copy": "cbedgan config copy train-clf my_train_clf.toml",
     "bench simulate": "cbedgan bench simulate",
     "bench data": "cbedgan bench data --folder scratch",
     "bench train-clf": "cbedgan bench train-clf --config configs/bench/train_clf.toml --folder scratch",

@@ -7,10 +7,25 @@ from typing import Annotated, Literal
 import typer
 
 from cbedgan.cli.app import app, read, wrote
-from cbedgan.cli.arguments import CORES, Cache, Classifier, Config, File, Folder, Generator, Split, Stacks, Workers
+from cbedgan.cli.arguments import (
+    CORES,
+    Cache,
+    Classifier,
+    Classifiers,
+    Config,
+    File,
+    Folder,
+    Generator,
+    SampleFile,
+    Split,
+    Stacks,
+    Workers,
+    classifier_named,
+    generator_named,
+)
 from classifier.foundation.errors import InputError
 
-Features = Annotated[Path | None, typer.Option(help="Its features measure fidelity.")]
+Features = Annotated[Path | None, typer.Option(callback=classifier_named, help="Its features measure fidelity.")]
 Device = Literal["auto", "cpu", "cuda"]
 
 
@@ -30,7 +45,7 @@ def train_gan(config: Config, stacks: Stacks, split: Split, out: Folder, classif
 
 
 @app.command()
-def sample(generator: Annotated[Path, typer.Option(help="generator.safetensors.")], out: File,
+def sample(generator: Generator, out: SampleFile,
            seed: Annotated[int, typer.Option(min=0, help="Another seed makes other stacks.")],
            groups: Annotated[str | None, typer.Option(metavar="225:100,216:50", help="Stacks of each group.")] = None,
            every: Annotated[int | None, typer.Option("--all", min=1, help="As many of each group.")] = None,
@@ -83,9 +98,8 @@ def probe(config: Config, generator: Generator, classifier: Classifier, stacks: 
 
 
 @app.command()
-def distort(config: Config, classifier: Annotated[list[Path], typer.Option(
-                help="classifier.safetensors of this split; may be repeated.")],
-            stacks: Stacks, split: Split, out: Folder, workers: Workers = CORES) -> None:
+def distort(config: Config, classifier: Classifiers, stacks: Stacks, split: Split, out: Folder,
+            workers: Workers = CORES) -> None:
     """Find how far atoms must move, in angstrom, before classifiers see that a symmetry is gone."""
     from cbedgan.distortion import distort as stage
 
@@ -96,14 +110,15 @@ def distort(config: Config, classifier: Annotated[list[Path], typer.Option(
 
 
 @app.command()
-def synthesize(config: Config, generator: Generator, stacks: Stacks, split: Split, out: File,
+def synthesize(config: Config, generator: Generator, stacks: Stacks, split: Split, out: SampleFile,
                classifier: Annotated[list[Path] | None, typer.Option(
-                   help="classifier.safetensors of this split; crystals: may be repeated.")] = None,
+                   callback=classifier_named,
+                   help="classifier.safetensors of this split, or builtin:NAME; crystals: may be repeated.")] = None,
                paths: Annotated[Path | None, typer.Option(help="Crystals: folder of distort.")] = None,
                workers: Workers = CORES,
                probe: Annotated[Path | None, typer.Option(help="Not crystals: probe.h5 of these networks.")] = None,
                second_classifier: Annotated[Path | None, typer.Option(
-                   help="Not crystals: a classifier of another seed, which accepts.")] = None) -> None:
+                   callback=classifier_named, help="Not crystals: of another seed, it accepts.")] = None) -> None:
     """Make interior, boundary and, of crystals, hard stacks, as many as the quota says, into a stack file."""
     from cbedgan.gan.crystals.sample_crystals import draws_crystals
     from cbedgan.synthesis import synthesize as stage
@@ -160,8 +175,7 @@ def _left_out(options: dict[str, Path | None], kinds: str) -> None:
 
 @app.command()
 def choose(config: Config, pool: Annotated[Path, typer.Option(help="Stack file of drawn crystals, of simulate.")],
-           classifier: Annotated[list[Path], typer.Option(help="classifier.safetensors; may be repeated.")],
-           stacks: Stacks, split: Split, out: File) -> None:
+           classifier: Classifiers, stacks: Stacks, split: Split, out: SampleFile) -> None:
     """Choose from a pool of crystals by what classifiers say of them, such as the denied, into a stack file."""
     from cbedgan.choice import choose as stage
 
@@ -180,8 +194,10 @@ def compare(config: Config, stacks: Stacks, split: Split, out: Folder,
             synthetic: Annotated[Path, typer.Option(help="Stack file that synthesize wrote.")],
             workers: Workers = CORES,
             probe: Annotated[Path | None, typer.Option(help="probe.h5, to picture a path with both networks.")] = None,
-            generator: Annotated[Path | None, typer.Option(help="The generator that was probed.")] = None,
-            classifier: Annotated[Path | None, typer.Option(help="The classifier that was probed.")] = None,
+            generator: Annotated[Path | None, typer.Option(callback=generator_named,
+                                                           help="The generator that was probed.")] = None,
+            classifier: Annotated[Path | None, typer.Option(callback=classifier_named,
+                                                            help="The classifier that was probed.")] = None,
             reserve: Annotated[Path | None, typer.Option(help="Real stacks for the arm that adds as many.")] = None,
             methods: Annotated[Path | None, typer.Option(hidden=True, is_eager=True, callback=_called_rank)] = None,
             ) -> None:

@@ -1,4 +1,6 @@
-"""The verb that looks at the machine."""
+"""Verbs that say what is there: networks that ship, and what the machine offers."""
+
+from typing import Annotated
 
 import typer
 
@@ -16,3 +18,14 @@ def doctor(json: Json = None) -> None:
     wrote_json(json, found)
     if found["complaints"]:
         raise typer.Exit(1)
+
+
+@app.command()
+def models(name: Annotated[str | None, typer.Argument(help="Of one network, such as demo; without it all.")] = None,
+           json: Json = None) -> None:
+    """List the networks that ship: what they know, how well, from what, and how they were made."""
+    from cbedgan import shipped
+
+    found = shipped.models(name)
+    print(shipped.models_report(found))
+    wrote_json(json, found)

@@ -104,14 +104,9 @@ def paths_of(crystal: Crystal, known: Sequence[int], config: PathsConfig, instru
     seed : of the modes, with the crystal's name
     """
     try:
-        operations = operations_of(crystal)
-        found = []
-        for rank, kept in enumerate(maximal_subgroups(operations.product)):
-            for number in range(config.modes):
-                stream = np.random.default_rng([seed, rank, number, *crystal.material.encode()])
-                modes = (random_mode(crystal, operations, kept, config.strain_share, stream) for _ in range(ATTEMPTS))
-                found += [(kept, *one) for one in _path(crystal, modes, len(kept), known, config)]
+        found = modes_of(crystal, known, config, seed)
         held = HeldCrystal.of(crystal, instrument) if found else None
+        operations = operations_of(crystal)
     except InputError:
         return []
     if held is None:
@@ -119,6 +114,24 @@ def paths_of(crystal: Crystal, known: Sequence[int], config: PathsConfig, instru
     axes = [axis.posed() for axis in held.axes]
     return [SymmetryPath(held, group, LostSymmetry.of(crystal, operations, kept, axes), mode, end)
             for kept, group, mode, end in found]
+
+
+def modes_of(crystal: Crystal, known: Sequence[int], config: PathsConfig, seed: int
+             ) -> list[tuple[tuple[int, ...], int, Mode, float]]:
+    """(operations kept, space group, mode, end) of each mode of one crystal into a known group.
+
+    Parameters
+    ----------
+    crystal, known, config, seed : as for `paths_of`
+    """
+    operations = operations_of(crystal)
+    found = []
+    for rank, kept in enumerate(maximal_subgroups(operations.product)):
+        for number in range(config.modes):
+            stream = np.random.default_rng([seed, rank, number, *crystal.material.encode()])
+            modes = (random_mode(crystal, operations, kept, config.strain_share, stream) for _ in range(ATTEMPTS))
+            found += [(kept, *one) for one in _path(crystal, modes, len(kept), known, config)]
+    return found
 
 
 def _path(crystal: Crystal, modes: Iterable[Mode | None], order: int, known: Sequence[int], config: PathsConfig

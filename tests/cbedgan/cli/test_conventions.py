@@ -13,7 +13,7 @@ from running import verb
 
 COMMANDS = typer.main.get_command(app)
 WITHOUT_SAMPLES = {"simulate", "crystals", "prepare", "import", "import-curves", "judge", "demo", "pretrain", "doctor",
-                   "sample"}
+                   "sample", "bench", "config", "models"}
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -30,7 +30,7 @@ def test_samples_have_one_name_in_every_verb_that_reads_them():
     for name, command in COMMANDS.commands.items():
         options = {option for parameter in getattr(command, "params", []) for option in parameter.opts}
         assert not {"--file", "--data"} & options
-        if name not in WITHOUT_SAMPLES | {"bench", "predict", "label-next"}:
+        if name not in WITHOUT_SAMPLES:
             assert set(NAMES_OF_SAMPLES) <= options, name
 
 
