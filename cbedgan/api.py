@@ -69,13 +69,13 @@ class LoadedClassifier:
     def _written(self, intensity: np.ndarray, path: Path) -> Path:
         """Write an array as a sample file in the frame of training."""
         frame = self.members[0].frame
-        wanted = (3, frame.detector.size_pixels, frame.detector.size_pixels)
+        wanted = tuple(frame.grid.shape)
         if intensity.shape[1:] != wanted or len(intensity) == 0:
             raise InputError(source="the array", rule=f"must be intensities [N, {', '.join(map(str, wanted))}]",
                              value=list(intensity.shape), remedy="Bring patterns there with cbedgan import.")
         table = SampleTable.build(len(intensity), sample_id=[f"sample-{k}" for k in range(len(intensity))],
                                   origin="experimental")
-        write_stack_file(path, intensity.astype(np.float32), table, detector=frame.detector, pose=frame.pose,
+        write_stack_file(path, intensity.astype(np.float32), table, detector=frame.grid, pose=frame.pose,
                          intensity_unit=frame.intensity_unit, provenance={})
         return path
 

@@ -83,7 +83,7 @@ def report(found: dict[str, Any]) -> str:
     lines.append(f"memory   {memory['available']} of {memory['total']} GiB are free")
     lines.append(f"disk     {disk['free_gib']} GiB are free in {disk['folder']}")
     for name, missing in found["extras"].items():
-        lines.append(f"extra    {name}: " + (f"no {', '.join(missing)}; in a clone: pip install \".[{name}]\""
+        lines.append(f"extra    {name}: " + (f"no {', '.join(missing)}; in the clone: pip install '.[{name}]'"
                                              if missing else "there"))
     return "\n".join([*lines, *(f"! {line}" for line in found["complaints"])])
 

@@ -75,7 +75,7 @@ def test_simulate_names_its_extra(capsys, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "moyopy", None)
     assert verb("simulate", "--config", tmp_path / "none.toml", "--out", tmp_path / "stacks.h5") == 2
     printed = capsys.readouterr().err
-    assert "no moyopy" in printed and "pip install 'cbedgan[simulate]'" in printed
+    assert "no moyopy" in printed and "in the clone: pip install '.[simulate]'" in printed
 
 
 def test_inspect_prints_and_writes_counts(capsys, tiny_stack_file, tmp_path):
@@ -104,3 +104,9 @@ def test_a_sample_file_is_written_under_a_name_of_one(capsys, tmp_path):
     assert verb("sample", "--generator", "builtin:demo", "--seed", 0, "--all", 1, "--out", tmp_path / "s.png") == 2
     told = capsys.readouterr().err
     assert "must be a sample file, which ends in .h5" in told and "s.h5" in told and not list(tmp_path.iterdir())
+
+
+def test_predict_says_how_patterns_of_ones_own_become_a_sample_file(capsys, tmp_path):
+    (tmp_path / "scan.dm4").write_bytes(b"anything")
+    assert verb("predict", tmp_path / "scan.dm4") == 2
+    assert f"cbedgan import {tmp_path / 'scan.dm4'} --config" in capsys.readouterr().err

@@ -226,7 +226,7 @@ def _abtem(case: Case, *, same_potential: bool) -> Timed:
         import numba  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise InputError(source="cbedgan bench simulate --abtem", rule="needs the extra 'abtem'", value=error,
-                         remedy="Install it: pip install 'cbedgan[abtem]'.") from None
+                         remedy="Install it, in the clone: pip install '.[abtem]'.") from None
     numba.set_num_threads(1)
     abtem.config.set({"diagnostics.progress_bar": False, "dask.lazy": False, "fftw.threads": 1})
     numbers, positions = case.cubic()

@@ -15,7 +15,7 @@ Given = TypeVar("Given", Path, list[Path], None)
 
 def sample_file(out: Path) -> Path:
     """The path of a sample file to write; another ending than .h5 or .hdf5 is an InputError."""
-    if out.suffix.lower() not in (".h5", ".hdf5"):
+    if out.suffix.lower() not in SAMPLE_SUFFIXES:
         raise InputError(source="--out", rule="must be a sample file, which ends in .h5", value=out,
                          remedy=f"Give for instance --out {out.with_suffix('.h5')}.")
     return out
@@ -40,6 +40,7 @@ def _named_networks(given: Any, kind: Literal["classifier", "generator"]) -> Any
 
 
 Config = Annotated[Path, typer.Option(help="TOML file of this stage; configs/demo/ holds one for each.")]
+SAMPLE_SUFFIXES = (".h5", ".hdf5")
 NAMES_OF_SAMPLES = ("--samples", "--stacks")  # one option; the second is its older name
 Stacks = Annotated[Path, typer.Option(*NAMES_OF_SAMPLES, help="Sample file (.h5).")]
 Split = Annotated[Path, typer.Option(help="split.json of these samples.")]

@@ -10,6 +10,7 @@ from cbedgan.cli.app import app, read, wrote
 from cbedgan.cli.arguments import (
     CORES,
     NAMES_OF_SAMPLES,
+    SAMPLE_SUFFIXES,
     Cache,
     Classifier,
     Classifiers,
@@ -24,6 +25,7 @@ from cbedgan.cli.arguments import (
     generator_named,
     named,
 )
+from classifier.foundation.errors import InputError
 from classifier.pattern.condition import Condition
 from classifier.prediction.strategy import Strategy
 
@@ -91,6 +93,10 @@ def predict(file: Annotated[Path | None, typer.Argument(help="Sample file, label
     from classifier.prediction.predict import load_classifier
 
     [path] = named([file] if file else [], stacks, verb="predict")
+    if path.is_file() and path.suffix.lower() not in SAMPLE_SUFFIXES:
+        raise InputError(source=path, rule="must be a sample file (.h5)", value=path.suffix or "no ending",
+                         remedy=f"Make one of your patterns: cbedgan import {path} --config configs/import/import.toml "
+                         f"--like builtin:demo --out {path.with_suffix('.h5')}.")
     if not classifier:
         from cbedgan.shipped import BUILTIN, fitting_classifier, network_path
 

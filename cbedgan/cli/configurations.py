@@ -21,6 +21,8 @@ class Configuration(NamedTuple):
 
 CONFIGURATIONS = {
     "simulate": Configuration("cbedgan.simulate.cbed.simulate_config:SimulateConfig", "demo/simulate.toml"),
+    "simulate, xrd": Configuration("cbedgan.simulate.curve_set:XrdSetConfig", "xrd/demo.toml"),
+    "simulate, pdf": Configuration("cbedgan.simulate.curve_set:PdfSetConfig", "pdf/demo.toml"),
     "crystals": Configuration("cbedgan.simulate.cbed.simulate_config:SimulateConfig", "demo/simulate.toml"),
     "prepare": Configuration("classifier.published.prepare:PrepareConfig", "olcf/prepare.toml"),
     "import": Configuration("classifier.imported.import_patterns:ImportConfig", "import/import.toml"),

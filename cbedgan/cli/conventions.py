@@ -14,8 +14,8 @@ from cbedgan.cli.app import changes
 from cbedgan.cli.examples import EXAMPLES
 
 # These keep nothing of what they have begun; of all others the same command takes up what is finished.
-BEGIN_ANEW = {"crystals", "import", "import-curves", "inspect", "split", "folds", "predict", "judge", "label-next", "probe", "choose",
-              "bench", "doctor", "config", "models"}
+BEGIN_ANEW = {"crystals", "import", "import-curves", "inspect", "split", "folds", "predict", "judge", "label-next",
+              "probe", "choose", "bench", "doctor", "config", "models"}
 Settings = Annotated[list[str] | None, Option(
     "--set", metavar="KEY=VALUE", help="Change a key of --config, such as seed=1 or loss.tau=2.0; may be repeated.")]
 

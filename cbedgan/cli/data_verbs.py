@@ -51,16 +51,16 @@ def simulate(config: Config, out: SampleFile, workers: Workers = CORES,
     missing = [name for name in SIMULATION_PACKAGES if find_spec(name) is None]
     if missing:
         raise InputError(source="cbedgan simulate", rule="needs the extra 'simulate'", value=f"no {', '.join(missing)}",
-                         remedy="Install it: pip install 'cbedgan[simulate]'.")
+                         remedy="Install it, in the clone: pip install '.[simulate]'.")
     from cbedgan.simulate.held_out import HeldOut
     from cbedgan.simulate.manifest import Share
-    from cbedgan.simulate.set_config import load_set_config
+    from cbedgan.simulate.set_config import set_model
     from cbedgan.simulate.simulate import simulate as stage
 
     if (split is None) != (stacks is None):
         raise InputError(source="--split and --samples", rule="go together", value="one of them",
                          remedy="Give the split and the stack file that it parts, or neither.")
-    settings = load_set_config(config)
+    settings = read(config, set_model(config))
     held_out = None if split is None or stacks is None else HeldOut.of(split, stacks)
     if slurm is None:
         share = None if shard is None else Share.parse(shard)
@@ -84,9 +84,9 @@ def crystals(config: Config,
     """Count the crystals, space groups and structure types of each source (config: of simulate)."""
     from cbedgan.crystal.census.against import told_apart, told_apart_table
     from cbedgan.crystal.census.counts import count_sources, source_table
-    from cbedgan.simulate.set_config import load_set_config
+    from cbedgan.simulate.set_config import set_model
 
-    settings = load_set_config(config)
+    settings = read(config, set_model(config))
     if against is not None:
         Console().print(told_apart_table(told_apart(settings.crystals, against, seed=settings.seed), against))
         return
@@ -123,7 +123,8 @@ def import_(config: Config, out: SampleFile,
 def import_curves_(config: Config, out: SampleFile,
                    files: Annotated[list[Path], typer.Argument(help=".xy, .csv, .gr, .chi or .xrdml, one curve each.")],
                    like: Annotated[Path | None, typer.Option(
-                       callback=classifier_named, help="Classifier (.safetensors) whose axis the curves shall have.")] = None) -> None:
+                       callback=classifier_named,
+                       help="Classifier (.safetensors) whose axis the curves shall have.")] = None) -> None:
     """Bring your own powder patterns or pair distribution functions into a file that predict accepts."""
     from classifier.imported.import_curves import ImportCurvesConfig, import_curves
 

@@ -109,7 +109,7 @@ def measure_symmetry(lattice: ArrayLike, positions: ArrayLike, numbers: ArrayLik
         import moyopy
     except ImportError:
         raise InputError(source="moyopy", rule="crystals are measured with moyopy", value="not installed",
-                         remedy="Install it with `pip install cbedgan[simulate]`.") from None
+                         remedy="Install it, in the clone: pip install '.[simulate]'.") from None
     cell = moyopy.Cell(np.asarray(lattice).tolist(), np.asarray(positions).tolist(), np.asarray(numbers).tolist())
     return moyopy.MoyoDataset(cell, symprec=precision_angstrom, setting=moyopy.Setting.standard())
 

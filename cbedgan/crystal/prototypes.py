@@ -83,7 +83,7 @@ def _aflow_file() -> Path:
     module = find_spec("pymatgen.analysis.prototypes") if find_spec("pymatgen") is not None else None
     if module is None or module.origin is None:
         raise InputError(source="pymatgen", rule="the prototype structures come with pymatgen", value="not installed",
-                         remedy="Install it with `pip install cbedgan[simulate]`.")
+                         remedy="Install it, in the clone: pip install '.[simulate]'.")
     return Path(module.origin).with_name("aflow_prototypes.json.gz")
 
 

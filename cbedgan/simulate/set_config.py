@@ -12,15 +12,20 @@ SetConfig = SimulateConfig | AnyCurveSet
 KINDS: dict[str, type[XrdSetConfig] | type[PdfSetConfig]] = {"xrd": XrdSetConfig, "pdf": PdfSetConfig}
 
 
-def load_set_config(path: Path) -> SetConfig:
-    """Read a configuration of `simulate`; InputError where it is none."""
+def set_model(path: Path) -> type[SimulateConfig] | type[XrdSetConfig] | type[PdfSetConfig]:
+    """The class of a configuration of `simulate`, by the kind that the file names; InputError for an unknown one."""
     if not path.exists():
-        return load_config(path, SimulateConfig)
+        return SimulateConfig  # whose reader says that there is no file
     with reported(path, rule="the configuration must be TOML", remedy="Correct that line."):
         kind = tomllib.loads(path.read_text(encoding="utf-8")).get("kind")
     if kind is None:
-        return load_config(path, SimulateConfig)
+        return SimulateConfig
     if kind not in KINDS:
         raise InputError(source=path, rule=f"kind must be one of {', '.join(KINDS)}, or left out for CBED", value=kind,
                          remedy="See docs/powder.md.")
-    return load_config(path, KINDS[kind])
+    return KINDS[kind]
+
+
+def load_set_config(path: Path) -> SetConfig:
+    """Read a configuration of `simulate`; InputError where it is none."""
+    return load_config(path, set_model(path))

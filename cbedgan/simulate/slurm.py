@@ -64,7 +64,7 @@ def submit(config: SetConfig, cluster: Cluster, *, out: Path, workers: int,
         import submitit  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise InputError(source="--slurm", rule="needs the extra 'slurm'", value="no submitit",
-                         remedy="Install it: pip install 'cbedgan[slurm]'.") from None
+                         remedy="Install it, in the clone: pip install '.[slurm]'.") from None
     out = Path(out).resolve()
     settings = {"out": out, "workers": workers, "device": device, "held_out": held_out,
                 "crystals": None if crystals is None else Path(crystals).resolve()}

@@ -73,7 +73,7 @@ def open_tiff(path: Path) -> Iterator[PatternArray]:
         import tifffile
     except ImportError:
         raise InputError(source=path, rule="TIFF files need the extra 'import'", value="no tifffile",
-                         remedy="Install it: pip install 'cbedgan[import]'.") from None
+                         remedy="Install it, in the clone: pip install '.[import]'.") from None
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # of damage it logs much and reports some: one line is due
     with reported(path, **READABLE), tifffile.TiffFile(path) as file:
         series = file.series[0]

@@ -43,4 +43,4 @@ def test_the_report_names_the_command_that_works_in_a_clone():
     lines = doctor.report(found).splitlines()
     assert "cpu      Two: 2 cores, 1 threads; no bf16 in hardware" in lines
     assert "cuda:0   One: 80.0 GiB; bf16 in hardware" in lines
-    assert 'extra    slurm: no submitit; in a clone: pip install ".[slurm]"' in lines and lines[-1] == "! No room."
+    assert "extra    slurm: no submitit; in the clone: pip install '.[slurm]'" in lines and lines[-1] == "! No room."
