@@ -60,7 +60,7 @@ def test_frames_must_agree_up_to_rounding() -> None:
     frame = Frame(Detector(32, 1 / 12, "shortest_g"), "canonical", "fraction")
     frame.require(Frame(Detector(32, 1 / 12 * (1 + 1e-9), "shortest_g"), "canonical", "fraction"), "t")
     for other in (replace(frame, pose="raw"), replace(frame, intensity_unit="counts"),
-                  replace(frame, detector=Detector(32, 0.1, "shortest_g"))):
+                  replace(frame, grid=Detector(32, 0.1, "shortest_g"))):
         with pytest.raises(InputError, match="those of training"):
             frame.require(other, "t")
 
