@@ -53,16 +53,16 @@ def compare_generators(config: CompareGeneratorsConfig, *, variants: Path, stack
     inputs = {"stacks": parted.stack_digest, "split": parted.digest}
     if classifier is not None:
         inputs["classifier"] = load_classifier(classifier, split_digest=parted.names).digest
-    run = Run.open(out, stage="compare-generators", config=config, inputs=inputs)
-    planned = plan_runs(configs, config.seeds, config.assessment, stacks=stacks, split=split, classifier=classifier,
-                        out=out)
-    write_json(out / "plan.json", {name: [folder.relative_to(out).as_posix() for folder in folders]
-                                   for name, folders in planned.folders.items()})
-    train_all(planned.jobs, workers, "variants x seeds")
-    values, real = measured(planned.folders, config.judgement.reference)
-    path = write_report(content(values, real, configs, config.judgement, seeds=config.seeds,
-                                provenance=run.provenance()), out)
-    run.finish({"report": path.name})
+    with Run.open(out, stage="compare-generators", config=config, inputs=inputs) as run:
+        planned = plan_runs(configs, config.seeds, config.assessment, stacks=stacks, split=split, classifier=classifier,
+                            out=out)
+        write_json(out / "plan.json", {name: [folder.relative_to(out).as_posix() for folder in folders]
+                                       for name, folders in planned.folders.items()})
+        train_all(planned.jobs, workers, "variants x seeds")
+        values, real = measured(planned.folders, config.judgement.reference)
+        path = write_report(content(values, real, configs, config.judgement, seeds=config.seeds,
+                                    provenance=run.provenance()), out)
+        run.finish({"report": path.name})
     return path
 
 

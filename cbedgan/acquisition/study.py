@@ -68,14 +68,14 @@ def acquire(config: AcquireConfig, *, stacks: Path, split: Path, out: Path, work
     base = Base.of(stacks, split)
     _check(config, base)
     study = Study(config, base, Path(out))
-    run = Run.open(study.out, stage="acquire", config=config,
-                   inputs={"stacks": base.split.stack_digest, "split": base.split.digest})
-    for number in range(config.rounds + 1):
-        study.label(number)
-        study.train(number, workers)
-    path = write_report(learning_curves(study.predictions(), study.labelled(), base, replicates=config.replicates,
-                              alpha=config.alpha), provenance=run.provenance(), out=study.out)
-    run.finish({"report": path.name})
+    with Run.open(study.out, stage="acquire", config=config,
+                  inputs={"stacks": base.split.stack_digest, "split": base.split.digest}) as run:
+        for number in range(config.rounds + 1):
+            study.label(number)
+            study.train(number, workers)
+        path = write_report(learning_curves(study.predictions(), study.labelled(), base, replicates=config.replicates,
+                                  alpha=config.alpha), provenance=run.provenance(), out=study.out)
+        run.finish({"report": path.name})
     return path
 
 

@@ -84,38 +84,39 @@ def assess(config: AssessConfig, *, generator: Path, stacks: Path, split: Path, 
         inputs["classifier"] = load_classifier(classifier, split_digest=parted.names).digest
     if unseen is not None:
         inputs["judge"] = digest(unseen)
-    run = Run.open(out, stage="assess", config=config, inputs=inputs)
-    if run.result is None:
-        with reproducible(config.threads):
-            parts = {part: parted.parts[part] for part in ("train", config.held_out)}
-            shown = stacks
-            if isinstance(trained, TrainedCrystals) and draws.real == "rendered":
-                shown, parts = _rendered(trained, stacks, parts, out / "rendered.h5", draws.workers)
-            scale = _scale(config, subject, shown, parts["train"])
-            seen = replace(subject, intensity=scale)
-            real, held_out = (_load(seen, shown, names) for names in parts.values())
-            features = (random_features(*real.x.shape[1:3]) if classifier is None else
-                        classifier_features(classifier, parted.names, seen.frame, scale))
-            ruler = Ruler(seen.class_map, seen.frame, scale, features)
-            others = () if unseen is None else train_unseen(
-                unseen, ruler, stacks=stacks, split=split, identity=parted.identity, out=out / "judges",
-                seed=config.seed)
+    with Run.open(out, stage="assess", config=config, inputs=inputs) as run, reproducible(config.threads):
+        if run.result is not None:
+            return out / "report.html"
+        parts = {part: parted.parts[part] for part in ("train", config.held_out)}
+        shown = stacks
+        if isinstance(trained, TrainedCrystals) and draws.real == "rendered":
+            shown, parts = _rendered(trained, stacks, parts, out / "rendered.h5", draws.workers)
+        scale = _scale(config, subject, shown, parts["train"])
+        seen = replace(subject, intensity=scale)
+        real, held_out = (_load(seen, shown, names) for names in parts.values())
+        features = (random_features(*real.x.shape[1:3]) if classifier is None else
+                    classifier_features(classifier, parted.names, seen.frame, scale))
+        ruler = Ruler(seen.class_map, seen.frame, scale, features)
+        others = () if unseen is None else train_unseen(
+            unseen, ruler, stacks=stacks, split=split, identity=parted.identity, out=out / "judges",
+            seed=config.seed)
 
-            def measured(arm: AssessedArm) -> Assessment:
-                return measure(
-                    real, arm.generate if scale is subject.intensity else
-                    lambda class_idx: scale.normalise(subject.intensity.denormalise(arm.generate(class_idx))),
-                    ruler, Effort(config.stacks, config.seed, config.least_of_group, config.network_epochs,
-                                  config.disk_patterns), held_out=held_out, unseen=others)
+        def measured(arm: AssessedArm) -> Assessment:
+            return measure(
+                real, arm.generate if scale is subject.intensity else
+                lambda class_idx: scale.normalise(subject.intensity.denormalise(arm.generate(class_idx))),
+                ruler, Effort(config.stacks, config.seed, config.least_of_group, config.network_epochs,
+                              config.disk_patterns), held_out=held_out, unseen=others)
 
-            assessment = measured(subject.arm)
-            content = {"features": "random" if classifier is None else "classifier", "held_out_part": config.held_out,
-                       **assessment.figures}
-            if isinstance(trained, TrainedCrystals):
-                figures = {name: measured(arm).figures for name, arm in subject.beside.items()}
-                content |= _of_crystals(subject, draws, figures, stacks, parts["train"], config.seed)
-            write_report(content, assessment, seen, run, sheet_stacks=config.sheet_stacks, suspicious=config.suspicious)
-        run.finish({"features": content["features"], "summary": content["summary"]})
+        assessment = measured(subject.arm)
+        content = {"features": "random" if classifier is None else "classifier", "held_out_part": config.held_out,
+                   **assessment.figures}
+        if isinstance(trained, TrainedCrystals):
+            figures = {name: measured(arm).figures for name, arm in subject.beside.items()}
+            content |= _of_crystals(subject, draws, figures, stacks, parts["train"], config.seed)
+        write_report(content, assessment, seen, run, sheet_stacks=config.sheet_stacks, suspicious=config.suspicious)
+        run.finish({"features": content["features"], "summary": content["summary"]},
+                   files=["fidelity.json", "report.html"])
     return out / "report.html"
 
 

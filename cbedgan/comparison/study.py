@@ -64,26 +64,26 @@ def compare(config: CompareConfig, *, stacks: Path, split: Path, synthetic: Path
         _check_data(config, parted, real.table, added)
         shown = None if probe is None or generator is None or classifier is None else walk(
             probe=probe, generator=generator, classifier=classifier, split_digest=parted.names)
-        run = Run.open(out, stage="compare", config=config,
-                       inputs={"stacks": parted.stack_digest, "split": parted.digest, "synthetic": added.digest,
-                               **({} if reserved is None else {"reserve": reserved.digest})})
-        sources, numbers = write_sources(
-            wanted, synthetic=added, reserve=reserved, real=real, split=parted,
-            view_config=config.classifier.view, seed=config.source_seed,
-            provenance={**run.provenance(), "split_digest": parted.digest}, out=out / "sources")
-        jobs = [Job(arm, seed, config.classifier.model_copy(update={"loss": ARMS[arm].loss, "seed": seed}), stacks,
-                    split, None if (source := ARMS[arm].source) is None else sources[source],
-                    out / "runs" / f"{arm}-seed{seed}")
-                for seed in config.seeds for arm in config.arms]
-        train_all(jobs, workers)
-        evaluation = evaluate(
-            config.judgement, {arm: [Predictions.load(predictions_path(job.out)).take("test") for job in jobs
-                                     if job.arm == arm] for arm in config.arms},
-            training_materials(parted, real.table), split_names=parted.names,
-            references={arm: ARMS[arm].reference for arm in config.arms})
-        path = write_report(Evidence(config.model_dump(mode="json"), evaluation, parted, real, added, numbers,
-                                     run.provenance(), shown), out)
-    run.finish({"report": path.name})
+        with Run.open(out, stage="compare", config=config,
+                      inputs={"stacks": parted.stack_digest, "split": parted.digest, "synthetic": added.digest,
+                              **({} if reserved is None else {"reserve": reserved.digest})}) as run:
+            sources, numbers = write_sources(
+                wanted, synthetic=added, reserve=reserved, real=real, split=parted,
+                view_config=config.classifier.view, seed=config.source_seed,
+                provenance={**run.provenance(), "split_digest": parted.digest}, out=out / "sources")
+            jobs = [Job(arm, seed, config.classifier.model_copy(update={"loss": ARMS[arm].loss, "seed": seed}), stacks,
+                        split, None if (source := ARMS[arm].source) is None else sources[source],
+                        out / "runs" / f"{arm}-seed{seed}")
+                    for seed in config.seeds for arm in config.arms]
+            train_all(jobs, workers)
+            evaluation = evaluate(
+                config.judgement, {arm: [Predictions.load(predictions_path(job.out)).take("test") for job in jobs
+                                         if job.arm == arm] for arm in config.arms},
+                training_materials(parted, real.table), split_names=parted.names,
+                references={arm: ARMS[arm].reference for arm in config.arms})
+            path = write_report(Evidence(config.model_dump(mode="json"), evaluation, parted, real, added, numbers,
+                                         run.provenance(), shown), out)
+            run.finish({"report": path.name})
     return path
 
 

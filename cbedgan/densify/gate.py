@@ -73,28 +73,29 @@ def gate(config: GateConfig, *, synthetic: Path, stacks: Path, split: Path, out:
         parted = load_split(split, stack_digest=file.identity)
         inputs = {"stacks": parted.stack_digest, "split": parted.digest,
                   "synthetic": check_added_source(synthetic, parted, stacks=file)}
-        run = Run.open(out, stage="gate", config=config, inputs=inputs)
+    with Run.open(out, stage="gate", config=config, inputs=inputs) as run:
         if run.result is not None:
             return out / "report.txt"
-        _write_folds(config, file, parted, out)
-    apart = {fold: _apart(config, synthetic, stacks, _split(out, fold), out, inputs)
-             for fold in range(1, config.folds + 1)}
-    jobs = [Job(arm=f"fold {fold}, {arm}", seed=seed, config=config.classifier.model_copy(update={"seed": seed}),
-                stacks=stacks, split=_split(out, fold), out=_run_folder(out, fold, seed, arm),
-                source=added_stacks if arm == "with" else None)
-            for fold, added_stacks in apart.items() for seed in config.seeds for arm in ARMS]
-    train_all(jobs, workers, "gate")
-    with StackFile(stacks) as file, StackFile(synthetic) as made:
-        added = {group: int((made.table.space_group == group).sum()) for group in parted.space_groups}
-        found = _gains(config, file, parted, added, out)
-        kept = np.isin(made.table.space_group, [one.space_group for one in found if one.passes])
-    if kept.any():
-        join({"": synthetic}, out / "gated.h5", stage_record("gate", config, inputs), keep={"": kept})
-    rows = [one._asdict() | {"passes": one.passes, "added": added[one.space_group]} for one in found]
-    write_json(out / "report.json", plain({"groups": rows, "stacks": len(kept), "kept": int(kept.sum()),
-                                           "provenance": run.provenance()}))
-    path = write_text(out / "report.txt", table(found, added))
-    run.finish({"kept": int(kept.sum())})
+        with StackFile(stacks) as file:
+            _write_folds(config, file, parted, out)
+        apart = {fold: _apart(config, synthetic, stacks, _split(out, fold), out, inputs)
+                 for fold in range(1, config.folds + 1)}
+        jobs = [Job(arm=f"fold {fold}, {arm}", seed=seed, config=config.classifier.model_copy(update={"seed": seed}),
+                    stacks=stacks, split=_split(out, fold), out=_run_folder(out, fold, seed, arm),
+                    source=added_stacks if arm == "with" else None)
+                for fold, added_stacks in apart.items() for seed in config.seeds for arm in ARMS]
+        train_all(jobs, workers, "gate")
+        with StackFile(stacks) as file, StackFile(synthetic) as made:
+            added = {group: int((made.table.space_group == group).sum()) for group in parted.space_groups}
+            found = _gains(config, file, parted, added, out)
+            kept = np.isin(made.table.space_group, [one.space_group for one in found if one.passes])
+        if kept.any():
+            join({"": synthetic}, out / "gated.h5", stage_record("gate", config, inputs), keep={"": kept})
+        rows = [one._asdict() | {"passes": one.passes, "added": added[one.space_group]} for one in found]
+        write_json(out / "report.json", plain({"groups": rows, "stacks": len(kept), "kept": int(kept.sum()),
+                                               "provenance": run.provenance()}))
+        path = write_text(out / "report.txt", table(found, added))
+        run.finish({"kept": int(kept.sum())}, files=[path.name, *(["gated.h5"] if kept.any() else [])])
     return path
 
 

@@ -60,31 +60,31 @@ def rounds(config: RoundsConfig, *, generator: Path, stacks: Path, split: Path, 
         parted = load_split(split, stack_digest=file.identity)
     source = load_crystals(Path(generator), split_digest=parted.names)
     inputs = {"generator": source.digest, "split": parted.digest, "stacks": parted.stack_digest}
-    run = Run.open(out, stage="rounds", config=config, inputs=inputs)
-    if run.result is not None:
-        return out / "report.html"
-    data = {"stacks": Path(stacks), "split": Path(split)}
-    rows: list[dict[str, Any]] = []
-    first: list[Path] = []
-    newest: list[Path] = []
-    files: dict[str, Path] = {}
-    for number in range(config.rounds + 1):
-        folder, added = out / f"round-{number}", None
-        if number:
-            made = synthesize_crystals(_later(config.synthesize, number), generator=generator, **data,
-                                       out=folder / "synthetic.h5", paths=out / f"round-{number - 1}" / "distort",
-                                       classifiers=newest, workers=workers)
-            files[f"round-{number}"] = made
-            added = join(files, folder / "added.h5", stage_record("rounds", config, inputs | {
-                name: _digest(path) for name, path in files.items()}))
-        newest = _trained(config, data, added, folder, workers)
-        first = first or newest
-        found = distort(_later(config.distort, number), classifiers=list(dict.fromkeys([*first, *newest])), **data,
-                        out=folder / "distort", workers=workers).parent
-        rows.append({"round": number, **row_of(newest, found, [load_classifier(path).digest for path in first],
-                                               [load_classifier(path).digest for path in newest], added)})
-    path = write_report(rows, provenance=run.provenance(), out=out)
-    run.finish({"report": path.name})
+    with Run.open(out, stage="rounds", config=config, inputs=inputs) as run:
+        if run.result is not None:
+            return out / "report.html"
+        data = {"stacks": Path(stacks), "split": Path(split)}
+        rows: list[dict[str, Any]] = []
+        first: list[Path] = []
+        newest: list[Path] = []
+        files: dict[str, Path] = {}
+        for number in range(config.rounds + 1):
+            folder, added = out / f"round-{number}", None
+            if number:
+                made = synthesize_crystals(_later(config.synthesize, number), generator=generator, **data,
+                                           out=folder / "synthetic.h5", paths=out / f"round-{number - 1}" / "distort",
+                                           classifiers=newest, workers=workers)
+                files[f"round-{number}"] = made
+                added = join(files, folder / "added.h5", stage_record("rounds", config, inputs | {
+                    name: _digest(path) for name, path in files.items()}))
+            newest = _trained(config, data, added, folder, workers)
+            first = first or newest
+            found = distort(_later(config.distort, number), classifiers=list(dict.fromkeys([*first, *newest])), **data,
+                            out=folder / "distort", workers=workers).parent
+            rows.append({"round": number, **row_of(newest, found, [load_classifier(path).digest for path in first],
+                                                   [load_classifier(path).digest for path in newest], added)})
+        path = write_report(rows, provenance=run.provenance(), out=out)
+        run.finish({"report": path.name}, files=[path.name])
     return path
 
 

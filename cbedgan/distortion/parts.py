@@ -81,7 +81,7 @@ def measure_paths(task: Task, name: str, records: list[dict[str, Any]]) -> None:
         thresholds = measure(rebuilt_paths(records, instrument), panel, task.thresholds)
     write_json(task.folder.record(name), {
         "paths": [{**record, **thresholds.record(k)} for k, record in enumerate(records)],
-        "seconds": time.perf_counter() - began})
+        "seconds": time.perf_counter() - began}, exact=True)
 
 
 def cross_arcs(task: Task, name: str, records: list[dict[str, Any]]) -> None:
@@ -92,7 +92,7 @@ def cross_arcs(task: Task, name: str, records: list[dict[str, Any]]) -> None:
         held = _held(records, instrument)
         measured = measure_arcs([Arc.of(record, held[record["crystal"]["material"]]) for record in records], panel,
                                 task.between)
-    write_json(task.folder.record(name), {"arcs": measured})
+    write_json(task.folder.record(name), {"arcs": measured}, exact=True)
 
 
 def simulate_path(task: Task, name: str, record: dict[str, Any]) -> None:
@@ -101,7 +101,7 @@ def simulate_path(task: Task, name: str, record: dict[str, Any]) -> None:
         panel, instrument = task.equipment()
         (path,) = rebuilt_paths([record], instrument)
         t_star = by_exact_engine(path, panel, np.array(record["t_star"]), task.thresholds)
-    write_json(task.folder.record(name), {"t_star_simulated": t_star.tolist()})
+    write_json(task.folder.record(name), {"t_star_simulated": t_star.tolist()}, exact=True)
 
 
 def draw_strip(task: Task, name: str, record: dict[str, Any]) -> None:

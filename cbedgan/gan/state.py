@@ -61,9 +61,9 @@ class State:
             "networks": networks, "optimisers": optimisers, "images_seen": self.images_seen,
             **{name: getattr(self, name) for name in TALLIES}})
 
-    def load(self, path: Path) -> None:
-        """Go on from a checkpoint of the same run."""
-        parts = load_checkpoint(path, kind="gan-training").parts
+    def load(self, path: Path, run: dict[str, Any] | None = None) -> None:
+        """Go on from a checkpoint; one of another run than the record `run` is an InputError."""
+        parts = load_checkpoint(path, kind="gan-training", run=run).parts
         with reported(path, rule="must hold all that changes in a training", remedy="Train again in another folder."):
             self._take(parts)
 

@@ -65,7 +65,7 @@ def _run(config: TrainGanConfig, run: Run, parted: Split, file: StackFile, class
     data = Data.build(samples, class_map, ranks.device, intensity=transform)
     state = State(config, data)
     if run.checkpoint_path.exists():
-        state.load(run.checkpoint_path)
+        state.load(run.checkpoint_path, run.record)
     features = (classifier_features(classifier, parted.names, frame, transform) if classifier is not None else
                 random_features(*samples.x.shape[1:3]))
     reports = _reports(config.report, run, data, features, state, config.seed) if ranks.first else None
@@ -89,7 +89,7 @@ def _run(config: TrainGanConfig, run: Run, parted: Split, file: StackFile, class
     fidelity = fidelity_of(trained, samples, features, stacks=config.report.fidelity_samples, seed=config.seed)
     run.finish({"generator_digest": digest, "split_digest": parted.digest, "images_seen": state.images_seen,
                 "skipped_steps": state.skips(), "features": "random" if classifier is None else "classifier",
-                "fidelity": fidelity})
+                "fidelity": fidelity}, files=["generator.safetensors"])
     for path in (run.checkpoint_path, run.checkpoint_path.with_suffix(".json")):
         path.unlink(missing_ok=True)  # only a training that goes on needs it
 

@@ -66,19 +66,20 @@ def rank(config: RankConfig, *, methods: Path, stacks: Path, split: Path, out: P
     with StackFile(stacks) as file:
         parted = load_split(split, stack_digest=file.identity)
         materials = training_materials(parted, file.table)
-    run = Run.open(out, stage="rank", config=config, inputs={"stacks": parted.stack_digest, "split": parted.digest})
-    planned = plan(configs, config.seeds, stacks=stacks, split=split, out=out)
-    write_json(out / "plan.json", {name: [folder.relative_to(out).as_posix() for folder in folders]
-                                   for name, folders in planned.members.items()})
-    train_all(planned.trainings, workers, "training methods x seeds")
-    train_all(planned.heads, workers, "mending heads")
-    folders = {name: members if size is None else _ensembles(size, members, config.seeds, materials, out)
-               for name, members in planned.members.items() for size in [configs[name].ensemble]} | foreign
-    ranking = ranking_of(config, parted, materials, folders)
-    rows = {name: row | {"beside": beside(folders[name], config.condition)}
-            for name, row in _rows(configs, planned, foreign).items()}
-    path = write_ranking(ranking, rows, provenance=run.provenance(), out=out)
-    run.finish({"report": path.name})
+    with Run.open(out, stage="rank", config=config,
+                  inputs={"stacks": parted.stack_digest, "split": parted.digest}) as run:
+        planned = plan(configs, config.seeds, stacks=stacks, split=split, out=out)
+        write_json(out / "plan.json", {name: [folder.relative_to(out).as_posix() for folder in folders]
+                                       for name, folders in planned.members.items()})
+        train_all(planned.trainings, workers, "training methods x seeds")
+        train_all(planned.heads, workers, "mending heads")
+        folders = {name: members if size is None else _ensembles(size, members, config.seeds, materials, out)
+                   for name, members in planned.members.items() for size in [configs[name].ensemble]} | foreign
+        ranking = ranking_of(config, parted, materials, folders)
+        rows = {name: row | {"beside": beside(folders[name], config.condition)}
+                for name, row in _rows(configs, planned, foreign).items()}
+        path = write_ranking(ranking, rows, provenance=run.provenance(), out=out)
+        run.finish({"report": path.name})
     return path
 
 

@@ -4,8 +4,6 @@ A unit leaves `<unit>.h5`, the stacks that could be made, `<unit>.<view>.h5` for
 `<unit>.json`, which says that it is finished.
 """
 
-import fcntl
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import Any
 
 from cbedgan.simulate.manifest import Job, Manifest, Share, units_of
 from classifier.foundation.atomic import read_json, write_json
-from classifier.foundation.errors import InputError, reported
+from classifier.foundation.lock import locked
 from classifier.foundation.run import require_same_run
 
 
@@ -45,14 +43,16 @@ class PartsFolder:
     @contextmanager
     def at_work(self, *, alone: bool) -> Iterator[None]:
         """Be at work in the folder; alone, or beside other processes that are not alone either (else InputError)."""
-        with _lock(self.folder / "work.lock", fcntl.LOCK_NB | (fcntl.LOCK_EX if alone else fcntl.LOCK_SH)):
+        with locked(self.folder / "work.lock", shared=not alone,
+                    rule="shards may run beside each other, nothing beside a merge"):
             yield
 
     def manifest(self, identity: dict[str, Any], plan: Callable[[], Manifest]) -> Manifest:
         """Read the manifest, or plan and write it while others wait; InputError when it is another set's."""
         path = self.folder / "manifest.json"
         if not path.exists():
-            with _lock(self.folder / "plan.lock", fcntl.LOCK_EX):
+            # Without locks the plan is made more than once, each time the same.
+            with locked(self.folder / "plan.lock", wait=True, rule="a plan is made once"):
                 if not path.exists():
                     write_json(path, plan())
         manifest = read_json(path)
@@ -74,26 +74,3 @@ class PartsFolder:
             reasons = read_json(self.record(unit))["failed"]
             failed |= {job["crystal"]["material"]: reasons[job["name"]] for job in jobs if job["name"] in reasons}
         return failed
-
-
-@contextmanager
-def _lock(path: Path, how: int) -> Iterator[None]:
-    """Hold a lock of the system, which ends with its process however that dies.
-
-    On a file system without locks there is none: the plan is then made more than once, each time the same.
-    """
-    with reported(path.parent, rule="there must be permission to write here", remedy="Choose another place."):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        try:
-            fcntl.flock(descriptor, how)
-        except BlockingIOError:
-            raise InputError(source=path.parent, rule="shards may run beside each other, nothing beside a merge",
-                             value="another command at work",
-                             remedy="Run this again when that one has ended.") from None
-        except OSError:
-            pass
-        yield
-    finally:
-        os.close(descriptor)

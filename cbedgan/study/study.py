@@ -66,22 +66,23 @@ def study(config: StudyConfig, *, stacks: Path, split: Path, sources: Mapping[st
     out = Path(out)
     with opened(config, stacks, split, sources) as files:
         beside = open_elsewhere(elsewhere, files.split.space_groups, _part(files.real, files.split, "train"))
-        run = Run.open(out, stage="study", config=config, inputs=files.inputs)
-        write_added(config, files.numbers, files.files, files.split, out)
-        runs = planned(config, stacks=stacks, split=split, out=out)
-        train_all(runs.trainings, workers, "training arms x seeds")
-        train_all(runs.heads, workers, "mending heads")
-        train_all([ElsewhereJob(name, seed, folder / "classifier.safetensors", file, config.conditions,
-                                file.folder(folder)) for file in beside for name, folders in runs.folders.items()
-                   for seed, folder in zip(config.seeds, folders, strict=True)], workers, "predicting elsewhere")
-        evaluations: dict[tuple[str, Condition], Evaluation] = {
-            (where, condition): evaluation_of(config, files, runs, condition, file)
-            for where, file in (("test", None), *((file.name, file) for file in beside))
-            for condition in config.conditions}
-        powers = power_rows(config, files.real.table, files.split, files.materials)
-        path = write_study(StudyEvidence(config, evaluations, files.split.space_groups, files.materials, files.numbers,
-                                         powers, {file.name: file.told for file in beside}, run.provenance()), out)
-    run.finish({"report": path.name})
+        with Run.open(out, stage="study", config=config, inputs=files.inputs) as run:
+            write_added(config, files.numbers, files.files, files.split, out)
+            runs = planned(config, stacks=stacks, split=split, out=out)
+            train_all(runs.trainings, workers, "training arms x seeds")
+            train_all(runs.heads, workers, "mending heads")
+            train_all([ElsewhereJob(name, seed, folder / "classifier.safetensors", file, config.conditions,
+                                    file.folder(folder)) for file in beside for name, folders in runs.folders.items()
+                       for seed, folder in zip(config.seeds, folders, strict=True)], workers, "predicting elsewhere")
+            evaluations: dict[tuple[str, Condition], Evaluation] = {
+                (where, condition): evaluation_of(config, files, runs, condition, file)
+                for where, file in (("test", None), *((file.name, file) for file in beside))
+                for condition in config.conditions}
+            powers = power_rows(config, files.real.table, files.split, files.materials)
+            path = write_study(StudyEvidence(
+                config, evaluations, files.split.space_groups, files.materials, files.numbers, powers,
+                {file.name: file.told for file in beside}, run.provenance()), out)
+            run.finish({"report": path.name})
     return path
 
 

@@ -142,9 +142,8 @@ def post_hoc(config: PostHocConfig, *, classifier: Path, stacks: Path, split: Pa
         inputs = {"stacks": parted.stack_digest, "split": parted.digest, "classifier": trained.digest}
         if synthetic is not None:
             inputs["synthetic"] = check_added_source(synthetic, parted, stacks=file)
-        run = Run.open(out, stage="adjust-clf", config=config, inputs=inputs)
-        if run.result is None:
-            with reproducible(config.threads):
+        with Run.open(out, stage="adjust-clf", config=config, inputs=inputs) as run, reproducible(config.threads):
+            if run.result is None:
                 _run(config, run, trained, trained.model.head, parted, file, synthetic)
     return out / "classifier.safetensors"
 
@@ -185,7 +184,8 @@ def _run(config: PostHocConfig, run: Run, trained: TrainedClassifier, head: nn.L
                              provenance=provenance)
     run.finish({"classifier_digest": digest, "split_digest": parted.digest, "chosen": heads[chosen][0],
                 "choice": choice,
-                **{part: score(predictions.take(part), materials) for part in held_out}, **under})
+                **{part: score(predictions.take(part), materials) for part in held_out}, **under},
+               files=["classifier.safetensors", "predictions.npz"])
 
 
 def choose(heads: list[tuple[dict[str, Any], nn.Linear]], features: Tensor, validation: StackSet

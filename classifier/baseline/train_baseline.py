@@ -61,12 +61,12 @@ def train_baseline(config: TrainBaselineConfig, *, stacks: Path, split: Path, ou
     out = Path(out)
     with StackFile(stacks) as file:
         parted = load_split(split, stack_digest=file.identity)
-        run = Run.open(out, stage="train-baseline", config=config,
-                       inputs={"stacks": parted.stack_digest, "split": parted.digest})
-        if run.result is None:
-            with threadpool_limits(config.threads), warnings.catch_warnings():
-                # Rare classes that some fold lacks, and a regression stopped by its limit, are as configured.
-                warnings.simplefilter("ignore")
+        with (Run.open(out, stage="train-baseline", config=config,
+                       inputs={"stacks": parted.stack_digest, "split": parted.digest}) as run,
+              threadpool_limits(config.threads), warnings.catch_warnings()):
+            # Rare classes that some fold lacks, and a regression stopped by its limit, are as configured.
+            warnings.simplefilter("ignore")
+            if run.result is None:
                 _run(config, run, parted, file)
     return out / "predictions.npz"
 

@@ -56,9 +56,13 @@ def write_text(path: Path, text: str) -> Path:
     return Path(path)
 
 
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write `content` as indented JSON with sorted keys, whole or not at all."""
-    write_text(path, json.dumps(content, indent=2, sort_keys=True) + "\n")
+def write_json(path: Path, content: dict[str, Any], *, exact: bool = False) -> None:
+    """Write `content` as indented JSON with sorted keys, whole or not at all; what is undefined becomes null.
+
+    exact: keep NaN and infinities, in parts that only this program reads before they are put together
+    """
+    told = content if exact else plain(content)
+    write_text(path, json.dumps(told, indent=2, sort_keys=True, allow_nan=exact) + "\n")
 
 
 def plain(value: Any) -> Any:

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 
 from classifier.foundation.atomic import atomic_path, write_json
 from classifier.foundation.errors import InputError, reported
+from classifier.foundation.run import require_same_run
 
 FORMAT = "cbedgan-checkpoint-1"
 
@@ -41,6 +42,7 @@ def save_checkpoint(path: Path, *, kind: str, parts: dict[str, Any], header: dic
     description = {"format": FORMAT, "kind": kind, "header": header, "tree": tree}
     text = json.dumps(description, sort_keys=True)
     digest = _digest(text, tensors)
+    _require_finite(path, tensors, "Lower the learning rate, or look for damaged samples.")
     with atomic_path(path) as temporary:
         # One key only: safetensors writes several in random order, and equal content should give equal files.
         save_file(tensors, temporary, metadata={"checkpoint": json.dumps([digest, text])})
@@ -48,10 +50,12 @@ def save_checkpoint(path: Path, *, kind: str, parts: dict[str, Any], header: dic
     return digest
 
 
-def load_checkpoint(path: Path, *, kind: str, split_digest: str | tuple[str, ...] | None = None) -> Checkpoint:
+def load_checkpoint(path: Path, *, kind: str, split_digest: str | tuple[str, ...] | None = None,
+                    run: dict[str, Any] | None = None) -> Checkpoint:
     """Read a checkpoint of the given kind to the CPU; damage, another format, kind or split is an InputError.
 
     split_digest: every name of the split that it is used with; the first takes the place of another in the header.
+    run: record of the run that goes on from it; a checkpoint of another one is an InputError.
     """
     path = Path(path)
     if not path.is_file():
@@ -78,9 +82,12 @@ def load_checkpoint(path: Path, *, kind: str, split_digest: str | tuple[str, ...
             raise InputError(source=path, rule=f"a checkpoint of kind '{kind}' in format {FORMAT} is needed",
                              value=f"kind '{description['kind']}' in format {description['format']}",
                              remedy="Give the checkpoint that the right stage has written.")
+        _require_finite(path, tensors, damaged)
         parts, header = _attach_tensors(description["tree"], tensors), description["header"]
         if not isinstance(parts, dict) or not isinstance(header, dict):
             raise TypeError(f"parts are {type(parts).__name__}, the header is {type(header).__name__}")
+    if run is not None:
+        require_same_run(path, header, run)
     if split_digest is not None:
         names = (split_digest,) if isinstance(split_digest, str) else split_digest
         if header.get("split_digest") not in names:
@@ -98,6 +105,15 @@ def kind_of(path: Path) -> str | None:
             return str(json.loads(json.loads((stored.metadata() or {})["checkpoint"])[1])["kind"])
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, IndexError):
         return None
+
+
+def _require_finite(path: Path, tensors: dict[str, torch.Tensor], remedy: str) -> None:
+    """Refuse (InputError) weights that are no numbers; an optimiser's moments may overflow, and are its own matter."""
+    wrong = [name for name, tensor in tensors.items() if tensor.is_floating_point()
+             and not name.startswith("/optimiser") and not torch.isfinite(tensor).all()]
+    if wrong:
+        raise InputError(source=path, rule="every weight of a checkpoint must be a finite number", remedy=remedy,
+                         value=f"NaN or infinity in {len(wrong)} tensors, first {wrong[0].lstrip('/')}")
 
 
 def _digest(description: str, tensors: dict[str, torch.Tensor]) -> str:

@@ -1,11 +1,13 @@
 """The run folder of a stage: what was run, with what, what it measured, and how the same command goes on."""
 
+import hashlib
 import json
+import os
 import platform
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -16,9 +18,10 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from classifier.foundation.atomic import atomic_path, read_json, room_needed, write_json
+from classifier.foundation.atomic import atomic_path, plain, read_json, room_needed, write_json
 from classifier.foundation.config import Config, digest
 from classifier.foundation.errors import InputError
+from classifier.foundation.lock import locked
 from classifier.foundation.registry import own_sources
 
 RECORDED_PACKAGES = ("cbedgan", "torch", "numpy", "scipy", "scikit-learn", "h5py", "hdf5plugin", "gemmi", "moyopy",
@@ -54,30 +57,49 @@ def require_same_run(path: Path, stored: dict[str, Any], wanted: dict[str, Any])
 
 
 class Run:
-    """A run folder: run.json (the record), metrics.jsonl, checkpoint.safetensors, result.json once finished."""
+    """A run folder: run.json (the record), metrics.jsonl, checkpoint.safetensors, result.json once finished.
 
-    def __init__(self, folder: Path, record: dict[str, Any]) -> None:
-        self.folder, self.record = folder, record
+    As a context manager it belongs to this process until the context ends.
+    """
+
+    def __init__(self, folder: Path, record: dict[str, Any], held: ExitStack | None = None) -> None:
+        self.folder, self.record, self._held = folder, record, held or ExitStack()
 
     @classmethod
-    def open(cls, folder: Path, *, stage: str, config: Config, inputs: dict[str, str]) -> "Run":
+    def open(cls, folder: Path, *, stage: str, config: Config, inputs: dict[str, str], owner: bool = True) -> "Run":
         """Create the folder, or go on in it; InputError when it holds another stage, configuration or input.
+
+        So is a folder in which another command is at work, and one whose finished files are gone or others.
 
         Parameters
         ----------
         folder, stage, config : of the run
         inputs : {name: digest} of every file the stage reads; the files of a user's own kinds join them
+        owner : whether this process is the one that writes there
         """
         folder = Path(folder)
         record = {"stage": stage, "config": config.model_dump(mode="json"), "config_digest": digest(config),
                   "inputs": {**inputs, **own_sources(config)}, "versions": versions()}
-        path = folder / "run.json"
-        if not path.exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            write_json(path, {**record, "created": datetime.now(UTC).isoformat(timespec="seconds")})
-            return cls(folder, record)
-        require_same_run(folder, read_json(path), record)
-        return cls(folder, record)
+        path, finished = folder / "run.json", (folder / "result.json").exists()
+        with ExitStack() as exits:
+            if owner and not (finished and not os.access(folder, os.W_OK)):
+                if exits.enter_context(locked(folder / ".lock", rule="a run folder belongs to one command at a time")):
+                    for stale in folder.glob(".*.partial"):  # of a command that was killed
+                        stale.unlink(missing_ok=True)
+            if not path.exists():
+                if finished or (folder / "checkpoint.safetensors").exists():
+                    raise InputError(source=folder, rule="a run folder must say in run.json which run it holds",
+                                     value="results without it", remedy="Choose another output, or remove this one.")
+                write_json(path, {**record, "created": datetime.now(UTC).isoformat(timespec="seconds")})
+            require_same_run(folder, read_json(path), record)
+            run = cls(folder, record, exits.pop_all())
+        return run
+
+    def __enter__(self) -> "Run":
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._held.close()
 
     @property
     def checkpoint_path(self) -> Path:
@@ -86,15 +108,26 @@ class Run:
 
     @property
     def result(self) -> dict[str, Any] | None:
-        """Content of result.json when the stage has finished, else None."""
+        """Content of result.json when the stage has finished, else None; InputError when its files are not as it says.
+        """
         path = self.folder / "result.json"
-        return read_json(path) if path.exists() else None
+        if not path.exists():
+            return None
+        result = read_json(path)
+        for name, stored in result.get("files", {}).items():
+            file = self.folder / name
+            found = _sha256(file) if file.is_file() else "missing"
+            if found != stored:
+                raise InputError(source=self.folder, rule="a finished run must hold what it wrote",
+                                 value=f"{name}: {found if found == 'missing' else 'another content'}",
+                                 remedy="Restore the file from a copy, or remove result.json to run again.")
+        return result
 
     def log(self, *, images_seen: int, **values: Any) -> None:
         """Append one JSON line to metrics.jsonl."""
         path = self.folder / "metrics.jsonl"
         with room_needed(path), path.open("a", encoding="utf-8") as lines:
-            lines.write(json.dumps({"images_seen": images_seen, **values}) + "\n")
+            lines.write(json.dumps(plain({"images_seen": images_seen, **values}), allow_nan=False) + "\n")
 
     def rewind(self, images_seen: int) -> None:
         """Drop the metric lines later than `images_seen`, and a line cut short by a crash: they will be replayed."""
@@ -109,13 +142,22 @@ class Run:
         with atomic_path(path) as temporary:
             temporary.write_text("".join(earlier), encoding="utf-8")
 
-    def finish(self, result: dict[str, Any]) -> None:
-        """Write result.json, which marks the run as finished; do it after every other output is in place."""
-        write_json(self.folder / "result.json", result)
+    def finish(self, result: dict[str, Any], files: Sequence[str] = ()) -> None:
+        """Write result.json, which marks the run as finished; do it after every other output is in place.
+
+        files: names of what was written for others to read; they are known again by their sha256.
+        """
+        known = {name: _sha256(self.folder / name) for name in files}
+        write_json(self.folder / "result.json", {**result, **({"files": known} if known else {})})
 
     def provenance(self) -> dict[str, Any]:
         """Return what every artefact of this run carries: stage, configuration, input digests, versions."""
         return dict(self.record)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 class Interrupted(SystemExit):

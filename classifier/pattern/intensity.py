@@ -65,6 +65,10 @@ class IntensityTransform:
         if not torch.isfinite(peak) or peak <= 0:
             raise InputError(source="training stacks", rule="must be finite with some intensity above zero",
                              value=f"a maximum of {float(peak)}", remedy="Look for damaged or empty stacks.")
+        if not torch.isfinite(_compress(peak.float(), config)):
+            raise InputError(source="training stacks", rule="must be within what float32 holds of the scale's floor",
+                             value=f"a maximum of {float(peak):.3g}, a floor of {config.floor:.3g}",
+                             remedy="Look for damaged stacks, or raise intensity.floor.")
         plain = cls(config, float(_compress(peak.double(), config)))
         if not config.per_radius:
             return plain

@@ -16,7 +16,7 @@ from torch import Tensor
 from classifier.crystal.spacegroup import ClassMap
 from classifier.foundation.atomic import atomic_path
 from classifier.foundation.checkpoint import load_checkpoint, save_checkpoint
-from classifier.foundation.errors import reported
+from classifier.foundation.errors import InputError, reported
 from classifier.foundation.registry import read_kind
 from classifier.network.model import AnyNetwork, build_network
 from classifier.network.pose_input import load_pose_features
@@ -140,7 +140,13 @@ def _batch_by_batch(model: StackClassifier, what: Callable[..., Sequence[Tensor]
             seen = what(x[rows].to(device), None if pose is None else pose[rows].to(device))
             blocks.append([values.cpu() for values in seen])
     model.train(training)
-    return [torch.cat(column).numpy() for column in zip(*blocks, strict=True)]
+    columns = [torch.cat(column).numpy() for column in zip(*blocks, strict=True)]
+    wrong = ~np.logical_and.reduce([np.isfinite(column).all(axis=1) for column in columns])
+    if wrong.any():
+        raise InputError(source="the network", rule="what it answers must be finite numbers",
+                         value=f"NaN or infinity for {int(wrong.sum())} of {len(x)} samples",
+                         remedy="Train it again, or look for samples far beyond those of its training.")
+    return columns
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,6 +225,10 @@ class Predictions:
             lengths = {name: len(getattr(predictions, name)) for name in COLUMNS}
             if len(set(lengths.values())) > 1 or predictions.logits.shape[1:] != (len(class_map),):
                 raise ValueError(f"rows {lengths}, {predictions.logits.shape[1:]} logits for {len(class_map)} classes")
+            # Groups that cannot occur have -inf.
+            told = np.isfinite(predictions.logits)
+            if not (told | np.isneginf(predictions.logits)).all() or not told.any(axis=1).all():
+                raise ValueError("logits that are no numbers")
             return predictions
 
 

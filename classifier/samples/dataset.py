@@ -123,10 +123,11 @@ def load_training_set(stacks: Path | StackFile, *, class_map: ClassMap, view: Vi
         viewed = Viewed.of(file, view, sample_ids)
         if cache is None:
             physical = viewed.read()
+            viewed.require_varied(physical)
             transform = IntensityTransform.fit(physical, intensity)
             return (stack_set(physical, viewed.table(), class_map=class_map, transform=transform, source=file.path),
                     transform, viewed.frame)
-        transform = open_or_fit(cache, name=file.path.stem, key=viewed.key(), blocks=viewed.blocks, config=intensity)
+        transform = open_or_fit(cache, name=file.path.stem, key=viewed.key(), blocks=viewed.trainable, config=intensity)
         return _normalised(viewed, class_map, transform, cache), transform, viewed.frame
 
 

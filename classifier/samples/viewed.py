@@ -72,6 +72,24 @@ class Viewed:
         """Rows of the samples."""
         return self.file.table.take(self.rows)
 
+    def trainable(self) -> Iterator[np.ndarray]:
+        """Blocks that a network can learn from, see require_varied."""
+        start = 0
+        for block in self.blocks():
+            self.require_varied(block, start)
+            start += len(block)
+            yield block
+
+    def require_varied(self, block: Float32[np.ndarray, "n C *spatial"], start: int = 0) -> None:
+        """Refuse (InputError) samples from `start` on with an empty or constant pattern: nothing is learnt there."""
+        values = block.reshape(*block.shape[:2], -1)
+        flat = (values.min(-1) == values.max(-1)).any(-1)
+        if flat.any():
+            first = self.file.table.sample_id[self.rows[start + int(flat.argmax())]]
+            raise InputError(source=self.file.path, rule="no pattern to train on may be empty or constant",
+                             value=f"{int(flat.sum())} samples, first {first}",
+                             remedy="Leave these samples out, or restore them.")
+
     def read(self) -> Float32[np.ndarray, "N C *spatial"]:
         """All samples."""
         intensity = np.empty(self.shape, dtype=np.float32)

@@ -59,9 +59,10 @@ def shared_run(out: Path, *, stage: str, config: Config, inputs: dict[str, str],
             raise InputError(source=out, rule="every process needs samples of each batch", remedy="Start fewer.",
                              value=f"{ranks.count} processes, batches of {batch}")
         with ranks.first_first():
-            run = Run.open(out, stage=stage, config=config, inputs=inputs)
-        yield run, ranks
-        ranks.wait()
+            run = Run.open(out, stage=stage, config=config, inputs=inputs, owner=ranks.first)
+        with run:
+            yield run, ranks
+            ranks.wait()
 
 
 def train_loop(pace: Pace, state: Resumable, run: Run, ranks: Ranks, *, step: Callable[[], object],

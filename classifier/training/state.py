@@ -88,9 +88,9 @@ class State:
             parts["best"] = self.best.parts()
         save_checkpoint(path, kind="classifier-training", header=header, parts=parts)
 
-    def load(self, path: Path) -> None:
-        """Go on from a checkpoint of the same run."""
-        parts = load_checkpoint(path, kind="classifier-training").parts
+    def load(self, path: Path, run: dict[str, Any] | None = None) -> None:
+        """Go on from a checkpoint; one of another run than the record `run` is an InputError."""
+        parts = load_checkpoint(path, kind="classifier-training", run=run).parts
         self.model.load_state_dict(parts["model"])
         self.average.load_state_dict(parts["average"])
         self.optimiser.load_state_dict(parts["optimiser"])

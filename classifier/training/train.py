@@ -118,7 +118,7 @@ def _run(config: TrainClassifierConfig, run: Run, parted: Split, stacks: StackFi
                     for seed in (config.seed, JUDGED_SEED))
     state = State(config, class_map, device, frame.grid.shape)
     if run.checkpoint_path.exists():
-        state.load(run.checkpoint_path)
+        state.load(run.checkpoint_path, run.record)
     else:
         fit_side_data(state.model, real, source=stacks.path, measurement=fixed)
         state.average.load_state_dict(state.model.state_dict())
@@ -166,7 +166,9 @@ def _run(config: TrainClassifierConfig, run: Run, parted: Split, stacks: StackFi
                 **({} if stream is None else {"crystals": told(stream, state)}),
                 "trust": None if trained.trust is None else trained.trust.summary(),
                 **{part: {**score(predictions.take(part), materials.numpy()), **scores_of_tasks(trained.model, samples)}
-                   for part, samples in held_out.items()}, **under})
+                   for part, samples in held_out.items()}, **under},
+               files=["classifier.safetensors", predictions_path(run.folder).name, *(
+                   predictions_path(run.folder, name).name for name in config.judged_under)])
     for path in (run.checkpoint_path, run.checkpoint_path.with_suffix(".json")):
         path.unlink(missing_ok=True)  # only a training that goes on needs it
 

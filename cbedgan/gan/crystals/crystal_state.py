@@ -54,9 +54,9 @@ class CrystalState:
             "networks": networks, "optimisers": optimisers, "augment_probability": self.augment_probability,
             **{name: getattr(self, name) for name in ("images_seen", "skipped", "left_out", "sums", "counts")}})
 
-    def load(self, path: Path) -> None:
-        """Go on from a checkpoint of the same run."""
-        parts = load_checkpoint(path, kind=KIND).parts
+    def load(self, path: Path, run: dict[str, Any] | None = None) -> None:
+        """Go on from a checkpoint; one of another run than the record `run` is an InputError."""
+        parts = load_checkpoint(path, kind=KIND, run=run).parts
         with reported(path, rule="must hold all that changes in a training", remedy="Train again in another folder."):
             for name, content in parts["networks"].items():
                 getattr(self, name).load_state_dict(content)

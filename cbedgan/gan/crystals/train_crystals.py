@@ -89,7 +89,7 @@ def _run(config: TrainCrystalsConfig, run: Run, parted: Split, file: StackFile, 
     data = CrystalData(real, seen.told(torch.from_numpy(told)), seen, prior, instrument)
     state = CrystalState(config, real)
     if run.checkpoint_path.exists():
-        state.load(run.checkpoint_path)
+        state.load(run.checkpoint_path, run.record)
     if ranks.first:
         run.rewind(state.images_seen)
 
@@ -118,6 +118,6 @@ def _run(config: TrainCrystalsConfig, run: Run, parted: Split, file: StackFile, 
         write_drawn_sheet(run.folder / "samples.png", drawn, samples, class_map, transform, seed=config.seed,
                           title=f"{state.images_seen} images seen; drawn crystals are moved, not chosen")
         result["drawn"] = told_apart(drawn, table, config.seed)
-    run.finish(result)
+    run.finish(result, files=["generator.safetensors"])
     for path in (run.checkpoint_path, run.checkpoint_path.with_suffix(".json")):
         path.unlink(missing_ok=True)  # only a training that goes on needs it

@@ -68,7 +68,7 @@ def test_the_stage_leaves_generator_sheet_metrics_and_fidelity(inputs, tmp_path,
     path = train_gan(tiny_config(images=320), **inputs, out=out)
     assert path == out / "generator.safetensors"
     left = {file.name for file in out.iterdir() if not file.name.startswith("events.")}
-    assert left == {"generator.safetensors", "generator.json", "metrics.jsonl", "result.json", "run.json",
+    assert left == {".lock", "generator.safetensors", "generator.json", "metrics.jsonl", "result.json", "run.json",
                     "samples.png"}
     result = json.loads((out / "result.json").read_text())
     trained = load_generator(path, split_digest=result["split_digest"])

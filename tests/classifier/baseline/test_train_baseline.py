@@ -29,7 +29,8 @@ def config(**changes: Any) -> TrainBaselineConfig:
 def test_files_are_those_of_the_nets(data, tmp_path):
     path = train_baseline(config(), stacks=data.stacks, split=data.split, out=tmp_path / "run")
     predictions, result = Predictions.load(path), read_json(tmp_path / "run" / "result.json")
-    assert sorted(file.name for file in path.parent.iterdir()) == ["predictions.npz", "result.json", "run.json"]
+    left = sorted(file.name for file in path.parent.iterdir())
+    assert left == [".lock", "predictions.npz", "result.json", "run.json"]
     assert set(predictions.part) == {"validation", "test"}
     assert predictions.class_map.space_groups == (186, 194, 216, 225)
     np.testing.assert_allclose(np.exp(predictions.logits).sum(axis=1), 1, rtol=1e-6)

@@ -20,6 +20,11 @@ def test_an_error_while_writing_keeps_the_old_file_and_leaves_no_rest(tmp_path):
     assert read_json(path) == {"version": 1} and [entry.name for entry in tmp_path.iterdir()] == ["kept.json"]
 
 
+def test_json_says_null_of_what_is_undefined(tmp_path):
+    write_json(tmp_path / "a.json", {"loss": float("nan"), "bounds": [1.5, float("inf")]})
+    assert read_json(tmp_path / "a.json") == {"loss": None, "bounds": [1.5, None]}
+
+
 FILL = """
 import resource, sys
 from pathlib import Path

@@ -6,6 +6,7 @@ import random
 import pytest
 import torch
 
+from classifier.foundation import checkpoint
 from classifier.foundation.checkpoint import load_checkpoint, save_checkpoint
 from classifier.foundation.errors import InputError
 
@@ -43,6 +44,27 @@ def test_equal_content_has_an_equal_digest_and_one_bit_changes_it(tmp_path):
     third = save_checkpoint(tmp_path / "c.safetensors", kind="classifier", parts={"w": weights}, header={})
     assert first == second != third
     assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
+
+
+def test_a_run_goes_on_from_its_own_checkpoint_alone(tmp_path):
+    run = {"stage": "train", "config_digest": "1", "inputs": {"stacks": "a"}}
+    save_checkpoint(tmp_path / "c.safetensors", kind="training", parts={}, header={**run, "images_seen": 64})
+    assert load_checkpoint(tmp_path / "c.safetensors", kind="training", run=run).header["images_seen"] == 64
+    for other in ({"config_digest": "2"}, {"inputs": {"stacks": "b"}}):
+        with pytest.raises(InputError, match="may not change"):
+            load_checkpoint(tmp_path / "c.safetensors", kind="training", run={**run, **other})
+
+
+def test_weights_that_are_no_numbers_are_neither_saved_nor_loaded(tmp_path, monkeypatch):
+    parts = {"model": {"w": torch.tensor([1.0, float("nan")])}, "optimiser": {"moment": torch.tensor(float("inf"))}}
+    with pytest.raises(InputError, match="NaN or infinity in 1 tensors, first model/w"):
+        save_checkpoint(tmp_path / "c.safetensors", kind="classifier", parts=parts, header={})
+    assert not list(tmp_path.iterdir())
+    with monkeypatch.context() as forged:
+        forged.setattr(checkpoint, "_require_finite", lambda *_: None)
+        save_checkpoint(tmp_path / "c.safetensors", kind="classifier", parts=parts, header={})
+    with pytest.raises(InputError, match="must be a finite number"):
+        load_checkpoint(tmp_path / "c.safetensors", kind="classifier")
 
 
 def test_every_flipped_bit_and_every_cut_is_reported(tmp_path):

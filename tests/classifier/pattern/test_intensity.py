@@ -73,6 +73,8 @@ def test_the_state_restores_the_transform() -> None:
 
 
 def test_bad_input_is_refused() -> None:
+    with pytest.raises(InputError, match="float32"):
+        IntensityTransform.fit(np.full((1, 3, 2, 2), 1e38, np.float32), IntensityConfig(floor=1e-6))
     config = IntensityConfig(per_radius=True)
     with pytest.raises(InputError, match="floor"):
         IntensityTransform.fit(stacks(), config.model_copy(update={"floor": 0.0}))

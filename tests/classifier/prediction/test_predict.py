@@ -6,7 +6,7 @@ import torch
 
 from classifier.crystal.spacegroup import ClassMap
 from classifier.foundation.errors import InputError
-from classifier.prediction.predict import Predictions, load_classifier, predict
+from classifier.prediction.predict import Predictions, load_classifier, predict, predict_logits
 from classifier.samples.dataset import load_physical
 
 
@@ -48,6 +48,23 @@ def test_a_damaged_or_pickled_file_is_refused(tmp_path) -> None:
     for name in ("p.npz", "pickled.npz", "absent.npz"):
         with pytest.raises(InputError, match="file of predictions"):
             Predictions.load(tmp_path / name)
+
+
+def test_logits_that_are_no_numbers_are_no_answers(trained, data, tmp_path) -> None:
+    for value, sound in ((-np.inf, True), (np.inf, False), (np.nan, False)):
+        spoilt = predictions()
+        spoilt.logits[1, 0] = value  # -inf: this group cannot occur
+        spoilt.save(tmp_path / "p.npz")
+        if sound:
+            assert Predictions.load(tmp_path / "p.npz").logits[1].tolist() == [-np.inf, 3.0]
+        else:
+            with pytest.raises(InputError, match="logits that are no numbers"):
+                Predictions.load(tmp_path / "p.npz")
+    classifier = load_classifier(trained)
+    x = torch.zeros(3, 3, 16, 16)
+    x[1] = np.inf
+    with pytest.raises(InputError, match="NaN or infinity for 1 of 3 samples"):
+        predict_logits(classifier.model, x)
 
 
 def test_a_users_own_file_is_judged_as_training_would(trained, data, tiny_stack_file) -> None:

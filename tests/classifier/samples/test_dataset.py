@@ -10,7 +10,14 @@ from classifier.crystal.spacegroup import ClassMap
 from classifier.foundation.errors import InputError
 from classifier.pattern.geometry import Detector, ViewConfig
 from classifier.pattern.intensity import IntensityConfig, IntensityTransform
-from classifier.samples.dataset import Frame, check_added_source, load_physical, load_stack_set, soft_labels
+from classifier.samples.dataset import (
+    Frame,
+    check_added_source,
+    load_physical,
+    load_stack_set,
+    load_training_set,
+    soft_labels,
+)
 from classifier.samples.split import load_split
 from classifier.samples.stackfile import SampleTable, StackFile, write_stack_file
 from tiny import frame_of
@@ -39,6 +46,21 @@ def test_a_set_is_normalised_and_labelled(data) -> None:
     assert torch.equal(samples.soft_label.argmax(1), samples.class_idx) and samples.soft_label.sum() == 24
     with pytest.raises(InputError, match="class map"):
         load_stack_set(data.stacks, class_map=ClassMap((186, 194)), view=VIEW, intensity=transform)
+
+
+@pytest.mark.parametrize("value", [0.0, 1e-3])
+def test_empty_and_constant_patterns_are_not_trained_on(data, tmp_path, value) -> None:
+    with StackFile(data.stacks) as file:
+        stacks = file.read(range(len(file)))
+        stacks[5, 1] = value
+        write_stack_file(tmp_path / "flat.h5", stacks, file.table, detector=file.detector, pose=file.pose,
+                         intensity_unit=file.intensity_unit, provenance=file.provenance)
+        names, class_map = file.table.sample_id.tolist(), ClassMap.of(file.table.space_group)
+    settings = {"class_map": class_map, "view": VIEW, "intensity": IntensityConfig(), "sample_ids": names}
+    for cache in (None, tmp_path / "cache"):
+        load_training_set(data.stacks, **settings, cache=cache)
+        with pytest.raises(InputError, match=f"1 samples, first {names[5]}"):
+            load_training_set(tmp_path / "flat.h5", **settings, cache=cache)
 
 
 def test_an_unknown_sample_is_refused(data) -> None:

@@ -2,6 +2,7 @@ import hashlib
 import json
 import os
 import random
+import shutil
 import signal
 import sys
 from dataclasses import replace
@@ -207,6 +208,27 @@ def test_an_interrupt_saves_and_exits_with_130(data, make_train_config, tmp_path
     path = data.train(config, out=tmp_path / "stopped")
     assert weights(path.parent) == weights(tmp_path / "whole")
     assert metrics(tmp_path / "stopped") == metrics(tmp_path / "whole")
+
+
+def test_a_run_goes_on_from_its_own_checkpoint_alone_and_keeps_its_weights(data, make_train_config, tmp_path,
+                                                                           monkeypatch) -> None:
+    plain = classifier.training.train.step
+    def interrupted_step(*arguments):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return plain(*arguments)
+    monkeypatch.setattr(classifier.training.train, "step", interrupted_step)
+    for seed in (0, 1):
+        with pytest.raises(Interrupted):
+            data.train(make_train_config(seed=seed), out=tmp_path / f"seed-{seed}")
+    monkeypatch.setattr(classifier.training.train, "step", plain)
+    for name in ("checkpoint.safetensors", "checkpoint.json"):
+        shutil.copyfile(tmp_path / "seed-1" / name, tmp_path / "seed-0" / name)
+    with pytest.raises(InputError, match="its config_digest may not change"):
+        data.train(make_train_config(seed=0), out=tmp_path / "seed-0")
+    path = data.train(make_train_config(seed=1), out=tmp_path / "seed-1")
+    path.unlink()
+    with pytest.raises(InputError, match="classifier.safetensors: missing"):
+        data.train(make_train_config(seed=1), out=tmp_path / "seed-1")
 
 
 def test_a_step_that_is_not_finite_is_skipped_counted_and_stops_a_sick_run(data, make_train_config, tmp_path,
