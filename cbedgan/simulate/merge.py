@@ -13,8 +13,10 @@ from classifier.foundation.atomic import read_json, write_json
 from classifier.foundation.errors import InputError
 from classifier.foundation.run import versions
 from classifier.samples.plan import CONDITION
+from classifier.samples.sampletable import SampleTable
 from classifier.samples.stackfile import StackFile, StackWriter
 
+BLOCK = 1024  # jobs whose stacks are held in memory at once, so that a shard is opened once for all of them
 NOTE = "Hypothetical materials; the source of each crystal, in its row's provenance, says how it was made."
 
 
@@ -90,17 +92,21 @@ def _write(path: Path, jobs: list[Job], place: dict[str, str], provenance: dict[
     view = provenance.get(CONDITION, "")
     with StackWriter(path, **layout_of(config, view), provenance=provenance,
                      mantissa_bits=config.mantissa_bits) as writer:
-        for job in jobs:
-            unit = place[job["name"]]
-            try:
-                if unit not in shards:
-                    shards[unit] = StackFile(parts.shard(unit, view)), read_json(parts.record(unit))["rows"]
-                shard, rows = shards[unit]
-                index = np.arange(*rows[job["name"]])
-                with shard:  # jobs come from all shards in turn: no more than one is kept open
-                    stacks, table = shard.read(index), shard.table.take(index)
-            except InputError as error:
-                parts.forget(unit)
-                raise InputError(source=parts.shard(unit, view), rule="a shard must be intact", value=error.value,
-                                 remedy="It was removed; run the same command again.") from None
-            writer.append(stacks, table)
+        for first in range(0, len(jobs), BLOCK):
+            block = jobs[first:first + BLOCK]
+            made: dict[str, tuple[np.ndarray, SampleTable]] = {}
+            for unit in dict.fromkeys(place[job["name"]] for job in block):
+                try:
+                    if unit not in shards:
+                        shards[unit] = StackFile(parts.shard(unit, view)), read_json(parts.record(unit))["rows"]
+                    shard, rows = shards[unit]
+                    with shard:  # jobs come from all shards in turn: no more than one is kept open
+                        for name in (job["name"] for job in block if place[job["name"]] == unit):
+                            index = np.arange(*rows[name])
+                            made[name] = shard.read(index), shard.table.take(index)
+                except InputError as error:
+                    parts.forget(unit)
+                    raise InputError(source=parts.shard(unit, view), rule="a shard must be intact", value=error.value,
+                                     remedy="It was removed; run the same command again.") from None
+            for job in block:
+                writer.append(*made[job["name"]])

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from cbedgan.crystal.crystals import Crystal, standard_crystal
+from cbedgan.simulate import merge as merging
 from cbedgan.simulate import simulate as stage
 from cbedgan.simulate.cbed.multislice import MultisliceConfig
 from cbedgan.simulate.cbed.simulate_config import SimulateConfig
@@ -144,6 +145,18 @@ def test_a_damaged_shard_is_named_and_made_again(tmp_path: Path, in_process: Non
     assert not out.exists()
     with StackFile(simulate(CONFIG, out=out, workers=1, crystals=salts)) as file:
         assert sorted(file.table.formula) == ["ClK", "ClNa", "FNa", "MgO"]
+
+
+@pytest.mark.slow
+def test_how_many_stacks_are_merged_at_once_does_not_change_the_file(tmp_path: Path, in_process: None, salts: Path,
+                                                                     monkeypatch: pytest.MonkeyPatch):
+    digests = []
+    for block in (1024, 3):
+        monkeypatch.setattr(merging, "BLOCK", block)
+        with StackFile(simulate(CONFIG, out=tmp_path / f"{block}.h5", workers=1, crystals=salts)) as file:
+            digests.append(file.digest)
+            assert len(file) == 4 and file.read(range(4)).any(axis=(1, 2, 3)).all()
+    assert digests[0] == digests[1]
 
 
 @pytest.mark.slow
