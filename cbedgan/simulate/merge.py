@@ -18,6 +18,7 @@ from classifier.samples.stackfile import StackFile, StackWriter
 
 BLOCK = 1024  # jobs whose stacks are held in memory at once, so that a shard is opened once for all of them
 NOTE = "Hypothetical materials; the source of each crystal, in its row's provenance, says how it was made."
+Shards = dict[str, tuple[StackFile, dict[str, Any]]]  # of one view, by unit: verified, with the rows of each job
 
 
 def reserve_of(out: Path) -> Path:
@@ -61,9 +62,12 @@ def merge(out: Path, manifest: Manifest, config: SetConfig, parts: PartsFolder, 
     # The set itself comes last: it says that all the others are there.
     for view in [*(view.name for view in config.views), ""]:
         named = {**provenance, CONDITION: view} if view else provenance
+        shards: Shards = {}
         if reserve:
-            _write(view_of(reserve_of(out), view), reserve, place, {**named, "reserve": True}, config, parts)
-        _write(view_of(out, view), [job for job in jobs if job["partition"] != "reserve"], place, named, config, parts)
+            _write(view_of(reserve_of(out), view), reserve, place, {**named, "reserve": True}, config, parts,
+                   shards)
+        _write(view_of(out, view), [job for job in jobs if job["partition"] != "reserve"], place, named, config, parts,
+               shards)
 
 
 def report(manifest: Manifest, units: dict[str, list[Job]], parts: PartsFolder) -> dict[str, Any]:
@@ -87,8 +91,8 @@ def report(manifest: Manifest, units: dict[str, list[Job]], parts: PartsFolder) 
 
 
 def _write(path: Path, jobs: list[Job], place: dict[str, str], provenance: dict[str, Any], config: SetConfig,
-           parts: PartsFolder) -> None:
-    shards: dict[str, tuple[StackFile, dict[str, Any]]] = {}
+           parts: PartsFolder, shards: Shards) -> None:
+    """Write the jobs' stacks in order; `shards` keeps those of the view that were opened, for its next file."""
     view = provenance.get(CONDITION, "")
     with StackWriter(path, **layout_of(config, view), provenance=provenance,
                      mantissa_bits=config.mantissa_bits) as writer:
