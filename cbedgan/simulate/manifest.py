@@ -78,7 +78,7 @@ def plan(config: SetConfig, given: Structures | None, identity: dict[str, Any], 
 
 def replan(manifest: Manifest, failed: dict[str, str], config: SetConfig, given: Structures | None,
            workers: int, held_out: HeldOut | None = None, kept: Path | None = None) -> Manifest:
-    """Plan the groups of failed materials again without them.
+    """Plan the groups of failed materials again without them, or leave them out where the configuration says so.
 
     A job that stays keeps its unit; a new one takes the index of the unit that a job of its group and part has left,
     in a round of its own: it makes a shard of its own, but belongs to the same share.
@@ -89,6 +89,8 @@ def replan(manifest: Manifest, failed: dict[str, str], config: SetConfig, given:
     failed : {material: reason}
     config, given, workers, held_out, kept : as for `plan`
     """
+    if given is None and isinstance(config, SimulateConfig) and config.failing == "left_out":
+        return _without(manifest, failed)
     former = {job["name"]: job for job in manifest["jobs"]}
     groups = {job["crystal"]["space_group"] for job in former.values() if job["crystal"]["material"] in failed}
     manifest = {**manifest, "round": manifest["round"] + 1, "failed": {**manifest["failed"], **failed}}
@@ -107,6 +109,15 @@ def replan(manifest: Manifest, failed: dict[str, str], config: SetConfig, given:
             places = vacant.get(_kind(job)) or [int(digest(job["name"])[:8], 16) % manifest["units"]]
             job |= {"unit": places.pop(0), "round": manifest["round"]}
     return manifest
+
+
+def _without(manifest: Manifest, failed: dict[str, str]) -> Manifest:
+    """The manifest without the jobs of failed materials, which are passed over."""
+    groups = {job["crystal"]["material"]: job["crystal"]["space_group"] for job in manifest["jobs"]}
+    return {**manifest, "failed": {**manifest["failed"], **failed},
+            "jobs": [job for job in manifest["jobs"] if job["crystal"]["material"] not in failed],
+            "passed_over": [*manifest["passed_over"],
+                            *([groups[material], material, reason] for material, reason in failed.items())]}
 
 
 def units_of(manifest: Manifest, share: Share | None) -> dict[str, list[Job]]:

@@ -68,6 +68,9 @@ class SimulateConfig(Config):
     detector: DetectorConfig = DetectorConfig()
     views: tuple[ViewConfig, ...] = added(())  # of every crystal, beside the one on its axis
     render: RenderConfig | None = added(None)  # None: the exact engine
+    # A planned crystal that fails, or that `distinct` passes over once it is drawn: another takes its place, for which
+    # its group is planned anew, in minutes where crystals are hard to find; or the set has one fewer.
+    failing: Literal["replaced", "left_out"] = added("replaced")
 
     @property
     def widest_tilt_mrad(self) -> float:

@@ -133,6 +133,16 @@ def test_a_crystal_that_fails_is_replaced_and_listed(tmp_path: Path, in_process:
 
 
 @pytest.mark.slow
+def test_a_crystal_that_fails_is_left_out_where_the_configuration_says_so(tmp_path: Path, in_process: None, fragile):
+    config = CONFIG.model_copy(update={"failing": "left_out"})
+    with StackFile(simulate(config, out=tmp_path / "stacks.h5", workers=1)) as file:
+        victim = fragile.victims[0]["crystal"]["material"]
+        assert len(file) == 5 and victim not in file.table.material
+        assert [victim, "disk: must be visible; found none. Thicken it."] in file.provenance["passed_over"]
+    assert read_json(tmp_path / "stacks.h5.report.json")["jobs"] == 5
+
+
+@pytest.mark.slow
 def test_a_damaged_shard_is_named_and_made_again(tmp_path: Path, in_process: None, salts: Path):
     out, merge = tmp_path / "stacks.h5", stage.merge
     def spoil(target, manifest, config, parts, share):
