@@ -108,9 +108,13 @@ def kind_of(path: Path) -> str | None:
 
 
 def _require_finite(path: Path, tensors: dict[str, torch.Tensor], remedy: str) -> None:
-    """Refuse (InputError) weights that are no numbers; an optimiser's moments may overflow, and are its own matter."""
+    """Refuse (InputError) weights that are no numbers; an optimiser's moments may overflow, and are its own matter.
+
+    An input or target that never varies has an infinite spread on purpose, by which it counts as 0 everywhere.
+    """
     wrong = [name for name, tensor in tensors.items() if tensor.is_floating_point()
-             and not name.startswith("/optimiser") and not torch.isfinite(tensor).all()]
+             and not name.startswith("/optimiser") and not torch.isfinite(tensor).all()
+             and not (name.endswith(".std") and not tensor.isnan().any() and not tensor.isneginf().any())]
     if wrong:
         raise InputError(source=path, rule="every weight of a checkpoint must be a finite number", remedy=remedy,
                          value=f"NaN or infinity in {len(wrong)} tensors, first {wrong[0].lstrip('/')}")

@@ -103,8 +103,8 @@ def test_a_question_that_the_test_part_cannot_answer_is_refused(call, study_conf
 
 def test_the_verb_names_files_and_prints_the_plan(call, study_config, tmp_path, capsys):
     (tmp_path / "study.toml").write_text(toml(study_config().model_dump(mode="json", exclude_none=True)))
-    named = ["study", tmp_path / "study.toml", *(part for key in ("stacks", "split", "out")
-                                                 for part in (f"--{key}", call[key]))]
+    named = ["study", "--config", tmp_path / "study.toml",
+             *(part for key in ("stacks", "split", "out") for part in (f"--{key}", call[key]))]
     assert verb(*named, "--source", f"made={call['sources']['made']}", "--plan") == 0
     assert "12 trainings" in capsys.readouterr().out
     assert verb(*named, "--source", "made", "--plan") == 2

@@ -109,12 +109,13 @@ def test_uncertainty_weighting_is_that_of_kendall_gal_and_cipolla() -> None:
     assert found.log_variance.grad.tolist() == pytest.approx([0, 0, 0], abs=1e-5)
 
 
-@pytest.mark.parametrize("content", [{"weights": {}, "weighting": "fixed"},
-                                     {"weights": {"formula": 1.0}, "weighting": "fixed"},
-                                     {"weights": {"elements": 0.0}, "weighting": "fixed"},
-                                     {"weights": {"elements": 1.0}, "weighting": "gradnorm"}])
-def test_a_task_that_is_none_is_refused(content) -> None:
-    with pytest.raises(InputError, match="TasksConfig"):
+@pytest.mark.parametrize(("content", "fault"), [
+    ({"weights": {}, "weighting": "fixed"}, "`weights` must have at least 1"),
+    ({"weights": {"formula": 1.0}, "weighting": "fixed"}, r"`weights\.formula.*` must be 'cell_lengths'"),
+    ({"weights": {"elements": 0.0}, "weighting": "fixed"}, r"`weights\.elements` must be above 0"),
+    ({"weights": {"elements": 1.0}, "weighting": "gradnorm"}, "`weighting` must be 'fixed' or 'uncertainty'")])
+def test_a_task_that_is_none_is_refused(content, fault) -> None:
+    with pytest.raises(InputError, match=fault):
         parse_config(content, TasksConfig, source="test")
 
 
