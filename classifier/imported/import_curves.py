@@ -40,8 +40,8 @@ class ImportCurvesConfig(Config):
     """measurement: the kind, on whose axis curves are brought; with --like that of the classifier's training counts.
 
     columns: of places and values, from 1; axis: what the places are; wavelength_angstrom: of the measurement, "from
-    file" for .xrdml; first, last: what lies outside is cut off; between, background: see regridded; on_fault: a file
-    that cannot be used stops the import or is left out.
+    file" for .xrdml; first, last: in the unit of the file's places, what lies outside is cut off; between, background:
+    see regridded; on_fault: a file that cannot be used stops the import or is left out.
     """
 
     measurement: AnyKind

@@ -19,7 +19,7 @@ class ClippedPeaks(Config):
     """SNIP (Ryan et al. 1988, Nucl. Instrum. Methods B 34, 396): on log log sqrt counts every point is lowered to the
     mean of its neighbours half a width away, then nearer and nearer ones; what is left is the background, taken off.
 
-    width: of the widest peak that is kept, from foot to foot, in the unit of the grid's axis.
+    width: of the widest peak that is kept, from foot to foot, in the unit of the file's places.
     """
 
     kind: Literal["snip"]
@@ -74,7 +74,7 @@ def _strange(unit: str, axis: GridAxis, source: object) -> InputError:
 
 def without_background(values: Float[np.ndarray, " n"], step: float, background: Background
                        ) -> Float[np.ndarray, " n"]:
-    """Evenly spaced values less their background, at least 0 where one is taken off; step: in the axis' unit."""
+    """Evenly spaced values less their background, at least 0 where one is taken off; step: in the width's unit."""
     if isinstance(background, NoBackground):
         return values
     bent = np.log(np.log(np.sqrt(np.maximum(values, 0) + 1) + 1) + 1)
@@ -94,12 +94,12 @@ def regridded(curve: StoredCurve, places: Float[np.ndarray, " n"], grid: SampleG
     curve, places : as stored, and where its points lie on the grid's axis, see on_axis
     between : what a point of the grid gets: the mean over its step, or the value there, by straight lines
     background : what is taken off first, on even steps of the file's own
-    first, last : in the unit of the grid; what lies outside of them is cut off
+    first, last : in the unit of the file's places; what lies outside of them is cut off
     source : named in errors
     """
     axis = grid.axes[0]
     low, high = first if first is not None else -np.inf, last if last is not None else np.inf
-    kept = np.isfinite(places) & (places >= low) & (places <= high)
+    kept = np.isfinite(places) & (curve.places >= low) & (curve.places <= high)
     order = np.argsort(places[kept])
     x, y = places[kept][order], curve.values[kept][order]
     at = axis.coordinates()
@@ -110,7 +110,8 @@ def regridded(curve: StoredCurve, places: Float[np.ndarray, " n"], grid: SampleG
                          remedy="Check axis, wavelength_angstrom, first and last.")
     step = float(np.median(np.diff(x)))
     even = np.linspace(x[0], x[-1], max(2, min(1 << 20, round((x[-1] - x[0]) / step) + 1)))
-    values = without_background(np.interp(even, x, y), step, background)
+    own_step = float(np.median(np.abs(np.diff(curve.places[kept][order]))))
+    values = without_background(np.interp(even, x, y), own_step, background)
     if between == "mean" and step < axis.step:
         total = np.concatenate([[0.0], np.cumsum((values[1:] + values[:-1]) / 2 * np.diff(even))])
         ends = np.clip(np.stack([at - axis.step / 2, at + axis.step / 2]), x[0], x[-1])

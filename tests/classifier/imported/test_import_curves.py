@@ -121,6 +121,19 @@ def test_files_become_samples_that_say_what_was_done(tmp_path):
         import_curves(config(samples=[{"file": "c.xy"}]), files=[tmp_path / "a.xy"], out=tmp_path / "other.h5")
 
 
+def test_limits_and_background_are_in_degrees_whatever_the_axis_is(tmp_path):
+    x = np.arange(5.0, 90.0, 0.1)
+    y = 100.0 + 900 * np.exp(-0.5 * ((x - 40) / 0.3) ** 2) + 5000 * (x < 9)
+    np.savetxt(tmp_path / "a.xy", np.stack([x, y], axis=1))
+    onto = {"kind": "xrd", "quantity": "sin_theta", "first": 0.05, "last": 0.7, "points": 400}
+    curved = config(measurement=onto, first=10.0, background={"kind": "snip", "width": 4.0})
+    with StackFile(import_curves(curved, files=[tmp_path / "a.xy"], out=tmp_path / "a.h5")) as file:
+        curve = file.read([0])[0, 0]
+    at = np.linspace(0.05, 0.7, 400)
+    assert at[curve.argmax()] == pytest.approx(np.sin(np.radians(20.0)), abs=0.002)
+    assert not curve[at < np.sin(np.radians(4.9))].any() and np.median(curve) < 0.01
+
+
 @pytest.mark.parametrize("name", ["powder", "pdf"])
 def test_the_configurations_are_sound(name):
     load_config(ROOT / f"configs/import/{name}.toml", ImportCurvesConfig)
