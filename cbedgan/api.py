@@ -11,6 +11,7 @@ from jaxtyping import Float, Float32, Int
 
 from cbedgan.crystal.crystals import Crystal
 from cbedgan.distortion.paths import PathsConfig, modes_of
+from cbedgan.distortion.symmetry.subgroups import operations_of
 from cbedgan.gan.crystals.draw import ArmConfig, draw_stack
 from cbedgan.gan.crystals.trained_crystals import TrainedCrystals, load_crystals
 from cbedgan.shipped import network_path
@@ -119,8 +120,8 @@ class LoadedGenerator:
             raise InputError(source="sample", rule="must be asked for at least one sample", value=dict(counts),
                              remedy="Give for instance {225: 10}.")
         return DrawnSamples(np.stack([one.stack for one in made]).astype(np.float32),
-                     np.array([one.crystal.space_group for one in made]), tuple(one.crystal for one in made),
-                     self.source.frame.intensity_unit)
+                            np.array([one.crystal.space_group for one in made]),
+                            tuple(one.crystal for one in made), self.source.frame.intensity_unit)
 
 
 def load_classifier(*networks: Network) -> LoadedClassifier:
@@ -155,4 +156,4 @@ def distort(crystal: Crystal, distortion_angstrom: float, *, seed: int = 0, stra
     config = PathsConfig(materials=1, strain_share=strain_share, most_angstrom=distortion_angstrom,
                          least_end_angstrom=distortion_angstrom)
     return [mode.crystal(crystal, distortion_angstrom, f"{crystal.source}, distorted by {distortion_angstrom:g} A")
-            for _, _, mode, _ in modes_of(crystal, range(1, 231), config, seed)]
+            for _, _, mode, _ in modes_of(crystal, operations_of(crystal), range(1, 231), config, seed)]

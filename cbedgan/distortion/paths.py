@@ -13,7 +13,7 @@ from cbedgan.crystal.sources import CrystalSource
 from cbedgan.distortion.held import HeldCrystal
 from cbedgan.distortion.modes import Mode, farthest, kept_group, random_mode
 from cbedgan.distortion.symmetry.shown import LostSymmetry
-from cbedgan.distortion.symmetry.subgroups import maximal_subgroups, operations_of
+from cbedgan.distortion.symmetry.subgroups import CellOperations, maximal_subgroups, operations_of
 from cbedgan.distortion.visible import outside_direct_disk
 from cbedgan.simulate.cbed.simulate_config import SimulateConfig
 from cbedgan.simulate.cbed.stack import refusal
@@ -104,9 +104,9 @@ def paths_of(crystal: Crystal, known: Sequence[int], config: PathsConfig, instru
     seed : of the modes, with the crystal's name
     """
     try:
-        found = modes_of(crystal, known, config, seed)
-        held = HeldCrystal.of(crystal, instrument) if found else None
         operations = operations_of(crystal)
+        found = modes_of(crystal, operations, known, config, seed)
+        held = HeldCrystal.of(crystal, instrument) if found else None
     except InputError:
         return []
     if held is None:
@@ -116,15 +116,15 @@ def paths_of(crystal: Crystal, known: Sequence[int], config: PathsConfig, instru
             for kept, group, mode, end in found]
 
 
-def modes_of(crystal: Crystal, known: Sequence[int], config: PathsConfig, seed: int
+def modes_of(crystal: Crystal, operations: CellOperations, known: Sequence[int], config: PathsConfig, seed: int
              ) -> list[tuple[tuple[int, ...], int, Mode, float]]:
     """(operations kept, space group, mode, end) of each mode of one crystal into a known group.
 
     Parameters
     ----------
     crystal, known, config, seed : as for `paths_of`
+    operations : of the crystal
     """
-    operations = operations_of(crystal)
     found = []
     for rank, kept in enumerate(maximal_subgroups(operations.product)):
         for number in range(config.modes):

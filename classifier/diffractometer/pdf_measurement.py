@@ -14,7 +14,7 @@ from pydantic import model_validator
 from torch import Tensor
 
 from classifier.diffractometer.blurring import filtered_curves, frequencies, gaussian_blur
-from classifier.foundation.config import Config
+from classifier.foundation.config import Config, with_preset
 from classifier.foundation.errors import InputError
 from classifier.microscope.ranges import Drawn, Range, ShareRange, draw_values, streams
 
@@ -49,11 +49,7 @@ class PdfMeasurementConfig(Config):
     @model_validator(mode="before")
     @classmethod
     def _of_preset(cls, content: Any) -> Any:
-        if not isinstance(content, dict) or "preset" not in content:
-            return content
-        if (name := content["preset"]) not in PDF_PRESETS:
-            raise ValueError(f"preset must be one of {', '.join(PDF_PRESETS)}, not {name!r}")
-        return dict(PDF_PRESETS[name]) | {key: value for key, value in content.items() if key != "preset"}
+        return with_preset(content, PDF_PRESETS)
 
     def effects(self) -> dict[str, Config]:
         """The ranges of the effects that are there, by name."""

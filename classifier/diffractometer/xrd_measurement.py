@@ -25,7 +25,7 @@ from classifier.diffractometer.background import (
 )
 from classifier.diffractometer.broadening import Broadening, broadened
 from classifier.diffractometer.powder_axis import PowderAxis
-from classifier.foundation.config import Config
+from classifier.foundation.config import Config, with_preset
 from classifier.foundation.errors import InputError
 from classifier.microscope.ranges import Drawn, Range, draw_values, streams
 
@@ -55,11 +55,7 @@ class XrdMeasurementConfig(Config):
     @model_validator(mode="before")
     @classmethod
     def _of_preset(cls, content: Any) -> Any:
-        if not isinstance(content, dict) or "preset" not in content:
-            return content
-        if (name := content["preset"]) not in XRD_PRESETS:
-            raise ValueError(f"preset must be one of {', '.join(XRD_PRESETS)}, not {name!r}")
-        return dict(XRD_PRESETS[name]) | {key: value for key, value in content.items() if key != "preset"}
+        return with_preset(content, XRD_PRESETS)
 
     def effects(self) -> dict[str, Config]:
         """The ranges of the effects that are there, by name."""

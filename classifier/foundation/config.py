@@ -3,7 +3,7 @@
 import hashlib
 import json
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -170,6 +170,18 @@ def _kinds_of(model: type[Config]) -> tuple[Any, ...]:
     """The values of a class's `kind`, by which pydantic tells it from others; () where it has none."""
     tags = [model.model_fields[name] for name in ("kind", "pose") if name in model.model_fields]
     return tuple(value for tag in tags for value in get_args(tag.annotation))
+
+
+def with_preset(content: Any, presets: Mapping[str, Mapping[str, Any]]) -> Any:
+    """Content whose key preset is replaced by what that preset says, of which its other keys may differ.
+
+    For a validator that comes before all others: a name that is none is a ValueError.
+    """
+    if not isinstance(content, dict) or "preset" not in content:
+        return content
+    if (name := content["preset"]) not in presets:
+        raise ValueError(f"preset must be one of {', '.join(presets)}, not {name!r}")
+    return dict(presets[name]) | {key: value for key, value in content.items() if key != "preset"}
 
 
 def raise_own(error: ValidationError, source: object) -> None:

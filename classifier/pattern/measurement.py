@@ -17,7 +17,7 @@ from jaxtyping import Float
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from classifier.foundation.config import Config, added
+from classifier.foundation.config import Config, added, with_preset
 from classifier.foundation.errors import InputError
 from classifier.microscope.blurring import convolved, sharp_modes, wide_modes
 from classifier.microscope.camera import Camera, Counter, counts, read_out
@@ -82,11 +82,7 @@ class MeasurementConfig(Config):
     @model_validator(mode="before")
     @classmethod
     def _of_preset(cls, content: Any) -> Any:
-        if not isinstance(content, dict) or "preset" not in content:
-            return content
-        if (name := content["preset"]) not in PRESETS:
-            raise ValueError(f"preset must be one of {', '.join(PRESETS)}, not {name!r}")
-        return dict(PRESETS[name]) | {key: value for key, value in content.items() if key != "preset"}
+        return with_preset(content, PRESETS)
 
     def require(self, grid: Grid, intensity_unit: str, source: object) -> None:
         """Refuse (InputError) what is no CBED, and to count electrons in a unit that says nothing of the beam."""

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
+from classifier.foundation.config import parse_config
 from classifier.kind.xrd import Xrd
 from classifier.pattern.grid import SampleGrid
 from classifier.samples.sampletable import SampleTable
+from classifier.samples.split import SplitConfig, split
 from classifier.samples.stackfile import write_stack_file
 
 KIND = Xrd(first=1.0, last=64.0, points=64)
@@ -37,3 +39,10 @@ def write_curves(path: Path, materials: int = 24) -> Path:
     write_stack_file(path, samples, table, detector=KIND.grid(), pose="raw", intensity_unit=KIND.unit,
                      provenance={"stage": "test"})
     return path
+
+
+def parted_curves(folder: Path) -> tuple[Path, Path]:
+    """A sample file in the folder, and its split."""
+    samples = write_curves(folder / "curves.h5")
+    split(parse_config(SPLIT, SplitConfig, source="test"), stacks=samples, out=folder / "split.json")
+    return samples, folder / "split.json"

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from cbedgan.simulate.powder.scatterers import Vibration
 from cbedgan.simulate.xrd.orientation import OrientationConfig
-from classifier.foundation.config import Config
+from classifier.foundation.config import Config, with_preset
 
 COPPER = 1.54184  # angstrom, K alpha, both lines together
 COPPER_1, COPPER_2 = 1.54056, 1.54439
@@ -72,11 +72,7 @@ class XrdConfig(Config):
     @model_validator(mode="before")
     @classmethod
     def _of_preset(cls, content: Any) -> Any:
-        if not isinstance(content, dict) or "preset" not in content:
-            return content
-        if (name := content["preset"]) not in PRESETS:
-            raise ValueError(f"preset must be one of {', '.join(PRESETS)}, not {name!r}")
-        return dict(PRESETS[name]) | {key: value for key, value in content.items() if key != "preset"}
+        return with_preset(content, PRESETS)
 
     @model_validator(mode="after")
     def _axis_ascends(self) -> "XrdConfig":

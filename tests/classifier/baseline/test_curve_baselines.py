@@ -8,9 +8,8 @@ from classifier.baseline.train_baseline import TrainBaselineConfig, train_baseli
 from classifier.foundation.atomic import read_json
 from classifier.foundation.config import load_config, parse_config
 from classifier.foundation.errors import InputError
-from classifier.samples.split import SplitConfig, split
 from classifier.training.train_config import TrainClassifierConfig
-from curves import SPLIT, write_curves
+from curves import parted_curves
 from project import ROOT
 
 NET = {"kind": "elastic_net", "products": [False, True], "alpha": [1e-5], "l1_share": [0.75],
@@ -31,10 +30,7 @@ def config(method, **changes) -> TrainBaselineConfig:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("curves")
-    stacks = write_curves(folder / "curves.h5")
-    split(parse_config(SPLIT, SplitConfig, source="t"), stacks=stacks, out=folder / "split.json")
-    return stacks, folder / "split.json"
+    return parted_curves(tmp_path_factory.mktemp("curves"))
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs/curves").glob("*.toml")), ids=lambda path: path.stem)

@@ -18,11 +18,10 @@ from classifier.prediction.answers import answer_stacks
 from classifier.prediction.predict import Predictions, load_classifier
 from classifier.samples.measured_samples import Measurement
 from classifier.samples.sampletable import SampleTable
-from classifier.samples.split import SplitConfig, split
 from classifier.samples.stackfile import write_stack_file
 from classifier.samples.viewed import load_physical
 from classifier.training.train import TrainClassifierConfig, train_classifier
-from curves import KIND, SPLIT, TRAIN, curve, write_curves
+from curves import KIND, TRAIN, curve, parted_curves
 
 
 def config(**changes) -> TrainClassifierConfig:
@@ -31,10 +30,7 @@ def config(**changes) -> TrainClassifierConfig:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("curves")
-    stacks = write_curves(folder / "curves.h5")
-    split(parse_config(SPLIT, SplitConfig, source="t"), stacks=stacks, out=folder / "split.json")
-    return stacks, folder / "split.json"
+    return parted_curves(tmp_path_factory.mktemp("curves"))
 
 
 @pytest.fixture(scope="module")
