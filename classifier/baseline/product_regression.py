@@ -8,6 +8,8 @@ import numpy as np
 from jaxtyping import Float
 from sklearn.base import BaseEstimator, ClassifierMixin
 
+from classifier.statistics.metrics import softmax
+
 LEAST_SPREAD = 1e-6  # of a feature: what varies less counts as constant
 LEAST_GRADIENT = 1e-12  # of a sum of squares that is divided by
 
@@ -40,7 +42,7 @@ class ProductRegression(ClassifierMixin, BaseEstimator):
             order = random.permutation(len(truth))
             for rows in np.split(order, range(self.batch, len(order), self.batch)):
                 z = self._standardised(features[rows])
-                error = _softmax(z @ self.weight_ + self.bias_)
+                error = softmax(z @ self.weight_ + self.bias_).astype(np.float32)
                 error[np.arange(len(rows)), code[rows]] -= 1
                 error *= weight[rows, None] / len(rows)
                 gradient, of_bias = z.T @ error, error.sum(0)
@@ -59,7 +61,7 @@ class ProductRegression(ClassifierMixin, BaseEstimator):
         blocks = [np.zeros((0, len(self.classes_)))]
         for start in range(0, len(features), self.batch):
             z = self._standardised(features[start:start + self.batch])
-            blocks.append(_softmax((z @ self.weight_ + self.bias_).astype(np.float64)))
+            blocks.append(softmax(z @ self.weight_ + self.bias_))
         return np.concatenate(blocks)
 
     def predict(self, features: np.ndarray) -> np.ndarray:
@@ -90,8 +92,3 @@ def _spread(mean: np.ndarray, square: np.ndarray) -> np.ndarray:
     """Standard deviations of a mean and a mean square; what hardly varies is never blown up."""
     spread = np.sqrt(np.maximum(square - mean**2, 0))
     return np.where(spread > LEAST_SPREAD, spread, 1).astype(np.float32)
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
