@@ -1,12 +1,11 @@
 """Any configuration of `simulate`: CBED where a file names no kind, else what its kind says."""
 
-import tomllib
 from pathlib import Path
 
 from cbedgan.simulate.cbed.simulate_config import SimulateConfig
 from cbedgan.simulate.curve_set import AnyCurveSet, PdfSetConfig, XrdSetConfig
-from classifier.foundation.config import load_config
-from classifier.foundation.errors import InputError, reported
+from classifier.foundation.config import load_config, read_toml
+from classifier.foundation.errors import InputError
 
 SetConfig = SimulateConfig | AnyCurveSet
 KINDS: dict[str, type[XrdSetConfig] | type[PdfSetConfig]] = {"xrd": XrdSetConfig, "pdf": PdfSetConfig}
@@ -14,10 +13,7 @@ KINDS: dict[str, type[XrdSetConfig] | type[PdfSetConfig]] = {"xrd": XrdSetConfig
 
 def set_model(path: Path) -> type[SimulateConfig] | type[XrdSetConfig] | type[PdfSetConfig]:
     """The class of a configuration of `simulate`, by the kind that the file names; InputError for an unknown one."""
-    if not path.exists():
-        return SimulateConfig  # whose reader says that there is no file
-    with reported(path, rule="the configuration must be TOML", remedy="Correct that line."):
-        kind = tomllib.loads(path.read_text(encoding="utf-8")).get("kind")
+    kind = read_toml(path).get("kind")
     if kind is None:
         return SimulateConfig
     if kind not in KINDS:
